@@ -1,0 +1,11 @@
+export * from './address.js';
+export * from './domain.js';
+export * from './enhanced-code.js';
+export * from './limits.js';
+export * from './mail-command.js';
+export { type Path, type PathOptions, type PathProblem, type PathResult, parsePath, quoteLocalPart } from './path.js';
+export * from './rcpt-command.js';
+export * from './replies.js';
+export * from './reply.js';
+export * from './reply-parser.js';
+export * from './xtext.js';
