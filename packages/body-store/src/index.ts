@@ -1,0 +1,2 @@
+export * from './body-store.js';
+export * from './errors.js';

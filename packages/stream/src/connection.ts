@@ -1,0 +1,67 @@
+/**
+ * One connection to NATS per process. Reconnects for ever; while it is away publishes are answered by `publish.ts` within their deadline.
+ * Never logs credentials. Does not create streams: see `ensure.ts`.
+ */
+import { type JetStreamClient, jetstream } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { inboxPrefix, type ServiceUser } from './permissions.js';
+
+export interface StreamConnectionOptions {
+  readonly servers: readonly string[];
+  readonly user: ServiceUser;
+  readonly password: string;
+  /** PEM text of the CA when the servers speak TLS; absent = plain. */
+  readonly tlsCa?: string;
+  /** Called on every change of state. */
+  readonly onState?: (state: ConnectionState, detail: string) => void;
+  /** Milliseconds until the first connection must stand; default 10,000. */
+  readonly connectTimeoutMs?: number;
+}
+
+export type ConnectionState = 'connected' | 'disconnected' | 'closed';
+
+export interface StreamConnection {
+  readonly nats: NatsConnection;
+  readonly jetstream: JetStreamClient;
+  state(): ConnectionState;
+  /** Flushes what is buffered and closes; bounded by the client's own drain. */
+  close(): Promise<void>;
+}
+
+export async function connectStreams(options: StreamConnectionOptions): Promise<StreamConnection> {
+  const nats = await connect({
+    servers: [...options.servers],
+    user: options.user,
+    pass: options.password,
+    name: `postern-${options.user}`,
+    inboxPrefix: inboxPrefix(options.user),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    reconnectJitter: 250,
+    timeout: options.connectTimeoutMs ?? 10_000,
+    pingInterval: 5_000,
+    maxPingOut: 2,
+    ...(options.tlsCa === undefined ? {} : { tls: { ca: options.tlsCa } }),
+  });
+  let state: ConnectionState = 'connected';
+  const set = (next: ConnectionState, detail: string): void => {
+    state = next;
+    options.onState?.(next, detail);
+  };
+  void (async () => {
+    for await (const status of nats.status()) {
+      if (status.type === 'disconnect') set('disconnected', String(status.server));
+      else if (status.type === 'reconnect') set('connected', String(status.server));
+      else if (status.type === 'error') options.onState?.(state, status.error.message);
+    }
+  })();
+  void nats.closed().then((error) => set('closed', error instanceof Error ? error.message : ''));
+  return {
+    nats,
+    jetstream: jetstream(nats, { timeout: 5_000 }),
+    state: () => state,
+    close: async () => {
+      if (!nats.isClosed()) await nats.drain();
+    },
+  };
+}

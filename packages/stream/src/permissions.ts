@@ -1,0 +1,100 @@
+/**
+ * One NATS user per service (design.md, Trust): the subjects each may publish and subscribe to. Whatever is not listed is denied; a test
+ * walks every denied pair. Each user has an inbox prefix of its own, so that no service reads another's replies.
+ */
+import { type BucketName, type StreamName, streamDeclarations } from './streams.js';
+
+export type ServiceUser = 'edge' | 'policy' | 'queue' | 'delivery' | 'provisioning';
+
+export const serviceUsers: readonly ServiceUser[] = ['edge', 'policy', 'queue', 'delivery', 'provisioning'];
+
+export interface SubjectPermissions {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+export const inboxPrefix = (user: ServiceUser): string => `_INBOX_${user}`;
+
+const readStream = (stream: string): string[] => [
+  `$JS.API.STREAM.INFO.${stream}`,
+  `$JS.API.STREAM.MSG.GET.${stream}`,
+  `$JS.API.DIRECT.GET.${stream}`,
+  `$JS.API.DIRECT.GET.${stream}.>`,
+  `$JS.API.CONSUMER.CREATE.${stream}`,
+  `$JS.API.CONSUMER.CREATE.${stream}.>`,
+  `$JS.API.CONSUMER.INFO.${stream}.>`,
+  `$JS.API.CONSUMER.DELETE.${stream}.>`,
+  `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
+];
+const readBucket = (bucket: BucketName): string[] => readStream(`KV_${bucket}`);
+/** Binds the durable consumers that provisioning made: may take and acknowledge, not create or delete. */
+const consume = (stream: StreamName): string[] => [
+  `$JS.API.CONSUMER.INFO.${stream}.>`,
+  `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
+  `$JS.ACK.${stream}.>`,
+];
+const allStreamInfo = streamDeclarations.map(({ name }) => `$JS.API.STREAM.INFO.${name}`);
+const base = ['$JS.API.INFO', '$JS.FC.>', ...allStreamInfo];
+
+const publish: Record<ServiceUser, readonly string[]> = {
+  edge: [...base, 'spool.>', 'bodies.>', 'trace.edge', ...readBucket('CONFIG')],
+  policy: [...base, 'trace.policy', ...readBucket('CONFIG'), ...readBucket('DIRECTORY')],
+  queue: [
+    ...base,
+    'work.>',
+    'outcomes.queue',
+    'bodies.>',
+    'parked.>',
+    'trace.queue',
+    ...consume('SPOOL'),
+    ...consume('OUTCOMES'),
+    ...consume('TRACE'),
+    ...readStream('BODIES'),
+    '$JS.API.STREAM.PURGE.BODIES',
+    ...readBucket('CONFIG'),
+    ...readBucket('DIRECTORY'),
+  ],
+  delivery: [
+    ...base,
+    'outcomes.delivery',
+    'bodies.>',
+    'parked.>',
+    'trace.delivery',
+    ...consume('WORK'),
+    ...readStream('BODIES'),
+    ...readBucket('CONFIG'),
+    ...readBucket('SECRETS'),
+  ],
+  provisioning: [
+    ...base,
+    '$JS.API.STREAM.CREATE.>',
+    '$JS.API.STREAM.UPDATE.>',
+    '$JS.API.STREAM.INFO.>',
+    '$JS.API.STREAM.NAMES',
+    '$JS.API.CONSUMER.CREATE.>',
+    '$JS.API.CONSUMER.DURABLE.CREATE.>',
+    '$JS.API.CONSUMER.INFO.>',
+    'trace.provisioning',
+    '$KV.CONFIG.>',
+    '$KV.SECRETS.>',
+    '$KV.DIRECTORY.>',
+    ...readBucket('CONFIG'),
+    ...readBucket('SECRETS'),
+    ...readBucket('DIRECTORY'),
+  ],
+};
+
+export function permissionsOf(user: ServiceUser): SubjectPermissions {
+  return { publish: publish[user], subscribe: [`${inboxPrefix(user)}.>`] };
+}
+
+/** The `authorization` block of a nats-server configuration file. Passwords are quoted; they must not hold quotes or control bytes. */
+export function natsAuthorization(passwords: Readonly<Record<ServiceUser, string>>): string {
+  const list = (subjects: readonly string[]): string =>
+    `[${subjects.map((subject) => JSON.stringify(subject)).join(', ')}]`;
+  const users = serviceUsers.map((user) => {
+    const { publish: allowPublish, subscribe } = permissionsOf(user);
+    return `    { user: ${user}, password: ${JSON.stringify(passwords[user])}, permissions: { publish: { allow: ${list(allowPublish)} }, subscribe: { allow: ${list(subscribe)} } } }`;
+  });
+  return `authorization {\n  users: [\n${users.join('\n')}\n  ]\n}\n`;
+}

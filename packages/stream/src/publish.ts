@@ -1,0 +1,69 @@
+/**
+ * Durable publish: stored means the stream acknowledged. A timed-out publish is asked again with the same Msg-Id until the deadline, so
+ * the dedup window makes the retry harmless (design.md, step 5; nats.node #628: a TIMEOUT may have been stored).
+ * Invariant: `stored` is the only answer that lets a caller say 250 or acknowledge its own input.
+ */
+
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { headers, type MsgHdrs } from '@nats-io/nats-core';
+import type { Clock } from '@postern/clock';
+import type { StreamConnection } from './connection.js';
+
+export type PublishResult =
+  | { readonly kind: 'stored'; readonly sequence: number; readonly duplicate: boolean }
+  /** The stream said no: full, or misconfigured. Nothing was stored. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** No answer until the deadline: it may have been stored. */
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+export interface PublishOptions {
+  /** Nats-Msg-Id: the idempotency key. */
+  readonly msgId: string;
+  /** Milliseconds in all; default 60,000. */
+  readonly deadlineMs?: number;
+  /** Milliseconds of one try; default 5,000. */
+  readonly tryMs?: number;
+  /** Extra headers, e.g. traceparent. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Publisher {
+  publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<PublishResult>;
+}
+
+const retryPauseMs = 200;
+
+function headersOf(extra: Readonly<Record<string, string>> | undefined): MsgHdrs | undefined {
+  if (extra === undefined) return undefined;
+  const result = headers();
+  for (const [name, value] of Object.entries(extra)) result.set(name, value);
+  return result;
+}
+
+export function createPublisher(connection: StreamConnection, clock: Clock): Publisher {
+  const { jetstream } = connection;
+  return {
+    async publish(subject, data, options) {
+      const tryMs = options.tryMs ?? 5_000;
+      const end = clock.monotonic() + (options.deadlineMs ?? 60_000);
+      const extra = headersOf(options.headers);
+      for (;;) {
+        const left = end - clock.monotonic();
+        const timeout = Math.max(1, Math.min(tryMs, left));
+        try {
+          const ack = await jetstream.publish(subject, data, {
+            msgID: options.msgId,
+            timeout,
+            ...(extra === undefined ? {} : { headers: extra }),
+          });
+          return { kind: 'stored', sequence: ack.seq, duplicate: ack.duplicate };
+        } catch (error) {
+          const reason = error instanceof Error ? error.message : String(error);
+          if (error instanceof JetStreamApiError) return { kind: 'refused', reason };
+          if (connection.nats.isClosed() || end - clock.monotonic() <= retryPauseMs) return { kind: 'unknown', reason };
+        }
+        await clock.sleep(retryPauseMs);
+      }
+    },
+  };
+}
