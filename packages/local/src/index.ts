@@ -1,0 +1,27 @@
+export { freePort, portIsFree } from './servers/free-port.js';
+export {
+  ensureNats,
+  type NatsOptions,
+  natsConfiguration,
+  natsFloor,
+  natsIsHealthy,
+  startNats,
+} from './servers/nats.js';
+export {
+  type NatsCluster,
+  type NatsClusterNode,
+  type NatsClusterOptions,
+  startNatsCluster,
+} from './servers/nats-cluster.js';
+export { ensurePostgres, type PostgresOptions, startPostgres } from './servers/postgres.js';
+export {
+  ensureRedis,
+  type RedisBinary,
+  type RedisOptions,
+  redisConfiguration,
+  redisFloor,
+  startRedis,
+} from './servers/redis.js';
+export { type Exit, type RunningServer, type ServerCommand, startServer } from './servers/running-server.js';
+export { defaultCacheDir } from './servers/server-cache.js';
+export { explainSystemError, SetupError, systemErrorCode } from './setup-error.js';

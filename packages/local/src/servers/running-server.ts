@@ -1,0 +1,135 @@
+/**
+ * One child process that serves: start it, wait until it answers, stop it by its pid. Output goes to a file in the
+ * server's own folder, so that a detached cluster and a killed test leave their reasons behind.
+ * It does not restart anything: that is the supervisor's.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SetupError } from '../setup-error.js';
+import { portIsFree } from './free-port.js';
+
+/** How a process ended. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A real server started by us. */
+export interface RunningServer {
+  readonly name: string;
+  readonly pid: number;
+  /** How clients reach it, for example `nats://127.0.0.1:4222`. */
+  readonly address: string;
+  /** Resolves when the process has ended, for whatever reason; never rejects. */
+  readonly exited: Promise<Exit>;
+  /** End it and wait; SIGTERM unless told otherwise, SIGKILL after `stopGraceMs`. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+export interface ServerCommand {
+  readonly name: string;
+  readonly address: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly logFile: string;
+  /** Loopback ports it will listen on; one that is taken is an error before anything is started. */
+  readonly ports: readonly number[];
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Asked every 20 ms until it answers true. */
+  readonly ready: () => Promise<boolean>;
+  readonly readyWithinMs?: number;
+  readonly stopSignal?: NodeJS.Signals;
+  readonly stopGraceMs?: number;
+}
+
+const alive = new Set<ChildProcess>();
+
+process.once('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+
+/** Leave the children running when this process ends; for `--detach`. */
+export function keepServersAfterExit(): void {
+  alive.clear();
+}
+
+/** The last lines of a log file, for an error message; never more than 4 KiB are read into it. */
+export function lastLines(file: string, count = 5): string {
+  try {
+    const lines = readFileSync(file, 'utf8').slice(-4096).trimEnd().split('\n');
+    return lines.slice(-count).join(' | ');
+  } catch {
+    return '';
+  }
+}
+
+/** Start the process and resolve once it is ready; reject with its last words if it ends or stays silent. */
+export async function startServer(spec: ServerCommand): Promise<RunningServer> {
+  for (const port of spec.ports) {
+    if (!(await portIsFree(port))) {
+      throw new SetupError(
+        `Port ${port}, wanted by ${spec.name}, is in use by another program.`,
+        'stop that program, or choose other ports with `-- --port-base N`.',
+      );
+    }
+  }
+  const log = openSync(spec.logFile, 'a', 0o600);
+  const child = spawn(spec.command, [...spec.args], {
+    stdio: ['ignore', log, log],
+    // Its own process group: a Ctrl-C at the terminal reaches only the supervisor, which decides the order.
+    detached: true,
+    env: { ...process.env, ...spec.env },
+    ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
+    ...(spec.uid === undefined ? {} : { uid: spec.uid }),
+    ...(spec.gid === undefined ? {} : { gid: spec.gid }),
+  });
+  closeSync(log);
+  alive.add(child);
+  let ended: Exit | undefined;
+  let spawnFailure: Error | undefined;
+  const exited = new Promise<Exit>((resolve) => {
+    const settle = (exit: Exit) => {
+      ended = exit;
+      alive.delete(child);
+      resolve(exit);
+    };
+    child.once('exit', (code, signal) => settle({ code, signal }));
+    child.once('error', (error) => {
+      spawnFailure = error;
+      if (child.pid === undefined) settle({ code: null, signal: null });
+    });
+  });
+  const stop = async (signal: NodeJS.Signals = spec.stopSignal ?? 'SIGTERM') => {
+    if (ended === undefined) {
+      child.kill(signal);
+      const graceful = await Promise.race([exited, delay(spec.stopGraceMs ?? 10_000, undefined, { ref: false })]);
+      if (graceful === undefined) child.kill('SIGKILL');
+    }
+    await exited;
+  };
+  const readyWithinMs = spec.readyWithinMs ?? 30_000;
+  const deadline = performance.now() + readyWithinMs;
+  while (!(await spec.ready())) {
+    // Read through a call, since the compiler cannot see that the event handlers above assign.
+    const end = await Promise.race([exited, delay(20)]);
+    if (end !== undefined) {
+      const how = spawnFailure?.message ?? `exit code ${end.code ?? end.signal}`;
+      throw new SetupError(
+        `${spec.name} ended while starting (${how}): ${lastLines(spec.logFile)}`,
+        `see ${spec.logFile}.`,
+      );
+    }
+    if (performance.now() > deadline) {
+      await stop('SIGKILL');
+      throw new SetupError(
+        `${spec.name} was not ready within ${readyWithinMs / 1000} s: ${lastLines(spec.logFile)}`,
+        `see ${spec.logFile}.`,
+      );
+    }
+  }
+  return { name: spec.name, pid: child.pid ?? 0, address: spec.address, exited, stop };
+}

@@ -1,0 +1,41 @@
+/**
+ * A failure of the local ground that the person at the terminal can act on: one line that says what is wrong and
+ * one way out. It never carries a secret and is printed without a stack; anything else that is thrown is a defect.
+ */
+export class SetupError extends Error {
+  override readonly name = 'SetupError';
+
+  constructor(
+    readonly problem: string,
+    readonly wayOut: string,
+  ) {
+    super(`${problem} Way out: ${wayOut}`);
+  }
+}
+
+/** The code of a Node system error (`EACCES`, `EADDRINUSE` ...), or undefined for anything else. */
+export function systemErrorCode(error: unknown): string | undefined {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return undefined;
+}
+
+/** Translate the system errors a first start meets (rights, space, missing path) into one line with the way out. */
+export function explainSystemError(error: unknown, doing: string): unknown {
+  const code = systemErrorCode(error);
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new SetupError(`No right to ${doing} (${code}).`, 'choose a folder you own with `-- --data DIR`.');
+  }
+  if (code === 'EROFS') {
+    return new SetupError(
+      `Cannot ${doing}: the file system is read-only.`,
+      'choose another folder with `-- --data DIR`.',
+    );
+  }
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new SetupError(
+      `No disk space left to ${doing}.`,
+      'free some space or choose another disk with `-- --data DIR`.',
+    );
+  }
+  return error;
+}
