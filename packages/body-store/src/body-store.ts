@@ -3,7 +3,7 @@
  * the bytes. A body without its `end` is unfinished and swept. Plain chunk messages, not the object store: its deletes leave tombstones.
  * Invariant: memory is bounded by `window` chunks, whatever the size of the message.
  */
-import { JetStreamApiError, type JetStreamManager, jetstreamManager, type StoredMsg } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstreamManager, type StoredMsg } from '@nats-io/jetstream';
 import type { Clock } from '@postern/clock';
 import { bodySubjects, createPublisher, type Publisher, type StreamConnection } from '@postern/stream';
 import { BodyMissing, BodyRefused } from './errors.js';
@@ -170,14 +170,8 @@ export async function createBodyStore(
   const deadlineMs = options.deadlineMs ?? 60_000;
   const publisher = createPublisher(connection, clock);
   const manager: JetStreamManager = await jetstreamManager(connection.nats, { checkAPI: false });
-  const get = async (subject: string): Promise<StoredMsg | undefined> => {
-    try {
-      return (await manager.direct.getMessage('BODIES', { last_by_subj: subject })) ?? undefined;
-    } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === 404) return undefined;
-      throw error;
-    }
-  };
+  const get = async (subject: string): Promise<StoredMsg | undefined> =>
+    (await manager.direct.getMessage('BODIES', { last_by_subj: subject })) ?? undefined;
   const end = async (bodyId: string): Promise<EndMessage | undefined> => {
     const message = await get(`bodies.${bodyId}.end`);
     return message === undefined ? undefined : parseEnd(message);

@@ -6,6 +6,7 @@ import {
   AckPolicy,
   DeliverPolicy,
   DiscardPolicy,
+  JetStreamApiCodes,
   JetStreamApiError,
   type JetStreamManager,
   jetstreamManager,
@@ -38,7 +39,9 @@ export interface EnsureOptions {
 }
 
 const nanos = (ms: number): number => ms * 1_000_000;
-const isMissing = (error: unknown): boolean => error instanceof JetStreamApiError && error.code === 404;
+const isMissing = (error: unknown): boolean =>
+  error instanceof JetStreamApiError &&
+  (error.code === JetStreamApiCodes.StreamNotFound || error.code === JetStreamApiCodes.ConsumerNotFound);
 
 async function ensureStream(
   manager: JetStreamManager,

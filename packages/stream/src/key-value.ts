@@ -58,7 +58,8 @@ export async function openBucket(connection: StreamConnection, clock: Clock, nam
         });
         close = () => watcher.stop();
         if (stopped) return watcher.stop();
-        let ready = false;
+        let ready = options.updatesOnly === true || (await kv.status()).values === 0;
+        if (ready) options.onReady?.();
         for await (const entry of watcher) {
           onEntry(toEntry(entry.key, entry.operation, entry.value, entry.revision));
           if (!ready && entry.delta === 0) {
