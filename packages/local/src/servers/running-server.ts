@@ -23,6 +23,8 @@ export interface RunningServer {
   readonly address: string;
   /** Resolves when the process has ended, for whatever reason; never rejects. */
   readonly exited: Promise<Exit>;
+  /** Send a signal and do not wait, for example SIGSTOP and SIGCONT. */
+  signal(signal: NodeJS.Signals): void;
   /** End it and wait; SIGTERM unless told otherwise, SIGKILL after `stopGraceMs`. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -131,5 +133,8 @@ export async function startServer(spec: ServerCommand): Promise<RunningServer> {
       );
     }
   }
-  return { name: spec.name, pid: child.pid ?? 0, address: spec.address, exited, stop };
+  const signal = (name: NodeJS.Signals) => {
+    child.kill(name);
+  };
+  return { name: spec.name, signal, pid: child.pid ?? 0, address: spec.address, exited, stop };
 }
