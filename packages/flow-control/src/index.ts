@@ -1,0 +1,23 @@
+export { clientPrefix } from './client-prefix.js';
+export {
+  type Admission,
+  type AdmissionRequest,
+  ConnectionLimiter,
+  type ConnectionLimiterOptions,
+  type DecidedBy,
+  type Lease,
+  type LimitReading,
+} from './connection-limiter.js';
+export type { LinkState } from './heartbeat.js';
+export { type LimitStore, RedisLimitStore, type RedisLimitStoreOptions } from './limit-store.js';
+export type { ConnectionLimitKind, ConnectionLimits, LimitScope, Rate } from './limits.js';
+export {
+  type RateDecision,
+  RateLimiter,
+  type RateLimiterOptions,
+  type RateLimits,
+  type RateReading,
+  type RateSubject,
+  type RateUse,
+} from './rate-limiter.js';
+export type { Refusal } from './recent-refusals.js';

@@ -1,0 +1,104 @@
+import { systemClock } from '@postern/clock';
+import { withRedis } from '@postern/testkit';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { RedisLimitStore } from './limit-store.js';
+import { RateLimiter, type RateSubject } from './rate-limiter.js';
+
+const redis = withRedis();
+let first: RateLimiter;
+let second: RateLimiter;
+const stores: RedisLimitStore[] = [];
+const lost: string[] = [];
+
+beforeAll(async () => {
+  [first, second] = [limiter(), limiter()];
+  await vi.waitFor(() => first.show(user('ready'), { messages: { count: 1, intervalMs: 1_000 } }), 5_000);
+  await vi.waitFor(() => second.show(user('ready'), { messages: { count: 1, intervalMs: 1_000 } }), 5_000);
+});
+
+afterAll(async () => {
+  for (const store of stores) await store.close();
+});
+
+function limiter(): RateLimiter {
+  const store = new RedisLimitStore({ url: redis.url });
+  stores.push(store);
+  const onStoreLost = (reason: string): void => void lost.push(reason);
+  return new RateLimiter({ store, clock: systemClock, livePods: () => 2, onStoreLost });
+}
+
+const user = (id: string): RateSubject => ({ kind: 'user', id });
+
+test.each([
+  ['an exact log', 40, 400],
+  ['sub-windows', 1_500, 400],
+])('%s: no window holds more than the limit, and nearly all of it is used', async (name, count, intervalMs) => {
+  const subject = user(name);
+  const limits = { messages: { count, intervalMs } };
+  const weight = count > 1_000 ? 50 : 1;
+  const taken: { sent: number; answered: number }[] = [];
+  const started = performance.now();
+  while (performance.now() - started < intervalMs * 3) {
+    const sent = performance.now();
+    const decisions = await Promise.all([
+      first.take(subject, { messages: weight }, limits),
+      second.take(subject, { messages: weight }, limits),
+    ]);
+    const answered = performance.now();
+    for (const decision of decisions) {
+      expect(decision.decidedBy).toBe('cluster');
+      if (decision.kind === 'taken') taken.push({ sent, answered });
+    }
+  }
+  // The server decided between sent and answered: only those surely within one window of each other are compared.
+  for (const { answered: end } of taken) {
+    const inWindow = taken.filter(({ sent, answered }) => sent > end - intervalMs + 1 && answered <= end);
+    expect(inWindow.length * weight).toBeLessThanOrEqual(count);
+  }
+  expect(taken.length * weight).toBeGreaterThanOrEqual(count * 2 * 0.97);
+});
+
+test('messages, recipients and bytes are taken together or not at all', async () => {
+  const subject = user('{alice}@example.test');
+  const limits = {
+    messages: { count: 10, intervalMs: 60_000 },
+    recipients: { count: 5, intervalMs: 60_000 },
+    bytes: { count: 1_000_000, intervalMs: 60_000 },
+  };
+  expect(await first.take(subject, { messages: 1, recipients: 4, bytes: 900_000 }, limits)).toMatchObject({
+    kind: 'taken',
+  });
+  expect(await second.take(subject, { messages: 1, recipients: 2, bytes: 10 }, limits)).toMatchObject({
+    kind: 'refused',
+    refusal: { kind: 'recipients', limit: 5 },
+  });
+  expect(await second.take(subject, { messages: 1, recipients: 1, bytes: 200_000 }, limits)).toMatchObject({
+    kind: 'refused',
+    refusal: { kind: 'bytes' },
+  });
+  expect((await first.show(subject, limits)).map(({ kind, used }) => [kind, used])).toEqual([
+    ['messages', 1],
+    ['recipients', 4],
+    ['bytes', 900_000],
+  ]);
+  await second.reset(subject, limits);
+  expect((await first.show(subject, limits)).map(({ used }) => used)).toEqual([0, 0, 0]);
+});
+
+test('more at once than the limit ever allows is refused, also by the share', async () => {
+  const limits = { recipients: { count: 3, intervalMs: 1_000 } };
+  expect(await first.take(user('big'), { recipients: 4 }, limits)).toMatchObject({ kind: 'refused' });
+});
+
+test('store stopped: half of the limit for each of two pods, within 100 ms', async () => {
+  const subject: RateSubject = { kind: 'tenant', id: 'away' };
+  const limits = { messages: { count: 20, intervalMs: 60_000 } };
+  process.kill(redis.server.pid, 'SIGSTOP');
+  const started = performance.now();
+  const decisions = await Promise.all(Array.from({ length: 40 }, () => first.take(subject, { messages: 1 }, limits)));
+  expect(performance.now() - started).toBeLessThan(100);
+  process.kill(redis.server.pid, 'SIGCONT');
+  expect(decisions.filter(({ kind }) => kind === 'taken')).toHaveLength(10);
+  expect(decisions.every(({ decidedBy }) => decidedBy === 'local')).toBe(true);
+  expect(lost.length).toBeGreaterThan(0);
+});

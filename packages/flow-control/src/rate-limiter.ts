@@ -1,0 +1,131 @@
+/**
+ * Messages, recipients and bytes per interval of one subject: an address, an authenticated user, or a tenant. Each
+ * subject is a call of its own (its keys share its own hash tag, so a cluster spreads subjects); the rates of one
+ * subject are decided together, all or none. Store away: this pod's share, limit / live pods; at most one further
+ * limit is admitted in the window in which the store went or came back.
+ */
+import type { Clock } from '@postern/clock';
+import type { LimitStore } from './limit-store.js';
+import { localShare, type Rate, type RateDemand, rateDemand } from './limits.js';
+import { LocalWindows } from './local-windows.js';
+import type { Refusal } from './recent-refusals.js';
+import { RESET, SHOW, TAKE } from './scripts.js';
+
+export type RateSubjectKind = 'address' | 'user' | 'tenant';
+export type RateKind = 'messages' | 'recipients' | 'bytes';
+
+export interface RateSubject {
+  readonly kind: RateSubjectKind;
+  /** The address (or its prefix), the login, the tenant's id. Any bytes: it is data, never part of the syntax. */
+  readonly id: string;
+}
+
+export type RateLimits = { readonly [Kind in RateKind]?: Rate | undefined };
+export type RateUse = { readonly [Kind in RateKind]?: number | undefined };
+
+export type RateDecision =
+  | { readonly kind: 'taken'; readonly decidedBy: 'cluster' | 'local' }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly decidedBy: 'cluster' | 'local' };
+
+export interface RateReading {
+  readonly kind: RateKind;
+  readonly limit: number;
+  readonly intervalMs: number;
+  readonly used: number;
+}
+
+export interface RateLimiterOptions {
+  readonly store: LimitStore;
+  readonly clock: Clock;
+  /** Pods that share a limit while the store is away; the connection limiter's heartbeat knows. */
+  readonly livePods: () => number;
+  /** How long a store that failed is left alone. @default 1000 */
+  readonly retryMs?: number;
+  /** @default 50000 */
+  readonly localCapacity?: number;
+  readonly onStoreLost?: (reason: string) => void;
+}
+
+const KINDS: readonly RateKind[] = ['messages', 'recipients', 'bytes'];
+
+export class RateLimiter {
+  readonly #options: RateLimiterOptions;
+  readonly #windows: LocalWindows;
+  #askAgainAt = 0;
+
+  constructor(options: RateLimiterOptions) {
+    this.#options = options;
+    this.#windows = new LocalWindows(options.localCapacity ?? 50_000);
+  }
+
+  async take(subject: RateSubject, use: RateUse, limits: RateLimits): Promise<RateDecision> {
+    const demands = rateDemands(subject, use, limits);
+    if (demands.length === 0) return { kind: 'taken', decidedBy: 'local' };
+    const { clock, store } = this.#options;
+    if (clock.monotonic() < this.#askAgainAt) return this.#takeLocally(demands);
+    const keys = demands.map(({ counter }) => counter);
+    const args = demands.flatMap(({ limit, windowMs, weight }) => [limit, windowMs, weight]);
+    try {
+      const [status = 0, index = 0, wait = 0] = await store.run(TAKE, keys, args);
+      if (status === 1) return { kind: 'taken', decidedBy: 'cluster' };
+      return { kind: 'refused', refusal: refusalOf(demands[index - 1], wait), decidedBy: 'cluster' };
+    } catch (error) {
+      this.#askAgainAt = clock.monotonic() + (this.#options.retryMs ?? 1_000);
+      this.#options.onStoreLost?.(error instanceof Error ? error.message : 'unknown failure');
+      return this.#takeLocally(demands);
+    }
+  }
+
+  /** What the subject has used of each limit, over all pods. Throws when the store is away. */
+  async show(subject: RateSubject, limits: RateLimits): Promise<readonly RateReading[]> {
+    const demands = rateDemands(subject, { messages: 0, recipients: 0, bytes: 0 }, limits);
+    if (demands.length === 0) return [];
+    const windows = demands.flatMap(({ limit, windowMs }) => [limit, windowMs]);
+    const keys = demands.map(({ counter }) => counter);
+    const used = await this.#options.store.run(SHOW, keys, [0, 0, ...windows]);
+    return demands.map(({ kind, limit, windowMs }, index) => ({
+      kind,
+      limit,
+      intervalMs: windowMs,
+      used: used[index] ?? 0,
+    }));
+  }
+
+  /** Forgets what the subject used, here and over all pods. Throws when the store is away. */
+  async reset(subject: RateSubject, limits: RateLimits): Promise<void> {
+    const keys = rateDemands(subject, { messages: 0, recipients: 0, bytes: 0 }, limits).map(({ counter }) => counter);
+    for (const key of keys) this.#windows.forget(key);
+    if (keys.length > 0) await this.#options.store.run(RESET, keys, []);
+  }
+
+  #takeLocally(demands: readonly RateDemand<RateKind>[]): RateDecision {
+    const now = this.#options.clock.monotonic();
+    const pods = this.#options.livePods();
+    for (const demand of demands) {
+      const share = localShare(demand.limit, pods);
+      const wait = this.#windows.wait(demand.counter, share, demand.windowMs, demand.weight, now);
+      if (wait > 0) return { kind: 'refused', refusal: refusalOf(demand, wait), decidedBy: 'local' };
+    }
+    for (const { counter, windowMs, weight } of demands) this.#windows.add(counter, windowMs, weight, now);
+    return { kind: 'taken', decidedBy: 'local' };
+  }
+}
+
+function rateDemands(subject: RateSubject, use: RateUse, limits: RateLimits): RateDemand<RateKind>[] {
+  const tag = `{postern:rate:${subject.kind}:${tagSafe(subject.id)}}`;
+  return KINDS.flatMap((kind) => {
+    const rate = limits[kind];
+    const weight = use[kind];
+    if (rate === undefined || weight === undefined) return [];
+    return [rateDemand(subject.kind, kind, `${tag}:${kind}`, rate, weight)];
+  });
+}
+
+/** Braces would move the hash tag's end; percent keeps the spelling reversible. */
+function tagSafe(id: string): string {
+  return id.replace(/[%{}]/g, encodeURIComponent);
+}
+
+function refusalOf(demand: RateDemand<RateKind> | undefined, retryAfterMs: number): Refusal {
+  return { scope: demand?.scope ?? '', kind: demand?.kind ?? '', limit: demand?.limit ?? 0, retryAfterMs };
+}
