@@ -1,0 +1,72 @@
+/**
+ * Lists and records (maps with free keys). Both have a length bound: a configuration is outside data too.
+ */
+import { accepted, type Kind, type Outcome, refused, type Schema } from './schema.js';
+
+export interface SizeLimits {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+const defaultMax = 10_000;
+
+export function listKind<T, Raw>(item: Schema<T, Raw>, limits: SizeLimits = {}): Kind<T[]> {
+  const { min = 0, max = defaultMax } = limits;
+  const allowed = `a list of ${min} to ${max} entries`;
+  return {
+    type: `list of ${item.kind.type}`,
+    textForm: item.kind.textForm === 'scalar' ? 'list' : 'structure',
+    allowed: () => allowed,
+    read: (at, path, reader) => {
+      if (at.kind !== 'list' || at.items.length < min || at.items.length > max) return reader.refuse(at, path, allowed);
+      const values: T[] = [];
+      let whole = true;
+      for (const [index, entry] of at.items.entries()) {
+        const outcome = item.read(entry, `${path}[${index}]`, reader);
+        if (outcome.ok) values.push(outcome.value);
+        else whole = false;
+      }
+      return whole ? accepted(values) : refused;
+    },
+    show: (values) => values.map((value) => item.kind.show(value)),
+    jsonSchema: () => ({ type: 'array', minItems: min, maxItems: max, items: item.kind.jsonSchema() }),
+    children: () => [{ name: '[]', schema: item }],
+  };
+}
+
+export interface RecordLimits extends SizeLimits {
+  /** What a key may look like. */
+  readonly key?: RegExp;
+}
+
+export function recordKind<T, Raw>(item: Schema<T, Raw>, limits: RecordLimits = {}): Kind<Record<string, T>> {
+  const { min = 0, max = defaultMax, key = /^[^\s]{1,255}$/ } = limits;
+  const allowed = `a map of ${min} to ${max} entries`;
+  return {
+    type: `map of ${item.kind.type}`,
+    textForm: 'structure',
+    allowed: () => allowed,
+    read: (at, path, reader) => {
+      if (at.kind !== 'map' || at.entries.size < min || at.entries.size > max) return reader.refuse(at, path, allowed);
+      const pairs: [string, T][] = [];
+      let whole = true;
+      for (const [name, entry] of at.entries) {
+        const outcome: Outcome<T> = key.test(name)
+          ? item.read(entry.value, `${path}.${name}`, reader)
+          : reader.report(entry.place, path, `key ${JSON.stringify(name)} is not allowed; expected ${key.source}`);
+        if (outcome.ok) pairs.push([name, outcome.value]);
+        else whole = false;
+      }
+      return whole ? accepted(Object.fromEntries(pairs)) : refused;
+    },
+    show: (values) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, item.kind.show(value)])),
+    jsonSchema: () => ({
+      type: 'object',
+      minProperties: min,
+      maxProperties: max,
+      propertyNames: { pattern: key.source },
+      additionalProperties: item.kind.jsonSchema(),
+    }),
+    children: () => [{ name: '.<name>', schema: item }],
+  };
+}

@@ -1,0 +1,14 @@
+export { type Cidr, formatCidr, formatHostPort, type HostPort, parseCidr, parseHostPort } from './addresses.js';
+export { commonSections, serviceSections } from './common-sections.js';
+export { type ConfigDefinition, type ConfigOf, defineConfig, environmentName } from './define.js';
+export { type Checked, checkDocument, checkYaml, parseDocument, parseYaml } from './document.js';
+export { type ConfigSources, loadConfig } from './load.js';
+export type { Fields, ObjectOf } from './object.js';
+export type { Environment } from './overrides.js';
+export { type PrintOptions, printConfig } from './print.js';
+export { ConfigError, maskCredentials, type Problem, problemLine } from './problem.js';
+export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantities.js';
+export { exampleYaml, jsonSchema, referenceMarkdown } from './reference.js';
+export { s } from './s.js';
+export type { Infer, JsonSchema, Kind, Presence, Schema } from './schema.js';
+export { readSecret, readSecretBytes } from './secret.js';
