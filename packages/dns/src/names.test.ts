@@ -15,7 +15,8 @@ describe('names', () => {
     [`${'a.'.repeat(128)}`, undefined],
     [`${'a.'.repeat(126)}a`, `${'a.'.repeat(126)}a`],
     ['b\u00fccher.test', undefined],
-    ['a b.test', undefined],
+    ['a b.test', 'a b.test'],
+    ['a\tb.test', undefined],
     ['_dmarc.example.com', '_dmarc.example.com'],
   ])('%.30s becomes %.30s', (given, expected) => {
     expect(normaliseName(given)).toBe(expected);

@@ -22,8 +22,8 @@ export function normaliseName(name: string): string | undefined {
       label = 0;
       continue;
     }
-    // Anything but printable ASCII has no defined wire form here (the codec would write UTF-8).
-    if (code <= 0x20 || code >= 0x7f) return undefined;
+    // Anything but ASCII has no defined wire form here (the codec would write UTF-8). A space is legal: SPF macros make it.
+    if (code < 0x20 || code >= 0x7f) return undefined;
     if (code >= 0x41 && code <= 0x5a) upper = true;
     label++;
     if (label > MAX_LABEL) return undefined;
