@@ -88,7 +88,7 @@ export function permissionsOf(user: ServiceUser): SubjectPermissions {
   return { publish: publish[user], subscribe: [`${inboxPrefix(user)}.>`] };
 }
 
-/** The `authorization` block of a nats-server configuration file. Passwords are quoted; they must not hold quotes or control bytes. */
+/** The inside of the `authorization` block of a nats-server configuration file. Passwords are quoted; they must not hold quotes or control bytes. */
 export function natsAuthorization(passwords: Readonly<Record<ServiceUser, string>>): string {
   const list = (subjects: readonly string[]): string =>
     `[${subjects.map((subject) => JSON.stringify(subject)).join(', ')}]`;
@@ -96,5 +96,5 @@ export function natsAuthorization(passwords: Readonly<Record<ServiceUser, string
     const { publish: allowPublish, subscribe } = permissionsOf(user);
     return `    { user: ${user}, password: ${JSON.stringify(passwords[user])}, permissions: { publish: { allow: ${list(allowPublish)} }, subscribe: { allow: ${list(subscribe)} } } }`;
   });
-  return `authorization {\n  users: [\n${users.join('\n')}\n  ]\n}\n`;
+  return `users: [\n${users.join('\n')}\n]\n`;
 }

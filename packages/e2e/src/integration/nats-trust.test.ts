@@ -1,0 +1,114 @@
+/**
+ * Trust (design.md): one NATS user per service. Walks every user against one subject of every kind and demands exactly the rights of the
+ * table: what is not named is denied, by a real server.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { StreamConnection } from '@postern/stream';
+import {
+  connectStreams,
+  ensureStreams,
+  inboxPrefix,
+  natsAuthorization,
+  type ServiceUser,
+  serviceUsers,
+} from '@postern/stream';
+import { withNats } from '@postern/testkit';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const passwords: Record<ServiceUser, string> = {
+  edge: 'e1',
+  policy: 'p1',
+  queue: 'q1',
+  delivery: 'd1',
+  provisioning: 'v1',
+};
+const nats = withNats({ authorization: natsAuthorization(passwords) });
+const connections = new Map<ServiceUser, StreamConnection>();
+const violations = new Map<ServiceUser, string[]>();
+
+function connection(user: ServiceUser): StreamConnection {
+  const found = connections.get(user);
+  if (found === undefined) throw new Error(`${user} is not connected`);
+  return found;
+}
+
+beforeAll(async () => {
+  for (const user of serviceUsers) {
+    violations.set(user, []);
+    const onState = (_state: string, detail: string): void => {
+      if (detail.includes('Permissions Violation')) violations.get(user)?.push(detail);
+    };
+    connections.set(user, await connectStreams({ servers: [nats.url], user, password: passwords[user], onState }));
+  }
+  await ensureStreams(connection('provisioning'), { replicas: 1, egressPools: ['default'] });
+});
+afterAll(async () => {
+  for (const { nats: client } of connections.values()) await client.close();
+});
+
+/** The server reports a violation before it answers the flush; the client hands it on a turn later. */
+async function answered(client: StreamConnection['nats']): Promise<void> {
+  await client.flush();
+  for (let turn = 0; turn < 5; turn++) await setImmediate();
+}
+
+/** Who may publish to a subject: everyone else must be refused. */
+const rights: readonly (readonly [subject: string, allowed: readonly ServiceUser[]])[] = [
+  ['spool.1', ['edge']],
+  ['work.default.1', ['queue']],
+  ['outcomes.queue', ['queue']],
+  ['outcomes.delivery', ['delivery']],
+  ['bodies.01X.0', ['edge', 'queue', 'delivery']],
+  ['parked.work', ['queue', 'delivery']],
+  ['trace.edge', ['edge']],
+  ['trace.policy', ['policy']],
+  ['trace.queue', ['queue']],
+  ['trace.delivery', ['delivery']],
+  ['$KV.CONFIG.snapshot', ['provisioning']],
+  ['$KV.SECRETS.x', ['provisioning']],
+  ['$KV.DIRECTORY.x', ['provisioning']],
+  ['$JS.API.DIRECT.GET.BODIES.bodies.x.end', ['queue', 'delivery']],
+  ['$JS.API.DIRECT.GET.KV_SECRETS.$KV.SECRETS.x', ['delivery', 'provisioning']],
+  ['$JS.API.DIRECT.GET.KV_DIRECTORY.$KV.DIRECTORY.x', ['policy', 'queue', 'provisioning']],
+  ['$JS.API.CONSUMER.MSG.NEXT.SPOOL.queue', ['queue']],
+  ['$JS.API.CONSUMER.MSG.NEXT.WORK.pool-default', ['delivery']],
+  ['$JS.API.CONSUMER.MSG.NEXT.OUTCOMES.queue', ['queue']],
+  ['$JS.API.CONSUMER.CREATE.SPOOL.spy', ['provisioning']],
+  ['$JS.API.STREAM.PURGE.BODIES', ['queue']],
+  ['$JS.API.STREAM.PURGE.SPOOL', []],
+  ['$JS.API.STREAM.DELETE.SPOOL', []],
+  ['$JS.API.STREAM.CREATE.X', ['provisioning']],
+  ['$JS.API.STREAM.MSG.GET.SPOOL', []],
+  ['$JS.API.STREAM.MSG.GET.WORK', []],
+  ['$SYS.REQ.SERVER.PING', []],
+];
+
+test.each(rights)('only %s publishers: %j', async (subject, allowed) => {
+  for (const user of serviceUsers) {
+    const client = connection(user).nats;
+    violations.set(user, []);
+    // A reply subject nobody reads, and no payload: a permitted API call fails harmlessly on its arguments.
+    client.publish(subject, '', { reply: `${inboxPrefix(user)}.probe` });
+    await answered(client);
+    const denied = (violations.get(user) ?? []).some((text) => text.includes(`"${subject}"`));
+    expect({ user, subject, denied }).toEqual({ user, subject, denied: !allowed.includes(user) });
+  }
+});
+
+test('no service hears the replies of another, nor mail in flight', async () => {
+  for (const user of serviceUsers) {
+    for (const other of serviceUsers.filter((name) => name !== user)) {
+      for (const subject of [`${inboxPrefix(other)}.>`, 'spool.>', 'work.>', '>']) {
+        violations.set(user, []);
+        const { nats: client } = connection(user);
+        client.subscribe(subject, { callback: () => {} });
+        await answered(client);
+        expect({ user, subject, denied: (violations.get(user) ?? []).length > 0 }).toEqual({
+          user,
+          subject,
+          denied: true,
+        });
+      }
+    }
+  }
+});
