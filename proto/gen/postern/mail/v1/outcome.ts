@@ -203,6 +203,10 @@ export interface AcceptedSummary {
   findings: FindingSummary[];
   /** Checks were skipped. */
   unjudged: boolean;
+  /** Bodies of the message that are in BODIES: the spooled one and those filters replaced. Removed when nothing waits any more. */
+  bodyIds: string[];
+  /** Time of acceptance, milliseconds since the epoch. */
+  acceptedAtMs: number;
 }
 
 function createBaseOutcomeBatch(): OutcomeBatch {
@@ -737,7 +741,16 @@ export const RecipientResult: MessageFns<RecipientResult> = {
 };
 
 function createBaseAcceptedSummary(): AcceptedSummary {
-  return { sessionId: "", reversePath: "", origin: undefined, size: 0, findings: [], unjudged: false };
+  return {
+    sessionId: "",
+    reversePath: "",
+    origin: undefined,
+    size: 0,
+    findings: [],
+    unjudged: false,
+    bodyIds: [],
+    acceptedAtMs: 0,
+  };
 }
 
 export const AcceptedSummary: MessageFns<AcceptedSummary> = {
@@ -759,6 +772,12 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
     }
     if (message.unjudged !== false) {
       writer.uint32(48).bool(message.unjudged);
+    }
+    for (const v of message.bodyIds) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.acceptedAtMs !== 0) {
+      writer.uint32(64).int64(message.acceptedAtMs);
     }
     return writer;
   },
@@ -824,6 +843,22 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
             message.unjudged = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.bodyIds.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.acceptedAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -854,6 +889,16 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
         ? object.findings.map((e: any) => FindingSummary.fromJSON(e))
         : [],
       unjudged: isSet(object.unjudged) ? globalThis.Boolean(object.unjudged) : false,
+      bodyIds: globalThis.Array.isArray(object?.bodyIds)
+        ? object.bodyIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.body_ids)
+        ? object.body_ids.map((e: any) => globalThis.String(e))
+        : [],
+      acceptedAtMs: isSet(object.acceptedAtMs)
+        ? globalThis.Number(object.acceptedAtMs)
+        : isSet(object.accepted_at_ms)
+        ? globalThis.Number(object.accepted_at_ms)
+        : 0,
     };
   },
 
@@ -877,6 +922,12 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
     if (message.unjudged !== false) {
       obj.unjudged = message.unjudged;
     }
+    if (message.bodyIds?.length) {
+      obj.bodyIds = message.bodyIds;
+    }
+    if (message.acceptedAtMs !== 0) {
+      obj.acceptedAtMs = Math.round(message.acceptedAtMs);
+    }
     return obj;
   },
 
@@ -893,6 +944,8 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
     message.size = object.size ?? 0;
     message.findings = object.findings?.map((e) => FindingSummary.fromPartial(e)) || [];
     message.unjudged = object.unjudged ?? false;
+    message.bodyIds = object.bodyIds?.map((e) => e) || [];
+    message.acceptedAtMs = object.acceptedAtMs ?? 0;
     return message;
   },
 };
