@@ -1,0 +1,3 @@
+export * from './messages.js';
+export * from './smtp-sender.js';
+export * from './smtp-sink.js';

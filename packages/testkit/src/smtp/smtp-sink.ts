@@ -1,0 +1,160 @@
+/**
+ * A next hop for tests: takes mail over SMTP and hands each message to `onMessage`. Answers are scripted by the recipient's local part: `451-…@` and
+ * `550-…@` get that code at RCPT, `data451-…@` and `data550-…@` after the final dot, `drop-…@` loses the connection after the final dot. Not for production.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+
+export interface SunkMessage {
+  readonly reversePath: string;
+  readonly recipients: readonly string[];
+  /** As sent, dots unstuffed, without the final CRLF.CRLF marker. */
+  readonly data: Buffer;
+}
+
+export interface SmtpSinkOptions {
+  readonly onMessage?: (message: SunkMessage) => void;
+  /** 0 = any free port. */
+  readonly port?: number;
+  readonly hostname?: string;
+  /** Extensions offered after EHLO. */
+  readonly extensions?: readonly string[];
+  /** Keep the messages in `messages`; default true. */
+  readonly keep?: boolean;
+}
+
+export interface SmtpSink {
+  readonly port: number;
+  readonly messages: SunkMessage[];
+  count(): number;
+  connections(): number;
+  close(): Promise<void>;
+}
+
+const endOfData = Buffer.from('\r\n.\r\n');
+const defaultExtensions = ['PIPELINING', '8BITMIME', 'SMTPUTF8', 'DSN', 'ENHANCEDSTATUSCODES', 'SIZE 104857600'];
+
+const pathOf = (line: string): string => /<([^>]*)>/.exec(line)?.[1] ?? '';
+const scripted = (recipient: string, prefix: string): number | undefined => {
+  const code = new RegExp(`^${prefix}([45]\\d\\d)-`).exec(recipient)?.[1];
+  return code === undefined ? undefined : Number(code);
+};
+
+/** Undoes dot-stuffing (RFC 5321 §4.5.2). */
+function unstuff(data: Buffer): Buffer {
+  if (data[0] !== 0x2e && data.indexOf('\r\n..') === -1) return data;
+  const text = data.toString('latin1').replace(/(^|\r\n)\.\./g, '$1.');
+  return Buffer.from(text, 'latin1');
+}
+
+function serve(socket: Socket, options: SmtpSinkOptions, accept: (message: SunkMessage) => void): void {
+  const hostname = options.hostname ?? 'sink.test';
+  const say = (line: string): boolean => socket.write(`${line}\r\n`, 'latin1');
+  let pending: Buffer = Buffer.alloc(0);
+  let mode: 'command' | 'data' = 'command';
+  let reversePath = '';
+  let recipients: string[] = [];
+  let parts: Buffer[] = [];
+
+  const command = (line: string): void => {
+    const verb = line.slice(0, 4).toUpperCase();
+    if (verb === 'EHLO') {
+      const lines = [hostname, ...(options.extensions ?? defaultExtensions)];
+      socket.write(
+        `${lines.map((text, index) => `250${index === lines.length - 1 ? ' ' : '-'}${text}`).join('\r\n')}\r\n`,
+      );
+    } else if (verb === 'HELO') say(`250 ${hostname}`);
+    else if (verb === 'MAIL') {
+      reversePath = pathOf(line);
+      recipients = [];
+      say('250 2.1.0 ok');
+    } else if (verb === 'RCPT') {
+      const recipient = pathOf(line);
+      const code = scripted(recipient, '');
+      if (code !== undefined) say(`${code} ${code < 500 ? '4.3.0 not now' : '5.1.1 no such user'}`);
+      else {
+        recipients.push(recipient);
+        say('250 2.1.5 ok');
+      }
+    } else if (verb === 'DATA') {
+      if (recipients.length === 0) say('554 5.5.1 no recipients');
+      else {
+        mode = 'data';
+        parts = [];
+        say('354 go on');
+      }
+    } else if (verb === 'RSET') {
+      recipients = [];
+      say('250 2.0.0 ok');
+    } else if (verb === 'NOOP') say('250 2.0.0 ok');
+    else if (verb === 'QUIT') {
+      say('221 2.0.0 bye');
+      socket.end();
+    } else say('502 5.5.2 unknown');
+  };
+  const finish = (): void => {
+    mode = 'command';
+    const refusal = recipients.map((recipient) => scripted(recipient, 'data')).find((code) => code !== undefined);
+    if (refusal !== undefined) return void say(`${refusal} ${refusal < 500 ? '4.3.0 not now' : '5.6.0 refused'}`);
+    accept({ reversePath, recipients, data: unstuff(Buffer.concat(parts)) });
+    if (recipients.some((recipient) => recipient.startsWith('drop-'))) return void socket.destroy();
+    say('250 2.0.0 sunk');
+  };
+  /** Takes what is complete from `pending`; true when something was taken. */
+  const step = (): boolean => {
+    if (mode === 'data') {
+      const whole = parts.length === 0 && pending.subarray(0, 3).toString('latin1') === '.\r\n';
+      const at = whole ? 0 : pending.indexOf(endOfData);
+      if (at === -1) return false;
+      parts.push(whole ? Buffer.alloc(0) : pending.subarray(0, at + 2));
+      pending = pending.subarray(whole ? 3 : at + 5);
+      finish();
+      return true;
+    }
+    const at = pending.indexOf('\r\n');
+    if (at === -1) return false;
+    const line = pending.toString('utf8', 0, at);
+    pending = pending.subarray(at + 2);
+    command(line);
+    return true;
+  };
+  socket.on('data', (chunk) => {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    while (step());
+  });
+  socket.on('error', () => socket.destroy());
+  say(`220 ${hostname} ESMTP`);
+}
+
+export async function startSmtpSink(options: SmtpSinkOptions = {}): Promise<SmtpSink> {
+  const messages: SunkMessage[] = [];
+  const sockets = new Set<Socket>();
+  let count = 0;
+  let connections = 0;
+  const server: Server = createServer({ noDelay: true }, (socket) => {
+    connections++;
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    serve(socket, options, (message) => {
+      count++;
+      if (options.keep !== false) messages.push(message);
+      options.onMessage?.(message);
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the sink has no port');
+  return {
+    port: address.port,
+    messages,
+    count: () => count,
+    connections: () => connections,
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        server.close(() => resolve());
+      }),
+  };
+}
