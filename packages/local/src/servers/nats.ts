@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { SetupError } from '../setup-error.js';
 import { fetchDebian } from './fetch-debian.js';
 import { atLeast, findOnPath, programVersion } from './find-binary.js';
-import { type RunningServer, startServer } from './running-server.js';
+import { type LaunchControl, launchControl, type RunningServer, startServer } from './running-server.js';
 import { cached, defaultCacheDir } from './server-cache.js';
 
 /** The first version whose `sync_interval: always` holds. */
@@ -64,7 +64,7 @@ async function findIn(tree: string): Promise<string | undefined> {
   return undefined;
 }
 
-export interface NatsOptions {
+export interface NatsOptions extends LaunchControl {
   /** Holds the configuration, the log and the streams. */
   readonly dir: string;
   readonly port: number;
@@ -140,6 +140,7 @@ export async function startNats(options: NatsOptions): Promise<RunningServer> {
   const configFile = join(options.dir, 'nats.conf');
   await writeFile(configFile, natsConfiguration(options), { mode: 0o600 });
   return startServer({
+    ...launchControl(options),
     name: options.name ?? 'nats',
     address: `nats://127.0.0.1:${options.port}`,
     command: binary,
@@ -148,7 +149,7 @@ export async function startNats(options: NatsOptions): Promise<RunningServer> {
     logFile: join(options.dir, 'nats.log'),
     ready: () => natsIsHealthy(options.monitorPort),
     // A node of three is healthy only when a majority is there; the caller starts them together.
-    readyWithinMs: 60_000,
+    readyWithinMs: options.readyWithinMs ?? 60_000,
     // SIGTERM and SIGINT both stop at once after flushing; lame duck mode is for a node that others replace.
     stopSignal: 'SIGTERM',
   });

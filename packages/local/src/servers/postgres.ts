@@ -12,12 +12,12 @@ import { SetupError } from '../setup-error.js';
 import { processExists } from './folder-lock.js';
 import { pgIsReady } from './postgres-ready.js';
 import { launchAs, type PostgresUser, postgresUser } from './postgres-user.js';
-import { type RunningServer, startServer } from './running-server.js';
+import { type LaunchControl, launchControl, type RunningServer, startServer } from './running-server.js';
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 
-export interface PostgresOptions {
+export interface PostgresOptions extends LaunchControl {
   /** Parent of the data folder; the log is beside it. */
   readonly dir: string;
   readonly port: number;
@@ -145,6 +145,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
   };
   const launch = await launchAs(user, join(native, 'bin', 'postgres'), [native, options.dir]);
   return startServer({
+    ...launchControl(options),
     name: options.name ?? 'postgres',
     address: `postgres://127.0.0.1:${options.port}`,
     command: launch.command,
@@ -160,7 +161,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
     ...(launch.uid === undefined ? {} : { uid: launch.uid }),
     ...(launch.gid === undefined ? {} : { gid: launch.gid }),
     ready: () => pgIsReady(options.port),
-    readyWithinMs: 60_000,
+    readyWithinMs: options.readyWithinMs ?? 60_000,
     // Fast shutdown: sessions are ended, data is written. SIGTERM would wait for every client to leave.
     stopSignal: 'SIGINT',
   });

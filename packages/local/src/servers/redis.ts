@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { SetupError } from '../setup-error.js';
 import { fetchDebian } from './fetch-debian.js';
 import { atLeast, findOnPath, programVersion } from './find-binary.js';
-import { type RunningServer, startServer } from './running-server.js';
+import { type LaunchControl, launchControl, type RunningServer, startServer } from './running-server.js';
 import { cached, defaultCacheDir } from './server-cache.js';
 import { askOnce } from './tcp-dialogue.js';
 
@@ -77,7 +77,7 @@ async function libraryFolders(tree: string): Promise<string[]> {
   return [...new Set(folders)];
 }
 
-export interface RedisOptions {
+export interface RedisOptions extends LaunchControl {
   readonly dir: string;
   readonly port: number;
   /** Redis ACL users, one `user ...` line each; the default user must be among them. */
@@ -98,6 +98,8 @@ export function redisConfiguration(options: RedisOptions): string {
     `port ${options.port}`,
     `dir ${JSON.stringify(options.dir)}`,
     'daemonize no',
+    // Keep the command line as started: it names the folder this server belongs to.
+    'set-proc-title no',
     'save ""',
     `appendonly ${options.appendOnly === true ? 'yes' : 'no'}`,
     'appendfsync everysec',
@@ -118,6 +120,7 @@ export async function startRedis(options: RedisOptions): Promise<RunningServer> 
   const configFile = join(options.dir, 'redis.conf');
   await writeFile(configFile, redisConfiguration(options), { mode: 0o600 });
   return startServer({
+    ...launchControl(options),
     name: options.name ?? 'redis',
     address: `redis://127.0.0.1:${options.port}`,
     command: binary.path,

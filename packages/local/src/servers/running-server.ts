@@ -29,7 +29,26 @@ export interface RunningServer {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-export interface ServerCommand {
+/** What whoever starts a server may want to know or limit. */
+export interface LaunchControl {
+  /** Told the pid as soon as the process exists, long before it is ready. */
+  readonly spawned?: (pid: number) => void;
+  /** Ends the waiting, and the process, when it aborts. */
+  readonly abort?: AbortSignal;
+  /** How long it may take until it serves; Infinity waits for ever. */
+  readonly readyWithinMs?: number;
+}
+
+/** Only the control fields of an options object. */
+export function launchControl(options: LaunchControl): LaunchControl {
+  return {
+    ...(options.spawned === undefined ? {} : { spawned: options.spawned }),
+    ...(options.abort === undefined ? {} : { abort: options.abort }),
+    ...(options.readyWithinMs === undefined ? {} : { readyWithinMs: options.readyWithinMs }),
+  };
+}
+
+export interface ServerCommand extends LaunchControl {
   readonly name: string;
   readonly address: string;
   readonly command: string;
@@ -43,7 +62,6 @@ export interface ServerCommand {
   readonly gid?: number;
   /** Asked every 20 ms until it answers true. */
   readonly ready: () => Promise<boolean>;
-  readonly readyWithinMs?: number;
   readonly stopSignal?: NodeJS.Signals;
   readonly stopGraceMs?: number;
 }
@@ -53,11 +71,6 @@ const alive = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
-
-/** Leave the children running when this process ends; for `--detach`. */
-export function keepServersAfterExit(): void {
-  alive.clear();
-}
 
 /** The last lines of a log file, for an error message; never more than 4 KiB are read into it. */
 export function lastLines(file: string, count = 5): string {
@@ -113,6 +126,7 @@ export async function startServer(spec: ServerCommand): Promise<RunningServer> {
     }
     await exited;
   };
+  if (child.pid !== undefined) spec.spawned?.(child.pid);
   const readyWithinMs = spec.readyWithinMs ?? 30_000;
   const deadline = performance.now() + readyWithinMs;
   while (!(await spec.ready())) {
@@ -124,6 +138,10 @@ export async function startServer(spec: ServerCommand): Promise<RunningServer> {
         `${spec.name} ended while starting (${how}): ${lastLines(spec.logFile)}`,
         `see ${spec.logFile}.`,
       );
+    }
+    if (spec.abort?.aborted === true) {
+      await stop();
+      throw new SetupError(`${spec.name} was stopped while starting.`, 'start again.');
     }
     if (performance.now() > deadline) {
       await stop('SIGKILL');

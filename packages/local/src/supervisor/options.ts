@@ -1,0 +1,89 @@
+/**
+ * The options of `npm start -- ...`. Every mistake is one line that names the option, the value and what is allowed.
+ */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { SetupError } from '../setup-error.js';
+
+export interface StartOptions {
+  readonly action: 'run' | 'detach' | 'stop' | 'help';
+  readonly edges: number;
+  readonly policies: number;
+  readonly configFile: string | undefined;
+  readonly dataDir: string;
+  /** `host:port` of the DNS server every service asks; absent = the machine's own. */
+  readonly dns: string | undefined;
+  readonly portBase: number;
+}
+
+export const usage = `npm start -- [options]
+  --detach           start in the background and return when it serves
+  --stop             stop the cluster of this data folder
+  --edges N          edge processes (1 to 16, default 1)
+  --policies N       policy processes (1 to 16, default 1)
+  --config FILE      YAML layered over the defaults
+  --data DIR         folder that holds everything (default .postern)
+  --dns HOST:PORT    DNS server to ask instead of the machine's own
+  --port-base N      mx N+525, submission N+587, submissions N+465 (default 2000); edge k adds k
+`;
+
+function integer(option: string, text: string, lowest: number, highest: number): number {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= lowest && value <= highest) return value;
+  throw new SetupError(
+    `--${option} is \`${text}\`; allowed is a whole number from ${lowest} to ${highest}.`,
+    'see `npm start -- --help`.',
+  );
+}
+
+function hostPort(text: string): string {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match !== null && port >= 1 && port <= 65_535) return text;
+  throw new SetupError(
+    `--dns is \`${text}\`; allowed is HOST:PORT, for example 127.0.0.1:5353.`,
+    'see `npm start -- --help`.',
+  );
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: false,
+      options: {
+        detach: { type: 'boolean', default: false },
+        stop: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+        edges: { type: 'string', default: '1' },
+        policies: { type: 'string', default: '1' },
+        config: { type: 'string' },
+        data: { type: 'string', default: '.postern' },
+        dns: { type: 'string' },
+        'port-base': { type: 'string', default: '2000' },
+      },
+    }).values;
+  } catch (error) {
+    const text = error instanceof Error ? (error.message.split(/\.?\s*\n|\. /)[0] ?? '') : String(error);
+    throw new SetupError(`${text}.`, 'see `npm start -- --help`.');
+  }
+}
+
+/** Read the arguments after `--`; relative paths are meant from `standing`. */
+export function parseStartOptions(args: readonly string[], standing: string): StartOptions {
+  const values = parse(args);
+  if (values.detach && values.stop) {
+    throw new SetupError('--detach and --stop exclude each other.', 'give one of them.');
+  }
+  const action = values.help ? 'help' : values.stop ? 'stop' : values.detach ? 'detach' : 'run';
+  return {
+    action,
+    edges: integer('edges', values.edges, 1, 16),
+    policies: integer('policies', values.policies, 1, 16),
+    configFile: values.config === undefined ? undefined : resolve(standing, values.config),
+    dataDir: resolve(standing, values.data),
+    dns: values.dns === undefined ? undefined : hostPort(values.dns),
+    // 587 plus the last edge must still be a port.
+    portBase: integer('port-base', values['port-base'], 600, 64_900),
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * run.json: where a running cluster answers and which processes it is made of, for people, `posternctl`, tests and
+ * scripts. Written whole at the start and at every restart. Its shape is a contract: fields are added, never changed.
+ */
+import { writeFileAtomic } from './atomic-file.js';
+
+export interface RunService {
+  readonly name: string;
+  readonly pid: number;
+  /** Base of /metrics, /healthz and /readyz. */
+  readonly metrics: string;
+}
+
+export interface RunInfrastructure {
+  readonly name: string;
+  readonly pid: number;
+  readonly address: string;
+  /** HTTP side, where it has one: the NATS monitor, the mailbox's message list. */
+  readonly http?: string;
+}
+
+export interface RunFile {
+  readonly listeners: {
+    readonly mx: readonly string[];
+    readonly submission: readonly string[];
+    readonly submissions: readonly string[];
+  };
+  readonly services: readonly RunService[];
+  readonly infrastructure: readonly RunInfrastructure[];
+  readonly provisioning: { readonly address: string; readonly keyFile: string };
+  /** File of the authority that signed the listeners' certificate. */
+  readonly ca: string;
+  readonly demo: { readonly domain: string; readonly user: string; readonly passwordFile: string };
+}
+
+/** Writes one after another, always the newest content; a burst of changes is one write. */
+export class RunFileWriter {
+  readonly #path: string;
+  readonly #content: () => RunFile;
+  #wanted = false;
+  #writing: Promise<void> | undefined;
+
+  constructor(path: string, content: () => RunFile) {
+    this.#path = path;
+    this.#content = content;
+  }
+
+  /** Ask for a write; failures are told to `onFailure` and never end the cluster. */
+  request(onFailure: (error: unknown) => void): void {
+    this.#wanted = true;
+    this.#writing ??= this.#drain().catch(onFailure);
+  }
+
+  /** Resolves when what was asked for is on disk. */
+  async settled(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      while (this.#wanted) {
+        this.#wanted = false;
+        await writeFileAtomic(this.#path, `${JSON.stringify(this.#content(), null, 2)}\n`, 0o644);
+      }
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+}
