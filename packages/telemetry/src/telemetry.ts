@@ -1,0 +1,71 @@
+/**
+ * Logs, metrics and traces of one process, made once in main and passed down. Nothing here is global.
+ */
+import { type Random, systemRandom } from '@postern/clock';
+import type { DestinationStream } from 'pino';
+import type { EventCatalogue, EventOf } from './events.js';
+import { type Logger, type LogLevel, openLogger } from './logger.js';
+import { Metrics } from './metrics.js';
+import type { AddressForm } from './redaction.js';
+import { otlpProcessor, SpanExport } from './span-export.js';
+import { Tracer } from './tracer.js';
+
+/** The shape of the `telemetry` section of every configuration; where metrics are served is lifecycle's concern. */
+export interface TelemetrySettings {
+  readonly level: LogLevel;
+  readonly otlpUrl?: string;
+  readonly traceSampleRatio: number;
+  readonly addresses?: AddressForm;
+}
+
+export interface Telemetry<E extends string = string> {
+  readonly service: string;
+  readonly log: Logger<E>;
+  readonly metrics: Metrics;
+  readonly tracer: Tracer;
+  /** Writes buffered log lines now. */
+  flush(): void;
+  /** Exports what is left and flushes. Never throws, bounded by the exporter's deadline. */
+  shutdown(): Promise<void>;
+}
+
+export interface TelemetryOptions<C extends EventCatalogue> {
+  /** The service's catalogue: its names become the only events `log` accepts. */
+  readonly events?: C;
+  readonly random?: Random;
+  readonly destination?: DestinationStream;
+  /** Default true: CPU, memory, event loop and garbage collection of the process. */
+  readonly processMetrics?: boolean;
+}
+
+export function startTelemetry<const C extends EventCatalogue = EventCatalogue>(
+  settings: TelemetrySettings,
+  service: string,
+  options: TelemetryOptions<C> = {},
+): Telemetry<EventOf<C>> {
+  const spanExport =
+    settings.otlpUrl === undefined
+      ? undefined
+      : new SpanExport({ service, ratio: settings.traceSampleRatio, processor: otlpProcessor(settings.otlpUrl) });
+  const tracer = new Tracer(options.random ?? systemRandom, spanExport);
+  const { log, flush } = openLogger({
+    level: settings.level,
+    service,
+    addresses: settings.addresses ?? 'full',
+    traceId: () => tracer.current()?.traceId,
+    ...(options.destination === undefined ? {} : { destination: options.destination }),
+  });
+  const metrics = new Metrics();
+  if (options.processMetrics !== false) metrics.addProcessMetrics();
+  return {
+    service,
+    log,
+    metrics,
+    tracer,
+    flush,
+    shutdown: async () => {
+      await tracer.shutdown().catch(() => undefined);
+      flush();
+    },
+  };
+}
