@@ -1,0 +1,29 @@
+/**
+ * What lifecycle needs of the process, as an interface: tests send signals and read exit codes without a process.
+ */
+export type StopSignal = 'SIGTERM' | 'SIGINT';
+
+export interface Host {
+  onSignal(handle: (signal: StopSignal) => void): void;
+  onFault(handle: (kind: 'exception' | 'rejection', error: unknown) => void): void;
+  /** One line to standard error, written before it returns. */
+  complain(line: string): void;
+  exit(code: number): void;
+}
+
+export const processHost: Host = {
+  onSignal(handle) {
+    process.on('SIGTERM', () => handle('SIGTERM'));
+    process.on('SIGINT', () => handle('SIGINT'));
+  },
+  onFault(handle) {
+    process.on('uncaughtException', (error) => handle('exception', error));
+    process.on('unhandledRejection', (error) => handle('rejection', error));
+  },
+  complain(line) {
+    process.stderr.write(`${line}\n`);
+  },
+  exit(code) {
+    process.exit(code);
+  },
+};

@@ -1,0 +1,20 @@
+/**
+ * The outermost call of every program: `await main(async () => { … })`. What is thrown before the service runs, such as
+ * a configuration that is not valid, ends in readable lines and exit code 1 instead of a stack trace.
+ */
+import { failureText } from './failure-text.js';
+import { type Host, processHost } from './host.js';
+
+export async function main(program: () => Promise<unknown>, host: Host = processHost): Promise<void> {
+  try {
+    await program();
+  } catch (error) {
+    host.complain(isForOperators(error) ? error.message : `failed: ${failureText(error)}`);
+    host.exit(1);
+  }
+}
+
+/** Configuration errors are written for people already, one problem a line. */
+function isForOperators(error: unknown): error is Error {
+  return error instanceof Error && 'id' in error && error.id === 'config-invalid';
+}
