@@ -1,0 +1,260 @@
+/**
+ * From what the user wrote in `then` to typed actions. One entry is a word (`accept`) or an object with one key
+ * (`{ reject: { text: ... } }`). Each kind says at which events it can act, whether a tenant may use it without the
+ * operator's leave (nothing that opens or loosens), and whether it ends the rule set.
+ */
+import type { Action, ActionKind, Clientele } from './action.js';
+import { isKnownAt, type RuleEvent } from './event.js';
+import { type FieldProblem, Fields, isPlainObject } from './fields.js';
+import { nearest } from './problem.js';
+
+interface ActionRule {
+  readonly events: (event: RuleEvent) => boolean;
+  readonly tenant: boolean;
+  readonly final: boolean;
+  readonly parse: (fields: Fields) => Action;
+}
+
+const judged = (event: RuleEvent): boolean => isKnownAt(event, 'relay');
+const inSession = (event: RuleEvent): boolean => !isKnownAt('relay', event);
+const before = (last: RuleEvent) => (event: RuleEvent) => isKnownAt(event, last);
+const between = (first: RuleEvent, last: RuleEvent) => (event: RuleEvent) =>
+  isKnownAt(first, event) && isKnownAt(event, last);
+const after = (first: RuleEvent) => (event: RuleEvent) => isKnownAt(first, event);
+
+const mechanisms = [
+  'PLAIN',
+  'LOGIN',
+  'CRAM-MD5',
+  'DIGEST-MD5',
+  'SCRAM-SHA-256',
+  'SCRAM-SHA-256-PLUS',
+  'OAUTHBEARER',
+  'XOAUTH2',
+  'GSSAPI',
+] as const;
+const clienteles: readonly [Clientele, ...Clientele[]] = ['none', 'authenticated', 'all'];
+const checkName = (fields: Fields): string => fields.text('check', undefined, 64);
+const MONTH_SECONDS = 2_678_400;
+const MAX_BYTES = 2 ** 40;
+
+/** RFC 3463: the class of the enhanced code is that of the reply code. */
+function reply(kind: 'reject' | 'tempfail', fields: Fields): Action {
+  const permanent = kind === 'reject';
+  const code = fields.integer('code', permanent ? [500, 599] : [400, 499], permanent ? 550 : 451);
+  const enhanced = fields.text('enhanced', permanent ? '5.7.1' : '4.7.1', 11);
+  if (!/^[245]\.\d{1,3}\.\d{1,3}$/.test(enhanced) || enhanced[0] !== String(code)[0])
+    fields.fail('enhanced', 'is not an enhanced status code of the class of the reply', permanent ? '5.7.1' : '4.7.1');
+  return { kind, code, enhanced, text: fields.text('text', permanent ? 'Refused by a rule' : 'Try again later') };
+}
+
+function header(kind: 'addHeader' | 'addHeaderIfAbsent' | 'changeHeader', fields: Fields): Action {
+  return { kind, name: fields.headerName('name'), value: fields.text('value', undefined, 900) };
+}
+
+const content = between('mail', 'body');
+const envelope = between('rcpt', 'body');
+const headerEvents = between('rcpt', 'relay');
+
+const actionRules: { readonly [Kind in ActionKind]: ActionRule } = {
+  accept: { events: inSession, tenant: false, final: true, parse: () => ({ kind: 'accept' }) },
+  reject: { events: judged, tenant: true, final: true, parse: (fields) => reply('reject', fields) },
+  tempfail: { events: judged, tenant: true, final: true, parse: (fields) => reply('tempfail', fields) },
+  discard: { events: content, tenant: true, final: true, parse: () => ({ kind: 'discard' }) },
+  quarantine: {
+    events: content,
+    tenant: true,
+    final: true,
+    parse: (fields) => ({ kind: 'quarantine', reason: fields.text('reason', 'rule') }),
+  },
+  hold: {
+    events: content,
+    tenant: true,
+    final: true,
+    parse: (fields) => ({ kind: 'hold', reason: fields.text('reason', 'rule') }),
+  },
+  close: {
+    events: inSession,
+    tenant: false,
+    final: true,
+    parse: (fields) => ({ kind: 'close', text: fields.text('text', 'Closing by rule') }),
+  },
+  greeting: {
+    events: (event) => event === 'connect',
+    tenant: false,
+    final: false,
+    parse: (fields) => ({ kind: 'greeting', text: fields.text('text', undefined, 200) }),
+  },
+  setLimit: {
+    events: before('rcpt'),
+    tenant: true,
+    final: false,
+    parse: (fields) => {
+      if (!(fields.has('size') || fields.has('recipients') || fields.has('errors')))
+        fields.fail('', 'names no limit', 'size, recipients or errors');
+      const size = fields.optionalInteger('size', [0, MAX_BYTES]);
+      const recipients = fields.optionalInteger('recipients', [0, 100_000]);
+      return { kind: 'setLimit', size, recipients, errors: fields.optionalInteger('errors', [0, 100_000]) };
+    },
+  },
+  auth: {
+    events: before('ehlo'),
+    tenant: false,
+    final: false,
+    parse: (fields) => ({
+      kind: 'auth',
+      plain: fields.someOf('plain', mechanisms),
+      tls: fields.someOf('tls', mechanisms),
+    }),
+  },
+  requireTls: {
+    events: before('rcpt'),
+    tenant: true,
+    final: false,
+    parse: (fields) => ({ kind: 'requireTls', text: fields.text('text', 'Must issue a STARTTLS command first') }),
+  },
+  allowRelay: {
+    events: before('rcpt'),
+    tenant: false,
+    final: false,
+    parse: (fields) => ({ kind: 'allowRelay', for: fields.oneOf('for', clienteles) }),
+  },
+  allowLocal: {
+    events: before('rcpt'),
+    tenant: false,
+    final: false,
+    parse: (fields) => ({ kind: 'allowLocal', for: fields.oneOf('for', clienteles) }),
+  },
+  skip: {
+    events: inSession,
+    tenant: false,
+    final: false,
+    parse: (fields) => ({ kind: 'skip', check: checkName(fields) }),
+  },
+  run: {
+    events: inSession,
+    tenant: true,
+    final: false,
+    parse: (fields) => ({ kind: 'run', check: checkName(fields) }),
+  },
+  addHeader: { events: headerEvents, tenant: true, final: false, parse: (fields) => header('addHeader', fields) },
+  addHeaderIfAbsent: {
+    events: headerEvents,
+    tenant: true,
+    final: false,
+    parse: (fields) => header('addHeaderIfAbsent', fields),
+  },
+  changeHeader: { events: headerEvents, tenant: true, final: false, parse: (fields) => header('changeHeader', fields) },
+  removeHeader: {
+    events: headerEvents,
+    tenant: true,
+    final: false,
+    parse: (fields) => ({ kind: 'removeHeader', name: fields.headerName('name') }),
+  },
+  addRecipient: {
+    events: envelope,
+    tenant: true,
+    final: false,
+    parse: (fields) => ({ kind: 'addRecipient', address: fields.address('address') }),
+  },
+  dropRecipient: { events: envelope, tenant: true, final: false, parse: () => ({ kind: 'dropRecipient' }) },
+  redirect: {
+    events: envelope,
+    tenant: true,
+    final: false,
+    parse: (fields) => ({ kind: 'redirect', address: fields.address('address') }),
+  },
+  changeSender: {
+    events: between('mail', 'body'),
+    tenant: true,
+    final: false,
+    parse: (fields) => ({ kind: 'changeSender', address: fields.address('address', true) }),
+  },
+  tag: {
+    events: () => true,
+    tenant: true,
+    final: false,
+    parse: (fields) => ({ kind: 'tag', name: fields.text('name', undefined, 64) }),
+  },
+  route: {
+    events: between('rcpt', 'relay'),
+    tenant: false,
+    final: false,
+    parse: (fields) => ({
+      kind: 'route',
+      host: fields.host('host'),
+      port: fields.integer('port', [1, 65_535], 25),
+      tls: fields.oneOf('tls', ['none', 'opportunistic', 'required', 'implicit'], 'opportunistic'),
+      tlsVersions: fields.someOf('tlsVersions', ['TLSv1.2', 'TLSv1.3']),
+      login: fields.has('login') ? fields.text('login', undefined, 64) : undefined,
+      sourceAddress: fields.ip('sourceAddress'),
+    }),
+  },
+  ndrText: {
+    events: after('relay'),
+    tenant: true,
+    final: false,
+    parse: (fields) => ({ kind: 'ndrText', text: fields.text('text', undefined, 1_000) }),
+  },
+  retrySchedule: {
+    events: after('rcpt'),
+    tenant: true,
+    final: false,
+    parse: (fields) => ({
+      kind: 'retrySchedule',
+      delays: fields.integers('delays', [1, MONTH_SECONDS], 50),
+      giveUpAfter: fields.integer('giveUpAfter', [0, MONTH_SECONDS]),
+    }),
+  },
+};
+
+const rulesByName: ReadonlyMap<string, ActionRule> = new Map(Object.entries(actionRules));
+
+export interface ActionScope {
+  readonly event: RuleEvent;
+  readonly tenant: boolean;
+  /** Kinds the operator lets this tenant use although they loosen. */
+  readonly permitted: ReadonlySet<ActionKind>;
+}
+
+export type ParsedAction =
+  | { readonly ok: true; readonly action: Action }
+  | { readonly ok: false; readonly problems: readonly FieldProblem[] };
+
+export function isFinal(action: Action): boolean {
+  return actionRules[action.kind].final;
+}
+
+export function parseAction(written: unknown, scope: ActionScope): ParsedAction {
+  const [name, body, extra] = typeof written === 'string' ? [written, {}] : namedBody(written);
+  const rule = rulesByName.get(name);
+  if (rule === undefined || extra !== undefined || !isPlainObject(body)) return unreadable(name);
+  const fields = new Fields(body);
+  const action = rule.parse(fields);
+  fields.done();
+  if (!rule.events(scope.event)) fields.fail('', `cannot act at ${scope.event}`, 'move the rule to another event');
+  if (scope.tenant && !rule.tenant && !scope.permitted.has(action.kind))
+    fields.fail('', 'is not open to a tenant', 'ask the operator to permit it');
+  return fields.problems.length > 0 ? { ok: false, problems: fields.problems.map(inside(name)) } : { ok: true, action };
+}
+
+function namedBody(written: unknown): [name: string, body: unknown, extra?: unknown] {
+  if (!isPlainObject(written)) return ['', undefined];
+  const [first, second] = Object.entries(written);
+  return [first?.[0] ?? '', first?.[1] ?? {}, second];
+}
+
+function unreadable(name: string): ParsedAction {
+  const guess = nearest(name, [...rulesByName.keys()]);
+  const hint =
+    guess === undefined || guess === name ? 'write a word, or an object with one key' : `did you mean ${guess}?`;
+  return { ok: false, problems: [{ field: '', message: `"${name}" is not an action`, hint }] };
+}
+
+function inside(name: string) {
+  return (problem: FieldProblem): FieldProblem => ({
+    ...problem,
+    field: problem.field === '' ? '' : `.${name}.${problem.field}`,
+    message: problem.field === '' ? `${name} ${problem.message}` : problem.message,
+  });
+}

@@ -1,0 +1,52 @@
+/**
+ * What a rule may do, parsed and safe to use: texts hold no line breaks, codes fit their kind, addresses have a domain.
+ * An action is a wish; the service that asked decides how it is carried out and merges limits to the tighter one.
+ */
+export type Clientele = 'none' | 'authenticated' | 'all';
+export type RouteTls = 'none' | 'opportunistic' | 'required' | 'implicit';
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+
+export type Action =
+  | { readonly kind: 'accept' }
+  | { readonly kind: 'reject'; readonly code: number; readonly enhanced: string; readonly text: string }
+  | { readonly kind: 'tempfail'; readonly code: number; readonly enhanced: string; readonly text: string }
+  | { readonly kind: 'discard' }
+  | { readonly kind: 'quarantine'; readonly reason: string }
+  | { readonly kind: 'hold'; readonly reason: string }
+  | { readonly kind: 'close'; readonly text: string }
+  | { readonly kind: 'greeting'; readonly text: string }
+  | {
+      readonly kind: 'setLimit';
+      readonly size: number | undefined;
+      readonly recipients: number | undefined;
+      readonly errors: number | undefined;
+    }
+  | { readonly kind: 'auth'; readonly plain: readonly string[]; readonly tls: readonly string[] }
+  | { readonly kind: 'requireTls'; readonly text: string }
+  | { readonly kind: 'allowRelay'; readonly for: Clientele }
+  | { readonly kind: 'allowLocal'; readonly for: Clientele }
+  | { readonly kind: 'skip'; readonly check: string }
+  | { readonly kind: 'run'; readonly check: string }
+  | { readonly kind: 'addHeader'; readonly name: string; readonly value: string }
+  | { readonly kind: 'addHeaderIfAbsent'; readonly name: string; readonly value: string }
+  | { readonly kind: 'changeHeader'; readonly name: string; readonly value: string }
+  | { readonly kind: 'removeHeader'; readonly name: string }
+  | { readonly kind: 'addRecipient'; readonly address: string }
+  | { readonly kind: 'dropRecipient' }
+  | { readonly kind: 'redirect'; readonly address: string }
+  | { readonly kind: 'changeSender'; readonly address: string }
+  | { readonly kind: 'tag'; readonly name: string }
+  | {
+      readonly kind: 'route';
+      readonly host: string;
+      readonly port: number;
+      readonly tls: RouteTls;
+      readonly tlsVersions: readonly TlsVersion[];
+      /** Name of a sealed credential, never the credential. */
+      readonly login: string | undefined;
+      readonly sourceAddress: string | undefined;
+    }
+  | { readonly kind: 'ndrText'; readonly text: string }
+  | { readonly kind: 'retrySchedule'; readonly delays: readonly number[]; readonly giveUpAfter: number };
+
+export type ActionKind = Action['kind'];

@@ -1,0 +1,132 @@
+/**
+ * Asks a compiled set what its rules say at one event about one set of facts. Never throws: a condition that cannot be
+ * computed is a fault and its rule does not match, so a mistake in a rule neither refuses nor admits mail. Time is
+ * bounded: the budget is looked at before every rule; what is left out is said in `unfinished`.
+ * With several sets, outer ones come first; a set whose rules refuse or dispose of the message ends the asking, an
+ * `accept` ends only its own set: inner scopes may still tighten.
+ */
+import type { Action } from './action.js';
+import type { RuleEvent } from './event.js';
+import { factContext } from './fact-context.js';
+import type { Facts } from './fact-table.js';
+import type { Rule } from './rule.js';
+import type { EventRules, RankedRule, RuleSet } from './rule-set.js';
+
+export interface Decision {
+  readonly ruleId: string;
+  readonly version: number;
+  /** The tenant whose rule it is; undefined for the operator's. */
+  readonly tenant: string | undefined;
+  readonly action: Action;
+}
+
+export interface RuleFault {
+  readonly ruleId: string;
+  readonly version: number;
+  readonly message: string;
+}
+
+export interface Evaluation {
+  readonly decisions: readonly Decision[];
+  readonly faults: readonly RuleFault[];
+  /** Rules whose conditions were computed. */
+  readonly asked: number;
+  /** The budget ran out before the last rule. */
+  readonly unfinished: boolean;
+}
+
+export interface Budget {
+  /** Milliseconds, monotonic. */
+  readonly monotonic: () => number;
+  readonly ms: number;
+}
+
+const NONE: readonly RankedRule[] = [];
+const ENDING: ReadonlySet<Action['kind']> = new Set(['reject', 'tempfail', 'discard', 'close']);
+
+interface Course {
+  readonly decisions: Decision[];
+  readonly faults: RuleFault[];
+  asked: number;
+  unfinished: boolean;
+}
+
+export function evaluate(
+  sets: RuleSet | readonly RuleSet[],
+  event: RuleEvent,
+  facts: Facts,
+  budget?: Budget,
+): Evaluation {
+  const course: Course = { decisions: [], faults: [], asked: 0, unfinished: false };
+  const context = factContext(facts);
+  const end = budget === undefined ? undefined : budget.monotonic() + budget.ms;
+  const late = (): boolean => budget !== undefined && end !== undefined && budget.monotonic() >= end;
+  for (const set of 'events' in sets ? [sets] : sets) {
+    const rules = set.events.get(event);
+    if (rules === undefined) continue;
+    const from = course.decisions.length;
+    ask(course, set, candidates(rules, facts), context, late);
+    if (course.unfinished || course.decisions.slice(from).some(({ action }) => ENDING.has(action.kind))) break;
+  }
+  return course;
+}
+
+function ask(course: Course, set: RuleSet, rules: Iterable<RankedRule>, context: object, late: () => boolean): void {
+  const tenant = set.scope.kind === 'tenant' ? set.scope.tenant : undefined;
+  for (const { rule } of rules) {
+    if (late()) {
+      course.unfinished = true;
+      return;
+    }
+    course.asked += 1;
+    if (!matches(course, rule, context)) continue;
+    for (const action of rule.actions)
+      course.decisions.push({ ruleId: rule.id, version: rule.version, tenant, action });
+    if (rule.stop) return;
+  }
+}
+
+/** Of ANY, a condition that fails does not hide one that holds; of ALL, it decides that the rule does not match. */
+function matches(course: Course, rule: Rule, context: object): boolean {
+  const any = rule.match === 'any' && rule.conditions.length > 0;
+  for (const { test } of rule.conditions) {
+    const held = holds(course, rule, test, context);
+    if (held === any) return any;
+  }
+  return !any;
+}
+
+function holds(course: Course, rule: Rule, test: (context: object) => boolean, context: object): boolean {
+  try {
+    return test(context);
+  } catch (error) {
+    const message = error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'unknown fault';
+    course.faults.push({ ruleId: rule.id, version: rule.version, message });
+    return false;
+  }
+}
+
+/** General rules and those filed under the domains at hand, merged in the order of their ranks. */
+function* candidates(rules: EventRules, facts: Facts): Generator<RankedRule> {
+  const lists = [
+    rules.general,
+    filed(rules.byRecipientDomain, facts.recipient?.domain),
+    filed(rules.bySenderDomain, facts.sender?.domain),
+  ];
+  const next = [0, 0, 0];
+  for (;;) {
+    let least: RankedRule | undefined;
+    let from = 0;
+    for (const [index, list] of lists.entries()) {
+      const head = list[next[index] ?? 0];
+      if (head !== undefined && (least === undefined || head.rank < least.rank)) [least, from] = [head, index];
+    }
+    if (least === undefined) return;
+    next[from] = (next[from] ?? 0) + 1;
+    yield least;
+  }
+}
+
+function filed(index: EventRules['byRecipientDomain'], domain: unknown): readonly RankedRule[] {
+  return typeof domain === 'string' && index.size > 0 ? (index.get(domain.toLowerCase()) ?? NONE) : NONE;
+}

@@ -1,0 +1,110 @@
+/**
+ * One CEL expression, checked and made a function. The expression engine is known only to this file and its walk. An
+ * expression that passes has type bool, names only facts its event knows, calls only listed functions, and has a
+ * bounded cost. It can still fail for one set of facts (an index beyond a list): that is a fault, not a match.
+ */
+import { type ASTNode, Environment, EvaluationError, ParseError, TypeError as TypeProblem } from '@marcbachmann/cel-js';
+import { type ExpressionScope, ExpressionWalk, knownNames } from './expression-walk.js';
+import { factGroups, HeaderFacts, plainFacts } from './fact-context.js';
+import { networkHolds, patternFinds } from './literals.js';
+import { nearest, type Place, placeOf, START } from './problem.js';
+
+export interface ExpressionProblem extends Place {
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface Expression {
+  readonly test: (context: object) => boolean;
+  readonly ast: ASTNode;
+  readonly cost: number;
+}
+
+export type CompiledExpression =
+  | { readonly ok: true; readonly expression: Expression }
+  | { readonly ok: false; readonly problems: readonly ExpressionProblem[] };
+
+const SOURCE_LIMIT = 10_000;
+
+const environment = new Environment({
+  limits: { maxAstNodes: 500, maxDepth: 50, maxListElements: 200, maxMapEntries: 50, maxCallArguments: 8 },
+});
+for (const { name, type, fields, ctor } of factGroups) {
+  environment.registerType(type, { fields: { ...fields }, ctor });
+  environment.registerVariable(name, type);
+}
+for (const { name, type } of plainFacts) environment.registerVariable(name, type);
+environment
+  .registerType('postern.headers', { fields: {}, ctor: HeaderFacts })
+  .registerVariable('headers', 'postern.headers')
+  .registerFunction('postern.headers.values(string): list<string>', (headers: HeaderFacts, name: string) =>
+    headers.values(name),
+  )
+  .registerFunction(
+    'postern.headers.first(string): string',
+    (headers: HeaderFacts, name: string) => headers.values(name)[0] ?? '',
+  )
+  .registerFunction(
+    'postern.headers.has(string): bool',
+    (headers: HeaderFacts, name: string) => headers.values(name).length > 0,
+  )
+  .registerFunction('postern.headers.count(string): int', (headers: HeaderFacts, name: string) =>
+    BigInt(headers.values(name).length),
+  )
+  .registerFunction('string.rx(string): bool', patternFinds)
+  .registerFunction('string.inNetwork(string): bool', (address: string, network: string) =>
+    networkHolds(network, address),
+  )
+  .registerFunction('string.inDomain(string): bool', inDomain);
+
+export function compileExpression(source: string, scope: ExpressionScope): CompiledExpression {
+  if (source.length > SOURCE_LIMIT)
+    return refused({ ...START, message: 'the condition is too long', hint: `at most ${SOURCE_LIMIT} characters` });
+  try {
+    const parsed = environment.parse(source);
+    const walk = new ExpressionWalk(scope);
+    const cost = walk.walk(parsed.ast);
+    if (walk.complaints.length > 0)
+      return refused(
+        ...walk.complaints.map(({ offset, message, hint }) => ({ ...placeOf(source, offset), message, hint })),
+      );
+    const checked = parsed.check();
+    if (!checked.valid) return refused(problemOf(source, checked.error));
+    if (checked.type !== 'bool')
+      return refused({
+        ...START,
+        message: `a condition must be true or false, this is of type ${checked.type ?? 'unknown'}`,
+        hint: 'compare it with something',
+      });
+    return { ok: true, expression: { test: (context) => parsed(context) === true, ast: parsed.ast, cost } };
+  } catch (error) {
+    return refused(problemOf(source, error));
+  }
+}
+
+function refused(...problems: readonly ExpressionProblem[]): CompiledExpression {
+  return { ok: false, problems };
+}
+
+function problemOf(source: string, error: unknown): ExpressionProblem {
+  if (!(error instanceof ParseError || error instanceof TypeProblem || error instanceof EvaluationError))
+    return { ...START, message: error instanceof Error ? error.message : 'not an expression', hint: 'rewrite it' };
+  const place = placeOf(source, error.range?.start ?? 0);
+  return { ...place, message: error.summary, hint: hintFor(source, error.code, error.range) };
+}
+
+function hintFor(source: string, code: string, range: { start: number; end: number } | undefined): string {
+  if (code === 'no_such_overload' || code === 'invalid_logical_operand')
+    return 'the two sides have different types; text is quoted, numbers are not';
+  if (code !== 'unknown_variable' && code !== 'no_such_key') return 'see the reference of conditions';
+  const from = /[\w.]*$/.exec(source.slice(0, range?.start ?? 0))?.[0] ?? '';
+  const word = from + source.slice(range?.start ?? 0, range?.end ?? 0);
+  const guess = nearest(word, knownNames());
+  return guess === undefined ? 'see the reference of conditions for the names of facts' : `did you mean ${guess}?`;
+}
+
+/** The domain itself or one below it, on label boundaries. */
+function inDomain(name: string, domain: string): boolean {
+  const [below, above] = [name.toLowerCase(), domain.toLowerCase()];
+  return below === above || (above !== '' && below.endsWith(`.${above}`));
+}

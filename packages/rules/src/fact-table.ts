@@ -1,0 +1,120 @@
+/**
+ * Every fact a condition may name: its type, the first event that knows it, and what it means. The types of `Facts`,
+ * the checker's declarations and the reference page all come from this one table. A fact nobody supplied reads as the
+ * empty value of its type ('' 0 false []), so a condition needs no test for presence.
+ * Domains and header names are compared in lower case; the values are made so on the way in.
+ */
+import type { RuleEvent } from './event.js';
+
+export interface FactTypes {
+  readonly string: string;
+  readonly int: number;
+  readonly double: number;
+  readonly bool: boolean;
+  readonly strings: readonly string[];
+  readonly time: Date;
+}
+
+export interface FactEntry {
+  readonly type: keyof FactTypes;
+  readonly since: RuleEvent;
+  readonly doc: string;
+  /** Text that is compared in lower case. */
+  readonly lower?: true;
+  /** Needs a data file the operator may not have configured; then a condition naming it is refused when saved. */
+  readonly needs?: 'country' | 'asn';
+}
+
+export const factTable = {
+  'client.address': { type: 'string', since: 'connect', doc: 'Address of the client, PROXY applied.' },
+  'client.port': { type: 'int', since: 'connect', doc: 'Port of the client.' },
+  'client.certificate': { type: 'string', since: 'ehlo', doc: 'Subject of a verified client certificate.' },
+  'server.address': { type: 'string', since: 'connect', doc: 'Local address the client reached.' },
+  'server.port': { type: 'int', since: 'connect', doc: 'Local port the client reached.' },
+  'listener.name': { type: 'string', since: 'connect', doc: 'Name of the listener.' },
+  'listener.role': { type: 'string', since: 'connect', doc: 'mx, submission or submissions.' },
+  ptr: { type: 'string', since: 'connect', doc: 'Confirmed reverse name of the client.', lower: true },
+  country: { type: 'string', since: 'connect', doc: 'ISO 3166 code of the client, upper case.', needs: 'country' },
+  asn: { type: 'int', since: 'connect', doc: 'Autonomous system of the client.', needs: 'asn' },
+  'dnsbl.listed': { type: 'bool', since: 'connect', doc: 'A configured blocklist names the client.' },
+  'dnsbl.zones': { type: 'strings', since: 'connect', doc: 'The lists that name it.', lower: true },
+  'dnsbl.texts': { type: 'strings', since: 'connect', doc: 'What those lists say about it.' },
+  helo: { type: 'string', since: 'ehlo', doc: 'The name given with EHLO or HELO.', lower: true },
+  esmtp: { type: 'bool', since: 'ehlo', doc: 'The client said EHLO, not HELO.' },
+  'tls.active': { type: 'bool', since: 'connect', doc: 'The connection is encrypted now.' },
+  'tls.version': { type: 'string', since: 'connect', doc: 'TLSv1.2 or TLSv1.3.' },
+  'tls.cipher': { type: 'string', since: 'connect', doc: 'Name of the cipher.' },
+  'auth.user': { type: 'string', since: 'auth', doc: 'The authenticated user; at the auth event the one asked for.' },
+  'auth.mechanism': { type: 'string', since: 'auth', doc: 'The SASL mechanism.' },
+  'sender.address': { type: 'string', since: 'mail', doc: 'Reverse-path; empty for the null sender.' },
+  'sender.domain': { type: 'string', since: 'mail', doc: 'Its domain.', lower: true },
+  'sender.user': { type: 'string', since: 'mail', doc: 'Its local part.' },
+  'message.declaredSize': { type: 'int', since: 'mail', doc: 'SIZE= of MAIL; 0 when absent.' },
+  'spf.result': { type: 'string', since: 'mail', doc: 'pass, fail, softfail, neutral, none, temperror, permerror.' },
+  'session.messages': { type: 'int', since: 'connect', doc: 'Messages accepted in this session.' },
+  'session.bytes': { type: 'int', since: 'connect', doc: 'Bytes accepted in this session.' },
+  'session.errors': { type: 'int', since: 'connect', doc: 'Failed commands in this session.' },
+  'recipient.address': { type: 'string', since: 'rcpt', doc: 'Forward-path.' },
+  'recipient.domain': { type: 'string', since: 'rcpt', doc: 'Its domain.', lower: true },
+  'recipient.user': { type: 'string', since: 'rcpt', doc: 'Its local part.' },
+  'recipient.routing': { type: 'string', since: 'rcpt', doc: 'local, relay or remote.' },
+  'recipients.count': { type: 'int', since: 'rcpt', doc: 'Recipients accepted so far, this one included.' },
+  'received.count': { type: 'int', since: 'headers', doc: 'Received header fields.' },
+  'message.size': { type: 'int', since: 'body', doc: 'Bytes of the message as received.' },
+  'message.parts': { type: 'int', since: 'body', doc: 'MIME parts.' },
+  'message.types': { type: 'strings', since: 'body', doc: 'Content types of all parts.', lower: true },
+  'message.attachments': { type: 'strings', since: 'body', doc: 'File names of attachments.' },
+  'message.largestAttachment': { type: 'int', since: 'body', doc: 'Decoded bytes of the largest attachment.' },
+  'dkim.result': { type: 'string', since: 'body', doc: 'Best result of all signatures.' },
+  'dkim.domains': { type: 'strings', since: 'body', doc: 'Domains with a passing signature.', lower: true },
+  'dmarc.result': { type: 'string', since: 'body', doc: 'pass, fail, none, temperror, permerror.' },
+  'dmarc.policy': { type: 'string', since: 'body', doc: 'none, quarantine or reject, as published.' },
+  'arc.result': { type: 'string', since: 'body', doc: 'pass, fail or none.' },
+  score: { type: 'double', since: 'body', doc: 'Spam score.' },
+  virus: { type: 'string', since: 'body', doc: 'Name of the virus found.' },
+  'route.host': { type: 'string', since: 'relay', doc: 'The next hop chosen.', lower: true },
+  'failure.code': { type: 'int', since: 'delivery-failure', doc: 'Reply code of the next hop; 0 without a reply.' },
+  'failure.enhanced': { type: 'string', since: 'delivery-failure', doc: 'Its enhanced status code.' },
+  'failure.text': { type: 'string', since: 'delivery-failure', doc: 'Its text.' },
+  'failure.attempts': { type: 'int', since: 'delivery-failure', doc: 'Attempts made, this one included.' },
+  'time.now': { type: 'time', since: 'connect', doc: 'When the event happened.' },
+  'time.hour': { type: 'int', since: 'connect', doc: 'Hour in UTC, 0 to 23.' },
+  'time.weekday': { type: 'int', since: 'connect', doc: 'Day of the week in UTC, 0 is Sunday.' },
+} as const satisfies Readonly<Record<string, FactEntry>>;
+
+type Table = typeof factTable;
+export type FactName = keyof Table;
+type GroupName = FactName extends infer Name ? (Name extends `${infer Group}.${string}` ? Group : never) : never;
+type ValueOf<Name extends FactName> = FactTypes[Table[Name]['type']];
+/** hour and weekday follow from now. */
+type Derived = 'time.hour' | 'time.weekday';
+
+type Plain = {
+  readonly [Name in FactName as Name extends `${string}.${string}` ? never : Name]?: ValueOf<Name> | undefined;
+};
+type Grouped = {
+  readonly [Group in GroupName]?:
+    | {
+        readonly [Name in Exclude<FactName, Derived> as Name extends `${Group}.${infer Field}` ? Field : never]?:
+          | ValueOf<Name>
+          | undefined;
+      }
+    | undefined;
+};
+
+/** What is known about one session, transaction and recipient. Header fields in their order, names in any case. */
+export type Facts = Plain &
+  Grouped & { readonly headers?: Iterable<readonly [name: string, value: string]> | undefined };
+
+const entries: ReadonlyMap<string, FactEntry> = new Map(Object.entries(factTable));
+
+export function factEntry(name: string): FactEntry | undefined {
+  return entries.get(name);
+}
+
+export function factNames(): readonly string[] {
+  return [...entries.keys()];
+}
+
+/** headers is a value with methods, not a plain fact: values(name), first(name), has(name), count(name). */
+export const HEADERS_SINCE: RuleEvent = 'headers';

@@ -1,0 +1,141 @@
+/**
+ * One rule: what a user writes (an object, from YAML or JSON) and what it becomes. Priorities run from low to high, then
+ * in the order written. A rule whose action ends the judgement stops its rule set; `stop` can say so for any other.
+ */
+import type { Action, ActionKind } from './action.js';
+import { isFinal, parseAction } from './action-parser.js';
+import { isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
+import { compileExpression, type Expression } from './expression.js';
+import { type FieldProblem, Fields, isPlainObject } from './fields.js';
+import { type RuleProblem, START } from './problem.js';
+
+/** The written form, for those who build rules in code. Anything else is refused with a problem, never an exception. */
+export interface RuleDocument {
+  readonly id: string;
+  readonly version?: number;
+  readonly event: RuleEvent;
+  readonly priority?: number;
+  readonly match?: 'all' | 'any';
+  /** One condition or several; absent: always. */
+  readonly when?: string | readonly string[];
+  readonly then: readonly unknown[];
+  readonly stop?: boolean;
+}
+
+export interface Rule {
+  readonly id: string;
+  readonly version: number;
+  readonly event: RuleEvent;
+  readonly priority: number;
+  readonly match: 'all' | 'any';
+  readonly conditions: readonly Expression[];
+  readonly actions: readonly Action[];
+  readonly stop: boolean;
+}
+
+export type RuleScope =
+  | { readonly kind: 'operator' }
+  | { readonly kind: 'tenant'; readonly tenant: string; readonly permitted?: readonly ActionKind[] };
+
+export interface RuleOptions {
+  readonly scope: RuleScope;
+  /** Databases that are there; country and asn facts need theirs. */
+  readonly available?: readonly ('country' | 'asn')[];
+}
+
+export type ReadRule =
+  | { readonly ok: true; readonly rule: Rule }
+  | { readonly ok: false; readonly problems: readonly RuleProblem[] };
+
+const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const CONDITION_LIMIT = 20;
+const ACTION_LIMIT = 20;
+const HIGHEST = 1_000_000;
+const DEFAULT_PRIORITY = 100;
+
+export function readRule(written: unknown, fallbackId: string, options: RuleOptions): ReadRule {
+  if (!isPlainObject(written))
+    return {
+      ok: false,
+      problems: [{ ruleId: fallbackId, field: '', ...START, message: 'is not a rule', hint: 'write an object' }],
+    };
+  const fields = new Fields(written);
+  const id = fields.text('id', undefined, 64);
+  if (id !== '' && !ID.test(id)) fields.fail('id', 'is not an identifier', 'letters, digits, dot, dash, underscore');
+  const event = readEvent(fields);
+  const rule = {
+    id,
+    version: fields.integer('version', [1, HIGHEST], 1),
+    event,
+    priority: fields.integer('priority', [0, HIGHEST], DEFAULT_PRIORITY),
+    match: fields.oneOf('match', ['all', 'any'], 'all'),
+  };
+  const conditions = readConditions(fields, event, options);
+  const actions = readActions(fields, event, options);
+  const stop = fields.flag('stop', actions.list.some(isFinal));
+  fields.done();
+  const ruleId = ID.test(id) ? id : fallbackId;
+  const problems = [
+    ...fields.problems.map((problem) => ({ ruleId, ...START, ...problem })),
+    ...[...conditions.problems, ...actions.problems].map((problem) => ({ ruleId, ...problem })),
+  ];
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, rule: { ...rule, conditions: conditions.list, actions: actions.list, stop } };
+}
+
+interface Read<Item> {
+  readonly list: readonly Item[];
+  readonly problems: readonly Omit<RuleProblem, 'ruleId'>[];
+}
+
+function readEvent(fields: Fields): RuleEvent {
+  const event = fields.value('event');
+  if (isRuleEvent(event)) return event;
+  fields.fail('event', 'is not an event', ruleEvents.join(', '));
+  return 'connect';
+}
+
+function readConditions(fields: Fields, event: RuleEvent, options: RuleOptions): Read<Expression> {
+  const written = fields.value('when') ?? [];
+  const single = typeof written === 'string';
+  const sources: unknown[] = single ? [written] : Array.isArray(written) ? written : [undefined];
+  if (sources.length > CONDITION_LIMIT) fields.fail('when', 'has too many conditions', `at most ${CONDITION_LIMIT}`);
+  const list: Expression[] = [];
+  const problems: Omit<RuleProblem, 'ruleId'>[] = [];
+  for (const [index, source] of sources.slice(0, CONDITION_LIMIT).entries()) {
+    const field = single ? 'when' : `when[${index}]`;
+    if (typeof source !== 'string') {
+      problems.push({ field, ...START, message: 'is not a condition', hint: 'write a text' });
+      continue;
+    }
+    const compiled = compileExpression(source, { event, available: new Set(options.available ?? []) });
+    if (compiled.ok) list.push(compiled.expression);
+    else problems.push(...compiled.problems.map((problem) => ({ field, ...problem })));
+  }
+  return { list, problems };
+}
+
+function readActions(fields: Fields, event: RuleEvent, options: RuleOptions): Read<Action> {
+  const written = fields.value('then');
+  const entries: unknown[] = Array.isArray(written) ? written : written === undefined ? [] : [written];
+  if (entries.length === 0 || entries.length > ACTION_LIMIT)
+    fields.fail('then', 'needs actions', `1 to ${ACTION_LIMIT} actions`);
+  const { scope } = options;
+  const actionScope = {
+    event,
+    tenant: scope.kind === 'tenant',
+    permitted: new Set(scope.kind === 'tenant' ? (scope.permitted ?? []) : []),
+  };
+  const list: Action[] = [];
+  const problems: Omit<RuleProblem, 'ruleId'>[] = [];
+  for (const [index, entry] of entries.slice(0, ACTION_LIMIT).entries()) {
+    const parsed = parseAction(entry, actionScope);
+    if (parsed.ok) list.push(parsed.action);
+    else problems.push(...parsed.problems.map((problem) => located(problem, index)));
+  }
+  return { list, problems };
+}
+
+function located(problem: FieldProblem, index: number): Omit<RuleProblem, 'ruleId'> {
+  return { ...START, ...problem, field: `then[${index}]${problem.field}` };
+}
