@@ -32,3 +32,4 @@ export {
 } from './result.js';
 export type { DnsSecondTier } from './second-tier.js';
 export { parseServer } from './server-address.js';
+export { SwitchingResolver } from './switching-resolver.js';

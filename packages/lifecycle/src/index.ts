@@ -1,3 +1,4 @@
+export { failpoint } from './failpoint.js';
 export { type Host, processHost, type StopSignal } from './host.js';
 export { main } from './main.js';
 export { type ProbeOptions, type Probes, type Readiness, serveProbes } from './probes.js';

@@ -6,5 +6,6 @@ export * from './ensure.js';
 export * from './key-value.js';
 export * from './permissions.js';
 export * from './publish.js';
+export * from './snapshot.js';
 export * from './streams.js';
 export * from './subjects.js';

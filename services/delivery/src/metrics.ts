@@ -1,0 +1,39 @@
+/** Metrics of the delivery service. Labels are closed sets; never a lane, address or id. */
+import type { Metrics } from '@postern/telemetry';
+
+const laneClass = ['local', 'remote', 'smarthost', 'dsn'] as const;
+const outcome = ['delivered', 'deferred', 'bounced'] as const;
+export type LaneClassLabel = (typeof laneClass)[number];
+export type OutcomeLabel = (typeof outcome)[number];
+
+export function deliveryMetrics(metrics: Metrics) {
+  return {
+    recipients: metrics.counter({
+      name: 'postern_delivery_recipients_total',
+      help: 'Recipients attempted, by lane class and outcome.',
+      labels: { lane_class: laneClass, outcome },
+    }),
+    attempt: metrics.histogram({
+      name: 'postern_delivery_attempt_duration_seconds',
+      help: 'From taking an item to its answers, by lane class.',
+      labels: { lane_class: laneClass },
+    }),
+    maybeDelivered: metrics.counter({
+      name: 'postern_delivery_duplicates_possible_total',
+      help: 'Recipients whose connection was lost after the final dot: the next hop may have the message and gets it again.',
+    }),
+    fenced: metrics.counter({
+      name: 'postern_delivery_fenced_total',
+      help: 'Attempts stopped before the final dot because the renewal was stale.',
+    }),
+    failures: metrics.counter({
+      name: 'postern_delivery_failures_total',
+      help: 'Local faults by kind; the item comes again.',
+      labels: { kind: ['item', 'outcome', 'consumer', 'parked', 'redis'] },
+    }),
+    inFlight: (read: () => number) =>
+      metrics.gauge({ name: 'postern_delivery_items_in_flight', help: 'Items in work now.', read }),
+  };
+}
+
+export type DeliveryMetrics = ReturnType<typeof deliveryMetrics>;

@@ -1,0 +1,203 @@
+/** The whole dependency graph of the delivery service in reading order. Nothing listens here; `start` connects and takes mail. */
+import { type BodyStore, createBodyStore } from '@postern/body-store';
+import { createUlidSource, systemClock, systemRandom } from '@postern/clock';
+import { formatHostPort, readSecret, readSecretBytes } from '@postern/config';
+import { createDnsClient, readResolvConf, SwitchingResolver } from '@postern/dns';
+import type { Service } from '@postern/lifecycle';
+import {
+  type Consumption,
+  connectStreams,
+  consume,
+  createPublisher,
+  openBucket,
+  type SnapshotWatch,
+  type StreamConnection,
+  watchSnapshot,
+  workConsumer,
+} from '@postern/stream';
+import type { Telemetry } from '@postern/telemetry';
+import { Redis } from 'ioredis';
+import type { DeliveryConfig } from './config.js';
+import { createConnectionPool } from './connection-pool.js';
+import { createDoneMarks } from './done-marks.js';
+import type { deliveryEvents } from './events.js';
+import { createHopFinder } from './hops.js';
+import { deliveryMetrics } from './metrics.js';
+import { createOutcomeBatcher } from './outcome-batcher.js';
+import { createPark } from './park.js';
+import { createRenderer } from './render.js';
+import { createRenewals } from './renewals.js';
+import { createSecrets, type Secrets } from './secrets.js';
+import { createSlots } from './slots.js';
+import { createSmtpTransport } from './smtp-transport.js';
+import { observeWorker } from './telemetry.js';
+import { createWorker } from './worker.js';
+
+const redisTimeoutMs = 50;
+const outcomeDeadlineMs = 20_000;
+
+type DeliveryTelemetry = Telemetry<keyof typeof deliveryEvents & string>;
+
+async function connectRedis(config: DeliveryConfig['redis'], onError: (error: Error) => void): Promise<Redis> {
+  const redis = new Redis(config.url, {
+    ...(config.username === undefined ? {} : { username: config.username }),
+    ...(config.passwordFile === undefined ? {} : { password: await readSecret(config.passwordFile) }),
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    commandTimeout: redisTimeoutMs,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (times) => Math.min(times * 100, 2_000),
+  });
+  redis.on('error', onError);
+  // Away at start is allowed: marks are then missing until it is back.
+  await redis.connect().catch(onError);
+  return redis;
+}
+
+async function secretsOf(config: DeliveryConfig, connection: StreamConnection): Promise<Secrets> {
+  if (config.delivery.sealKeyFile === undefined) return { get: () => Promise.resolve({ kind: 'missing' }) };
+  const sealKey = await readSecretBytes(config.delivery.sealKeyFile);
+  return createSecrets(await openBucket(connection, systemClock, 'SECRETS'), sealKey, systemClock);
+}
+
+async function dnsServersOf(config: DeliveryConfig): Promise<string[]> {
+  if (config.delivery.dnsServers.length > 0) return config.delivery.dnsServers.map(formatHostPort);
+  const servers = await readResolvConf().catch(() => []);
+  return servers.length > 0 ? servers : ['127.0.0.1:53'];
+}
+
+/** Source address per egress pool: the pool's addresses in turn, so that all are used. */
+function localAddresses(config: DeliveryConfig): (egressPool: string) => string | undefined {
+  const turns = new Map(
+    config.delivery.egressPools.map(({ name, localAddresses: addresses }) => [name, { addresses, next: 0 }]),
+  );
+  return (egressPool) => {
+    const turn = turns.get(egressPool);
+    if (turn === undefined || turn.addresses.length === 0) return undefined;
+    return turn.addresses[turn.next++ % turn.addresses.length];
+  };
+}
+
+export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Service {
+  const { log } = telemetry;
+  const metrics = deliveryMetrics(telemetry.metrics);
+  const clock = systemClock;
+  let connection: StreamConnection | undefined;
+  let redis: Redis | undefined;
+  let watch: SnapshotWatch | undefined;
+  let consumptions: Consumption[] = [];
+  let closeTransport: () => Promise<void> = () => Promise.resolve();
+  let stopRenewals: () => void = () => undefined;
+  metrics.inFlight(() => consumptions.reduce((sum, consumption) => sum + consumption.inFlight(), 0));
+
+  const redisFailed = (reason: string): void => {
+    metrics.failures.with({ kind: 'redis' }).inc();
+    log.warn('delivery.redis.failed', { reason });
+  };
+
+  return {
+    name: 'delivery',
+    async start() {
+      const password = config.nats.passwordFile === undefined ? '' : await readSecret(config.nats.passwordFile);
+      const tlsCa = config.nats.tlsCaFile === undefined ? undefined : await readSecret(config.nats.tlsCaFile);
+      connection = await connectStreams({
+        servers: config.nats.servers.map(formatHostPort),
+        user: 'delivery',
+        password,
+        ...(tlsCa === undefined ? {} : { tlsCa }),
+        onState: (state, detail) => log.warn('delivery.stream.changed', { state, detail }),
+      });
+      redis = await connectRedis(config.redis, (error) =>
+        log.debug('delivery.redis.failed', { reason: error.message }),
+      );
+      const resolver = new SwitchingResolver(clock, await dnsServersOf(config), (servers) =>
+        createDnsClient({ clock, servers }),
+      );
+      watch = watchSnapshot(await openBucket(connection, clock, 'CONFIG'), {
+        onSnapshot: (snapshot) => {
+          if (config.delivery.dnsServers.length === 0) resolver.use(snapshot.dns?.servers ?? []);
+          log.info('delivery.snapshot.applied', { version: snapshot.version });
+        },
+        onRefused: (reason) => log.error('delivery.snapshot.refused', { reason }),
+      });
+      const bodies: BodyStore = await createBodyStore(connection, clock);
+      const publisher = createPublisher(connection, clock);
+      const observer = observeWorker(log, metrics);
+      const renewals = createRenewals(clock);
+      stopRenewals = () => renewals.stop();
+      const pool = createConnectionPool({
+        clock,
+        idleMs: config.delivery.idleConnection,
+        messagesPerConnection: config.delivery.messagesPerConnection,
+      });
+      const transport = createSmtpTransport({
+        clock,
+        pool,
+        slots: createSlots(config.delivery.connectionsPerSite),
+        helo: config.delivery.helo,
+        connectTimeoutMs: config.delivery.connectTimeout,
+        localAddress: localAddresses(config),
+      });
+      closeTransport = () => transport.close();
+      const worker = createWorker({
+        clock,
+        bodies,
+        done: createDoneMarks(redis, (operation) => redisFailed(`done mark not ${operation}`)),
+        hops: createHopFinder({
+          resolver,
+          random: systemRandom,
+          secrets: await secretsOf(config, connection),
+          mxPort: config.delivery.mxPort,
+        }),
+        outcomes: createOutcomeBatcher({
+          publisher,
+          clock,
+          newId: createUlidSource(clock, systemRandom),
+          lingerMs: config.delivery.outcomeLinger,
+          deadlineMs: outcomeDeadlineMs,
+        }),
+        park: createPark(publisher, observer),
+        renderer: createRenderer(bodies),
+        renewals,
+        transport,
+        observer,
+      });
+      const open = connection;
+      consumptions = config.delivery.egressPools.map(({ name }) =>
+        consume(
+          open,
+          clock,
+          workConsumer(name),
+          {
+            maxInFlight: config.delivery.concurrency,
+            maxBatch: 1,
+            onError: (error) => {
+              metrics.failures.with({ kind: 'consumer' }).inc();
+              log.warn('delivery.consumer.failed', { egress_pool: name, reason: error.message });
+            },
+          },
+          async (batch) => {
+            for (const message of batch) await worker.handle(message);
+          },
+        ),
+      );
+    },
+    async drain() {
+      await Promise.all(consumptions.map((consumption) => consumption.stop()));
+    },
+    async stop() {
+      watch?.stop();
+      stopRenewals();
+      await closeTransport();
+      redis?.disconnect();
+      await connection?.close();
+    },
+    ready() {
+      const reasons: string[] = [];
+      if (connection?.state() !== 'connected') reasons.push('not connected to NATS');
+      if ((watch?.version() ?? 0) === 0) reasons.push('no snapshot yet');
+      return { ok: reasons.length === 0, reasons };
+    },
+  };
+}
