@@ -20,6 +20,7 @@ test.each([
   ['a broken expression', 'esmtp &&', 1, 9, 'Unexpected token', 'see the reference'],
   ['a condition that is no question', 'message.size', 1, 1, 'must be true or false', 'compare'],
   ['the backtracking engine', 'helo.matches("^(a+)+$")', 1, 1, 'matches is not available', 'use rx'],
+  ['an oversized pattern', 'helo.rx("((a?){30}){30}(b?){900}")', 1, 9, 'too large', 'correct'],
   ['a malformed pattern', 'helo.rx("(")', 1, 9, 'missing', 'correct'],
   ['a computed pattern', 'helo.rx(sender.user)', 1, 9, 'must be a quoted text', 'prepared'],
   ['a malformed network', 'client.address.inNetwork("10.0.0.0/33")', 1, 26, 'not an address or network', 'correct'],

@@ -100,6 +100,18 @@ test('a condition that cannot be computed is a fault, not a match; of ANY the ot
   expect(faults.map(({ ruleId }) => ruleId)).toEqual(['fault', 'any']);
 });
 
+test('patterns may spend a bounded number of steps in one evaluation; what is beyond is a fault', () => {
+  const set = compiled([
+    { id: 'dear', event: 'body', when: 'headers.values("x").exists(v, v.rx("a{0,400}b$"))', then: ['discard'] },
+    { id: 'next', event: 'body', when: 'headers.values("x").size() == 1000', then: [{ tag: { name: 'x' } }] },
+  ]);
+  const headers = Array.from({ length: 1_000 }, () => ['X', `${'a'.repeat(2_000)}!`] as const);
+  const { decisions, faults } = evaluate(set, 'body', { headers });
+  expect(faults).toMatchObject([{ ruleId: 'dear', message: expect.stringContaining('too many steps') }]);
+  expect(decisions.map(({ ruleId }) => ruleId)).toEqual(['next']);
+  expect(evaluate(set, 'body', { headers: [['X', 'a']] }).faults).toEqual([]);
+});
+
 test('no AUTH on plain connections, these mechanisms on TLS: two rules in this order', () => {
   const set = compiled([
     { id: 'plain', event: 'ehlo', then: [{ auth: { plain: [], tls: [] } }] },

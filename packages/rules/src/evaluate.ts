@@ -9,6 +9,7 @@ import type { Action } from './action.js';
 import type { RuleEvent } from './event.js';
 import { factContext } from './fact-context.js';
 import type { Facts } from './fact-table.js';
+import { renewEffort } from './literals.js';
 import type { Rule } from './rule.js';
 import type { EventRules, RankedRule, RuleSet } from './rule-set.js';
 
@@ -59,6 +60,7 @@ export function evaluate(
 ): Evaluation {
   const course: Course = { decisions: [], faults: [], asked: 0, unfinished: false };
   const context = factContext(facts);
+  renewEffort();
   const end = budget === undefined ? undefined : budget.monotonic() + budget.ms;
   const late = (): boolean => budget !== undefined && end !== undefined && budget.monotonic() >= end;
   for (const set of 'events' in sets ? [sets] : sets) {

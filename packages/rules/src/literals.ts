@@ -2,12 +2,16 @@
  * The two kinds of literal a condition may hand to a function that must be prepared: regular expressions, run by a
  * linear-time engine, and networks. Both are checked when a rule is saved and kept prepared. The caches are bounded
  * and only a saving of work: a literal that fell out is prepared again.
+ * Linear is not free: text length times program size is counted, and one evaluation may spend only so much on patterns.
  */
 import { BlockList, isIP } from 'node:net';
 import { RE2JS } from 're2js';
 
 const CACHE_LIMIT = 10_000;
 const PATTERN_LIMIT = 500;
+const PROGRAM_LIMIT = 1_000;
+/** Steps of all patterns in one evaluation; about 30 ns each. */
+const EFFORT_LIMIT = 2_000_000;
 
 const patterns = new Map<string, RE2JS>();
 const networks = new Map<string, BlockList>();
@@ -16,15 +20,25 @@ const networks = new Map<string, BlockList>();
 export function patternProblem(pattern: string): string | undefined {
   if (pattern.length > PATTERN_LIMIT) return `the pattern is longer than ${PATTERN_LIMIT} characters`;
   try {
-    preparedPattern(pattern);
-    return undefined;
+    const size = preparedPattern(pattern).programSize();
+    return size > PROGRAM_LIMIT ? 'the pattern is too large: write smaller repeat counts' : undefined;
   } catch (error) {
     return error instanceof Error ? error.message : 'the pattern is malformed';
   }
 }
 
+let effort = EFFORT_LIMIT;
+
+/** Evaluation is synchronous, so one count serves whichever evaluation is running; each begins by renewing it. */
+export function renewEffort(): void {
+  effort = EFFORT_LIMIT;
+}
+
 export function patternFinds(text: string, pattern: string): boolean {
-  return preparedPattern(pattern).matcher(text).find();
+  const prepared = preparedPattern(pattern);
+  effort -= text.length * prepared.programSize();
+  if (effort < 0) throw new RangeError('patterns took too many steps');
+  return prepared.matcher(text).find();
 }
 
 export function networkProblem(network: string): string | undefined {
