@@ -4,7 +4,7 @@
  * It does not restart anything: that is the supervisor's.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SetupError } from '../setup-error.js';
 import { portIsFree } from './free-port.js';
@@ -72,11 +72,12 @@ process.once('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
-/** The last lines of a log file, for an error message; never more than 4 KiB are read into it. */
-export function lastLines(file: string, count = 5): string {
+/** The last words of this run in its log file, for an error message: the error Node printed, else the last lines. */
+function lastWords(file: string, from: number): string {
   try {
-    const lines = readFileSync(file, 'utf8').slice(-4096).trimEnd().split('\n');
-    return lines.slice(-count).join(' | ');
+    const lines = readFileSync(file).subarray(from).subarray(-4096).toString('utf8').trimEnd().split('\n');
+    const uncaught = lines.findLast((line) => /^\s*([A-Z]\w*)?Error\b.*: /.test(line));
+    return uncaught ?? lines.slice(-5).join(' | ');
   } catch {
     return '';
   }
@@ -93,6 +94,7 @@ export async function startServer(spec: ServerCommand): Promise<RunningServer> {
     }
   }
   const log = openSync(spec.logFile, 'a', 0o600);
+  const logStart = fstatSync(log).size;
   const child = spawn(spec.command, [...spec.args], {
     stdio: ['ignore', log, log],
     // Its own process group: a Ctrl-C at the terminal reaches only the supervisor, which decides the order.
@@ -135,7 +137,7 @@ export async function startServer(spec: ServerCommand): Promise<RunningServer> {
     if (end !== undefined) {
       const how = spawnFailure?.message ?? `exit code ${end.code ?? end.signal}`;
       throw new SetupError(
-        `${spec.name} ended while starting (${how}): ${lastLines(spec.logFile)}`,
+        `${spec.name} ended while starting (${how}): ${lastWords(spec.logFile, logStart)}`,
         `see ${spec.logFile}.`,
       );
     }
@@ -146,7 +148,7 @@ export async function startServer(spec: ServerCommand): Promise<RunningServer> {
     if (performance.now() > deadline) {
       await stop('SIGKILL');
       throw new SetupError(
-        `${spec.name} was not ready within ${readyWithinMs / 1000} s: ${lastLines(spec.logFile)}`,
+        `${spec.name} was not ready within ${readyWithinMs / 1000} s: ${lastWords(spec.logFile, logStart)}`,
         `see ${spec.logFile}.`,
       );
     }

@@ -5,7 +5,10 @@
 import { writeFileAtomic } from './atomic-file.js';
 
 export interface RunService {
+  /** Service; several processes of one service share it. */
   readonly name: string;
+  /** This process: `edge-0`. */
+  readonly instance: string;
   readonly pid: number;
   /** Base of /metrics, /healthz and /readyz. */
   readonly metrics: string;

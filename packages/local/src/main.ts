@@ -1,0 +1,96 @@
+/**
+ * `npm start`: one cluster on this machine. Reads the options, takes the data folder, starts the cluster, shows what
+ * happens, drains on Ctrl-C or SIGTERM and stops at once on the second. One clear line and exit code 1 when it cannot start.
+ */
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '@postern/clock';
+import { defaultCacheDir } from './servers/server-cache.js';
+import { explainSystemError, SetupError } from './setup-error.js';
+import { Cluster } from './supervisor/cluster.js';
+import { dataFolder, prepareDataFolder } from './supervisor/data-folder.js';
+import { backgroundFlag, startInBackground, tellForeground } from './supervisor/detach.js';
+import { claimFolder, releaseFolder, stopCluster } from './supervisor/instance.js';
+import { parseStartOptions, type StartOptions, usage } from './supervisor/options.js';
+import { welcome } from './supervisor/welcome.js';
+
+const standing = process.env.POSTERN_INVOKED_FROM ?? process.cwd();
+const background = process.env[backgroundFlag] === '1';
+/** One Ctrl-C can arrive twice, from the terminal and through npm. */
+const sameSignalMs = 700;
+
+function say(line: string): void {
+  process.stdout.write(`postern: ${line}\n`);
+  if (background) tellForeground({ kind: 'line', line: `postern: ${line}` });
+}
+
+async function run(options: StartOptions): Promise<number> {
+  const folder = await prepareDataFolder(options.dataDir);
+  if (options.action === 'detach') {
+    return startInBackground(fileURLToPath(import.meta.url), process.argv.slice(2), folder, standing);
+  }
+  await claimFolder(folder, say);
+  const cluster = await Cluster.plan({
+    start: options,
+    folder,
+    cacheDir: defaultCacheDir(),
+    environment: process.env,
+    say,
+    now: () => new Date(systemClock.now()),
+  });
+  const ended = Promise.withResolvers<void>();
+  let firstSignalAt: number | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    const now = performance.now();
+    if (firstSignalAt === undefined) {
+      firstSignalAt = now;
+      say(`${signal}: draining; once more to stop at once`);
+      cluster.stop().then(ended.resolve, ended.reject);
+    } else if (now - firstSignalAt > sameSignalMs) {
+      say('stopping at once');
+      cluster.kill();
+    }
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => onSignal(signal));
+  try {
+    await cluster.start();
+    const text = welcome(cluster.describe(), folder.root, standing, background);
+    process.stdout.write(text);
+    if (background) tellForeground({ kind: 'serving', text });
+    await ended.promise;
+  } catch (error) {
+    if (firstSignalAt === undefined) {
+      await cluster.stop();
+      await releaseFolder(folder);
+      throw error;
+    }
+    // A start that was interrupted fails with the stop; that is no error.
+    await ended.promise;
+  }
+  await releaseFolder(folder);
+  say('stopped');
+  return 0;
+}
+
+async function main(): Promise<number> {
+  const options = parseStartOptions(process.argv.slice(2), standing);
+  if (options.action === 'help') {
+    process.stdout.write(usage);
+    return 0;
+  }
+  if (options.action === 'stop') {
+    await stopCluster(dataFolder(options.dataDir), say);
+    return 0;
+  }
+  return run(options);
+}
+
+try {
+  process.exit(await main());
+} catch (thrown) {
+  const error = explainSystemError(thrown, 'write to the data folder');
+  if (!(error instanceof SetupError)) throw thrown;
+  const line = `postern: ${error.message}`;
+  process.stderr.write(`${line}\n`);
+  if (background) tellForeground({ kind: 'failed', line });
+  process.exit(1);
+}

@@ -1,0 +1,22 @@
+/** The provisioning service's own section: its two ports, the operator file, the services it forwards to. */
+import type { ServicePlan } from '../supervisor/plan.js';
+import { type ConfigContext, commonSections, type Document } from './context.js';
+
+export function provisioningConfig(context: ConfigContext, process: ServicePlan): Document {
+  const { plan } = context;
+  return {
+    ...commonSections(context, process),
+    provisioning: {
+      listen: `127.0.0.1:${plan.provisioningPort}`,
+      credentialsListen: `127.0.0.1:${plan.credentialsPort}`,
+      operatorFile: context.operatorFile,
+      ...(context.operatorOverlayFile === undefined ? {} : { operatorOverlayFile: context.operatorOverlayFile }),
+      sealKeyFile: context.sealKeyFile,
+      bootstrapKeyFile: context.operatorKeyFile,
+      queue: { address: `127.0.0.1:${plan.queuePort}` },
+      policy: { addresses: plan.policies.map((port) => `127.0.0.1:${port}`) },
+      natsMonitors: context.stores.nats.monitors,
+      streams: { replicas: 1 },
+    },
+  };
+}

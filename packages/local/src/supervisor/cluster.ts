@@ -1,0 +1,201 @@
+/**
+ * A whole cluster on one machine: starts infrastructure, then services in the order of what they need, keeps all alive,
+ * writes run.json at every change, and drains in the order mail flows. Knows nothing about terminals and signals.
+ */
+
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { portIsFree } from '../servers/free-port.js';
+import { startServer } from '../servers/running-server.js';
+import { demo, operatorSettings } from '../service-config/operator.js';
+import { readOverlay, writeOperatorSettings, writeServiceConfig } from '../service-config/write.js';
+import { SetupError } from '../setup-error.js';
+import { ensureCertificates } from '../trust/certificates.js';
+import { ensureDatabase } from '../trust/database-roles.js';
+import { ensureKey, ensureSecret } from '../trust/secrets.js';
+import { type DataFolder, rotateLog } from './data-folder.js';
+import { answersOk, infrastructureParts } from './infrastructure.js';
+import { Keeper } from './keeper.js';
+import type { StartOptions } from './options.js';
+import { type ClusterPlan, drainOrder, planCluster, publicPorts, type ServiceName, type ServicePlan } from './plan.js';
+import { type RunFile, RunFileWriter, type RunInfrastructure } from './run-file.js';
+import { prepareStores } from './stores.js';
+
+/** Longer than the services' own drain time, so that they end by themselves. */
+const serviceStopGraceMs = 40_000;
+const startOrder: readonly (readonly ServiceName[])[] = [['provisioning'], ['queue', 'policy', 'delivery'], ['edge']];
+
+export interface ClusterOptions {
+  readonly start: StartOptions;
+  readonly folder: DataFolder;
+  readonly cacheDir: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly say: (line: string) => void;
+  readonly now: () => Date;
+  /** Program of a service; tests put small ones in their place. */
+  readonly program?: (service: ServiceName) => string;
+}
+
+interface KeptPart {
+  readonly keeper: Keeper;
+  readonly describe: { readonly name: string; readonly address: string; readonly http?: string };
+}
+
+const serviceProgram = (service: ServiceName) =>
+  fileURLToPath(new URL(`../../../../services/${service}/dist/main.js`, import.meta.url));
+
+export class Cluster {
+  readonly #options: ClusterOptions;
+  readonly #infrastructure: KeptPart[] = [];
+  readonly #services: { readonly plan: ServicePlan; readonly keeper: Keeper }[] = [];
+  readonly #plan: ClusterPlan;
+  readonly #caFile: string;
+  readonly #operatorKeyFile: string;
+  readonly #demoPasswordFile: string;
+  readonly #runFile: RunFileWriter;
+  #stopping = false;
+
+  private constructor(options: ClusterOptions, plan: ClusterPlan) {
+    this.#options = options;
+    this.#plan = plan;
+    this.#caFile = join(plan.folder.tls, 'ca.crt');
+    this.#operatorKeyFile = join(plan.folder.secrets, 'operator.key');
+    this.#demoPasswordFile = join(plan.folder.secrets, 'demo.password');
+    this.#runFile = new RunFileWriter(plan.folder.runFile, () => this.describe());
+  }
+
+  /** Decide ports and processes; a public port in use is an error before anything is started. */
+  static async plan(options: ClusterOptions): Promise<Cluster> {
+    for (const ports of publicPorts(options.start)) {
+      for (const [listener, port] of Object.entries(ports)) {
+        if (await portIsFree(port)) continue;
+        throw new SetupError(
+          `Port ${port} (${listener}) is in use by another program.`,
+          'stop that program, or choose other ports with `-- --port-base N` (mx N+525, submission N+587, submissions N+465).',
+        );
+      }
+    }
+    return new Cluster(options, await planCluster(options.folder, options.start));
+  }
+
+  /** Bring everything up; on failure the caller stops what has started. */
+  async start(): Promise<void> {
+    const { folder, start, say, environment, cacheDir, now } = this.#options;
+    const plan = this.#plan;
+    const overlay = await readOverlay(start.configFile);
+    const stores = await prepareStores(plan, environment);
+    const demoPassword = await ensureSecret(folder.secrets, 'demo.password');
+    const context = {
+      plan,
+      stores,
+      certificates: await ensureCertificates(folder.tls, ['mail.demo.test'], now()),
+      scopeKeyFile: await ensureKey(folder.secrets, 'scope.key'),
+      sealKeyFile: await ensureKey(folder.secrets, 'seal.key'),
+      operatorKeyFile: this.#operatorKeyFile,
+      operatorFile: join(folder.config, 'operator.yaml'),
+      operatorOverlayFile: start.configFile,
+    };
+    await writeOperatorSettings(context.operatorFile, operatorSettings(plan, start, demoPassword.file));
+    for (const process of plan.services) await writeServiceConfig(context, process, overlay);
+
+    const parts = await infrastructureParts(plan, stores, cacheDir, say);
+    this.#refuseWhenStopping();
+    say(`starting ${parts.map((part) => part.name).join(', ')}`);
+    for (const { launch, ...describe } of parts) {
+      this.#infrastructure.push({ keeper: this.#keeper(describe.name, launch), describe });
+    }
+    await this.#startTogether(this.#infrastructure.map((part) => part.keeper));
+    await ensureDatabase(stores.database.adminUrl, stores.database.passwordFiles);
+    for (const group of startOrder) {
+      this.#refuseWhenStopping();
+      say(`starting ${group.join(', ')}`);
+      const started = plan.services
+        .filter((process) => group.includes(process.service))
+        .map((process) => this.#service(process));
+      await this.#startTogether(started);
+    }
+    await this.#runFile.settled();
+  }
+
+  /** Drain: services in the order mail flows, then the rest. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const service of drainOrder) {
+      const keepers = this.#services.filter(({ plan }) => plan.service === service).map(({ keeper }) => keeper);
+      await Promise.all(keepers.map((keeper) => keeper.stop()));
+    }
+    await Promise.all(this.#infrastructure.map(({ keeper }) => keeper.stop()));
+    await this.#runFile.settled();
+  }
+
+  /** End every process at once. */
+  kill(): void {
+    this.#stopping = true;
+    for (const { keeper } of [...this.#services, ...this.#infrastructure]) keeper.kill();
+  }
+
+  /** The content of run.json now. */
+  describe(): RunFile {
+    const plan = this.#plan;
+    const on = (listener: 'mx' | 'submission' | 'submissions') =>
+      plan.edges.map((ports) => `127.0.0.1:${ports[listener]}`);
+    return {
+      listeners: { mx: on('mx'), submission: on('submission'), submissions: on('submissions') },
+      services: this.#services.flatMap(({ plan: process, keeper }) =>
+        keeper.pid === undefined
+          ? []
+          : [
+              {
+                name: process.service,
+                instance: process.instance,
+                pid: keeper.pid,
+                metrics: `http://127.0.0.1:${process.metricsPort}`,
+              },
+            ],
+      ),
+      infrastructure: this.#infrastructure.flatMap(({ keeper, describe }): RunInfrastructure[] =>
+        keeper.pid === undefined ? [] : [{ ...describe, pid: keeper.pid }],
+      ),
+      provisioning: { address: `127.0.0.1:${plan.provisioningPort}`, keyFile: this.#operatorKeyFile },
+      ca: this.#caFile,
+      demo: { domain: demo.domain, user: demo.user, passwordFile: this.#demoPasswordFile },
+    };
+  }
+
+  #service(process: ServicePlan): Keeper {
+    const program = (this.#options.program ?? serviceProgram)(process.service);
+    const keeper = this.#keeper(process.instance, async (control) => {
+      await rotateLog(process.logFile);
+      return startServer({
+        ...control,
+        name: process.instance,
+        address: `http://127.0.0.1:${process.metricsPort}`,
+        command: globalThis.process.execPath,
+        args: [program, '--config', process.configFile],
+        cwd: this.#options.folder.root,
+        ports: [process.metricsPort],
+        logFile: process.logFile,
+        ready: () => answersOk(`http://127.0.0.1:${process.metricsPort}/readyz`),
+        stopGraceMs: serviceStopGraceMs,
+      });
+    });
+    this.#services.push({ plan: process, keeper });
+    return keeper;
+  }
+
+  #keeper(name: string, launch: ConstructorParameters<typeof Keeper>[0]['launch']): Keeper {
+    const { say } = this.#options;
+    const failed = (error: unknown) =>
+      say(`run.json could not be written: ${error instanceof Error ? error.message : error}`);
+    return new Keeper({ name, launch, say, changed: () => this.#runFile.request(failed) });
+  }
+
+  async #startTogether(keepers: readonly Keeper[]): Promise<void> {
+    const outcomes = await Promise.allSettled(keepers.map((keeper) => keeper.start()));
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  #refuseWhenStopping(): void {
+    if (this.#stopping) throw new SetupError('Stopped while starting.', 'start again.');
+  }
+}

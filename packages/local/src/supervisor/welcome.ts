@@ -1,0 +1,34 @@
+/**
+ * The last lines of a start: how to send the first message with what people have, and where to look.
+ */
+import { relative, resolve } from 'node:path';
+import type { RunFile } from './run-file.js';
+
+export function welcome(run: RunFile, dataDir: string, standing: string, detached: boolean): string {
+  const [host = '127.0.0.1', port = '2525'] = (run.listeners.mx[0] ?? '').split(':');
+  const submission = run.listeners.submission[0] ?? '';
+  const shown = (path: string) => {
+    const short = relative(standing, path);
+    return short.startsWith('..') ? path : short;
+  };
+  const at = resolve(standing, '.postern') === dataDir ? '' : ` --data ${shown(dataDir)}`;
+  const to = run.demo.user;
+  const message = `'From: you@example.org\\nTo: ${to}\\nSubject: hello\\n\\nHello Postern\\n'`;
+  return `
+Postern is running: mx ${run.listeners.mx.join(' ')}, submission ${run.listeners.submission.join(' ')}, submissions ${run.listeners.submissions.join(' ')}
+
+Send a mail:
+  swaks --server ${host}:${port} --from you@example.org --to ${to}
+  printf ${message} | curl -s --url smtp://${host}:${port} --mail-from you@example.org --mail-rcpt ${to} --upload-file -
+  python3 -c "import smtplib; smtplib.SMTP('${host}', ${port}).sendmail('you@example.org', ['${to}'], 'Subject: hello\\r\\n\\r\\nHello Postern\\r\\n')"
+Or as ${to} with login: port ${submission.split(':')[1]} (STARTTLS), password in ${shown(run.demo.passwordFile)}, authority ${shown(run.ca)}
+
+Look here:
+  npx posternctl mailbox${at}                what has arrived
+  npx posternctl trace${at} <queue id>       the way of one message; the id is in the 250 reply
+  npx posternctl status${at}                 services, streams, durability
+  ${shown(dataDir)}/logs                        one log per process; ${shown(dataDir)}/run.json has pids and addresses
+
+${detached ? `Stop it with: npm start -- --stop${at}` : 'Ctrl-C drains and stops; a second Ctrl-C stops at once.'}
+`;
+}
