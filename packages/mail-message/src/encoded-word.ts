@@ -1,0 +1,48 @@
+/**
+ * Text of header fields as a person reads it: encoded words decoded, RFC 2047 §6. Linear, never throws; an encoded
+ * word that cannot be decoded stays as it is. Not for addresses: only for phrases, subjects and comments.
+ */
+import { TextDecoder } from 'node:util';
+
+const WORD = /=\?([!#-'*+0-9A-Z^-~-]{1,60})\?([BbQq])\?([!->@-~]{0,8192})\?=/g;
+
+/** A decoder that cannot fail, or null for a charset this build does not know. */
+function decoderFor(charset: string): TextDecoder | null {
+  try {
+    return new TextDecoder(charset);
+  } catch {
+    return null;
+  }
+}
+
+/** Octets in the charset as text; unknown charsets are read as UTF-8. */
+export function decodeCharset(octets: Uint8Array, charset: string): string {
+  return (decoderFor(charset) ?? new TextDecoder()).decode(octets);
+}
+
+function octetsOf(encoding: string, text: string): Buffer {
+  if (encoding.toUpperCase() === 'B') return Buffer.from(text, 'base64');
+  const hex = /=([0-9A-Fa-f]{2})/g;
+  const unhexed = text
+    .replace(/_/g, ' ')
+    .replace(hex, (_match, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
+  return Buffer.from(unhexed, 'latin1');
+}
+
+export function decodeHeaderText(text: string): string {
+  if (!text.includes('=?')) return text;
+  let out = '';
+  let end = 0;
+  let afterWord = false;
+  for (const match of text.matchAll(WORD)) {
+    const [whole, charset = '', encoding = '', content = ''] = match;
+    const between = text.slice(end, match.index);
+    const decoder = decoderFor(charset.replace(/\*.*$/, ''));
+    // RFC 2047 §6.2: space between two encoded words is not shown.
+    if (!(afterWord && decoder !== null && /^[ \t\r\n]*$/.test(between))) out += between;
+    out += decoder === null ? whole : decoder.decode(octetsOf(encoding, content));
+    afterWord = decoder !== null;
+    end = match.index + whole.length;
+  }
+  return out + text.slice(end);
+}
