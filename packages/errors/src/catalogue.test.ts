@@ -23,6 +23,7 @@ const published = [
   'permission-denied',
   'policy-unavailable',
   'quota-exceeded',
+  'service-unavailable',
   'store-unavailable',
   'unauthenticated',
   'unimplemented',

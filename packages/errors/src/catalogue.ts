@@ -68,6 +68,11 @@ export const catalogue = {
     'Recipients cannot be verified right now',
     'The recipient projection is behind or absent. Check the outbox leader of provisioning and the DIRECTORY bucket.',
   ),
+  'service-unavailable': temporary(
+    UNAVAILABLE,
+    'A service of the cluster is temporarily unavailable',
+    'No pod of the called service could be reached. Check that it is ready and that its name resolves.',
+  ),
   'credentials-unavailable': temporary(
     UNAVAILABLE,
     'Authentication is temporarily unavailable',
