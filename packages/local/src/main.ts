@@ -18,6 +18,9 @@ const background = process.env[backgroundFlag] === '1';
 /** One Ctrl-C can arrive twice, from the terminal and through npm. */
 const sameSignalMs = 700;
 
+// A reader that went away (`npm start | head`) is no reason to end the cluster.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
 function say(line: string): void {
   process.stdout.write(`postern: ${line}\n`);
   if (background) tellForeground({ kind: 'line', line: `postern: ${line}` });

@@ -85,7 +85,12 @@ export class Keeper {
   /** End it now, without waiting. */
   kill(): void {
     this.#ending.abort();
-    if (this.#state.kind === 'running') this.#state.server.signal('SIGKILL');
+    const { pid } = this;
+    try {
+      if (pid !== undefined) process.kill(pid, 'SIGKILL');
+    } catch {
+      // It is gone already.
+    }
   }
 
   async #launch(readyWithinMs: number): Promise<void> {
