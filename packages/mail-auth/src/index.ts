@@ -1,3 +1,4 @@
+export { type ArcContext, type ArcResult, ArcVerifier, verifyArc } from './arc/verify.js';
 export { BodyHash } from './dkim/body-hash.js';
 export type { KeyPolicy } from './dkim/public-key.js';
 export { DkimSigner, readSigningKey, type SigningKey, type SigningOptions } from './dkim/sign.js';

@@ -61,7 +61,7 @@ export function parseSignature(field: HeaderField, kind: 'dkim' | 'arc'): Parsed
 /** The signature, or what is wrong with it. */
 function readTags(tags: TagList, field: HeaderField, kind: 'dkim' | 'arc'): Signature | string {
   if (kind === 'dkim' && tags.get('v') !== '1') return 'v=';
-  const algorithm = tags.get('a')?.toLowerCase();
+  const algorithm = tags.get('a');
   if (algorithm === 'rsa-sha1') return 'rsa-sha1';
   if (algorithm !== 'rsa-sha256' && algorithm !== 'ed25519-sha256') return 'a=';
   const domain = normaliseName(tags.get('d') ?? '');
@@ -72,13 +72,12 @@ function readTags(tags: TagList, field: HeaderField, kind: 'dkim' | 'arc'): Sign
   if (bodyHash === undefined) return 'bh=';
   const signature = decodeBase64(tags.get('b') ?? '');
   if (signature === undefined) return 'b=';
-  const forms = readForms(tags.get('c'));
+  // An ARC signature is relaxed where c= is left out: the public suite and its reference implementation agree on it.
+  const forms = readForms(tags.get('c') ?? (kind === 'arc' ? 'relaxed/relaxed' : 'simple/simple'));
   if (forms === undefined) return 'c=';
-  const headerNames = splitColons(tags.get('h') ?? '');
-  if (headerNames.length > MAX_HEADER_NAMES || !headerNames.every((name) => HEADER_NAME.test(name))) return 'h=';
-  if (!headerNames.some((name) => name.toLowerCase() === 'from')) return 'h= without From';
-  if (kind === 'arc' && headerNames.some((name) => name.toLowerCase() === 'arc-seal')) return 'h= with ARC-Seal';
-  if (!splitColons(tags.get('q') ?? 'dns/txt').some((method) => method.toLowerCase() === 'dns/txt')) return 'q=';
+  const headerNames = tags.has('h') ? readHeaderNames(tags.get('h') ?? '', kind) : 'h=';
+  if (typeof headerNames === 'string') return headerNames;
+  if (!splitColons(tags.get('q') ?? 'dns/txt').includes('dns/txt')) return 'q=';
   const identity = kind === 'arc' ? `@${domain}` : readIdentity(tags.get('i'), domain);
   if (identity === undefined) return 'i= outside of d=';
   const bodyLength = readNumber(tags.get('l'));
@@ -91,8 +90,19 @@ function readTags(tags: TagList, field: HeaderField, kind: 'dkim' | 'arc'): Sign
   return { ...names, ...forms, bodyHash, signature, bodyLength, signedAt, expiresAt };
 }
 
-function readForms(text: string | undefined): Pick<Signature, 'headerForm' | 'bodyForm'> | undefined {
-  const [header = '', body = 'simple', ...more] = (text ?? 'simple/simple').toLowerCase().split('/');
+/** An ARC signature may list empty names, or nothing; a DKIM signature always covers From. */
+function readHeaderNames(text: string, kind: 'dkim' | 'arc'): readonly string[] | string {
+  const names = splitColons(text, MAX_HEADER_NAMES + 1);
+  if (names.length > MAX_HEADER_NAMES) return 'h=';
+  const known = kind === 'arc' ? names.filter((name) => name !== '') : names;
+  if (!known.every((name) => HEADER_NAME.test(name))) return 'h=';
+  const has = (wanted: string): boolean => known.some((name) => name.toLowerCase() === wanted);
+  if (kind === 'dkim') return has('from') ? known : 'h= without From';
+  return has('arc-seal') ? 'h= with ARC-Seal' : known;
+}
+
+function readForms(text: string): Pick<Signature, 'headerForm' | 'bodyForm'> | undefined {
+  const [header = '', body = 'simple', ...more] = text.split('/');
   if (!isForm(header) || !isForm(body) || more.length > 0) return undefined;
   return { headerForm: header, bodyForm: body };
 }

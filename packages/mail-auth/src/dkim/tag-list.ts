@@ -25,8 +25,17 @@ export function parseTagList(text: string): TagList | undefined {
   return tags;
 }
 
+/** Folding white space only, and by hand: a pattern for the end of a text takes quadratic time on long runs. */
 function trimSpace(text: string): string {
-  return text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '');
+  let begin = 0;
+  let end = text.length;
+  while (begin < end && isSpace(text.charCodeAt(begin))) begin++;
+  while (end > begin && isSpace(text.charCodeAt(end - 1))) end--;
+  return text.slice(begin, end);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0d || code === 0x0a;
 }
 
 export function withoutSpace(text: string): string {
@@ -40,7 +49,7 @@ export function decodeBase64(text: string): Buffer | undefined {
   return Buffer.from(bare, 'base64');
 }
 
-/** A colon-separated list, space around the members ignored. */
-export function splitColons(text: string): string[] {
-  return text.split(':').map(trimSpace);
+/** A colon-separated list, space around the members ignored; members beyond the limit are left off. */
+export function splitColons(text: string, limit = 64): string[] {
+  return text.split(':', limit).map(trimSpace);
 }

@@ -17,7 +17,6 @@ export type MacroString = readonly (string | MacroExpand)[];
 export type MacroPlace = 'domain' | 'explanation' | 'modifier';
 
 const MACRO = /^%\{([slodipvhcrt])(\d*)(r?)([.\-+,/_=]*)\}/i;
-const TOP_LABEL = /\.(?:[a-z0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-]*[a-z0-9])\.?$/i;
 
 /** Undefined: a syntax error. */
 export function parseMacroString(text: string, place: MacroPlace): MacroString | undefined {
@@ -66,7 +65,15 @@ export function parseDomainSpec(text: string): MacroString | undefined {
   if (spec === undefined || last === undefined) return undefined;
   if (typeof last !== 'string') return spec;
   // An escape such as %% at the end is no domain-end; only text as written counts.
-  return TOP_LABEL.test(text) && !text.endsWith('%_') && !text.endsWith('%-') ? spec : undefined;
+  return endsInTopLabel(text) ? spec : undefined;
+}
+
+/** A dot, then letters, digits and inner hyphens, not digits alone; one more dot may follow. */
+function endsInTopLabel(text: string): boolean {
+  const bare = text.endsWith('.') ? text.slice(0, -1) : text;
+  const label = bare.slice(bare.lastIndexOf('.') + 1);
+  if (label === bare || label === '' || !/^[a-z0-9-]+$/i.test(label)) return false;
+  return !label.startsWith('-') && !label.endsWith('-') && !/^\d+$/.test(label);
 }
 
 const escapes = new Map([
