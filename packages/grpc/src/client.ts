@@ -72,11 +72,7 @@ type UploadMethod<Q, R> = (
   options: Partial<CallOptions>,
   reply: Reply<R>,
 ) => ClientWritableStream<Q>;
-type DownloadMethod<Q, R> = (
-  request: Q,
-  metadata?: Metadata,
-  options?: Partial<CallOptions>,
-) => ClientReadableStream<R>;
+type DownloadMethod<Q, R> = (request: Q, metadata: Metadata, options?: Partial<CallOptions>) => ClientReadableStream<R>;
 type DuplexMethod<Q, R> = (metadata: Metadata, options?: Partial<CallOptions>) => ClientDuplexStream<Q, R>;
 
 const defaultMessageBytes = 4 * 1_048_576;

@@ -31,6 +31,7 @@ function filesOf(bytes: Uint8Array): Buffer[] {
       length |= (byte & 0x7f) << shift;
       if (byte < 0x80) break;
     }
+    if (at + length > bytes.length) throw new PosternError('config-invalid', 'the descriptor set is cut short');
     files.push(Buffer.from(bytes.subarray(at, at + length)));
     at += length;
   }
