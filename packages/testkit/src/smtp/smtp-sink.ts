@@ -20,6 +20,8 @@ export interface SmtpSinkOptions {
   readonly extensions?: readonly string[];
   /** Keep the messages in `messages`; default true. */
   readonly keep?: boolean;
+  /** Code of the reply to RCPT for this recipient; undefined = the script of its local part. */
+  readonly replyTo?: (recipient: string) => number | undefined;
 }
 
 export interface SmtpSink {
@@ -69,7 +71,7 @@ function serve(socket: Socket, options: SmtpSinkOptions, accept: (message: SunkM
       say('250 2.1.0 ok');
     } else if (verb === 'RCPT') {
       const recipient = pathOf(line);
-      const code = scripted(recipient, '');
+      const code = options.replyTo?.(recipient) ?? scripted(recipient, '');
       if (code !== undefined) say(`${code} ${code < 500 ? '4.3.0 not now' : '5.1.1 no such user'}`);
       else {
         recipients.push(recipient);

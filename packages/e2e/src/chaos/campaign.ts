@@ -1,0 +1,110 @@
+/**
+ * One campaign: a cluster, a load, a nemesis, a verdict. The load goes on until every number was answered 250 and the nemesis has done all its steps;
+ * then the cluster must come to rest with its ledger balanced and everything accepted delivered.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Cluster, startCluster } from '../cluster/cluster.js';
+import { type Ledger, waitBalanced } from '../cluster/ledger.js';
+import { collectArrivals } from './arrivals.js';
+import { type LoadResult, startLoad } from './load.js';
+import { failpointsOf, hitFailpoint, type Misfortune, strike } from './nemesis.js';
+import { judge, type Verdict } from './verdict.js';
+
+export interface CampaignOptions {
+  readonly messages: number;
+  readonly size: number;
+  readonly senders: number;
+  readonly rate: number;
+  readonly edges: number;
+  readonly policies: number;
+  /** Processes to strike, in order. */
+  readonly targets: readonly string[];
+  readonly misfortunes: readonly Misfortune[];
+  /** Also kill once at every failpoint of these services. */
+  readonly failpointsOf: readonly string[];
+  readonly deferEvery: number;
+  readonly timeoutMs: number;
+  readonly say: (line: string) => void;
+}
+
+export interface CampaignResult {
+  readonly verdict: Verdict;
+  readonly ledger: Ledger;
+  readonly load: LoadResult;
+  readonly strikes: readonly string[];
+  /** Failpoints that no traffic reached: the campaign proves nothing about them. */
+  readonly failpointsMissed: readonly string[];
+}
+
+const domain = 'chaos.test';
+
+function configuration(sinkPort: number): Record<string, unknown> {
+  return {
+    nextHops: { chaos: { hosts: [{ host: '127.0.0.1', port: sinkPort, protocol: 'smtp', tls: 'none' }] } },
+    retry: { first: '1s', cap: '4s', lifetime: '1h', delayNotice: '1h' },
+    checks: { spf: { enabled: false }, dkim: { enabled: false }, dmarc: { enabled: false }, dnsbl: { enabled: false } },
+    tenants: [{ name: 'chaos', domains: [{ name: domain, nextHop: 'chaos', validateRecipients: false }] }],
+  };
+}
+
+async function torment(
+  cluster: Cluster,
+  options: CampaignOptions,
+  armFile: string,
+  strikes: string[],
+): Promise<string[]> {
+  const missed: string[] = [];
+  for (const name of options.targets) {
+    for (const misfortune of options.misfortunes) {
+      options.say(`${misfortune} ${name}`);
+      await strike(cluster, name, misfortune);
+      strikes.push(`${misfortune} ${name}`);
+      await sleep(1_000);
+    }
+  }
+  for (const service of options.failpointsOf) {
+    for (const name of await failpointsOf(service)) {
+      const hit = await hitFailpoint(cluster, armFile, name, 30_000);
+      options.say(`failpoint ${name}: ${hit ? 'hit' : 'not reached'}`);
+      if (hit) strikes.push(`failpoint ${name}`);
+      else missed.push(name);
+    }
+  }
+  return missed;
+}
+
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const arrivals = await collectArrivals({ deferEvery: options.deferEvery });
+  const armFolder = await mkdtemp(join(tmpdir(), 'postern-failpoint-'));
+  const armFile = join(armFolder, 'armed');
+  const cluster = await startCluster({
+    config: configuration(arrivals.sink.port),
+    edges: options.edges,
+    policies: options.policies,
+    environment: { POSTERN_FAILPOINT_FILE: armFile },
+  });
+  try {
+    const ports = await Promise.all(Array.from({ length: options.edges }, (_, edge) => cluster.port('mx', edge)));
+    const load = startLoad({ ...options, domain, ports: () => Promise.resolve(ports) });
+    const strikes: string[] = [];
+    const failpointsMissed = await torment(cluster, options, armFile, strikes);
+    options.say(`nemesis done; ${load.accepted()} accepted so far`);
+    const loaded = await load.done;
+    options.say(`load done: ${loaded.accepted.size} accepted, ${loaded.temporary} answered 4xx`);
+    const ledger = await waitBalanced(cluster, 240_000);
+    const end = Date.now() + 60_000;
+    while (arrivals.byNumber.size < loaded.accepted.size && Date.now() < end) await sleep(200);
+    return { verdict: judge(loaded, arrivals), ledger, load: loaded, strikes, failpointsMissed };
+  } catch (error) {
+    options.say(cluster.output().slice(-3_000));
+    throw error;
+  } finally {
+    await cluster.stop();
+    await arrivals.sink.close();
+    await rm(armFolder, { recursive: true, force: true });
+  }
+}

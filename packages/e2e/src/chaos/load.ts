@@ -1,0 +1,103 @@
+/**
+ * The generator: numbered messages over several edges at once, each repeated until it was answered 250, as a mail client would. Remembers which
+ * numbers were sent more than once, since only those may arrive under two queue ids.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildMessage, ConnectionLost, SmtpSender } from '@postern/testkit/smtp';
+
+export interface LoadOptions {
+  readonly ports: () => Promise<readonly number[]>;
+  readonly messages: number;
+  readonly senders: number;
+  readonly domain: string;
+  readonly size: number;
+  /** Milliseconds in all. */
+  readonly timeoutMs: number;
+  /** Messages per second at most over all senders; 0 = as fast as it goes. */
+  readonly rate: number;
+}
+
+export interface LoadResult {
+  /** Numbers answered 250, with the reply's text. */
+  readonly accepted: ReadonlyMap<number, string>;
+  /** Numbers sent again after a try whose outcome was not known or was 4xx. */
+  readonly repeated: ReadonlySet<number>;
+  /** Replies 5xx: always a violation here. */
+  readonly refused: readonly string[];
+  readonly temporary: number;
+}
+
+export interface Load {
+  readonly done: Promise<LoadResult>;
+  accepted(): number;
+}
+
+export const numberHeader = 'X-Chaos-Number';
+
+export function startLoad(options: LoadOptions): Load {
+  const accepted = new Map<number, string>();
+  const repeated = new Set<number>();
+  const refused: string[] = [];
+  let temporary = 0;
+  let next = 0;
+  const startedAt = Date.now();
+  const end = startedAt + options.timeoutMs;
+
+  async function deliverOne(number: number, sender: SmtpSender): Promise<'accepted' | 'again' | 'reconnect'> {
+    const to = `user${number % 50}@${options.domain}`;
+    const data = buildMessage({
+      from: 'load@sender.test',
+      to,
+      id: `chaos-${number}`,
+      size: options.size,
+      headers: { [numberHeader]: String(number) },
+    });
+    const reply = await sender.send({ from: 'load@sender.test', to: [to], data });
+    if (reply.code === 250) {
+      accepted.set(number, reply.text);
+      return 'accepted';
+    }
+    repeated.add(number);
+    if (reply.code >= 500) {
+      refused.push(`${number}: ${reply.code} ${reply.text}`);
+      return 'accepted';
+    }
+    temporary++;
+    return reply.code === 421 ? 'reconnect' : 'again';
+  }
+
+  async function run(index: number): Promise<void> {
+    let sender: SmtpSender | undefined;
+    while (next < options.messages && Date.now() < end) {
+      if (options.rate > 0 && next > ((Date.now() - startedAt) / 1000) * options.rate) {
+        await sleep(10);
+        continue;
+      }
+      const number = next++;
+      for (let done = false; !done && Date.now() < end; ) {
+        try {
+          if (sender === undefined) {
+            const ports = await options.ports();
+            sender = await SmtpSender.open({ port: ports[(index + number) % ports.length] ?? 0, timeoutMs: 90_000 });
+            await sender.greet();
+          }
+          const outcome = await deliverOne(number, sender);
+          done = outcome === 'accepted';
+          if (outcome === 'again') await sleep(200);
+          if (outcome === 'reconnect') throw new ConnectionLost('told to go');
+        } catch {
+          repeated.add(number);
+          sender?.destroy();
+          sender = undefined;
+          await sleep(100);
+        }
+      }
+    }
+    await sender?.quit();
+  }
+  const senders = Array.from({ length: options.senders }, (_, index) => run(index));
+  return {
+    accepted: () => accepted.size,
+    done: Promise.all(senders).then(() => ({ accepted, repeated, refused, temporary })),
+  };
+}

@@ -1,0 +1,58 @@
+/**
+ * The nemesis: kills, pauses and restarts processes of the cluster one after the other while mail flows, and once per failpoint kills exactly there.
+ * A step ends when the cluster is whole again. Only processes named in the cluster's own run.json are touched.
+ */
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Cluster, projectRoot } from '../cluster/cluster.js';
+
+export type Misfortune = 'kill' | 'pause' | 'restart';
+
+const pauseMs = 5_000;
+
+export async function strike(cluster: Cluster, name: string, misfortune: Misfortune, index = 0): Promise<void> {
+  if (misfortune === 'pause') {
+    const pid = await cluster.signal(name, 'SIGSTOP', index);
+    await sleep(pauseMs);
+    process.kill(pid, 'SIGCONT');
+    return;
+  }
+  const pid = await cluster.signal(name, misfortune === 'kill' ? 'SIGKILL' : 'SIGTERM', index);
+  await cluster.waitReplaced(name, pid);
+}
+
+/** Names of all failpoints of a service, read from its built code. */
+export async function failpointsOf(service: string): Promise<string[]> {
+  const folder = join(projectRoot, 'services', service, 'dist');
+  const names = new Set<string>();
+  for (const entry of await readdir(folder, { recursive: true })) {
+    if (!entry.endsWith('.js')) continue;
+    const text = await readFile(join(folder, entry), 'utf8');
+    for (const [, name] of text.matchAll(/\bfailpoint\('([^']+)'\)/g)) if (name !== undefined) names.add(name);
+  }
+  return [...names].sort();
+}
+
+/** Arms a failpoint, restarts the service so that it reads it, and waits until it was hit and the service is back. */
+export async function hitFailpoint(
+  cluster: Cluster,
+  armFile: string,
+  name: string,
+  timeoutMs: number,
+): Promise<boolean> {
+  const service = name.split('.')[0] ?? '';
+  await writeFile(armFile, `${name}:3`);
+  const before = await cluster.signal(service, 'SIGKILL');
+  await cluster.waitReplaced(service, before);
+  const [armed] = await cluster.pids(service);
+  const end = Date.now() + timeoutMs;
+  while (Date.now() < end) {
+    if ((await stat(armFile).catch(() => undefined)) === undefined) {
+      if (armed !== undefined) await cluster.waitReplaced(service, armed);
+      return true;
+    }
+    await sleep(100);
+  }
+  return false;
+}
