@@ -16,7 +16,6 @@ const tiers = {
   'mail-auth': 1,
   'smtp-client': 1,
   'flow-control': 1,
-  'body-store': 1,
   config: 1,
   telemetry: 1,
   milter: 1,
@@ -26,6 +25,8 @@ const tiers = {
   rspamd: 1,
   grpc: 2,
   stream: 2,
+  // Bodies in JetStream are a stream like others, declared in one place with them.
+  'body-store': 2,
   lifecycle: 2,
   local: 2,
   testkit: 3,
