@@ -143,7 +143,12 @@ describe('a refusal', () => {
       'edge:\n  store:\n    kind: s3\n    url: http://x',
       ':3: edge.store.bucket: missing; expected text',
     ],
-    ['a duplicate key', 'edge: { idle: 1s }\nedge: { idle: 2s }', ':2: not valid YAML: Map keys must be unique'],
+    ['a duplicate key', 'edge: { idle: 1s }\nedge: { idle: 2s }', ':2: duplicate key "edge"'],
+    ['a duplicate key below', 'edge:\n  idle: 1s\n  "idle": 2s', ':3: duplicate key "idle"'],
+    ['an alias to nothing', 'edge: { idle: *gone }', ':1: no anchor named gone'],
+    ['an alias to itself', 'edge: &a { idle: *a }', ':1: more than 64 levels'],
+    ['a merge key', 'edge: { <<: { idle: 1s } }', ':1: edge.<<: unknown key'],
+    ['not a number', 'edge: { idle: .nan }', ':1: edge.idle: null is not allowed'],
     ['broken YAML', 'edge: [', ':1: not valid YAML'],
     ['a list at the top', '- a', ':1: expected a map of sections'],
   ])('%s', (_name, text, expected) => {

@@ -7,6 +7,7 @@ import {
   type Document,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   LineCounter,
@@ -46,7 +47,7 @@ export function locateYaml(text: string, file: string): Located {
   const lines = new LineCounter();
   const document = parseYamlDocument(text, {
     lineCounter: lines,
-    uniqueKeys: true,
+    uniqueKeys: false,
     prettyErrors: false,
     version: '1.2',
   });
@@ -74,13 +75,18 @@ class YamlReader {
 
   read(node: unknown, depth: number, above: string): Located {
     if (depth > maxDepth || ++this.#nodes > maxNodes) throw tooBig(above);
-    if (isAlias(node)) return this.read(node.resolve(this.#document), depth + 1, above);
+    if (isAlias(node)) {
+      const target = node.resolve(this.#document);
+      if (target === undefined) throw this.#unreadable(node, above, `no anchor named ${node.source}`);
+      return this.read(target, depth + 1, above);
+    }
     if (isMap(node)) {
       const entries = new Map<string, Entry>();
       const place = this.#place(node, above);
       for (const pair of node.items) {
         const keyPlace = isScalar(pair.key) ? this.#place(pair.key, place) : place;
         const key = isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
+        if (entries.has(key)) throw this.#unreadable(pair.key, place, `duplicate key ${JSON.stringify(key)}`);
         entries.set(key, { place: keyPlace, value: this.read(pair.value, depth + 1, keyPlace) });
       }
       return { kind: 'map', place, entries };
@@ -92,6 +98,10 @@ class YamlReader {
     if (isScalar(node))
       return { kind: 'scalar', place: this.#place(node, above), value: scalar(node.value), textual: false };
     return { kind: 'scalar', place: above, value: null, textual: false };
+  }
+
+  #unreadable(node: unknown, above: string, message: string): ConfigError {
+    return new ConfigError([{ place: isNode(node) ? this.#place(node, above) : above, path: '', message }]);
   }
 
   #place(node: Node, above: string): string {

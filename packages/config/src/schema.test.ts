@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { formatCidr, formatHostPort, parseCidr, parseHostPort } from './addresses.js';
 import { commonSections } from './common-sections.js';
@@ -130,6 +131,38 @@ describe('documents', () => {
     expect(parseDocument(s.record(s.integer()), JSON.parse('{"__proto__":1}'), 'api')).toEqual(
       JSON.parse('{"__proto__":1}'),
     );
+  });
+
+  test('any text and any value is accepted or refused, never thrown over', () => {
+    const pieces = fc.constantFrom(
+      'name',
+      ': ',
+      'a',
+      '\n',
+      '  ',
+      '- ',
+      '[',
+      ']',
+      '{',
+      '}',
+      '&x ',
+      '*x',
+      '"',
+      '#',
+      ',',
+      '? ',
+      '| ',
+      '1',
+      '~',
+      '---',
+    );
+    fc.assert(
+      fc.property(
+        fc.array(pieces, { maxLength: 40 }),
+        (parts) => typeof checkYaml(rule, parts.join(''), 'f').ok === 'boolean',
+      ),
+    );
+    fc.assert(fc.property(fc.jsonValue(), (value) => checkDocument(rule, value, 'api').ok === false));
   });
 
   test('nesting is bounded', () => {
