@@ -130,7 +130,7 @@ class Session {
 
 export async function startScripted(script: Script = {}): Promise<ScriptedServer> {
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     scripted.connections += 1;
     new Session(socket, script, scripted);
