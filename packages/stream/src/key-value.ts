@@ -2,6 +2,7 @@
  * KV buckets: get, put and a watch that survives reconnects. Values are bytes; parsing is the caller's.
  * A watch first gives every current entry (unless `updatesOnly`), then `ready` is called once, then every change.
  */
+import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
 import { type KV, Kvm, KvWatchInclude } from '@nats-io/kv';
 import type { Clock } from '@postern/clock';
 import type { StreamConnection } from './connection.js';
@@ -28,6 +29,8 @@ export interface WatchOptions {
 export interface Bucket {
   get(key: string): Promise<BucketEntry | undefined>;
   put(key: string, value: Uint8Array): Promise<number>;
+  /** Writes only over that revision (0 = over nothing); undefined = another one is there. */
+  putOver(key: string, value: Uint8Array, revision: number): Promise<number | undefined>;
   delete(key: string): Promise<void>;
   watch(onEntry: (entry: BucketEntry) => void, options?: WatchOptions): { stop(): void };
 }
@@ -46,6 +49,15 @@ export async function openBucket(connection: StreamConnection, clock: Clock, nam
       return found === null ? undefined : toEntry(found.key, found.operation, found.value, found.revision);
     },
     put: (key, value) => kv.put(key, value),
+    putOver: async (key, value, revision) => {
+      try {
+        return await kv.put(key, value, { previousSeq: revision });
+      } catch (error) {
+        if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamWrongLastSequence)
+          return undefined;
+        throw error;
+      }
+    },
     delete: (key) => kv.delete(key),
     watch(onEntry, options = {}) {
       let stopped = false;

@@ -1,0 +1,201 @@
+/**
+ * The operator file: what an operator sets for the whole cluster, and tenants that shall exist. Read by provisioning only (design.md,
+ * Configuration). Unknown keys are errors. References between parts (a next hop that exists) are checked in `references.ts`.
+ */
+
+import { isIP } from 'node:net';
+import { type Infer, parseCidr, s } from '@postern/config';
+
+const name = (what: string) =>
+  s.string({
+    minLength: 1,
+    maxLength: 63,
+    pattern: /^[A-Za-z0-9][A-Za-z0-9_-]*$/,
+    form: `${what}: letters, digits, - and _`,
+  });
+const tenantName = s.string({
+  maxLength: 63,
+  pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/,
+  form: 'a tenant name: lower case letters, digits and hyphens, at most 63',
+});
+const address = s.string({ maxLength: 320, pattern: /^[^\s@]+@[^\s@]+$/, form: 'a mail address user@domain' });
+const count = s.integer({ min: 0, max: 4_294_967_295 });
+const network = s
+  .string({ maxLength: 100 })
+  .check('a CIDR network, an address or a range a-b', (text) => parseCidr(text) !== undefined || isRange(text));
+
+function isRange(text: string): boolean {
+  const [from = '', to = '', ...rest] = text.split('-').map((part) => part.trim());
+  return rest.length === 0 && isIP(from) !== 0 && isIP(from) === isIP(to);
+}
+
+const limits = s.object({
+  connections: count.default(0).doc('Simultaneous connections over all pods; 0 = no limit.'),
+  connectionsPerIp: count.default(0).doc('Simultaneous connections per client prefix; 0 = no limit.'),
+  connectionRate: count.default(0).doc('New connections per interval over all pods; 0 = no limit.'),
+  connectionRatePerIp: count.default(0).doc('New connections per interval per client prefix; 0 = no limit.'),
+  interval: s.duration({ min: 1_000, max: 86_400_000 }).default('1m').doc('Interval of the rates.'),
+  ipv6Prefix: s.integer({ min: 16, max: 128 }).default(64).doc('IPv6 clients are counted by this prefix length.'),
+  messageSize: s
+    .bytes()
+    .default(0)
+    .doc('Largest message as received; 0 = 50 MiB for the service, no own limit for a listener.'),
+  recipients: count.default(0).doc('Recipients per message; 0 = 1,000 for the service, no own limit for a listener.'),
+  messagesPerSession: count.default(0).doc('Messages per session; 0 = no limit.'),
+  errorsPerSession: count.default(0).doc('Wrong or failed commands per session; 0 = 20.'),
+});
+
+const host = s.object({
+  host: s.string({ minLength: 1, maxLength: 255, pattern: /^[A-Za-z0-9.:_[\]-]+$/, form: 'a host name or address' }),
+  port: s.integer({ min: 1, max: 65_535 }).default(25).doc('TCP port.'),
+  protocol: s.enumeration(['smtp', 'lmtp']).default('smtp').doc('SMTP or LMTP.'),
+  tls: s.enumeration(['none', 'opportunistic', 'required', 'verified']).default('opportunistic').doc('TLS towards it.'),
+  username: s.string({ maxLength: 255 }).default('').doc('Login; empty = none.'),
+  password: s.string({ minLength: 1, maxLength: 255 }).secret().optional().doc('Password of the login.'),
+  passwordFile: s.file().optional().doc('File with the password of the login.'),
+});
+const hosts = s.list(host, { min: 1, max: 32 }).doc('Hosts in fallback order.');
+const egressPool = s
+  .string({ maxLength: 64, pattern: /^[A-Za-z0-9_-]*$/ })
+  .default('')
+  .doc('Egress pool; empty = default.');
+
+const check = (what: string, timeout: string) =>
+  s.object({
+    enabled: s.boolean().default(true).doc(`Whether ${what} is checked.`),
+    onFail: s.enumeration(['reject', 'mark']).default('mark').doc('What a failure does.'),
+    timeout: s.duration({ min: 100, max: 60_000 }).default(timeout).doc('Deadline of the check.'),
+  });
+
+const mechanisms = s.list(s.enumeration(['PLAIN', 'LOGIN']), { max: 8 });
+
+const listener = s.object({
+  role: s.enumeration(['mx', 'submission', 'submissions']).optional().doc('Role; by default that of its name.'),
+  banner: s
+    .string({ maxLength: 400, pattern: /^[\x20-\x7e]*$/ })
+    .default('')
+    .doc('Banner text after the host name.'),
+  proxyProtocol: s.boolean().default(false).doc('Connections must begin with a PROXY header.'),
+  limits: limits.optional().doc('Limits of this listener, besides those of the service.'),
+  requireTls: s.boolean().optional().doc('STARTTLS before AUTH and MAIL; on for submission.'),
+  requireAuth: s.boolean().optional().doc('AUTH before MAIL; on for submission and submissions.'),
+  authMechanismsTls: mechanisms.default(['PLAIN', 'LOGIN']).doc('Mechanisms on TLS connections, in order.'),
+  authMechanismsPlain: mechanisms.default([]).doc('Mechanisms on plain connections, in order.'),
+});
+
+const tenant = s.object({
+  name: tenantName.doc('Name.'),
+  displayName: s.string({ maxLength: 200 }).default('').doc('Name for people.'),
+  weight: s.integer({ min: 1, max: 100 }).default(1).doc('Share in dispatch.'),
+  domains: s
+    .list(
+      s.object({
+        name: s.domain().doc('Domain; counts as verified.'),
+        nextHop: s
+          .string({ maxLength: 63 })
+          .default('')
+          .doc('Route of the tenant or next hop of the operator; empty = the default.'),
+        validateRecipients: s.boolean().default(true).doc('Only known recipients are accepted.'),
+        catchAll: s.string({ maxLength: 320 }).default('').doc('Address that takes unknown recipients.'),
+      }),
+    )
+    .default([])
+    .doc('Domains.'),
+  routes: s
+    .list(s.object({ name: name('a route name'), hosts, egressPool }))
+    .default([])
+    .doc('Routes of the tenant.'),
+  users: s
+    .list(
+      s.object({
+        address: address.doc('Address and login.'),
+        displayName: s.string({ maxLength: 200 }).default('').doc('Name for people.'),
+        password: s
+          .string({ minLength: 8, maxLength: 1024, form: 'a password of 8 to 1,024 characters' })
+          .secret()
+          .optional(),
+        passwordFile: s.file().optional().doc('File with the password.'),
+        disabled: s.boolean().default(false).doc('Neither logs in nor receives.'),
+        allowedIdentities: s.list(address, { max: 1000 }).default([]).doc('Addresses it may send as.'),
+      }),
+      { max: 1_000_000 },
+    )
+    .default([])
+    .doc('Users.'),
+  aliases: s
+    .list(
+      s.object({
+        address: address.doc('Address.'),
+        targets: s.list(address, { min: 1, max: 1000 }).doc('Where it goes.'),
+        group: s.boolean().default(false).doc('A distribution list: the envelope sender stays.'),
+      }),
+      { max: 1_000_000 },
+    )
+    .default([])
+    .doc('Aliases and groups.'),
+});
+
+export const operatorSchema = s.object({
+  hostname: s.domain().optional().doc('Name in banners and trace headers; by default that of the pod.'),
+  postmaster: address.optional().doc('Takes postmaster@ and abuse@ of hosted domains that have no such recipient.'),
+  dns: s.object({
+    servers: s.list(s.hostPort(), { max: 16 }).default([]).doc('Servers every pod asks; empty = those of the pod.'),
+    timeout: s.duration({ min: 50, max: 60_000 }).default('5s').doc('Deadline of one query.'),
+  }),
+  remoteDelivery: s.boolean().default(false).doc('Whether mail for foreign domains leaves by MX.'),
+  defaultNextHop: s
+    .string({ maxLength: 63 })
+    .default('')
+    .doc('Next hop of foreign mail without remote delivery, and of domains without one.'),
+  nextHops: s
+    .record(s.object({ hosts, egressPool }), { key: /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/ })
+    .default({})
+    .doc('Next hops every tenant may use.'),
+  trustedProxies: s.list(network).default([]).doc('Networks whose PROXY header is believed.'),
+  relayNetworks: s
+    .list(s.object({ network, tenant: tenantName }), { max: 10_000 })
+    .default([])
+    .doc('Networks that may relay.'),
+  access: s
+    .list(
+      s.object({
+        level: s.enumeration(['global', 'service', 'listener']).default('global').doc('Level; the most specific wins.'),
+        target: s.string({ maxLength: 63 }).default('').doc('Listener or service name.'),
+        priority: s.integer({ min: -1_000_000, max: 1_000_000 }).default(0).doc('Lowest wins within a level.'),
+        network,
+        action: s.enumeration(['allow', 'deny']).doc('What happens.'),
+      }),
+      { max: 100_000 },
+    )
+    .default([])
+    .doc('Access rules.'),
+  listeners: s
+    .record(listener, { max: 64, key: /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/ })
+    .default({})
+    .doc('Settings of listeners by name.'),
+  limits: limits.doc('Limits of the service.'),
+  checks: s.object({
+    spf: check('SPF', '5s'),
+    dkim: check('DKIM', '5s'),
+    dmarc: check('DMARC', '5s'),
+    dnsbl: s.object({
+      enabled: s.boolean().default(false).doc('Whether blocklists are asked.'),
+      onFail: s.enumeration(['reject', 'mark']).default('reject').doc('What a listing does.'),
+      timeout: s.duration({ min: 100, max: 60_000 }).default('2s').doc('Deadline of the check.'),
+      zones: s.list(s.domain(), { max: 32 }).default([]).doc('Zones.'),
+    }),
+  }),
+  retry: s.object({
+    first: s.duration({ min: 100 }).default('5m').doc('First retry after this; doubles.'),
+    cap: s.duration({ min: 100 }).default('8h').doc('Cap of the interval.'),
+    lifetime: s.duration({ min: 1_000 }).default('5d').doc('Lifetime of a message.'),
+    delayNotice: s.duration().default('4h').doc('Delay notice after this; 0 = none.'),
+  }),
+  admitWhenPolicyAway: s.boolean().default(false).doc('Admit unjudged mail when policy is away, instead of 451.'),
+  rules: s.list(s.plain(), { max: 10_000 }).default([]).doc('Rules of the server scope.'),
+  tenants: s.list(tenant, { max: 100_000 }).default([]).doc('Tenants that shall exist; never deleted by this file.'),
+});
+
+export type OperatorDocument = Infer<typeof operatorSchema>;
+export type OperatorTenant = OperatorDocument['tenants'][number];
+export type OperatorHost = OperatorDocument['nextHops'][string]['hosts'][number];

@@ -1,0 +1,208 @@
+/**
+ * Builds the Snapshot from the operator document and the rows of all tenants. Pure; does not publish. Names of next hops are unique in it:
+ * the operator's as they are, a tenant's as `<tenant>/<route>`, and `Domain.next_hop` uses them, so a reader looks up and never guesses.
+ */
+import { formatHostPort } from '@postern/config';
+import {
+  type Limits,
+  type ListenerSettings,
+  type NamedNextHop,
+  type Rule,
+  Snapshot,
+} from '@postern/proto/config/v1/snapshot';
+import { HopProtocol, type NextHop, TlsMode } from '@postern/proto/mail/v1/item';
+import type { OperatorDocument } from '../operator/schema.js';
+import { routeSecretKey } from '../secrets/seal.js';
+
+/** Raised when a reader must know something it could not ignore. */
+export const readerVersion = 1;
+export const operatorTenant = 'system';
+
+export interface StoredHost {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: string;
+  readonly tls: string;
+  readonly username: string;
+  /** Base64 of the sealed password. */
+  readonly sealed?: string;
+}
+
+export interface SnapshotRows {
+  readonly tenants: readonly { readonly name: string; readonly state: string; readonly weight: number }[];
+  /** Verified ones only. */
+  readonly domains: readonly {
+    readonly name: string;
+    readonly tenant: string;
+    readonly next_hop: string;
+    readonly validate_recipients: boolean;
+    readonly catch_all: string;
+  }[];
+  readonly routes: readonly {
+    readonly tenant: string;
+    readonly name: string;
+    readonly hosts: readonly StoredHost[];
+    readonly egress_pool: string;
+  }[];
+  readonly rules: readonly {
+    readonly tenant: string;
+    readonly id: string;
+    readonly version: number;
+    readonly document: unknown;
+  }[];
+}
+
+const tlsModes: Readonly<Record<string, TlsMode>> = {
+  none: TlsMode.NONE,
+  opportunistic: TlsMode.OPPORTUNISTIC,
+  required: TlsMode.REQUIRED,
+  verified: TlsMode.VERIFIED,
+};
+
+export const tenantHopName = (tenant: string, route: string): string => `${tenant}/${route}`;
+
+function nextHop(tenant: string, route: string, host: StoredHost, index: number, sealed: boolean): NextHop {
+  return {
+    host: host.host,
+    port: host.port,
+    protocol: host.protocol === 'lmtp' ? HopProtocol.LMTP : HopProtocol.SMTP,
+    tlsMode: tlsModes[host.tls] ?? TlsMode.OPPORTUNISTIC,
+    username: host.username,
+    passwordSecret: sealed ? routeSecretKey(tenant, route, index) : '',
+    tlsServerName: '',
+  };
+}
+
+function limitsOf({ interval, ...limits }: OperatorDocument['limits']): Limits {
+  return { ...limits, intervalMs: interval };
+}
+
+const listenerDefaults: Readonly<Record<string, { requireTls: boolean; requireAuth: boolean }>> = {
+  mx: { requireTls: false, requireAuth: false },
+  submission: { requireTls: true, requireAuth: true },
+  submissions: { requireTls: true, requireAuth: true },
+};
+
+function listenersOf(document: OperatorDocument): ListenerSettings[] {
+  const names = new Set([...Object.keys(listenerDefaults), ...Object.keys(document.listeners)]);
+  return [...names].map((name) => {
+    const settings = document.listeners[name];
+    const role = settings?.role ?? name;
+    const defaults = listenerDefaults[role];
+    return {
+      name,
+      role,
+      banner: settings?.banner ?? '',
+      proxyProtocol: settings?.proxyProtocol ?? false,
+      limits: settings?.limits === undefined ? undefined : limitsOf(settings.limits),
+      requireTls: settings?.requireTls ?? defaults?.requireTls ?? false,
+      requireAuth: settings?.requireAuth ?? defaults?.requireAuth ?? false,
+      authMechanismsTls: settings?.authMechanismsTls ?? (role === 'mx' ? [] : ['PLAIN', 'LOGIN']),
+      authMechanismsPlain: settings?.authMechanismsPlain ?? [],
+    };
+  });
+}
+
+function nextHopsOf(document: OperatorDocument, rows: SnapshotRows): NamedNextHop[] {
+  const operator = Object.entries(document.nextHops).map(([name, hop]) => ({
+    name,
+    tenant: '',
+    egressPool: hop.egressPool,
+    hosts: hop.hosts.map((host, index) =>
+      nextHop(operatorTenant, name, host, index, host.password !== undefined || host.passwordFile !== undefined),
+    ),
+  }));
+  const tenants = rows.routes.map((route) => ({
+    name: tenantHopName(route.tenant, route.name),
+    tenant: route.tenant,
+    egressPool: route.egress_pool,
+    hosts: route.hosts.map((host, index) => nextHop(route.tenant, route.name, host, index, host.sealed !== undefined)),
+  }));
+  return [...operator, ...tenants];
+}
+
+function rulesOf(document: OperatorDocument, rows: SnapshotRows): Rule[] {
+  const server = document.rules.map((rule, index) => ({
+    id: ruleId(rule) ?? `server-${index + 1}`,
+    version: 1,
+    scope: 'server',
+    tenant: '',
+    document: JSON.stringify(rule),
+  }));
+  const tenants = rows.rules.map((rule) => ({
+    id: rule.id,
+    version: rule.version,
+    scope: 'tenant',
+    tenant: rule.tenant,
+    document: JSON.stringify(rule.document),
+  }));
+  return [...server, ...tenants];
+}
+
+function ruleId(rule: unknown): string | undefined {
+  return typeof rule === 'object' && rule !== null && 'id' in rule && typeof rule.id === 'string' ? rule.id : undefined;
+}
+
+/** Version and time are set by the publisher. */
+export function compileSnapshot(document: OperatorDocument, hostname: string, rows: SnapshotRows): Snapshot {
+  const own = new Set(rows.routes.map((route) => tenantHopName(route.tenant, route.name)));
+  const hopOf = (tenant: string, name: string): string => {
+    if (name === '') return document.defaultNextHop;
+    return own.has(tenantHopName(tenant, name)) ? tenantHopName(tenant, name) : name;
+  };
+  return {
+    version: 0,
+    readerVersion,
+    publishedAtMs: 0,
+    hostname,
+    listeners: listenersOf(document),
+    accessRules: document.access.map(({ level, target, priority, network, action }) => ({
+      level,
+      target,
+      priority,
+      network,
+      allow: action === 'allow',
+    })),
+    trustedProxies: [...document.trustedProxies],
+    relayNetworks: document.relayNetworks.map(({ network, tenant }) => ({ network, tenant })),
+    limits: limitsOf(document.limits),
+    domains: rows.domains.map((domain) => ({
+      name: domain.name,
+      tenant: domain.tenant,
+      nextHop: hopOf(domain.tenant, domain.next_hop),
+      validateRecipients: domain.validate_recipients,
+      catchAll: domain.catch_all,
+    })),
+    tenants: rows.tenants.map(({ name, state, weight }) => ({ name, state, weight })),
+    nextHops: nextHopsOf(document, rows),
+    checks: {
+      spf: checkOf(document.checks.spf),
+      dkim: checkOf(document.checks.dkim),
+      dmarc: checkOf(document.checks.dmarc),
+      dnsbl: checkOf(document.checks.dnsbl),
+      dnsblZones: [...document.checks.dnsbl.zones],
+    },
+    rules: rulesOf(document, rows),
+    retry: {
+      firstMs: document.retry.first,
+      capMs: document.retry.cap,
+      lifetimeMs: document.retry.lifetime,
+      delayNoticeMs: document.retry.delayNotice,
+    },
+    dns: { servers: document.dns.servers.map(formatHostPort), timeoutMs: document.dns.timeout },
+    remoteDelivery: document.remoteDelivery,
+    defaultNextHop: document.defaultNextHop,
+    admitWhenPolicyAway: document.admitWhenPolicyAway,
+  };
+}
+
+function checkOf(check: { readonly enabled: boolean; readonly onFail: string; readonly timeout: number }) {
+  return { enabled: check.enabled, onFail: check.onFail, timeoutMs: check.timeout };
+}
+
+/** Equal content = nothing to publish. */
+export function sameContent(a: Snapshot, b: Snapshot): boolean {
+  const bytes = (snapshot: Snapshot): Uint8Array =>
+    Snapshot.encode({ ...snapshot, version: 0, publishedAtMs: 0 }).finish();
+  return Buffer.compare(bytes(a), bytes(b)) === 0;
+}

@@ -1,0 +1,171 @@
+import { writeFile } from 'node:fs/promises';
+import { RecipientKind } from '@postern/proto/directory/v1/recipient';
+import type { StreamConnection } from '@postern/stream';
+import { withNats, withPostgres } from '@postern/testkit';
+import { afterEach, expect, test } from 'vitest';
+import { eventually, openTestDatabase, openTestStreams, startProjector, type TestDatabase } from '../testing/ground.js';
+import { noteRecipients, noteSnapshot } from './outbox.js';
+
+const nats = withNats();
+const postgres = withPostgres();
+const cleanups: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function ground(): Promise<{ database: TestDatabase; connection: StreamConnection }> {
+  const database = await openTestDatabase(postgres);
+  const connection = await openTestStreams(nats);
+  cleanups.push(database.close, async () => connection.close());
+  return { database, connection };
+}
+
+async function begin(parts: { database: TestDatabase; connection: StreamConnection }, yaml: string) {
+  const projector = await startProjector(parts.database, parts.connection, yaml);
+  cleanups.push(projector.stop);
+  await projector.settled;
+  return projector;
+}
+
+const acme = (extra = '') => `
+hostname: mx.example.test
+defaultNextHop: mailbox
+nextHops: { mailbox: { hosts: [{ host: 127.0.0.1, port: 2600, tls: none, username: relay, password: over-the-hop }] } }
+relayNetworks: [{ network: 10.0.0.0/8, tenant: acme }]
+tenants:
+  - name: acme
+    domains: [{ name: acme.test, nextHop: main }, { name: other.test }]
+    routes: [{ name: main, hosts: [{ host: mail.acme.test, port: 24, protocol: lmtp, username: u, password: route-secret }] }]
+    users: [{ address: Alice@ACME.test, password: wonderland-1 }, { address: abuse@acme.test }]
+    aliases: [{ address: all@acme.test, targets: [alice@acme.test, bob@remote.test], group: true }]
+${extra}`;
+
+test('the operator file becomes a snapshot, recipients and sealed secrets', async () => {
+  const projector = await begin(await ground(), acme());
+  const snapshot = await projector.snapshot();
+  expect(snapshot.hostname).toBe('mx.example.test');
+  expect(snapshot.version).toBeGreaterThan(0);
+  expect(snapshot.domains.map((domain) => [domain.name, domain.nextHop, domain.tenant])).toEqual([
+    ['acme.test', 'acme/main', 'acme'],
+    ['other.test', 'mailbox', 'acme'],
+  ]);
+  expect(snapshot.nextHops.map((hop) => [hop.name, hop.hosts[0]?.passwordSecret])).toEqual([
+    ['mailbox', 'route.system.mailbox.0'],
+    ['acme/main', 'route.acme.main.0'],
+  ]);
+  expect(snapshot.listeners.find((listener) => listener.name === 'submission')).toMatchObject({
+    requireTls: true,
+    requireAuth: true,
+  });
+  expect(await projector.recipient('alice@acme.test')).toMatchObject({
+    tenant: 'acme',
+    kind: RecipientKind.USER,
+    enabled: true,
+  });
+  expect(await projector.recipient('all@acme.test')).toMatchObject({
+    kind: RecipientKind.GROUP,
+    targets: ['alice@acme.test', 'bob@remote.test'],
+  });
+  expect(await projector.recipient('postmaster@other.test')).toMatchObject({
+    kind: RecipientKind.USER,
+    tenant: 'acme',
+  });
+  expect(await projector.recipient('nobody@acme.test')).toBeUndefined();
+  const sealed = (await projector.secrets.get('route.acme.main.0'))?.value ?? Buffer.alloc(0);
+  expect(projector.sealer.open('acme', sealed)).toBe('route-secret');
+  expect(projector.sealer.open('other', sealed)).toBeUndefined();
+  expect(Buffer.from(sealed).includes('route-secret')).toBe(false);
+});
+
+test('a change of the file is live in under two seconds; a bad one is refused and the old stays', async () => {
+  const projector = await begin(await ground(), acme());
+  const before = (await projector.snapshot()).version;
+  await writeFile(projector.operatorFile, acme('limits: { connections: 77 }\npostmaster: ops@acme.test'));
+  await eventually(2_000, async () => (await projector.snapshot()).limits?.connections === 77);
+  expect((await projector.snapshot()).version).toBe(before + 1);
+  await eventually(
+    2_000,
+    async () => (await projector.recipient('postmaster@other.test'))?.targets[0] === 'ops@acme.test',
+  );
+  expect((await projector.recipient('abuse@acme.test'))?.kind).toBe(RecipientKind.USER);
+
+  await writeFile(projector.operatorFile, acme('limits: { conections: 5 }'));
+  await eventually(2_000, async () =>
+    projector.lines.some((line) => line.event === 'provisioning.operator_file.refused'),
+  );
+  const line = projector.lines.find((entry) => entry.event === 'provisioning.operator_file.refused');
+  expect(String(line?.error)).toMatch(
+    /operator\.yaml:\d+: limits\.conections: unknown key; did you mean connections\?/,
+  );
+  expect((await projector.snapshot()).limits?.connections).toBe(77);
+});
+
+test('an unchanged file publishes nothing new when the service starts again', async () => {
+  const parts = await ground();
+  const first = await begin(parts, acme());
+  const { version } = await first.snapshot();
+  await first.stop();
+  const second = await begin(parts, acme());
+  expect((await second.snapshot()).version).toBe(version);
+  const users = await parts.database.admin.query('SELECT address, version FROM config.users ORDER BY address');
+  expect(users.rows.map((row) => row.version)).toEqual(['1', '1']);
+});
+
+test('a committed change is published within 500 ms, ten thousand recipients within seconds', async () => {
+  const parts = await ground();
+  const projector = await begin(parts, acme());
+  const { withTenant } = parts.database;
+  await withTenant('acme', async (tx) => {
+    await tx.run("UPDATE domains SET catch_all = 'alice@acme.test' WHERE name = 'other.test'");
+    await noteSnapshot(tx, 'acme');
+  });
+  const catchAll = async () =>
+    (await projector.snapshot()).domains.find((domain) => domain.name === 'other.test')?.catchAll;
+  expect(await eventually(2_000, async () => (await catchAll()) === 'alice@acme.test')).toBeLessThan(500);
+
+  await withTenant('acme', async (tx) => {
+    await tx.run(
+      "INSERT INTO users (address, domain, tenant) SELECT 'u' || n || '@acme.test', 'acme.test', 'acme' FROM generate_series(1, 10000) n",
+    );
+    await noteRecipients(
+      tx,
+      'acme',
+      Array.from({ length: 10_000 }, (_, n) => `u${n + 1}@acme.test`),
+    );
+  });
+  const took = await eventually(20_000, async () => (await projector.recipient('u10000@acme.test')) !== undefined);
+  process.stderr.write(`10,000 recipients in ${Math.round(took)} ms\n`);
+  await withTenant('acme', async (tx) => {
+    await tx.run("DELETE FROM users WHERE address = 'u5@acme.test'");
+    await noteRecipients(tx, 'acme', ['u5@acme.test']);
+  });
+  await eventually(2_000, async () => (await projector.recipient('u5@acme.test')) === undefined);
+}, 60_000);
+
+test('what another pod committed while nobody led is published by the next leader', async () => {
+  const parts = await ground();
+  const first = await begin(parts, acme());
+  await first.stop();
+  await parts.database.withTenant('acme', async (tx) => {
+    await tx.run("INSERT INTO users (address, domain, tenant) VALUES ('late@acme.test', 'acme.test', 'acme')");
+    await noteRecipients(tx, 'acme', ['late@acme.test']);
+  });
+  const second = await begin(parts, acme());
+  expect(await second.recipient('late@acme.test')).toMatchObject({ tenant: 'acme' });
+  const left = await parts.database.admin.query('SELECT count(*)::int AS n FROM config.outbox');
+  expect(left.rows[0]).toEqual({ n: 0 });
+});
+
+test('a domain that belongs to another tenant stops the first start with one line', async () => {
+  const parts = await ground();
+  const first = await begin(parts, acme());
+  await first.stop();
+  const thief = await startProjector(
+    parts.database,
+    parts.connection,
+    'tenants: [{ name: thief, domains: [{ name: acme.test }] }]',
+  );
+  cleanups.push(thief.stop);
+  await expect(thief.settled).rejects.toThrow(/tenants\.thief\.domains: "acme\.test" belongs to tenant acme already/);
+});

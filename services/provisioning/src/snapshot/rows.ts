@@ -1,0 +1,16 @@
+/** Everything of the database that goes into a snapshot: one statement, so one state of the database. */
+import { operatorScope, type WithTenant } from '../database/tenant-scope.js';
+import type { SnapshotRows } from './compile.js';
+
+const sql = `SELECT
+  (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT name, state, weight FROM tenants ORDER BY name) r) AS tenants,
+  (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT name, tenant, next_hop, validate_recipients, catch_all
+    FROM domains WHERE verified ORDER BY name) r) AS domains,
+  (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT tenant, name, hosts, egress_pool FROM routes ORDER BY tenant, name) r) AS routes,
+  (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT tenant, id, version, document
+    FROM rules ORDER BY tenant, priority, id) r) AS rules`;
+
+export async function readSnapshotRows(withTenant: WithTenant): Promise<SnapshotRows> {
+  const [rows] = await withTenant(operatorScope, (tx) => tx.rows<SnapshotRows>(sql));
+  return rows ?? { tenants: [], domains: [], routes: [], rules: [] };
+}
