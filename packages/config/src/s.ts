@@ -4,6 +4,7 @@
 import { type Cidr, cidrKind, domainKind, type HostPort, hostPortKind, urlKind } from './addresses.js';
 import { listKind, type RecordLimits, recordKind, type SizeLimits } from './collections.js';
 import { type Fields, type ObjectOf, objectKind, type RawObjectOf } from './object.js';
+import { type PlainValue, plainKind } from './plain.js';
 import { bytesKind, durationKind } from './quantities.js';
 import {
   booleanKind,
@@ -42,6 +43,8 @@ export const s = {
   record: <T, Raw>(item: Schema<T, Raw>, limits?: RecordLimits) =>
     field<Record<string, T>, Readonly<Record<string, Raw>>>(recordKind(item, limits)),
   object: <F extends Fields>(fields: F) => field<ObjectOf<F>, RawObjectOf<F>>(objectKind(fields)),
+  /** Anything, as written: judged by another package. */
+  plain: () => field<PlainValue>(plainKind()),
   /** `s.union('kind', { local: {…fields}, s3: {…fields} })`. */
   union: <const D extends string, V extends Variants>(discriminator: D, variants: V) =>
     field<UnionOf<D, V>, Readonly<Record<string, unknown>>>(unionKind(discriminator, variants)),
