@@ -1,4 +1,3 @@
-export { type CachedResult, DnsCache } from './cache.js';
 export { createDnsClient, DnsClient, type DnsClientOptions } from './client.js';
 export type { CacheEvent, DnsMetrics } from './metrics.js';
 export {

@@ -1,6 +1,6 @@
 export { type ArcContext, type ArcResult, ArcVerifier, verifyArc } from './arc/verify.js';
 export { BodyHash } from './dkim/body-hash.js';
-export type { KeyPolicy } from './dkim/public-key.js';
+export { type KeyPolicy, PublicKeyCache } from './dkim/public-key.js';
 export { DkimSigner, readSigningKey, type SigningKey, type SigningOptions } from './dkim/sign.js';
 export { type DkimContext, type DkimResult, DkimVerifier, verifyDkim } from './dkim/verify.js';
 export { type AuthorDomains, authorDomains } from './dmarc/author-domain.js';

@@ -61,6 +61,20 @@ describe('BodyHash', () => {
     expect(digestOf('relaxed', [long])).toBe(plain(`${long.trim()}\r\n`));
   });
 
+  it('gives the same whether a block has extra space or not', () => {
+    const random = seededRandom(9);
+    for (let round = 0; round < 60; round++) {
+      let text = '';
+      while (text.length < 6_000) {
+        const odd =
+          random.float() < 0.01 ? (['  ', ' \r\n', '\t', '\r\n\r\n'][Math.floor(random.float() * 4)] ?? '') : ' ';
+        text += `${'word'.slice(Math.floor(random.float() * 4))}${odd}${random.float() < 0.1 ? '\r\n' : 'x'}`;
+      }
+      const cut = Math.floor(random.float() * text.length);
+      expect(digestOf('relaxed', [text.slice(0, cut), text.slice(cut)])).toBe(plain(canonical('relaxed', text)));
+    }
+  });
+
   it('counts only the octets of l=', () => {
     expect(digestOf('simple', ['abc', 'def\r\n'], 4)).toBe(plain('abcd'));
   });

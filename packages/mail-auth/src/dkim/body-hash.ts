@@ -11,6 +11,9 @@ const LF = 0x0a;
 const SPACE = 0x20;
 const TAB = 0x09;
 const SCRATCH = 65_536;
+const BLOCK = 2_048;
+/** Shared by all: `update` fills and empties it without letting anybody else run. */
+const scratch = Buffer.allocUnsafeSlow(SCRATCH);
 const crlf = Buffer.from('\r\n');
 const manyLineEnds = Buffer.from('\r\n'.repeat(512));
 
@@ -18,7 +21,6 @@ export class BodyHash {
   readonly #hash: Hash;
   readonly #relaxed: boolean;
   readonly #limit: number;
-  readonly #scratch: Buffer | undefined;
   #length = 0;
   #lineEnds = 0;
   #heldCr = false;
@@ -29,7 +31,6 @@ export class BodyHash {
     this.#hash = createHash(algorithm);
     this.#relaxed = form === 'relaxed';
     this.#limit = limit;
-    this.#scratch = this.#relaxed ? Buffer.allocUnsafe(SCRATCH) : undefined;
   }
 
   /** Canonical octets so far; after `digest`, of the whole body. */
@@ -38,8 +39,8 @@ export class BodyHash {
   }
 
   update(chunk: Uint8Array): void {
-    if (this.#scratch === undefined) this.#updateSimple(chunk);
-    else this.#updateRelaxed(chunk, this.#scratch);
+    if (this.#relaxed) this.#updateRelaxed(chunk);
+    else this.#updateSimple(chunk);
   }
 
   digest(): Buffer {
@@ -77,48 +78,68 @@ export class BodyHash {
     this.#lineEnds += (chunk.length - end) / 2;
   }
 
-  #updateRelaxed(chunk: Uint8Array, out: Buffer): void {
+  /** Most text has no space to take away: a block like that is the same in both forms. */
+  #updateRelaxed(chunk: Uint8Array): void {
+    for (let start = 0; start < chunk.length; ) {
+      const end = Math.min(start + BLOCK, chunk.length);
+      let plainEnd = end;
+      while (plainEnd > start && isSpace(chunk[plainEnd - 1])) plainEnd--;
+      if (!this.#space && plainEnd > start && !hasExtraSpace(chunk, start, plainEnd)) {
+        this.#updateSimple(chunk.subarray(start, plainEnd));
+        start = plainEnd;
+      } else {
+        this.#relax(chunk.subarray(start, end), scratch);
+        start = end;
+      }
+    }
+  }
+
+  /** State lives in locals while the loop runs. */
+  #relax(chunk: Uint8Array, out: Buffer): void {
     let used = 0;
+    let lineEnds = this.#lineEnds;
+    let heldCr = this.#heldCr;
+    let space = this.#space;
     for (let i = 0; i < chunk.length; i++) {
       const octet = chunk[i] ?? 0;
-      if (octet === LF && this.#heldCr) {
-        this.#heldCr = false;
-        this.#space = false;
-        this.#lineEnds++;
+      let literal = octet;
+      if (heldCr) {
+        heldCr = false;
+        if (octet === LF) {
+          space = false;
+          lineEnds++;
+          continue;
+        }
+        // A CR that ends no line is an octet like others; what follows it is looked at again.
+        literal = CR;
+        i--;
+      } else if (octet === CR) {
+        heldCr = true;
+        continue;
+      } else if (octet === SPACE || octet === TAB) {
+        space = true;
         continue;
       }
-      if (octet === CR && !this.#heldCr) {
-        this.#heldCr = true;
-        continue;
-      }
-      if ((octet === SPACE || octet === TAB) && !this.#heldCr) {
-        this.#space = true;
-        continue;
-      }
-      // At most four octets follow the line ends: room for all of it is made here.
-      if (used + 2 * this.#lineEnds > SCRATCH - 8) {
+      // Two octets at most follow the line ends: room for all of it is made here.
+      if (used + 2 * lineEnds > SCRATCH - 8) {
         this.#write(out.subarray(0, used));
         used = 0;
+        this.#lineEnds = lineEnds;
         this.#writeLineEnds();
+        lineEnds = 0;
       }
-      for (; this.#lineEnds > 0; this.#lineEnds--) {
+      for (; lineEnds > 0; lineEnds--) {
         out[used++] = CR;
         out[used++] = LF;
       }
-      if (this.#space) {
-        this.#space = false;
-        out[used++] = SPACE;
-      }
-      if (this.#heldCr) {
-        // A CR that ends no line is an octet like others; what follows it is looked at again.
-        this.#heldCr = false;
-        out[used++] = CR;
-        i--;
-        continue;
-      }
-      out[used++] = octet;
+      if (space) out[used++] = SPACE;
+      space = false;
+      out[used++] = literal;
     }
     this.#write(out.subarray(0, used));
+    this.#lineEnds = lineEnds;
+    this.#heldCr = heldCr;
+    this.#space = space;
   }
 
   #writeLineEnds(): void {
@@ -134,4 +155,28 @@ export class BodyHash {
     this.#length += octets.length;
     if (room > 0 && octets.length > 0) this.#hash.update(room < octets.length ? octets.subarray(0, room) : octets);
   }
+}
+
+function isSpace(octet: number | undefined): boolean {
+  return octet === SPACE || octet === TAB;
+}
+
+/** What an octet may not stand before and behind: bit 0, a space before a space or CR; bit 1, a tab anywhere. */
+const before = new Uint8Array(256).fill(2);
+const behind = new Uint8Array(256);
+before[SPACE] = 3;
+behind[SPACE] = 1;
+behind[CR] = 1;
+behind[TAB] = 3;
+
+/** Is there a space that the relaxed form takes away, or a tab? Without a branch per octet. The last octet is no space. */
+function hasExtraSpace(chunk: Uint8Array, start: number, end: number): boolean {
+  let found = 0;
+  let previous = 0;
+  for (let i = start; i < end; i++) {
+    const octet = chunk[i] ?? 0;
+    found |= (before[previous] ?? 0) & (behind[octet] ?? 0);
+    previous = octet;
+  }
+  return found !== 0;
 }

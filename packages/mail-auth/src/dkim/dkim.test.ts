@@ -5,6 +5,7 @@ import { createZone, type ZoneData } from '@postern/dns/testing';
 import { readHeaderSection } from '@postern/mail-message';
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import { describe, expect, it } from 'vitest';
+import { PublicKeyCache } from './public-key.js';
 import { DkimSigner, type SigningOptions } from './sign.js';
 import { type DkimContext, verifyDkim } from './verify.js';
 
@@ -242,6 +243,20 @@ describe('signing', () => {
     const keys = [{ domain: 'a.test', selector: 's', privateKey }];
     expect(() => sign(message, { keys })).toThrow(TypeError);
     expect(createPrivateKey(rsa.privateKey.export({ type: 'pkcs8', format: 'pem' })).asymmetricKeyType).toBe('rsa');
+  });
+
+  it('reads a cached key once, and forgets the oldest', async () => {
+    const keyCache = new PublicKeyCache(1);
+    for (let i = 0; i < 3; i++) {
+      const { results } = await verify(sign(message), ourZone, { keyCache });
+      expect(results.map((one) => one.result)).toEqual(['pass', 'pass']);
+    }
+    const revoked = {
+      'r._domainkey.a.test': { TXT: ['v=DKIM1; p='] },
+      'e._domainkey.a.test': { TXT: ['v=DKIM1; p='] },
+    };
+    const { results } = await verify(sign(message), revoked, { keyCache });
+    expect(results.map((one) => one.result)).toEqual(['permerror', 'permerror']);
   });
 
   it('keys outside of the policy do not pass', async () => {

@@ -12,6 +12,8 @@ export interface KeyPolicy {
   readonly minRsaBits?: number;
   /** Default 4096. */
   readonly maxRsaBits?: number;
+  /** Keys already read, by record text: reading one costs more than a verification. One per policy. */
+  readonly keyCache?: PublicKeyCache;
 }
 
 export interface PublicKey {
@@ -28,6 +30,32 @@ export type KeyResult =
   | PublicKey
   | { readonly kind: 'none'; readonly result: 'temperror' | 'permerror' | 'policy'; readonly reason: string };
 
+/** Bounded, the key longest unused going first. Holds what records say, never that a record is absent. */
+export class PublicKeyCache {
+  readonly #entries = new Map<string, KeyResult>();
+  readonly #maxEntries: number;
+
+  constructor(maxEntries = 1_000) {
+    this.#maxEntries = maxEntries;
+  }
+
+  read(text: string, algorithm: SignatureAlgorithm, policy: KeyPolicy): KeyResult {
+    if (text.length > MAX_CACHED_TEXT) return readKeyRecord(text, algorithm, policy);
+    const name = `${algorithm} ${text}`;
+    const key = this.#entries.get(name) ?? readKeyRecord(text, algorithm, policy);
+    this.#entries.delete(name);
+    this.#entries.set(name, key);
+    if (this.#entries.size > this.#maxEntries) {
+      for (const oldest of this.#entries.keys()) {
+        this.#entries.delete(oldest);
+        break;
+      }
+    }
+    return key;
+  }
+}
+
+const MAX_CACHED_TEXT = 2_048;
 const MAX_EXPONENT = 0xffff_ffffn;
 
 export async function fetchPublicKey(
@@ -41,7 +69,7 @@ export async function fetchPublicKey(
   // Several records at a selector are not defined; the first that can be read is taken.
   let outcome: KeyResult = permanent('no key');
   for (const text of found.values.slice(0, 4)) {
-    outcome = readKeyRecord(text, algorithm, policy);
+    outcome = policy.keyCache?.read(text, algorithm, policy) ?? readKeyRecord(text, algorithm, policy);
     if (outcome.kind === 'key') return outcome;
   }
   return outcome;
