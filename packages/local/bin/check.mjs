@@ -35,6 +35,10 @@ function generatedDrift() {
 }
 
 const steps = [
+  [
+    'lockfile for every platform',
+    () => command(process.execPath, [join(root, 'packages', 'local', 'bin', 'complete-lock.mjs'), '--check']),
+  ],
   ['format and lint (biome)', () => command(bin('biome'), ['ci', '--colors=off', '.'])],
   ['types (tsc -b)', () => command(bin('tsc'), ['-b'])],
   ['import boundaries', () => boundaryViolations(root).join('\n')],

@@ -24,9 +24,9 @@ Send a mail:
 Or as ${to} with login: port ${submission.split(':')[1]} (STARTTLS), password in ${shown(run.demo.passwordFile)}, authority ${shown(run.ca)}
 
 Look here:
-  npx posternctl mailbox${at}                what has arrived
-  npx posternctl trace${at} <queue id>       the way of one message; the id is in the 250 reply
-  npx posternctl status${at}                 services, streams, durability
+  npx posternctl${at} mailbox                what has arrived
+  npx posternctl${at} trace <queue id>       the way of one message; the id is in the 250 reply
+  npx posternctl${at} status                 services, streams, durability
   ${shown(dataDir)}/logs                        one log per process; ${shown(dataDir)}/run.json has pids and addresses
 
 ${detached ? `Stop it with: npm start -- --stop${at}` : 'Ctrl-C drains and stops; a second Ctrl-C stops at once.'}
