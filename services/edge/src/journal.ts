@@ -1,0 +1,37 @@
+/**
+ * Everything a session tells the world goes through here once: log, metric and trace see the same event with the same facts.
+ * Names are dotted and past tense; details have closed names. Never a password, never message content.
+ */
+import type { Reply } from '@postern/smtp-core';
+import type { Session } from './session.js';
+
+export type EdgeEventName =
+  | 'edge.session.opened'
+  | 'edge.session.refused'
+  | 'edge.session.closed'
+  | 'edge.session.aborted'
+  | 'edge.tls.established'
+  | 'edge.login.succeeded'
+  | 'edge.login.refused'
+  | 'edge.login.unavailable'
+  | 'edge.command.rejected'
+  | 'edge.sender.rejected'
+  | 'edge.recipient.accepted'
+  | 'edge.recipient.rejected'
+  | 'edge.message.accepted'
+  | 'edge.message.rejected'
+  | 'edge.policy.bypassed';
+
+export interface EdgeEventFacts {
+  readonly queueId?: string;
+  readonly tenant?: string;
+  readonly reversePath?: string;
+  readonly recipient?: string;
+  readonly reply?: Reply;
+  /** Closed names: reason, mechanism, user, size, recipients, cipher, duration_ms, decided_by. */
+  readonly detail?: Readonly<Record<string, string>>;
+}
+
+export interface Journal {
+  record(event: EdgeEventName, session: Session, facts?: EdgeEventFacts): void;
+}

@@ -1,0 +1,106 @@
+/**
+ * Words between the session and policy: facts out, decisions in. A decision without code or text gets the reply of its action; a code that
+ * does not fit the action is not believed (a local fault must never turn into 5xx, nor a refusal into 250). Pure.
+ */
+
+import { transmissionType } from '@postern/mail-message';
+import { BodyType, DsnReturn, type MailParameters, type Origin } from '@postern/proto/mail/v1/envelope';
+import { Action, type Decision, type RecipientFacts, type SessionFacts } from '@postern/proto/policy/v1/policy_service';
+import { isEnhancedCode, type MailCommand, type Reply, replies } from '@postern/smtp-core';
+import type { Session } from './session.js';
+
+const bodyTypes = {
+  '7BIT': BodyType.BODY_TYPE_7BIT,
+  '8BITMIME': BodyType.BODY_TYPE_8BITMIME,
+  BINARYMIME: BodyType.BODY_TYPE_BINARYMIME,
+} as const;
+
+const returns = { FULL: DsnReturn.FULL, HDRS: DsnReturn.HDRS } as const;
+
+export function mailParameters(mail: MailCommand): MailParameters {
+  return {
+    bodyType: bodyTypes[mail.body],
+    smtputf8: mail.smtputf8,
+    requireTls: mail.requireTls,
+    dsnReturn: mail.ret === null ? DsnReturn.UNSPECIFIED : returns[mail.ret],
+    envid: mail.envelopeId ?? '',
+  };
+}
+
+export function originOf(session: Session, smtputf8: boolean, podName: string): Origin {
+  return {
+    clientAddress: session.clientAddress,
+    clientPort: session.clientPort,
+    helo: session.greeting?.name ?? '',
+    listener: session.listener.name,
+    withProtocol: transmissionType({
+      protocol: session.greeting?.esmtp === true ? 'esmtp' : 'smtp',
+      tls: session.tls !== undefined,
+      authenticated: session.login !== undefined,
+      smtputf8,
+    }),
+    tlsVersion: session.tls?.version ?? '',
+    tlsCipher: session.tls?.cipher ?? '',
+    authenticatedUser: session.login?.user ?? '',
+    edge: podName,
+  };
+}
+
+export interface FactSources {
+  readonly session: Session;
+  readonly podName: string;
+  readonly submittingTenant: string | undefined;
+  readonly mail: MailCommand;
+  readonly queueId: string;
+  readonly recipients: RecipientFacts[];
+  readonly findings: SessionFacts['findings'];
+}
+
+export function sessionFacts(sources: FactSources): SessionFacts {
+  const { session, mail } = sources;
+  return {
+    origin: originOf(session, mail.smtputf8, sources.podName),
+    listenerRole: session.listener.role,
+    esmtp: session.greeting?.esmtp === true,
+    submittingTenant: sources.submittingTenant ?? '',
+    reversePath: mail.reversePath.address,
+    hasReversePath: true,
+    declaredSize: mail.size ?? 0,
+    recipients: sources.recipients,
+    sessionMessages: session.messages,
+    sessionErrors: session.errors,
+    localAddress: session.localAddress,
+    localPort: session.localPort,
+    authMechanism: session.login?.mechanism ?? '',
+    relayRight: sources.submittingTenant !== undefined,
+    parameters: mailParameters(mail),
+    queueId: sources.queueId,
+    findings: sources.findings,
+  };
+}
+
+/** Takes the message, whatever is done with it afterwards. */
+export function isAcceptance(decision: Decision | undefined): boolean {
+  const action = decision?.action ?? Action.ACCEPT;
+  return (
+    action !== Action.REJECT && action !== Action.TEMPFAIL && action !== Action.CLOSE && action !== Action.UNRECOGNIZED
+  );
+}
+
+/** The reply of a decision that takes nothing. */
+export function refusalOf(decision: Decision | undefined, otherwise: Reply = replies.rejected('rejected')): Reply {
+  const action = decision?.action ?? Action.TEMPFAIL;
+  const usual =
+    action === Action.CLOSE
+      ? replies.rateLimited
+      : action === Action.REJECT
+        ? otherwise
+        : replies.temporaryRejection('try again later');
+  const band = action === Action.REJECT ? 5 : 4;
+  const code = decision?.replyCode ?? 0;
+  const fits = Math.floor(code / 100) === band && (action === Action.CLOSE ? code === 421 : true);
+  const enhanced = decision?.enhancedCode ?? '';
+  const text = decision?.text === undefined || decision.text === '' ? usual.text : decision.text;
+  const own = isEnhancedCode(enhanced) && enhanced.startsWith(`${band}.`) ? enhanced : usual.enhanced;
+  return { code: fits ? code : usual.code, ...(own === undefined ? {} : { enhanced: own }), text };
+}

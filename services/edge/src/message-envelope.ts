@@ -1,0 +1,149 @@
+/**
+ * Turns a judged transaction into the envelope that is stored: every recipient gets its rendering and disposition. The Received field is the
+ * first prepended edit of every rendering, so what policy prepends stands above it (RFC 5321 §4.4). Recipients with equal renderings share
+ * one; more than eight is a fault of policy and refused as temporary.
+ */
+import { formatReceived } from '@postern/mail-message';
+import {
+  Disposition,
+  type Envelope,
+  type FindingSummary,
+  type ForwardPath,
+  type HeaderEdit,
+  HeaderEditKind,
+  Notify,
+  Rendering,
+} from '@postern/proto/mail/v1/envelope';
+import { Action, type Finding, type RecipientGroup } from '@postern/proto/policy/v1/policy_service';
+import type { NotifyEvent } from '@postern/smtp-core';
+import { isAcceptance, mailParameters, originOf } from './judgement.js';
+import type { Session } from './session.js';
+import { actionOf, type Recipient, strongerAction, type Transaction } from './transaction.js';
+
+/** Different forms in which one message may leave (design.md, step 4). */
+export const maxRenderings = 8;
+
+const notifyValues: Readonly<Record<NotifyEvent, Notify>> = {
+  SUCCESS: Notify.SUCCESS,
+  FAILURE: Notify.FAILURE,
+  DELAY: Notify.DELAY,
+};
+
+const dispositions = new Map<Action, Disposition>([
+  [Action.DISCARD, Disposition.DISCARD],
+  [Action.QUARANTINE, Disposition.QUARANTINE],
+  [Action.HOLD, Disposition.HOLD],
+]);
+
+export interface EnvelopeFacts {
+  readonly session: Session;
+  readonly transaction: Transaction;
+  readonly groups: readonly RecipientGroup[];
+  /** Said about the whole message at the end of data. */
+  readonly action: Action;
+  readonly hostname: string;
+  readonly podName: string;
+  readonly snapshotVersion: number;
+  readonly acceptedAtMs: number;
+  readonly size: number;
+}
+
+function receivedEdit(facts: EnvelopeFacts): HeaderEdit {
+  const { session, transaction } = facts;
+  const value = formatReceived({
+    greeting: session.greeting?.name ?? '',
+    clientAddress: session.clientAddress,
+    clientName: null,
+    by: facts.hostname,
+    id: transaction.queueId,
+    forAddress: transaction.recipients.length === 1 ? (transaction.recipients[0]?.address ?? null) : null,
+    tlsDetail: session.tls ?? null,
+    receivedAt: facts.acceptedAtMs,
+    protocol: session.greeting?.esmtp === true ? 'esmtp' : 'smtp',
+    tls: session.tls !== undefined,
+    authenticated: session.login !== undefined,
+    smtputf8: transaction.mail.smtputf8,
+  });
+  return { kind: HeaderEditKind.PREPEND, name: 'Received', value, index: 0 };
+}
+
+/** Renderings, and which one each address of a group has; every other address has the first. */
+function renderingsOf(groups: readonly RecipientGroup[], received: HeaderEdit) {
+  const plain: Rendering = { edits: [received], replacedBodyId: '', tags: [] };
+  const renderings: Rendering[] = [];
+  const indexes = new Map<string, number>();
+  const indexOf = (rendering: Rendering): number => {
+    const key = Buffer.from(Rendering.encode(rendering).finish()).toString('latin1');
+    const known = indexes.get(key);
+    if (known !== undefined) return known;
+    indexes.set(key, renderings.length);
+    return renderings.push(rendering) - 1;
+  };
+  const ofAddress = new Map<string, { readonly rendering: number; readonly action: Action }>();
+  for (const { recipients, rendering, decision } of groups) {
+    const own = rendering === undefined ? plain : { ...rendering, edits: [received, ...rendering.edits] };
+    const index = indexOf(own);
+    // A refusal of some where others are taken cannot be said any more: what was refused is kept apart and recorded.
+    const action = isAcceptance(decision) ? actionOf(decision) : Action.QUARANTINE;
+    for (const address of recipients) ofAddress.set(address, { rendering: index, action });
+  }
+  const plainIndex = (): number => indexOf(plain);
+  return { renderings, ofAddress, plainIndex };
+}
+
+function forwardPath(recipient: Recipient, rendering: number, action: Action): ForwardPath {
+  const { command } = recipient;
+  return {
+    address: recipient.address,
+    tenant: recipient.tenant,
+    recipientClass: recipient.recipientClass,
+    notify:
+      command.notify === null
+        ? []
+        : command.notify.length === 0
+          ? [Notify.NEVER]
+          : command.notify.map((event) => notifyValues[event]),
+    originalRecipient:
+      command.originalRecipient === null
+        ? ''
+        : `${command.originalRecipient.addressType};${command.originalRecipient.address}`,
+    rendering,
+    disposition: dispositions.get(action) ?? Disposition.DELIVER,
+    expandsTo: [...recipient.expandsTo],
+  };
+}
+
+function summaryOf({ check, outcome, evidence, recipient }: Finding): FindingSummary {
+  const text = Object.entries(evidence).map(([name, value]) => `${name}=${value}`);
+  return { check, outcome, evidence: text.join(' '), recipient };
+}
+
+/** Undefined where policy asked for more forms than a message may have. */
+export function buildEnvelope(facts: EnvelopeFacts): Envelope | undefined {
+  const { session, transaction } = facts;
+  const { renderings, ofAddress, plainIndex } = renderingsOf(facts.groups, receivedEdit(facts));
+  const forwardPaths = transaction.recipients.map((recipient) => {
+    const own = ofAddress.get(recipient.address);
+    const said = strongerAction(strongerAction(facts.action, recipient.action), own?.action ?? Action.ACCEPT);
+    return forwardPath(recipient, own?.rendering ?? plainIndex(), said);
+  });
+  if (renderings.length > maxRenderings) return undefined;
+  return {
+    queueId: transaction.queueId,
+    sessionId: session.id,
+    acceptedAtMs: facts.acceptedAtMs,
+    submittingTenant: transaction.submittingTenant ?? '',
+    origin: originOf(session, transaction.mail.smtputf8, facts.podName),
+    reversePath: transaction.mail.reversePath.address,
+    parameters: mailParameters(transaction.mail),
+    forwardPaths,
+    renderings,
+    size: facts.size,
+    body: undefined,
+    unjudged: transaction.unjudged,
+    traceparent: session.traceparent,
+    snapshotVersion: facts.snapshotVersion,
+    senderAuthenticated: transaction.senderAuthenticated || session.login !== undefined,
+    findings: transaction.findings.map(summaryOf),
+  };
+}

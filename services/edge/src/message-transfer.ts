@@ -1,0 +1,244 @@
+/**
+ * From 354 to the reply of the final dot: bytes through the line policy into the spool, content to policy where its plan asks, the durable
+ * write, then 250 (design.md, steps 4 and 5). What was refused is dropped; what could not be judged or stored is 4xx.
+ * Invariants: no byte goes downstream after a line violation; 250 only after `stored`; reading goes on only to a bounded size.
+ */
+import { readHeaderSection } from '@postern/mail-message';
+import {
+  Action,
+  ContentPlan,
+  type EvaluateRequest,
+  type RecipientGroup,
+  Stage,
+} from '@postern/proto/policy/v1/policy_service';
+import { type Reply, replies } from '@postern/smtp-core';
+import { countReceived } from './hop-count.js';
+import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
+import { buildEnvelope } from './message-envelope.js';
+import type { ContentExchange, PolicyAnswer } from './policy-port.js';
+import type { Session, SessionServices } from './session.js';
+import { DataReader, type LineViolation } from './smtp/line-policy.js';
+import type { Wire } from './smtp/wire.js';
+import type { SpoolWriter } from './spool.js';
+import { actionOf, type Transaction } from './transaction.js';
+
+const violationReplies: Readonly<Record<LineViolation, Reply>> = {
+  bareNewline: replies.bareNewlineData,
+  nul: replies.nulInData,
+  lineTooLong: replies.textLineTooLong,
+};
+
+/** Bytes read beyond the size limit before the connection is closed instead of drained. */
+const drainAllowance = 16 * 1024 * 1024;
+/** Longest header section that is judged. */
+const headerLimit = 128 * 1024;
+
+interface ContentVerdict {
+  readonly groups: readonly RecipientGroup[];
+  readonly action: Action;
+}
+
+type Judged = { readonly kind: 'taken'; readonly verdict: ContentVerdict } | Refused;
+
+interface Refused {
+  readonly kind: 'refused';
+  readonly reply: Reply;
+  readonly reason: string;
+}
+
+const refused = (reply: Reply, reason: string): Refused => ({ kind: 'refused', reply, reason });
+const taken: Judged = { kind: 'taken', verdict: { groups: [], action: Action.ACCEPT } };
+
+function both(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
+  if (one === undefined) return other;
+  return other === undefined ? one : Promise.all([one, other]).then(() => undefined);
+}
+
+export class MessageTransfer {
+  readonly #reader: DataReader;
+  readonly #writer: SpoolWriter;
+  #exchange: ContentExchange | undefined;
+  #dropped = false;
+
+  constructor(
+    readonly session: Session,
+    readonly services: SessionServices,
+    readonly transaction: Transaction,
+    readonly wire: Wire,
+  ) {
+    this.#reader = new DataReader(services.settings.maxLineLength);
+    this.#writer = services.spool.open(transaction.queueId);
+  }
+
+  /** Octets read so far. */
+  get size(): number {
+    return this.#reader.size;
+  }
+
+  /** The reply to the final dot; undefined where the connection ended before it. */
+  async run(): Promise<Reply | undefined> {
+    this.wire.reply(replies.startData);
+    this.wire.flush();
+    const end = await this.wire.readMessage(this.#reader, (content) => this.#take(content));
+    if (end === 'closed') {
+      this.#drop();
+      return undefined;
+    }
+    const outcome = await this.#finish();
+    if (outcome.kind === 'stored') return replies.queued(this.transaction.queueId);
+    this.#drop();
+    this.#record('edge.message.rejected', outcome.reply, { reason: outcome.reason });
+    return outcome.reply;
+  }
+
+  #take(content: Buffer): Promise<void> | undefined {
+    const { transaction } = this;
+    if (this.#reader.violation !== undefined || this.#reader.size > transaction.messageSize) {
+      this.#drop();
+      if (this.#reader.size > transaction.messageSize + drainAllowance) {
+        this.#record('edge.message.rejected', replies.tooBig, { reason: 'size' });
+        this.wire.reply(replies.tooBig);
+        this.wire.close();
+      }
+      return undefined;
+    }
+    if (content.length === 0) return undefined;
+    const stored = this.#writer.write(content);
+    if (!this.#writer.isLarge || transaction.contentPlan !== ContentPlan.BODY) return stored;
+    if (this.#exchange !== undefined) return both(stored, this.#exchange.write(content));
+    const { contentDeadlineMs } = this.services.settings;
+    this.#exchange = this.services.policy.content(this.#request([Stage.HEADERS, Stage.BODY]), contentDeadlineMs);
+    return both(stored, this.#exchange.write(this.#writer.head()));
+  }
+
+  #drop(): void {
+    if (this.#dropped) return;
+    this.#dropped = true;
+    this.#writer.abort();
+    this.#exchange?.cancel();
+  }
+
+  async #finish(): Promise<Refused | { readonly kind: 'stored' }> {
+    const { transaction, services, session } = this;
+    const { violation, size } = this.#reader;
+    if (violation !== undefined) return refused(violationReplies[violation], violation);
+    if (size > transaction.messageSize) return refused(replies.tooBig, 'size');
+    const head = this.#writer.head();
+    if (countReceived(head) > services.settings.maxHops) return refused(replies.routingLoop, 'hops');
+    const judged = await this.#judge(head);
+    if (judged.kind === 'refused') return judged;
+    const snapshot = services.snapshot();
+    const envelope = buildEnvelope({
+      session,
+      transaction,
+      groups: judged.verdict.groups,
+      action: judged.verdict.action,
+      hostname: snapshot?.hostname ?? services.settings.podName,
+      podName: services.settings.podName,
+      snapshotVersion: snapshot?.version ?? 0,
+      acceptedAtMs: services.clock.now(),
+      size,
+    });
+    if (envelope === undefined) return refused(replies.localError, 'too many renderings');
+    const result = await this.#writer.commit(envelope);
+    if (result.kind === 'full') return refused(replies.insufficientStorage, `spool: ${result.reason}`);
+    if (result.kind === 'unknown') return refused(replies.storeUnavailable, `spool: ${result.reason}`);
+    session.messages++;
+    this.#record('edge.message.accepted', replies.queued(transaction.queueId), {
+      size: String(size),
+      recipients: String(transaction.recipients.length),
+    });
+    return result;
+  }
+
+  async #judge(head: Buffer): Promise<Judged> {
+    const { transaction, services } = this;
+    if (transaction.contentPlan <= ContentPlan.NONE) return taken;
+    const answer = await this.#ask(head);
+    if (answer === undefined) return refused(replies.malformedMessage, 'header section too large');
+    if (answer.kind === 'unavailable') {
+      const admit = services.snapshot()?.admitWhenPolicyAway === true;
+      services.journal.record('edge.policy.bypassed', this.session, {
+        queueId: transaction.queueId,
+        detail: { reason: answer.reason, outcome: admit ? 'admitted' : 'deferred' },
+      });
+      if (!admit) return refused(replies.policyUnavailable, 'policy unavailable');
+      transaction.unjudged = true;
+      return taken;
+    }
+    const { verdict } = answer;
+    transaction.learn(verdict);
+    if (!isAcceptance(verdict.decision)) {
+      return refused(refusalOf(verdict.decision, replies.spamRefused), verdict.decision?.decidedBy ?? 'policy');
+    }
+    return this.#groupsOf(verdict.groups, actionOf(verdict.decision));
+  }
+
+  /** One reply for all: a temporary refusal of one keeps the whole message with the client; a refusal of all is said. */
+  #groupsOf(groups: readonly RecipientGroup[], action: Action): Judged {
+    const open = groups.filter(({ decision }) => !isAcceptance(decision));
+    const later = open.find(({ decision }) => decision?.action === Action.TEMPFAIL);
+    if (later !== undefined) return refused(refusalOf(later.decision), later.decision?.decidedBy ?? 'policy');
+    const [first] = open;
+    const named = new Set(open.flatMap(({ recipients }) => recipients));
+    if (first !== undefined && this.transaction.recipients.every(({ address }) => named.has(address)))
+      return refused(refusalOf(first.decision, replies.spamRefused), first.decision?.decidedBy ?? 'policy');
+    return { kind: 'taken', verdict: { groups, action } };
+  }
+
+  /** Undefined where the header section is larger than is judged. */
+  async #ask(head: Buffer): Promise<PolicyAnswer | undefined> {
+    const { policy, settings } = this.services;
+    if (this.#exchange !== undefined) return this.#exchange.finish(this.#reader.size);
+    const whole = this.transaction.contentPlan === ContentPlan.BODY;
+    if (whole) {
+      const request = this.#request([Stage.HEADERS, Stage.BODY]);
+      return policy.evaluate({ ...request, content: head, contentSize: head.length }, settings.policyDeadlineMs);
+    }
+    const section = readHeaderSection(head, { maxBytes: headerLimit });
+    if (section.end === 'tooLarge' || (section.end === 'open' && this.#writer.isLarge)) return undefined;
+    const request = this.#request([Stage.HEADERS]);
+    const content = head.subarray(0, section.bodyOffset);
+    return policy.evaluate({ ...request, content, contentSize: this.#reader.size }, settings.policyDeadlineMs);
+  }
+
+  #request(stages: Stage[]): EvaluateRequest {
+    const { session, services, transaction } = this;
+    return {
+      sessionId: session.id,
+      sequence: ++session.sequence,
+      stages,
+      facts: sessionFacts({
+        session,
+        podName: services.settings.podName,
+        submittingTenant: transaction.submittingTenant,
+        mail: transaction.mail,
+        queueId: transaction.queueId,
+        recipients: transaction.recipientFacts([]),
+        findings: transaction.findings,
+      }),
+      content: Buffer.alloc(0),
+      contentSize: 0,
+      snapshotVersion: services.snapshot()?.version ?? 0,
+      traceparent: session.traceparent,
+    };
+  }
+
+  #record(
+    event: 'edge.message.accepted' | 'edge.message.rejected',
+    reply: Reply,
+    detail: Readonly<Record<string, string>>,
+  ): void {
+    const { transaction } = this;
+    this.services.journal.record(event, this.session, {
+      queueId: transaction.queueId,
+      reversePath: transaction.mail.reversePath.address,
+      tenant: transaction.submittingTenant ?? transaction.recipients[0]?.tenant ?? 'system',
+      reply,
+      detail,
+      ...(transaction.recipients.length === 1 && transaction.recipients[0] !== undefined
+        ? { recipient: transaction.recipients[0].address }
+        : {}),
+    });
+  }
+}

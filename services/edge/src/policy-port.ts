@@ -1,0 +1,25 @@
+/**
+ * What a session asks of policy. A failure to answer is a value, never a judgement: the caller's fallback is 451, or admission marked
+ * `unjudged` where the snapshot says so (design.md, step 2). Implementations carry the deadline; nothing here rejects.
+ */
+import type { EvaluateRequest, EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
+
+export type PolicyAnswer =
+  | { readonly kind: 'verdict'; readonly verdict: EvaluateResponse }
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
+/** A message larger than the inline limit on its way to policy while it is spooled. */
+export interface ContentExchange {
+  /** A promise = wait with more. */
+  write(content: Buffer): Promise<void> | undefined;
+  /** All bytes were sent and the line policy holds. */
+  finish(size: number): Promise<PolicyAnswer>;
+  cancel(): void;
+}
+
+export interface PolicyPort {
+  evaluate(request: EvaluateRequest, deadlineMs: number): Promise<PolicyAnswer>;
+  content(request: EvaluateRequest, deadlineMs: number): ContentExchange;
+  /** The session is over. */
+  end(sessionId: string): void;
+}

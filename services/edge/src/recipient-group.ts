@@ -1,0 +1,168 @@
+/**
+ * A pipelined group of RCPT commands as one decision (design.md, step 3): each is parsed and its relay right settled here; what is left is
+ * asked of policy in one request, together with the stages that were not judged yet. Replies come in the order of the commands.
+ * Policy away: 451 for each, or admitted and marked `unjudged` where the snapshot says so. The relay right has no such way round.
+ */
+import { type Decision, type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
+import { parseRcptCommand, type Reply, replies } from '@postern/smtp-core';
+import type { EdgeEventFacts } from './journal.js';
+import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
+import { recipientRight } from './relay-right.js';
+import type { Session, SessionServices } from './session.js';
+import { actionOf, type Recipient, type Transaction } from './transaction.js';
+
+type Candidate = Omit<Recipient, 'action' | 'expandsTo'>;
+
+type Place =
+  | { readonly kind: 'answered'; readonly reply: Reply }
+  | { readonly kind: 'asked'; readonly candidate: Candidate };
+
+export class RecipientGroup {
+  readonly #places: Place[] = [];
+  readonly #asked = new Map<string, Candidate>();
+
+  constructor(
+    readonly session: Session,
+    readonly services: SessionServices,
+    readonly transaction: Transaction,
+  ) {}
+
+  get size(): number {
+    return this.#places.length;
+  }
+
+  /** `text` is what stands behind `RCPT TO:`. */
+  add(text: string): void {
+    this.#places.push(this.#place(text));
+  }
+
+  #place(text: string): Place {
+    const { transaction } = this;
+    const smtputf8 = transaction.mail.smtputf8;
+    const esmtp = this.session.greeting?.esmtp === true;
+    const parsed = parseRcptCommand(text, { smtputf8, lenient: true, ...(esmtp ? {} : { offered: new Set() }) });
+    if (!parsed.ok) return this.#refuse(text, parsed.reply, 'syntax');
+    const { command } = parsed;
+    const right = recipientRight(this.services.snapshot(), this.session, command.forwardPath);
+    if (right.kind === 'refused') return this.#refuse(command.forwardPath.raw, right.reply, right.reason);
+    const { address, tenant, recipientClass } = right;
+    if (transaction.has(address) || this.#asked.has(address)) return { kind: 'answered', reply: replies.recipientOk };
+    if (transaction.recipients.length + this.#asked.size >= transaction.maxRecipients)
+      return this.#refuse(address, replies.tooManyRecipients, 'recipient limit');
+    if (transaction.mail.size !== null && transaction.mail.size > transaction.messageSize)
+      return this.#refuse(address, replies.tooBig, 'declared size');
+    const { refusal } = transaction;
+    if (refusal !== undefined) return this.#refuse(address, refusal.reply, refusal.decidedBy);
+    const candidate = { address, tenant, recipientClass, command };
+    this.#asked.set(address, candidate);
+    return { kind: 'asked', candidate };
+  }
+
+  #refuse(recipient: string, reply: Reply, reason: string, tenant?: string): Place {
+    const facts: EdgeEventFacts = {
+      recipient,
+      reply,
+      reversePath: this.transaction.mail.reversePath.address,
+      detail: { reason },
+      ...(tenant === undefined ? {} : { tenant }),
+    };
+    this.services.journal.record('edge.recipient.rejected', this.session, facts);
+    return { kind: 'answered', reply };
+  }
+
+  /** One reply per command, in order. */
+  async decide(): Promise<Reply[]> {
+    const asked = [...this.#asked.values()];
+    const decided = asked.length === 0 ? new Map<string, Reply>() : await this.#ask(asked);
+    return this.#places.map((place) =>
+      place.kind === 'answered' ? place.reply : (decided.get(place.candidate.address) ?? replies.localError),
+    );
+  }
+
+  async #ask(asked: readonly Candidate[]): Promise<Map<string, Reply>> {
+    const { session, services, transaction } = this;
+    const snapshot = services.snapshot();
+    const answer = await services.policy.evaluate(
+      {
+        sessionId: session.id,
+        sequence: ++session.sequence,
+        stages: this.#stages(),
+        facts: sessionFacts({
+          session,
+          podName: services.settings.podName,
+          submittingTenant: transaction.submittingTenant,
+          mail: transaction.mail,
+          queueId: transaction.queueId,
+          recipients: transaction.recipientFacts(asked),
+          findings: transaction.findings,
+        }),
+        content: Buffer.alloc(0),
+        contentSize: 0,
+        snapshotVersion: snapshot?.version ?? 0,
+        traceparent: session.traceparent,
+      },
+      services.settings.policyDeadlineMs,
+    );
+    if (answer.kind === 'verdict') return this.#apply(asked, answer.verdict);
+    const admit = snapshot?.admitWhenPolicyAway === true;
+    services.journal.record('edge.policy.bypassed', session, {
+      detail: { reason: answer.reason, outcome: admit ? 'admitted' : 'deferred' },
+    });
+    if (!admit) return this.#refuseAll(asked, replies.policyUnavailable, 'policy unavailable');
+    transaction.unjudged = true;
+    return new Map(asked.map((candidate) => [candidate.address, this.#accept(candidate, undefined, [])]));
+  }
+
+  #stages(): Stage[] {
+    const { judged } = this.session;
+    const stages: Stage[] = [];
+    if (!judged.connect) stages.push(Stage.CONNECT);
+    if (!judged.ehlo) stages.push(Stage.EHLO);
+    if (!judged.auth && this.session.login !== undefined) stages.push(Stage.AUTH);
+    if (!this.transaction.judged) stages.push(Stage.MAIL);
+    stages.push(Stage.RCPT);
+    return stages;
+  }
+
+  #apply(asked: readonly Candidate[], verdict: EvaluateResponse): Map<string, Reply> {
+    const { transaction, session } = this;
+    transaction.learn(verdict);
+    if (!isAcceptance(verdict.decision)) {
+      const reply = refusalOf(verdict.decision);
+      const decidedBy = verdict.decision?.decidedBy ?? 'policy';
+      transaction.refusal = { reply, decidedBy };
+      return this.#refuseAll(asked, reply, decidedBy);
+    }
+    transaction.action = actionOf(verdict.decision);
+    transaction.judged = true;
+    session.judged = { connect: true, ehlo: true, auth: session.login !== undefined };
+    const byAddress = new Map(verdict.recipients.map((decision) => [decision.address, decision]));
+    return new Map(
+      asked.map((candidate) => {
+        const found = byAddress.get(candidate.address);
+        return [candidate.address, this.#settle(candidate, found?.decision, found?.expandsTo ?? [])];
+      }),
+    );
+  }
+
+  /** A recipient policy did not speak about was not judged: that is a fault, not an acceptance. */
+  #settle(candidate: Candidate, decision: Decision | undefined, expandsTo: readonly string[]): Reply {
+    if (decision === undefined) return this.#refused(candidate, replies.localError, 'no decision');
+    if (isAcceptance(decision)) return this.#accept(candidate, decision, expandsTo);
+    return this.#refused(candidate, refusalOf(decision, replies.mailboxUnknown), decision.decidedBy);
+  }
+
+  #accept(candidate: Candidate, decision: Decision | undefined, expandsTo: readonly string[]): Reply {
+    this.transaction.add({ ...candidate, action: actionOf(decision), expandsTo });
+    return replies.recipientOk;
+  }
+
+  #refused(candidate: Candidate, reply: Reply, reason: string): Reply {
+    this.#refuse(candidate.address, reply, reason, candidate.tenant);
+    return reply;
+  }
+
+  #refuseAll(asked: readonly Candidate[], reply: Reply, reason: string): Map<string, Reply> {
+    return new Map(asked.map((candidate) => [candidate.address, this.#refused(candidate, reply, reason)]));
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * May this client send to this recipient? Decided from the snapshot alone, without fallback (design.md, step 2 and invariant 11): a hosted
+ * domain, a login, or a relay network; everything else is refused, and what cannot be decided is 451. Policy is never asked.
+ */
+
+import { RecipientClass } from '@postern/proto/mail/v1/envelope';
+import { domainToAscii, type Path, type Reply, replies } from '@postern/smtp-core';
+import type { Session } from './session.js';
+import type { CompiledSnapshot } from './snapshot/compile.js';
+
+export type RecipientRight =
+  | {
+      readonly kind: 'granted';
+      readonly address: string;
+      readonly recipientClass: RecipientClass;
+      readonly tenant: string;
+    }
+  | { readonly kind: 'refused'; readonly reply: Reply; readonly reason: string };
+
+/** Tenant the client submits for; undefined = an outsider, who may send to hosted domains only. */
+export function submittingTenant(snapshot: CompiledSnapshot, session: Session): string | undefined {
+  return session.login?.tenant ?? snapshot.relayTenant(session.clientAddress);
+}
+
+function refuse(reply: Reply, reason: string): RecipientRight {
+  return { kind: 'refused', reply, reason };
+}
+
+export function recipientRight(snapshot: CompiledSnapshot | undefined, session: Session, path: Path): RecipientRight {
+  if (snapshot === undefined) return refuse(replies.localError, 'no snapshot');
+  if (path.domain === '') {
+    const domain = snapshot.postmasterDomain;
+    const hosted = domain === undefined ? undefined : snapshot.domain(domain);
+    if (hosted === undefined) return refuse(replies.mailboxUnknown, 'no hosted domain for postmaster');
+    return {
+      kind: 'granted',
+      address: `postmaster@${hosted.name}`,
+      recipientClass: RecipientClass.LOCAL,
+      tenant: hosted.tenant,
+    };
+  }
+  const domain = domainToAscii(path.domain);
+  if (domain === null) return refuse(replies.badRecipientSyntax, 'domain has no ASCII form');
+  const hosted = snapshot.domain(domain);
+  if (hosted !== undefined) {
+    if (snapshot.isSuspended(hosted.tenant)) return refuse(replies.mailboxBusy, 'tenant suspended');
+    return { kind: 'granted', address: path.address, recipientClass: RecipientClass.LOCAL, tenant: hosted.tenant };
+  }
+  const tenant = submittingTenant(snapshot, session);
+  if (tenant === undefined) return refuse(replies.relayDenied, 'no relay right');
+  if (snapshot.isSuspended(tenant)) return refuse(replies.mailboxBusy, 'submitting tenant suspended');
+  return { kind: 'granted', address: path.address, recipientClass: RecipientClass.RELAY, tenant };
+}

@@ -1,0 +1,31 @@
+/** Settings of sessions that come with the pod, not with the snapshot. Defaults are what `config.ts` documents. */
+export interface SessionSettings {
+  /** Name of this pod in the envelope and in logs. */
+  readonly podName: string;
+  /** Bodies up to this size travel inside the SPOOL message. */
+  readonly inlineLimit: number;
+  /** Octets of a message line without CRLF. */
+  readonly maxLineLength: number;
+  /** Received fields before a message counts as looping (RFC 5321 §6.3). */
+  readonly maxHops: number;
+  /** Failed logins per session. */
+  readonly maxAuthFailures: number;
+  /** Commands without mail per session: NOOP, RSET, EHLO, VRFY ... */
+  readonly maxIdleCommands: number;
+  /** Recipients asked about in one policy request. */
+  readonly maxRecipientGroup: number;
+  readonly policyDeadlineMs: number;
+  readonly contentDeadlineMs: number;
+}
+
+export const defaultSessionSettings: SessionSettings = {
+  podName: 'edge',
+  inlineLimit: 128 * 1024,
+  maxLineLength: 65_536,
+  maxHops: 30,
+  maxAuthFailures: 3,
+  maxIdleCommands: 100,
+  maxRecipientGroup: 100,
+  policyDeadlineMs: 10_000,
+  contentDeadlineMs: 120_000,
+};

@@ -1,0 +1,113 @@
+/**
+ * Facts of one SMTP session, and the services a session uses. Everything learned before STARTTLS is forgotten after it (RFC 3207 §4.2)
+ * except who connected where. Counters are of the whole session: a new EHLO does not forgive.
+ */
+import type { Clock, UlidSource } from '@postern/clock';
+import type { CredentialPort } from './credentials.js';
+import type { Journal } from './journal.js';
+import type { PolicyPort } from './policy-port.js';
+import type { SessionSettings } from './session-settings.js';
+import type { CompiledSnapshot } from './snapshot/compile.js';
+import type { Spool } from './spool.js';
+
+export type ListenerRole = 'mx' | 'submission' | 'submissions';
+
+export interface ListenerFacts {
+  readonly name: string;
+  readonly role: ListenerRole;
+}
+
+export interface Greeting {
+  readonly name: string;
+  readonly esmtp: boolean;
+}
+
+export interface TlsFacts {
+  readonly version: string;
+  readonly cipher: string;
+}
+
+export interface Login {
+  /** user@domain. */
+  readonly user: string;
+  readonly tenant: string;
+  readonly mechanism: string;
+}
+
+export interface Session {
+  readonly id: string;
+  readonly listener: ListenerFacts;
+  readonly clientAddress: string;
+  readonly clientPort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly startedAtMs: number;
+  /** W3C traceparent of the session. */
+  readonly traceparent: string;
+  greeting: Greeting | undefined;
+  tls: TlsFacts | undefined;
+  login: Login | undefined;
+  /** Messages accepted. */
+  messages: number;
+  /** Commands and recipients refused for good. */
+  errors: number;
+  authFailures: number;
+  /** Commands since the last accepted message that moved no mail. */
+  idleCommands: number;
+  /** Policy requests made; with the id it makes each idempotent. */
+  sequence: number;
+  /** Policy has judged the connection, the greeting, the login. */
+  judged: { connect: boolean; ehlo: boolean; auth: boolean };
+}
+
+/** What a session asks of the rest of the process. */
+export interface SessionServices {
+  readonly clock: Clock;
+  readonly ids: UlidSource;
+  readonly settings: SessionSettings;
+  /** Undefined until the first snapshot came. */
+  snapshot(): CompiledSnapshot | undefined;
+  readonly policy: PolicyPort;
+  readonly spool: Spool;
+  readonly credentials: CredentialPort;
+  readonly journal: Journal;
+  readonly isDraining: () => boolean;
+  /** Undefined = take mail; else why not now. */
+  readonly overload: () => string | undefined;
+}
+
+export type SessionStart = Pick<
+  Session,
+  | 'id'
+  | 'listener'
+  | 'clientAddress'
+  | 'clientPort'
+  | 'localAddress'
+  | 'localPort'
+  | 'startedAtMs'
+  | 'traceparent'
+  | 'tls'
+>;
+
+export function openSession(start: SessionStart): Session {
+  return {
+    ...start,
+    greeting: undefined,
+    login: undefined,
+    messages: 0,
+    errors: 0,
+    authFailures: 0,
+    idleCommands: 0,
+    sequence: 0,
+    judged: { connect: false, ehlo: false, auth: false },
+  };
+}
+
+/** RFC 3207 §4.2: what the client said in plain is forgotten. */
+export function forgetPlain(session: Session, tls: TlsFacts): void {
+  session.tls = tls;
+  session.greeting = undefined;
+  session.login = undefined;
+  session.judged.ehlo = false;
+  session.judged.auth = false;
+}

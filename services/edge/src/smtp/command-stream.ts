@@ -1,0 +1,226 @@
+/**
+ * The parser of a connection in place of smtp-server's: command lines, message bytes, and nothing dispatched out of turn.
+ * A line ends in CRLF only (RFC 5321 §2.3.8); a bare CR, LF or NUL in one makes it a bad line. One command is in work at a time; while it is,
+ * the socket is paused by the callback of `_write`, so what a client pipelines waits in its own kernel. Memory: one chunk and one line.
+ * Invariant: after `isClosed` nothing is dispatched; bytes that follow a STARTTLS in plain never reach the TLS session (new parser there).
+ */
+import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
+import type { DataReader } from './line-policy.js';
+
+export type LineProblem = 'bareNewline' | 'nul' | 'lineTooLong';
+
+export interface CommandHandlers {
+  /** One command line without its CRLF. A promise = busy until it settles; it must not reject. */
+  onLine(line: string): Promise<void> | undefined;
+  onBadLine(problem: LineProblem): Promise<void> | undefined;
+  /** Bytes that are no commands and will not become any: the connection must go. */
+  onNoise(kind: 'endlessLine' | 'tlsHello'): void;
+  /** Nothing more can be done with what has come: replies may be written. */
+  onIdle(): void;
+}
+
+/** Takes message bytes, none where the line policy holds them back; a promise = wait with more. Must not reject. */
+export type MessageSink = (content: Buffer) => Promise<void> | undefined;
+
+export type MessageEnd = 'whole' | 'closed';
+
+interface Reading {
+  readonly reader: DataReader;
+  readonly sink: MessageSink;
+  readonly resolve: (end: MessageEnd) => void;
+}
+
+type Done = (error?: Error | null) => void;
+
+/** RFC 4954 §4: AUTH lines are the longest that may come. */
+const maxLineOctets = 12_288 + 2;
+/** Commands handled in one turn of the event loop. */
+const maxPerTurn = 100;
+const nothing = Buffer.alloc(0);
+const LF = 0x0a;
+const CR = 0x0d;
+/** RFC 8446 §5.1: first bytes of a ClientHello. */
+const tlsHandshake = 0x16;
+const tlsMajorVersion = 0x03;
+
+export class CommandStream extends SMTPStream {
+  readonly #handlers: CommandHandlers;
+  #input: Buffer = nothing;
+  #at = 0;
+  #done: Done | undefined;
+  #reading: Reading | undefined;
+  #lineWaiter: ((line: string | undefined) => void) | undefined;
+  #busy = false;
+  #pumping = false;
+  #turn = 0;
+
+  constructor(handlers: CommandHandlers) {
+    super({ decodeStrings: false });
+    this.#handlers = handlers;
+  }
+
+  /** The next line as answer to a challenge; undefined for one that is no line. For the handler of the command in work. */
+  readLine(): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      this.#lineWaiter = resolve;
+      this.#pump();
+    });
+  }
+
+  /** Feeds message bytes to the reader and its content to the sink until the end of data. */
+  readMessage(reader: DataReader, sink: MessageSink): Promise<MessageEnd> {
+    return new Promise((resolve) => {
+      this.#reading = { reader, sink, resolve };
+      this.#pump();
+    });
+  }
+
+  /** The next line if it is here whole and passes; it is then taken. For groups of pipelined commands (RFC 2920). */
+  takeLine(accept: (line: string) => boolean): string | undefined {
+    const end = this.#input.indexOf(LF, this.#at);
+    if (end === -1 || end - this.#at > maxLineOctets || this.isClosed) return undefined;
+    if (this.#problemOf(end) !== undefined) return undefined;
+    const line = this.#input.toString('utf8', this.#at, end - 1);
+    if (!accept(line)) return undefined;
+    this.#at = end + 1;
+    return line;
+  }
+
+  /** The connection is over: nothing is dispatched any more, and whoever waits for bytes learns it. */
+  abandon(): void {
+    this.isClosed = true;
+    const waiter = this.#lineWaiter;
+    const reading = this.#reading;
+    this.#lineWaiter = undefined;
+    this.#reading = undefined;
+    waiter?.(undefined);
+    reading?.resolve('closed');
+  }
+
+  /** Bytes that came behind the command in work. */
+  get hasPipelined(): boolean {
+    return this.#at < this.#input.length;
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding | 'buffer', done: Done): void {
+    if (this.isClosed) {
+      done();
+      return;
+    }
+    this.#input = this.hasPipelined ? Buffer.concat([this.#input.subarray(this.#at), chunk]) : chunk;
+    this.#at = 0;
+    this.#done = done;
+    this.#turn = 0;
+    this.#pump();
+  }
+
+  /** smtp-server would dispatch a last line without its newline. */
+  override _flushData(): void {
+    this.#input = nothing;
+  }
+
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (this.#step());
+    this.#pumping = false;
+    if (!this.isClosed) this.#handlers.onIdle();
+  }
+
+  /** One thing; true = look again. */
+  #step(): boolean {
+    if (this.isClosed) {
+      this.#input = nothing;
+      this.#at = 0;
+      this.#needMore();
+      return false;
+    }
+    if (this.#reading !== undefined) return this.#feed(this.#reading);
+    if (this.#busy && this.#lineWaiter === undefined) return false;
+    if (this.#input[this.#at] === tlsHandshake && this.#input[this.#at + 1] === tlsMajorVersion) {
+      this.#handlers.onNoise('tlsHello');
+      return false;
+    }
+    const end = this.#input.indexOf(LF, this.#at);
+    if (end === -1 ? this.#input.length - this.#at > maxLineOctets : end - this.#at > 2 * maxLineOctets) {
+      this.#handlers.onNoise('endlessLine');
+      return false;
+    }
+    if (end === -1) {
+      this.#needMore();
+      return false;
+    }
+    return this.#dispatch(end);
+  }
+
+  #dispatch(end: number): boolean {
+    const problem = this.#problemOf(end);
+    const line = problem === undefined ? this.#input.toString('utf8', this.#at, end - 1) : '';
+    this.#at = end + 1;
+    const waiter = this.#lineWaiter;
+    if (waiter !== undefined) {
+      this.#lineWaiter = undefined;
+      waiter(problem === undefined ? line : undefined);
+      return true;
+    }
+    const work = problem === undefined ? this.#handlers.onLine(line) : this.#handlers.onBadLine(problem);
+    if (work === undefined) {
+      if (++this.#turn < maxPerTurn) return true;
+      this.#turn = 0;
+      this.#busy = true;
+      setImmediate(() => this.#free());
+      return false;
+    }
+    this.#busy = true;
+    void work.then(() => this.#free());
+    return true;
+  }
+
+  #free(): void {
+    this.#busy = false;
+    this.#pump();
+  }
+
+  #feed(reading: Reading): boolean {
+    if (!this.hasPipelined) {
+      this.#needMore();
+      return false;
+    }
+    const chunk = this.#at === 0 ? this.#input : this.#input.subarray(this.#at);
+    const end = reading.reader.feed(chunk);
+    this.#at = end === -1 ? this.#input.length : this.#at + end;
+    const wait = reading.sink(reading.reader.content);
+    if (end !== -1) this.#reading = undefined;
+    if (wait === undefined) {
+      if (end !== -1) reading.resolve('whole');
+      return true;
+    }
+    // The sink has no room: the command in work keeps everything else waiting.
+    this.#reading = undefined;
+    void wait.then(() => {
+      if (end !== -1) reading.resolve('whole');
+      else if (this.isClosed) reading.resolve('closed');
+      else this.#reading = reading;
+      this.#pump();
+    });
+    return false;
+  }
+
+  #problemOf(end: number): LineProblem | undefined {
+    const start = this.#at;
+    if (end === start || this.#input[end - 1] !== CR) return 'bareNewline';
+    if (end - start > maxLineOctets) return 'lineTooLong';
+    for (let at = start; at < end - 1; at++) {
+      const octet = this.#input[at];
+      if (octet === CR) return 'bareNewline';
+      if (octet === 0) return 'nul';
+    }
+    return undefined;
+  }
+
+  #needMore(): void {
+    const done = this.#done;
+    this.#done = undefined;
+    done?.();
+  }
+}

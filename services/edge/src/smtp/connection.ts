@@ -1,0 +1,288 @@
+/**
+ * The one subclass of smtp-server's connection: it keeps the base's sockets, TLS upgrade and closing, and gives the dialogue to `Dialogue`
+ * and the bytes to `CommandStream`. Overridden members are the base's underscore names, so the base is pinned exactly (libraries.md §2).
+ * Not used of the base: its parser, verbs, reply codes, fixed delay before the banner, reverse lookup, idle timer (see `deadlines.ts`).
+ */
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { formatReply, type Reply, replies } from '@postern/smtp-core';
+import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
+import type { SMTPServer } from 'smtp-server/lib/smtp-server.js';
+import { forgetPlain, type Session, type SessionServices, type TlsFacts } from '../session.js';
+import { CommandStream, type MessageEnd, type MessageSink } from './command-stream.js';
+import { type Activity, deadlineOf, startActivity } from './deadlines.js';
+import { Dialogue } from './dialogue.js';
+import type { DataReader } from './line-policy.js';
+import type { Wire } from './wire.js';
+
+/** What happens before the banner: admitted, or refused with a reply. */
+export type Opening =
+  | { readonly kind: 'admitted'; readonly release: () => void }
+  | { readonly kind: 'refused'; readonly reply: Reply; readonly reason: string };
+
+export interface ConnectionContext {
+  readonly services: SessionServices;
+  readonly session: Session;
+  readonly canStartTls: boolean;
+  open(session: Session): Promise<Opening>;
+  onClosed(connection: EdgeConnection): void;
+}
+
+/** Replies gathered before they are written whatever else waits. */
+const maxGathered = 16 * 1024;
+
+export function tlsFactsOf(socket: Socket | TLSSocket): TlsFacts | undefined {
+  if (!('getCipher' in socket)) return undefined;
+  return {
+    version: socket.getProtocol() ?? '',
+    cipher: socket.getCipher()?.standardName ?? socket.getCipher()?.name ?? '',
+  };
+}
+
+export class EdgeConnection extends SMTPConnection implements Wire {
+  readonly edgeSession: Session;
+  readonly dialogue: Dialogue;
+  readonly #context: ConnectionContext;
+  #release: (() => void) | undefined;
+  #gathered = '';
+  #activity: Activity;
+  #ended = false;
+
+  constructor(
+    server: SMTPServer,
+    socket: Socket | TLSSocket,
+    options: SMTPConnectionOptions,
+    context: ConnectionContext,
+  ) {
+    super(server, socket, options);
+    this.#context = context;
+    this.edgeSession = context.session;
+    const canStartTls = (): boolean => context.canStartTls && this.edgeSession.tls === undefined;
+    this.dialogue = new Dialogue(context.session, context.services, this, canStartTls);
+    this.#activity = startActivity(context.services.clock.monotonic());
+  }
+
+  /** Admission, then the banner: no fixed delay before it. */
+  override init(): void {
+    this._setListeners(() => void this.#open());
+  }
+
+  async #open(): Promise<void> {
+    const { session, services } = this.#context;
+    const opening = await this.#context.open(session).catch((error: unknown): Opening => {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { kind: 'refused', reply: replies.notReady, reason };
+    });
+    if (opening.kind === 'admitted') {
+      this.#release = opening.release;
+      if (this.#ended) return this.#giveBack();
+      services.journal.record('edge.session.opened', session);
+      this._ready = true;
+      const snapshot = services.snapshot();
+      const banner = snapshot?.listener(session.listener).banner;
+      this.send220(snapshot?.hostname ?? services.settings.podName, banner);
+      return;
+    }
+    services.journal.record('edge.session.refused', session, {
+      reply: opening.reply,
+      detail: { reason: opening.reason },
+    });
+    this.reply(opening.reply);
+    this.close();
+  }
+
+  private send220(hostname: string, banner: string | undefined): void {
+    this.reply(replies.greeting(hostname, banner));
+    this.flush();
+    this.#touch();
+  }
+
+  override _createParser(): CommandStream {
+    return new CommandStream({
+      onLine: (line) => this.#onLine(line),
+      onBadLine: (problem) => this.#whenReady(() => this.dialogue.onBadLine(problem)),
+      onNoise: (kind) => {
+        this.#abort(replies.lineTooLong, kind);
+      },
+      onIdle: () => this.flush(),
+    });
+  }
+
+  #onLine(line: string): Promise<void> | undefined {
+    return this.#whenReady(() => {
+      const work = this.dialogue.onLine(line);
+      if (work === undefined) {
+        this.#touch();
+        return this.#whenDrained();
+      }
+      this.#activity = { kind: 'working' };
+      return work.then(() => {
+        this.#touch();
+        return this.#whenDrained();
+      });
+    });
+  }
+
+  /** RFC 5321 §4.3.1: the server speaks first. */
+  #whenReady(act: () => Promise<void> | undefined): Promise<void> | undefined {
+    if (this._ready) return act();
+    this.#abort(replies.talksTooSoon, 'early talker');
+    return undefined;
+  }
+
+  /** A client that sends and does not read must not fill our memory with replies. */
+  #whenDrained(): Promise<void> | undefined {
+    const socket = this._socket;
+    if (!socket.writableNeedDrain || socket.destroyed) return undefined;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        socket.off('drain', done);
+        socket.off('close', done);
+        resolve();
+      };
+      socket.on('drain', done);
+      socket.on('close', done);
+    });
+  }
+
+  #touch(): void {
+    this.#activity = startActivity(this.#context.services.clock.monotonic());
+  }
+
+  /** Asked by the sweep of all connections: no timer per connection. */
+  checkDeadline(nowMs: number): void {
+    if (this.#ended) return;
+    const received = this.dialogue.transfer?.size ?? 0;
+    if (deadlineOf(this.#activity, received, nowMs) === 'passed') this.#abort(replies.timeout, 'timeout');
+  }
+
+  /** Told when the pod drains: an idle client is sent away, one in a transaction may finish it. */
+  drain(): void {
+    if (this.dialogue.transaction === undefined && this.#activity.kind !== 'working' && this._ready)
+      this.#abort(replies.shuttingDown, 'draining');
+  }
+
+  /** Ends whatever still runs when the time to drain is over. */
+  destroy(): void {
+    this.#abort(replies.shuttingDown, 'drain timeout');
+    this._socket.destroy();
+  }
+
+  #abort(reply: Reply, reason: string): void {
+    if (this.#ended || this.isClosed) return;
+    const { session, services } = this.#context;
+    services.journal.record('edge.session.aborted', session, { reply, detail: { reason } });
+    this.reply(
+      reply.code === 421
+        ? reply
+        : { ...reply, code: 421, ...(reply.enhanced === undefined ? {} : { enhanced: '4.7.0' }) },
+    );
+    this.close();
+  }
+
+  // Wire
+
+  reply(reply: Reply): void {
+    const smtputf8 = this.dialogue.transaction?.mail.smtputf8 === true;
+    this.#gathered += formatReply(reply, this.edgeSession.id, { utf8: smtputf8 });
+    if (this.#gathered.length > maxGathered) this.flush();
+  }
+
+  flush(): void {
+    if (this.#gathered === '') return;
+    const text = this.#gathered;
+    this.#gathered = '';
+    // While a handshake runs, `_socket` is the raw one: a write would be plain text inside the TLS records.
+    if (this._upgrading || this._socket.destroyed || !this._socket.writable) return;
+    this._socket.write(text);
+  }
+
+  readLine(): Promise<string | undefined> {
+    this.#touch();
+    return this.#stream?.readLine() ?? Promise.resolve(undefined);
+  }
+
+  async readMessage(reader: DataReader, sink: MessageSink): Promise<MessageEnd> {
+    const stream = this.#stream;
+    if (stream === undefined) return 'closed';
+    this.#activity = {
+      kind: 'receiving',
+      sinceMs: this.#context.services.clock.monotonic(),
+      received: 0,
+      checkedMs: 0,
+    };
+    const end = await stream.readMessage(reader, sink);
+    this.#activity = { kind: 'working' };
+    return end;
+  }
+
+  takeLine(accept: (line: string) => boolean): string | undefined {
+    return this.#stream?.takeLine(accept);
+  }
+
+  get hasPipelined(): boolean {
+    return this.#stream?.hasPipelined === true;
+  }
+
+  get isClosed(): boolean {
+    return this._closing || this._closed || this.#ended;
+  }
+
+  startTls(): void {
+    this.upgrade(
+      () => undefined,
+      () => this.onUpgraded(),
+    );
+  }
+
+  get #stream(): CommandStream | undefined {
+    return this._parser instanceof CommandStream ? this._parser : undefined;
+  }
+
+  /** Called by the server when the handshake of STARTTLS is done. */
+  onUpgraded(): void {
+    const facts = tlsFactsOf(this._socket);
+    if (facts === undefined) return;
+    forgetPlain(this.edgeSession, facts);
+    this.dialogue.resetTransaction();
+    this.#context.services.journal.record('edge.tls.established', this.edgeSession, {
+      detail: { version: facts.version, cipher: facts.cipher },
+    });
+    this.#touch();
+  }
+
+  // Members of the base that would act on their own
+
+  override close(): void {
+    this.flush();
+    const stream = this.#stream;
+    super.close();
+    stream?.abandon();
+  }
+
+  override _armTimeout(): void {}
+
+  override _resetSession(): void {}
+
+  /** The base calls this for its own 421 (errors of the parser). */
+  override send(code: number, data?: string | string[] | null): void {
+    const text = Array.isArray(data) ? data : (data ?? '');
+    this.#abort({ ...replies.timeout, code, text }, 'server');
+  }
+
+  override _onClose(): void {
+    const stream = this.#stream;
+    super._onClose();
+    stream?.abandon();
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#giveBack();
+    this.#context.onClosed(this);
+  }
+
+  #giveBack(): void {
+    const release = this.#release;
+    this.#release = undefined;
+    release?.();
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * How long a connection may stay in one state (RFC 5321 §4.5.3.2): the whole time to a command line, not the time since the last byte, and a
+ * minimum rate while message bytes come, so that a byte now and then holds nothing open. Checked by one sweep over all connections.
+ */
+export const deadlines = {
+  /** From one reply to the next whole command line (RFC 5321 §4.5.3.2.7). */
+  commandMs: 300_000,
+  /** One message, whatever its size. */
+  messageMs: 3_600_000,
+  /** Without a byte while message bytes are due (RFC 5321 §4.5.3.2.5). */
+  silenceMs: 180_000,
+  /** Octets a second on average after the first minute. */
+  minimumRate: 64,
+  /** How often connections are looked at. */
+  sweepMs: 1_000,
+} as const;
+
+export type Activity =
+  | { readonly kind: 'waiting'; readonly sinceMs: number }
+  /** We owe the next word: no deadline of the client's. */
+  | { readonly kind: 'working' }
+  | { readonly kind: 'receiving'; readonly sinceMs: number; received: number; checkedMs: number };
+
+export const startActivity = (nowMs: number): Activity => ({ kind: 'waiting', sinceMs: nowMs });
+
+export function deadlineOf(activity: Activity, received: number, nowMs: number): 'passed' | 'open' {
+  if (activity.kind === 'working') return 'open';
+  const elapsed = nowMs - activity.sinceMs;
+  if (activity.kind === 'waiting') return elapsed > deadlines.commandMs ? 'passed' : 'open';
+  if (received !== activity.received) {
+    activity.received = received;
+    activity.checkedMs = nowMs;
+  }
+  const silent = nowMs - Math.max(activity.checkedMs, activity.sinceMs);
+  const slow = elapsed > 60_000 && received * 1_000 < deadlines.minimumRate * elapsed;
+  return elapsed > deadlines.messageMs || silent > deadlines.silenceMs || slow ? 'passed' : 'open';
+}

@@ -1,0 +1,117 @@
+/**
+ * The dialogue of one connection: takes lines, keeps the order of commands (RFC 5321 §4.1.4), counts errors, answers. Verbs are in `verbs/`,
+ * one file each; sockets are behind `Wire`. Nothing a verb throws leaves here: it is 451 and the session goes on.
+ */
+import { type Reply, replies } from '@postern/smtp-core';
+import type { MessageTransfer } from '../message-transfer.js';
+import type { Session, SessionServices } from '../session.js';
+import type { ListenerPolicy } from '../snapshot/compile.js';
+import type { Transaction } from '../transaction.js';
+import type { LineProblem } from './command-stream.js';
+import { type Verb, verbs } from './verbs/index.js';
+import type { Wire } from './wire.js';
+
+const lineReplies: Readonly<Record<LineProblem, Reply>> = {
+  bareNewline: replies.bareNewlineCommand,
+  nul: replies.unknownCommand,
+  lineTooLong: replies.lineTooLong,
+};
+
+/** RFC 5321 §4.5.3.1.4 and the extensions; AUTH lines are read elsewhere. */
+const maxCommandLine = 2_048;
+const httpRequest = /^(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|TRACE|CONNECT|PATCH|PRI) \S+ HTTP\/\d/;
+
+export class Dialogue {
+  transaction: Transaction | undefined;
+  /** Message being received. */
+  transfer: MessageTransfer | undefined;
+
+  constructor(
+    readonly session: Session,
+    readonly services: SessionServices,
+    readonly wire: Wire,
+    /** STARTTLS can be offered: there is a certificate and the connection is not on TLS. */
+    readonly canStartTls: () => boolean,
+  ) {}
+
+  /** Limits and rights of the listener now; undefined without a snapshot: nothing may be decided. */
+  policy(): ListenerPolicy | undefined {
+    return this.services.snapshot()?.listener(this.session.listener);
+  }
+
+  onLine(line: string): Promise<void> | undefined {
+    if (this.services.isDraining() && this.transaction === undefined) return this.answer(replies.shuttingDown);
+    const space = line.indexOf(' ');
+    const name = (space === -1 ? line : line.slice(0, space)).toUpperCase();
+    const verb = verbs.get(name);
+    if (verb === undefined) return this.#unknown(line);
+    if (line.length > maxCommandLine && name !== 'AUTH') return this.#fail(replies.lineTooLong, name);
+    if (verb.idle === true && ++this.session.idleCommands > this.services.settings.maxIdleCommands)
+      return this.#fail(replies.tooManyErrors, 'idle commands');
+    return this.#run(verb, name, space === -1 ? '' : line.slice(space + 1));
+  }
+
+  onBadLine(problem: LineProblem): undefined {
+    return this.#fail(lineReplies[problem], problem);
+  }
+
+  #run(verb: Verb, name: string, argument: string): Promise<void> | undefined {
+    try {
+      const result = verb.run(this, argument);
+      if (!(result instanceof Promise)) return this.answer(result, name);
+      return result.then(
+        (reply) => this.answer(reply, name),
+        (error: unknown) => this.#broken(name, error),
+      );
+    } catch (error) {
+      return this.#broken(name, error);
+    }
+  }
+
+  /** Replies of one command; 421 ends the connection, and so does one refusal too many. */
+  answer(reply: Reply | readonly Reply[] | undefined, command = ''): undefined {
+    if (reply === undefined || this.wire.isClosed) return undefined;
+    const list: readonly Reply[] = 'code' in reply ? [reply] : reply;
+    for (const one of list) {
+      this.wire.reply(one);
+      if (one.code >= 500) this.session.errors++;
+      if (one.code === 421) return this.#end(one, command);
+    }
+    const limit = this.policy()?.errorsPerSession ?? 20;
+    if (this.session.errors < limit || list.every(({ code }) => code < 500)) return undefined;
+    this.wire.reply(replies.tooManyErrors);
+    return this.#end(replies.tooManyErrors, command);
+  }
+
+  #end(reply: Reply, command: string): undefined {
+    this.services.journal.record('edge.session.aborted', this.session, { reply, detail: { reason: command } });
+    this.wire.close();
+    return undefined;
+  }
+
+  #fail(reply: Reply, reason: string): undefined {
+    this.services.journal.record('edge.command.rejected', this.session, { reply, detail: { reason } });
+    return this.answer(reply, reason);
+  }
+
+  #unknown(line: string): undefined {
+    if (httpRequest.test(line)) {
+      return this.#fail({ ...replies.tooManyErrors, text: 'this is SMTP, not HTTP' }, 'http');
+    }
+    return this.#fail(replies.unknownCommand, 'unknown command');
+  }
+
+  #broken(command: string, error: unknown): undefined {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.services.journal.record('edge.command.rejected', this.session, {
+      reply: replies.localError,
+      detail: { reason: `${command}: ${reason}` },
+    });
+    return this.answer(replies.localError, command);
+  }
+
+  /** RFC 5321 §4.1.1.5. */
+  resetTransaction(): void {
+    this.transaction = undefined;
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Reads the PROXY header from a socket before anything else does, and gives back what follows it. `required`: no header in time or another
+ * byte first ends the connection. `optional` (a trusted peer on a listener without the setting): silence or another byte means a direct client.
+ */
+import type { Socket } from 'node:net';
+import type { Clock } from '@postern/clock';
+import { type ProxyHeader, parseProxyHeader } from './proxy-header.js';
+
+export type ProxyExpectation = 'none' | 'optional' | 'required';
+
+export type ProxyReading =
+  | { readonly kind: 'direct' }
+  | { readonly kind: 'proxied'; readonly header: Extract<ProxyHeader, { kind: 'present' }> }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+/** How long a balancer may take to send the header. */
+const requiredWaitMs = 5_000;
+/** How long a trusted peer that need not send one is waited for. */
+const optionalWaitMs = 500;
+
+export function readProxyHeader(
+  socket: Socket,
+  expectation: 'optional' | 'required',
+  clock: Clock,
+): Promise<ProxyReading> {
+  return new Promise((resolve) => {
+    let held: Buffer = Buffer.alloc(0);
+    const finish = (reading: ProxyReading, consumed: number): void => {
+      timer.cancel();
+      socket.off('readable', onReadable);
+      socket.off('error', onGone);
+      socket.off('close', onGone);
+      socket.off('end', onGone);
+      // From here on another listener owns the socket; until it is there a late error must not end the process.
+      socket.on('error', () => undefined);
+      if (consumed < held.length) socket.unshift(held.subarray(consumed));
+      resolve(reading);
+    };
+    const otherwise = (reason: string): void =>
+      finish(expectation === 'required' ? { kind: 'failed', reason } : { kind: 'direct' }, 0);
+    const onGone = (): void => finish({ kind: 'failed', reason: 'connection closed' }, held.length);
+    const onReadable = (): void => {
+      for (let chunk: Buffer | null = socket.read(); chunk !== null; chunk = socket.read()) {
+        held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+        const header = parseProxyHeader(held);
+        if (header.kind === 'present') return finish({ kind: 'proxied', header }, header.length);
+        if (header.kind === 'invalid') return finish({ kind: 'failed', reason: header.reason }, 0);
+        if (header.kind === 'absent') return otherwise('no PROXY header');
+      }
+    };
+    const wait = expectation === 'required' ? requiredWaitMs : optionalWaitMs;
+    const timer = clock.setTimer(wait, () => otherwise('no PROXY header in time'), { unref: true });
+    socket.on('readable', onReadable);
+    socket.on('error', onGone);
+    socket.on('close', onGone);
+    socket.on('end', onGone);
+  });
+}

@@ -1,0 +1,102 @@
+/**
+ * smtp-server's server with our connection and our PROXY reading in it (libraries.md §2, rows 4, 14, 16). It accepts, unwraps, hands over;
+ * every decision is asked of `ServerContext`. Its own limits, lookups, commands and logs are off.
+ */
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '@postern/clock';
+import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
+import { SMTPServer } from 'smtp-server/lib/smtp-server.js';
+import type { EdgeConnection } from './connection.js';
+import { type ProxyExpectation, readProxyHeader } from './proxy-reader.js';
+
+export interface ServerTls {
+  readonly key: Buffer;
+  readonly cert: Buffer;
+}
+
+export interface Endpoints {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+}
+
+export interface ServerContext {
+  readonly clock: Clock;
+  readonly implicitTls: boolean;
+  readonly tls: ServerTls | undefined;
+  proxyExpectation(peerAddress: string): ProxyExpectation | 'refused';
+  connection(server: SMTPServer, socket: Socket | TLSSocket, endpoints: Endpoints): EdgeConnection;
+  onProxyFailure(peerAddress: string, reason: string): void;
+}
+
+/** Time to a whole TLS handshake or PROXY header. */
+const preludeMs = 30_000;
+/** Sockets in that state at once. */
+const maxPreludes = 10_000;
+
+type ProxyCallback = (error: Error | null, options?: SMTPConnectionOptions & { id: string }) => void;
+
+const plainAddress = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
+
+export class EdgeServer extends SMTPServer {
+  readonly #context: ServerContext;
+  readonly sessions = new Set<EdgeConnection>();
+
+  constructor(context: ServerContext) {
+    super({
+      secure: context.implicitTls,
+      logger: false,
+      disableReverseLookup: true,
+      authOptional: true,
+      socketTimeout: preludeMs,
+      maxClients: maxPreludes,
+      minVersion: 'TLSv1.2',
+      ...(context.tls === undefined ? {} : { key: context.tls.key, cert: context.tls.cert }),
+    });
+    this.#context = context;
+  }
+
+  override connect(socket: Socket | TLSSocket, options?: SMTPConnectionOptions | null): void {
+    const connection = this.#context.connection(this, socket, {
+      remoteAddress: options?.remoteAddress ?? plainAddress(socket.remoteAddress),
+      remotePort: options?.remotePort ?? socket.remotePort ?? 0,
+      localAddress: options?.localAddress ?? plainAddress(socket.localAddress),
+      localPort: options?.localPort ?? socket.localPort ?? 0,
+    });
+    this.connections.add(connection);
+    this.sessions.add(connection);
+    // A socket's error ends its session by 'close'; there is nothing more to do about it.
+    connection.on('error', () => connection.close());
+    connection.init();
+  }
+
+  override _expectsProxyHeader(socket: Socket): boolean {
+    return this.#context.proxyExpectation(plainAddress(socket.remoteAddress)) !== 'none';
+  }
+
+  override _handleProxy(socket: Socket, callback: ProxyCallback): void {
+    const peer = plainAddress(socket.remoteAddress);
+    const expectation = this.#context.proxyExpectation(peer);
+    if (expectation === 'none') return callback(null, { id: '' });
+    const fail = (reason: string): void => {
+      this.#context.onProxyFailure(peer, reason);
+      socket.on('error', () => undefined);
+      socket.destroy();
+      callback(new Error(reason));
+    };
+    if (expectation === 'refused') return fail('peer is no trusted proxy');
+    void readProxyHeader(socket, expectation, this.#context.clock).then((reading) => {
+      if (reading.kind === 'failed') return fail(reading.reason);
+      if (reading.kind === 'direct' || reading.header.source === undefined) return callback(null, { id: '' });
+      const { source, destination } = reading.header;
+      callback(null, {
+        id: '',
+        remoteAddress: source.address,
+        remotePort: source.port,
+        ...(destination === undefined ? {} : { localAddress: destination.address, localPort: destination.port }),
+      });
+    });
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * AUTH (RFC 4954 §4): only after EHLO, once, outside a transaction, with a mechanism that is offered on this connection. Failures are counted
+ * per session. The credentials are verified elsewhere; not being able to ask is 454, never 535 (invariant 4).
+ */
+import { type Reply, replies } from '@postern/smtp-core';
+import { mechanisms } from '../../sasl/index.js';
+import type { SaslResult } from '../../sasl/mechanism.js';
+import type { Dialogue } from '../dialogue.js';
+import { offeredMechanisms } from './hello.js';
+import type { Verb } from './index.js';
+
+function barrier(dialogue: Dialogue, name: string): Reply | undefined {
+  const { session } = dialogue;
+  if (session.greeting === undefined) return replies.helloFirst;
+  if (!session.greeting.esmtp || dialogue.transaction !== undefined) return replies.badSequence;
+  if (session.login !== undefined) return replies.alreadyAuthenticated;
+  const policy = dialogue.policy();
+  if (policy === undefined) return replies.authTemporaryFailure;
+  if (name === '') return replies.syntaxError;
+  if (offeredMechanisms(dialogue).includes(name)) return undefined;
+  if (session.tls === undefined && policy.mechanismsTls.includes(name)) return replies.encryptionRequired;
+  return policy.mechanismsTls.length + policy.mechanismsPlain.length === 0
+    ? replies.notImplemented
+    : replies.unknownMechanism;
+}
+
+/** Base64 of RFC 4648 §4 and nothing else; undefined where it is malformed. */
+function decodeBase64(text: string): Buffer | undefined {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;
+  return Buffer.from(text, 'base64');
+}
+
+async function conclude(dialogue: Dialogue, name: string, result: SaslResult): Promise<VerbReplies> {
+  const { session, services } = dialogue;
+  if (result.kind === 'cancelled') return replies.authCancelled;
+  if (result.kind === 'malformed') return replies.authMalformed;
+  const { username, parameters } = result;
+  const answer =
+    result.kind === 'refused'
+      ? ({ kind: 'denied', reason: result.reason } as const)
+      : await services.credentials.verify({
+          mechanism: name,
+          username,
+          parameters,
+          sessionId: session.id,
+          clientAddress: session.clientAddress,
+        });
+  const detail = { mechanism: name, user: username };
+  if (answer.kind === 'verified') {
+    session.login = { user: answer.user, tenant: answer.tenant, mechanism: name };
+    session.judged.auth = false;
+    services.journal.record('edge.login.succeeded', session, {
+      tenant: answer.tenant,
+      detail: { ...detail, cached: String(answer.cached) },
+    });
+    return replies.authenticated;
+  }
+  if (answer.kind === 'unavailable') {
+    const reply = replies.authTemporaryFailure;
+    services.journal.record('edge.login.unavailable', session, { reply, detail: { ...detail, reason: answer.reason } });
+    return reply;
+  }
+  session.authFailures++;
+  services.journal.record('edge.login.refused', session, {
+    reply: replies.badCredentials,
+    detail: { ...detail, reason: answer.reason },
+  });
+  if (session.authFailures < services.settings.maxAuthFailures) return replies.badCredentials;
+  return [replies.badCredentials, replies.tooManyErrors];
+}
+
+type VerbReplies = Reply | readonly Reply[];
+
+export const auth: Verb = {
+  idle: true,
+  async run(dialogue, argument) {
+    const [rawName = '', initial, ...more] = argument.trim().split(/ +/);
+    const name = rawName.toUpperCase();
+    const barred = barrier(dialogue, name);
+    if (barred !== undefined) return barred;
+    const mechanism = mechanisms.get(name);
+    if (mechanism === undefined) return replies.unknownMechanism;
+    if (more.length > 0) return replies.syntaxError;
+    // RFC 4954 §4: `=` is an empty initial response.
+    const first = initial === undefined ? undefined : initial === '=' ? Buffer.alloc(0) : decodeBase64(initial);
+    if (initial !== undefined && first === undefined) return replies.authMalformed;
+    const result = await mechanism(first, async (challenge) => {
+      dialogue.wire.reply(replies.challenge(challenge.toString('base64')));
+      dialogue.wire.flush();
+      const line = await dialogue.wire.readLine();
+      if (line === undefined) return 'malformed';
+      return line === '*' ? 'cancelled' : (decodeBase64(line) ?? 'malformed');
+    });
+    return conclude(dialogue, name, result);
+  },
+};

@@ -1,0 +1,25 @@
+/** RCPT (RFC 5321 §4.1.1.3): takes with it the RCPT commands that are already here, so a pipelined group is one decision. */
+import { replies } from '@postern/smtp-core';
+import { RecipientGroup } from '../../recipient-group.js';
+import type { Verb } from './index.js';
+
+const keyword = /^TO:/i;
+const command = /^RCPT TO:/i;
+const maxLine = 2_048;
+
+export const rcpt: Verb = {
+  run(dialogue, argument) {
+    const { session, services, wire, transaction } = dialogue;
+    if (session.greeting === undefined) return replies.helloFirst;
+    if (transaction === undefined) return replies.needMail;
+    if (!keyword.test(argument)) return replies.syntaxError;
+    const group = new RecipientGroup(session, services, transaction);
+    group.add(argument.slice(3));
+    while (group.size < services.settings.maxRecipientGroup) {
+      const next = wire.takeLine((line) => line.length <= maxLine && command.test(line));
+      if (next === undefined) break;
+      group.add(next.slice(8));
+    }
+    return group.decide();
+  },
+};

@@ -1,0 +1,20 @@
+/**
+ * What the dialogue may do with a connection. The connection implements it over a socket, tests over an array.
+ * Replies are gathered and written when nothing more can be done with what has come, so a pipelined group costs one write (RFC 2920 §3.2).
+ */
+import type { Reply } from '@postern/smtp-core';
+import type { MessageEnd, MessageSink } from './command-stream.js';
+import type { DataReader } from './line-policy.js';
+
+export interface Wire {
+  reply(reply: Reply): void;
+  flush(): void;
+  readLine(): Promise<string | undefined>;
+  readMessage(reader: DataReader, sink: MessageSink): Promise<MessageEnd>;
+  takeLine(accept: (line: string) => boolean): string | undefined;
+  readonly hasPipelined: boolean;
+  readonly isClosed: boolean;
+  startTls(): void;
+  /** Writes what is gathered and ends the connection. */
+  close(): void;
+}

@@ -1,0 +1,21 @@
+/** A self-signed certificate for tests on loopback; its key is public, so it protects nothing. */
+export const testCertificate = {
+  key: Buffer.from(`-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgLXIiwtFlN2sPI5gm
+UeTis87qhXUANpbmPvQg/PBRf2ChRANCAAQiALjzJQ8VLE4NWMaYrDv4Zobkkt5Z
+TcHgOX6KQLTRIMZ1A+p4FBXeecvjlhprreoRzllyWOiyPGs9hPzbhRMy
+-----END PRIVATE KEY-----
+`),
+  cert: Buffer.from(`-----BEGIN CERTIFICATE-----
+MIIBizCCATGgAwIBAgIUHLAJOjqfMJKs+/qDICf1QDFY1+AwCgYIKoZIzj0EAwIw
+GjEYMBYGA1UEAwwPbXgucG9zdGVybi50ZXN0MCAXDTI2MTEyMTAzMzUxMloYDzIx
+MjYxMDI4MDMzNTEyWjAaMRgwFgYDVQQDDA9teC5wb3N0ZXJuLnRlc3QwWTATBgcq
+hkjOPQIBBggqhkjOPQMBBwNCAAQiALjzJQ8VLE4NWMaYrDv4Zobkkt5ZTcHgOX6K
+QLTRIMZ1A+p4FBXeecvjlhprreoRzllyWOiyPGs9hPzbhRMyo1MwUTAdBgNVHQ4E
+FgQUUsREjnspnRLCZ3P+leJvZG476eAwHwYDVR0jBBgwFoAUUsREjnspnRLCZ3P+
+leJvZG476eAwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiAvqvQi
+KQMZrnU6X8WAEXA9u02Vv46V9OOC687GbnJe5wIhAO4SzCbNamDAJXXAHar1XT2G
+C5GZvFTx+mxbSZLc+cOt
+-----END CERTIFICATE-----
+`),
+};

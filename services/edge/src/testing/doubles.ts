@@ -1,0 +1,255 @@
+/**
+ * Ports of a session without servers behind them, for tests of the dialogue: what was asked is kept, what is answered is set. The whole front
+ * (listener, connection, parser) is the real one, on a free loopback port.
+ */
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { createUlidSource, systemClock, systemRandom } from '@postern/clock';
+import { Snapshot } from '@postern/proto/config/v1/snapshot';
+import type { Envelope } from '@postern/proto/mail/v1/envelope';
+import { ContentPlan, type EvaluateRequest, EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
+import type { CredentialAnswer, CredentialQuestion } from '../credentials.js';
+import type { EdgeEventFacts, EdgeEventName } from '../journal.js';
+import { type Listener, type ListenerContext, type ListenerOptions, openListener } from '../listener.js';
+import type { PolicyAnswer } from '../policy-port.js';
+import type { SessionServices } from '../session.js';
+import { defaultSessionSettings, type SessionSettings } from '../session-settings.js';
+import type { Opening } from '../smtp/connection.js';
+import { compileSnapshot } from '../snapshot/compile.js';
+import type { SpoolResult } from '../spool.js';
+import { testCertificate } from './certificate.js';
+
+export interface StoredMessage {
+  readonly envelope: Envelope;
+  readonly body: Buffer;
+}
+
+export interface RecordedEvent {
+  readonly event: EdgeEventName;
+  readonly facts: EdgeEventFacts | undefined;
+}
+
+export const testSnapshot = Snapshot.fromPartial({
+  version: 7,
+  hostname: 'mx.postern.test',
+  domains: [
+    { name: 'example.test', tenant: 'acme', validateRecipients: true },
+    { name: 'xn--bcher-kva.test', tenant: 'acme' },
+    { name: 'suspended.test', tenant: 'gone' },
+  ],
+  tenants: [
+    { name: 'acme', state: 'active' },
+    { name: 'gone', state: 'suspended' },
+  ],
+  limits: { messageSize: 1_000_000, recipients: 5, errorsPerSession: 6 },
+});
+
+/** Accepts every recipient it is asked about. */
+export function acceptAll(request: EvaluateRequest, plan = ContentPlan.NONE): PolicyAnswer {
+  const asked = request.facts?.recipients.filter((recipient) => recipient.asked) ?? [];
+  return {
+    kind: 'verdict',
+    verdict: EvaluateResponse.fromPartial({
+      sessionId: request.sessionId,
+      sequence: request.sequence,
+      recipients: asked.map(({ address }) => ({ address, decision: { action: 1 } })),
+      contentPlan: plan,
+    }),
+  };
+}
+
+export class Doubles {
+  readonly stored: StoredMessage[] = [];
+  readonly events: RecordedEvent[] = [];
+  readonly asked: EvaluateRequest[] = [];
+  readonly logins: CredentialQuestion[] = [];
+  readonly ended: string[] = [];
+  snapshot: ReturnType<typeof compileSnapshot> | undefined = compileSnapshot(testSnapshot);
+  evaluate: (request: EvaluateRequest) => PolicyAnswer | Promise<PolicyAnswer> = (request) => acceptAll(request);
+  verify: (question: CredentialQuestion) => CredentialAnswer = ({ username, parameters }) =>
+    username === 'user@example.test' && parameters.password?.toString() === 'secret'
+      ? { kind: 'verified', user: 'user@example.test', tenant: 'acme', cached: false }
+      : { kind: 'denied', reason: 'wrong password' };
+  spoolResult: SpoolResult = { kind: 'stored' };
+  opening: () => Opening = () => ({ kind: 'admitted', release: () => this.released++ });
+  released = 0;
+  draining = false;
+  overloaded: string | undefined;
+  aborted = 0;
+
+  /** Fields of a snapshot, partial ones allowed, over the test's own. */
+  setSnapshot(change: object): void {
+    this.snapshot = compileSnapshot(Snapshot.fromPartial({ ...testSnapshot, ...change }));
+  }
+
+  services(settings: Partial<SessionSettings> = {}): SessionServices {
+    const { inlineLimit } = { ...defaultSessionSettings, ...settings };
+    return {
+      clock: systemClock,
+      ids: createUlidSource(systemClock, systemRandom),
+      settings: { ...defaultSessionSettings, podName: 'edge-test', ...settings },
+      snapshot: () => this.snapshot,
+      isDraining: () => this.draining,
+      overload: () => this.overloaded,
+      journal: { record: (event, _session, facts) => void this.events.push({ event, facts }) },
+      credentials: {
+        verify: async (question) => {
+          this.logins.push(question);
+          return this.verify(question);
+        },
+      },
+      policy: {
+        evaluate: async (request) => {
+          this.asked.push(request);
+          return this.evaluate(request);
+        },
+        content: (request) => {
+          const parts: Buffer[] = [];
+          return {
+            write: (content) => void parts.push(Buffer.from(content)),
+            finish: async (size) => {
+              const whole = { ...request, content: Buffer.concat(parts), contentSize: size };
+              this.asked.push(whole);
+              return this.evaluate(whole);
+            },
+            cancel: () => undefined,
+          };
+        },
+        end: (sessionId) => void this.ended.push(sessionId),
+      },
+      spool: {
+        open: () => {
+          const parts: Buffer[] = [];
+          let size = 0;
+          return {
+            get isLarge() {
+              return size > inlineLimit;
+            },
+            write: (content) => {
+              size += content.length;
+              parts.push(Buffer.from(content));
+              return undefined;
+            },
+            head: () => Buffer.concat(parts),
+            commit: async (envelope) => {
+              if (this.spoolResult.kind === 'stored') this.stored.push({ envelope, body: Buffer.concat(parts) });
+              return this.spoolResult;
+            },
+            abort: () => void this.aborted++,
+          };
+        },
+      },
+    };
+  }
+
+  listen(options: Partial<ListenerOptions> = {}, settings: Partial<SessionSettings> = {}): Promise<Listener> {
+    const context: ListenerContext = {
+      services: this.services(settings),
+      tls: testCertificate,
+      admit: async () => this.opening(),
+      onProxyFailure: (_listener, peer, reason) =>
+        void this.events.push({ event: 'edge.session.refused', facts: { detail: { peer, reason } } }),
+      onSessionClosed: () => undefined,
+      traceparent: () => '00-00000000000000000000000000000001-0000000000000001-00',
+    };
+    return openListener(
+      { name: 'mx', role: 'mx', host: '127.0.0.1', port: 0, proxyProtocol: false, ...options },
+      context,
+    );
+  }
+}
+
+/** A raw client: what it sends is exactly the bytes given. */
+export class RawClient {
+  #socket: Socket;
+  #received = '';
+  #closed = false;
+  #wake: (() => void) | undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#attach(socket);
+  }
+
+  static open(port: number, tls = false): Promise<RawClient> {
+    return new Promise((resolve, reject) => {
+      const socket = tls
+        ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+        : connect({ port, host: '127.0.0.1' });
+      socket.once(tls ? 'secureConnect' : 'connect', () => resolve(new RawClient(socket)));
+      socket.once('error', reject);
+    });
+  }
+
+  #attach(socket: Socket): void {
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => {
+      this.#received += chunk.toString('utf8');
+      this.#wake?.();
+    });
+    const over = (): void => {
+      this.#closed = true;
+      this.#wake?.();
+    };
+    socket.on('close', over);
+    socket.on('end', over);
+    socket.on('error', over);
+  }
+
+  send(text: string | Buffer): void {
+    this.#socket.write(typeof text === 'string' ? Buffer.from(text, 'utf8') : text);
+  }
+
+  /** Bytes of one latin1 character each. */
+  sendBytes(text: string): void {
+    this.#socket.write(Buffer.from(text, 'latin1'));
+  }
+
+  /** The next reply, all its lines; undefined when the connection closed first. */
+  async reply(): Promise<string | undefined> {
+    for (;;) {
+      const match = /^(?:\d{3}-[^\r\n]*\r\n)*\d{3}(?: [^\r\n]*)?\r\n/.exec(this.#received);
+      if (match !== null) {
+        this.#received = this.#received.slice(match[0].length);
+        return match[0].trimEnd();
+      }
+      if (this.#closed) return undefined;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  async command(line: string): Promise<string | undefined> {
+    this.send(`${line}\r\n`);
+    return this.reply();
+  }
+
+  /** Resolves when the other side ended the connection. */
+  async closed(): Promise<true> {
+    while (!this.#closed) await new Promise<void>((resolve) => (this.#wake = resolve));
+    return true;
+  }
+
+  /** What came and was not read as a reply. */
+  get rest(): string {
+    return this.#received;
+  }
+
+  startTls(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const raw = this.#socket;
+      raw.removeAllListeners();
+      const socket = connectTls({ socket: raw, rejectUnauthorized: false });
+      socket.once('error', reject);
+      socket.once('secureConnect', () => {
+        this.#socket = socket;
+        this.#received = '';
+        this.#attach(socket);
+        resolve();
+      });
+    });
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}

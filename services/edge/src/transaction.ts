@@ -1,0 +1,89 @@
+/**
+ * One mail transaction: reverse-path, recipients, what policy said so far. A new object for every MAIL, so nothing of a refused or reset
+ * one is left over (RFC 5321 §4.1.1.5). Recipients keep their own DSN parameters; the same path given twice is one recipient (RFC 5321 §4.1.1.3).
+ */
+import type { RecipientClass } from '@postern/proto/mail/v1/envelope';
+import {
+  Action,
+  ContentPlan,
+  type Decision,
+  type EvaluateResponse,
+  type Finding,
+  type RecipientFacts,
+} from '@postern/proto/policy/v1/policy_service';
+import type { MailCommand, RcptCommand, Reply } from '@postern/smtp-core';
+
+export interface Recipient {
+  readonly address: string;
+  readonly tenant: string;
+  readonly recipientClass: RecipientClass;
+  readonly command: RcptCommand;
+  /** Deliver, quarantine, discard or hold, said at RCPT. */
+  readonly action: Action;
+  readonly expandsTo: readonly string[];
+}
+
+/** Policy refused the whole transaction: every later recipient hears the same. */
+export interface TransactionRefusal {
+  readonly reply: Reply;
+  readonly decidedBy: string;
+}
+
+const maxFindings = 256;
+
+export class Transaction {
+  readonly recipients: Recipient[] = [];
+  contentPlan: ContentPlan = ContentPlan.NONE;
+  findings: Finding[] = [];
+  senderAuthenticated = false;
+  unjudged = false;
+  judged = false;
+  refusal: TransactionRefusal | undefined;
+  /** Said about the message as a whole before its content was seen. */
+  action: Action = Action.ACCEPT;
+  readonly #known = new Set<string>();
+
+  constructor(
+    readonly queueId: string,
+    readonly mail: MailCommand,
+    /** Octets. */
+    public messageSize: number,
+    public maxRecipients: number,
+    readonly submittingTenant: string | undefined,
+  ) {}
+
+  has(address: string): boolean {
+    return this.#known.has(address);
+  }
+
+  add(recipient: Recipient): void {
+    this.#known.add(recipient.address);
+    this.recipients.push(recipient);
+  }
+
+  recipientFacts(asked: readonly Pick<Recipient, 'address' | 'tenant' | 'recipientClass'>[]): RecipientFacts[] {
+    const facts = (list: readonly Pick<Recipient, 'address' | 'tenant' | 'recipientClass'>[], isAsked: boolean) =>
+      list.map(({ address, tenant, recipientClass }) => ({ address, tenant, recipientClass, asked: isAsked }));
+    return [...facts(this.recipients, false), ...facts(asked, true)];
+  }
+
+  /** Takes over what a verdict says beyond its decisions. */
+  learn(verdict: EvaluateResponse): void {
+    if (verdict.contentPlan > this.contentPlan) this.contentPlan = verdict.contentPlan;
+    if (verdict.senderAuthenticated) this.senderAuthenticated = true;
+    this.findings = [...this.findings, ...verdict.findings].slice(0, maxFindings);
+    const { limits } = verdict;
+    if (limits !== undefined && limits.messageSize > 0) this.messageSize = limits.messageSize;
+    if (limits !== undefined && limits.recipients > 0) this.maxRecipients = limits.recipients;
+  }
+}
+
+/** DISCARD, QUARANTINE and HOLD outrank plain acceptance; the message's word outranks the recipient's only when it is stronger. */
+export function strongerAction(one: Action, other: Action): Action {
+  const rank = (action: Action): number =>
+    action === Action.DISCARD ? 3 : action === Action.HOLD ? 1 : action === Action.QUARANTINE ? 2 : 0;
+  return rank(one) >= rank(other) ? one : other;
+}
+
+export const actionOf = (decision: Decision | undefined): Action =>
+  decision === undefined || decision.action === Action.UNSPECIFIED ? Action.ACCEPT : decision.action;
