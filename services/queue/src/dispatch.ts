@@ -1,0 +1,170 @@
+/**
+ * Rows that are due into WORK: round-robin by weighted tenant, then lane, within each lane's window (design.md, step 6). Rows are taken with
+ * SKIP LOCKED, published with Msg-Id = item id, then marked in the same transaction; a crash between repeats the publish under the same id.
+ * Waiting mail follows the routes of the snapshot in use now. Invariant: a row is marked only when WORK has its item.
+ */
+import type { Clock } from '@postern/clock';
+import { failpoint } from '@postern/lifecycle';
+import { type Item, LaneClass, type Route, UnitKind } from '@postern/proto/mail/v1/item';
+import type { Publisher } from '@postern/stream';
+import { shareOut } from './fairness.js';
+import { groupNumber, itemId } from './item-id.js';
+import { recipientsPerItem } from './items.js';
+import type { LaneWindows } from './lanes.js';
+import { publishItem } from './placer.js';
+import type { PolicyInUse } from './policy-in-use.js';
+import type { Database, Transaction } from './store/database.js';
+import { type DueLane, dueLanes, markDispatched, postponeRows, type TakenRow, takeDue } from './store/rows.js';
+
+export interface DispatchParts {
+  readonly clock: Clock;
+  readonly database: Database;
+  readonly publisher: Publisher;
+  readonly windows: LaneWindows;
+  readonly policy: () => PolicyInUse;
+  readonly batch: number;
+  readonly onDispatched: (rows: number, items: number) => void;
+}
+
+export interface Dispatcher {
+  /** True: there is more to do now. */
+  round(): Promise<boolean>;
+  /** Lanes that had rows when last looked at. */
+  isWaiting(tenant: string, lane: string): boolean;
+}
+
+const lanesPerRound = 500;
+const rowsCountedPerLane = 200;
+/** A publish inside a transaction may not hold it long. */
+const publishDeadlineMs = 5_000;
+
+const start = { tenant: '', lane: '' };
+
+export function createDispatcher(parts: DispatchParts): Dispatcher {
+  let after = start;
+  let rounds = 0;
+  let seen = new Set<string>();
+  let seenBefore = new Set<string>();
+  const key = (tenant: string, lane: string): string => `${tenant}\n${lane}`;
+
+  const look = async (nowMs: number): Promise<DueLane[]> => {
+    const lanes = await parts.database.service((transaction) =>
+      dueLanes(transaction, after, nowMs, { lanes: lanesPerRound, rows: rowsCountedPerLane }),
+    );
+    for (const { tenant, lane } of lanes) seen.add(key(tenant, lane));
+    const last = lanes.at(-1);
+    after = last === undefined || lanes.length < lanesPerRound ? start : { tenant: last.tenant, lane: last.lane };
+    if (after === start) {
+      seenBefore = seen;
+      seen = new Set();
+    }
+    return lanes;
+  };
+  return {
+    isWaiting: (tenant, lane) => seenBefore.has(key(tenant, lane)) || seen.has(key(tenant, lane)),
+    async round() {
+      const policy = parts.policy();
+      const nowMs = parts.clock.now();
+      const lanes = await look(nowMs);
+      const demands = lanes
+        .filter(({ tenant, due }) => due > 0 && !policy.isSuspended(tenant))
+        .map(({ tenant, lane, due }) => ({ tenant, lane, wanted: Math.min(due, parts.windows.room(tenant, lane)) }));
+      const quotas = shareOut(demands, policy.weightOf, parts.batch, rounds++);
+      if (quotas.length === 0) return after !== start;
+      const taken = await parts.database.service((transaction) =>
+        dispatchRows(parts, policy, transaction, quotas, nowMs),
+      );
+      return after !== start || taken >= parts.batch;
+    },
+  };
+}
+
+async function dispatchRows(
+  parts: DispatchParts,
+  policy: PolicyInUse,
+  transaction: Transaction,
+  quotas: Parameters<typeof takeDue>[1],
+  nowMs: number,
+): Promise<number> {
+  const rows = await takeDue(transaction, quotas, nowMs);
+  const { items, unrouted } = itemsOf(rows, policy);
+  const sent = await Promise.all(
+    items.map(async (made) => {
+      const step = await publishItem(parts.publisher, made.item, publishDeadlineMs);
+      if (step.done) parts.windows.take(made.item.tenant, made.route.lane, 1);
+      return step.done ? made : undefined;
+    }),
+  );
+  failpoint('queue.after-dispatch-publish');
+  const placed = sent.filter((made) => made !== undefined);
+  const marks = placed.flatMap(({ rows: members, route }) =>
+    members.map(({ queueId, recipient }) => ({ queueId, recipient, lane: route.lane, pool: route.egressPool })),
+  );
+  await markDispatched(transaction, marks, nowMs);
+  await postponeRows(transaction, unrouted, nowMs + policy.schedule.firstMs);
+  parts.onDispatched(marks.length, placed.length);
+  // Nothing could be published: WORK is full or away. Pause instead of trying the same rows at once.
+  return placed.length === 0 && items.length > 0 ? 0 : rows.length;
+}
+
+interface MadeItem {
+  readonly item: Item;
+  readonly route: Route;
+  readonly rows: readonly TakenRow[];
+}
+
+interface Unrouted {
+  readonly queueId: string;
+  readonly recipient: string;
+  readonly reason: string;
+}
+
+/** Rows of one message, group, attempt and lane leave together. */
+export function itemsOf(
+  rows: readonly TakenRow[],
+  policy: PolicyInUse,
+): { readonly items: MadeItem[]; readonly unrouted: Unrouted[] } {
+  const groups = new Map<string, { route: Route; rows: TakenRow[] }[]>();
+  const unrouted: Unrouted[] = [];
+  for (const row of rows) {
+    const result = policy.router.route(row.tenant, row.recipient);
+    if (result.kind === 'unrouted') {
+      unrouted.push({ queueId: row.queueId, recipient: row.recipient, reason: result.reason });
+      continue;
+    }
+    const { route } = result;
+    const key = `${row.queueId}\n${row.group}\n${row.attempt}\n${route.egressPool}\n${route.lane}\n${route.domain}`;
+    const list = groups.get(key);
+    const last = list?.at(-1);
+    if (last !== undefined && last.rows.length < recipientsPerItem) last.rows.push(row);
+    else if (list !== undefined) list.push({ route, rows: [row] });
+    else groups.set(key, [{ route, rows: [row] }]);
+  }
+  const items: MadeItem[] = [];
+  for (const [key, list] of groups)
+    for (const { route, rows: members } of list) items.push(toItem(key, route, members));
+  return { items, unrouted };
+}
+
+function toItem(key: string, route: Route, rows: readonly TakenRow[]): MadeItem {
+  const sorted = [...rows].sort((a, b) => (a.recipient < b.recipient ? -1 : 1));
+  const [first] = sorted;
+  if (first === undefined) throw new RangeError('an item needs a recipient');
+  const attempt = first.attempt + 1;
+  const group = groupNumber([key, ...sorted.map(({ recipient }) => recipient)]);
+  const laneClass = first.item.unitKind === UnitKind.GENERATED ? LaneClass.DSN : route.laneClass;
+  return {
+    rows: sorted,
+    route,
+    item: {
+      ...first.item,
+      itemId: itemId(first.queueId, group, attempt),
+      group,
+      attempt,
+      route: { ...route, laneClass },
+      recipients: sorted.flatMap(({ item }) => item.recipients),
+      body: { place: { $case: 'bodyId', value: first.bodyId } },
+      delayNotified: sorted.every(({ delayNotified }) => delayNotified),
+    },
+  };
+}

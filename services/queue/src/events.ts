@@ -1,0 +1,38 @@
+/** Log events of the queue service, and the names of the trace events it writes. */
+import { defineEvents } from '@postern/telemetry';
+
+export const queueEvents = defineEvents('queue', {
+  'queue.message.accepted': 'A spooled message was expanded and routed; its items are in WORK or wait.',
+  'queue.message.parked': 'A message that cannot be worked on was copied to PARKED and acknowledged.',
+  'queue.intake.stalled':
+    'A stream would not take what intake made of a message; it is tried again and nothing is lost.',
+  'queue.consumer.failed': 'Taking from a stream failed; the loop goes on with back-off.',
+  'queue.store.lost': 'PostgreSQL does not answer: outcomes wait in the stream, first attempts go on.',
+  'queue.store.recovered': 'PostgreSQL answers again.',
+  'queue.store.migrated': 'Migrations of schema mail were applied.',
+  'queue.store.unbound':
+    'The database role is not bound by row-level security: isolation does not hold in the database.',
+  'queue.outcome.late': 'An outcome came for a recipient that had ended otherwise; the first final state stays.',
+  'queue.outcome.retried': 'A batch of outcomes could not be committed and is tried again.',
+  'queue.notice.suppressed': 'A failure is recorded without a DSN: the sender is not known to be the sender.',
+  'queue.notice.sent': 'A DSN was generated and queued.',
+  'queue.notice.failed': 'A DSN could not be generated now; it is tried again.',
+  'queue.rows.dispatched': 'Rows that were due went into WORK.',
+  'queue.lane.released': 'A destination delivers again: its waiting mail is due now.',
+  'queue.loop.failed': 'A background loop failed once; it goes on.',
+  'queue.body.removed': 'Bodies that nothing names any more were removed.',
+  'queue.ledger.orphaned': 'Units are open without a carrier for more than 5 minutes.',
+  'queue.operation.done': 'An operation on what waits was carried out.',
+  'queue.snapshot.applied': 'A new snapshot is in use.',
+  'queue.snapshot.refused': 'A snapshot needs a newer reader or cannot be read; the old one stays.',
+  'queue.stream.changed': 'The connection to NATS changed state.',
+  'queue.trace.dropped': 'Trace events could not be stored and were dropped.',
+  'queue.recipient.deferred': 'An attempt failed for now; the next one is scheduled.',
+  'queue.recipient.bounced': 'A recipient failed for good.',
+  'queue.recipient.expired': 'The lifetime of a message ended before it could be delivered.',
+  'queue.recipient.held': 'A recipient waits for an operator or a confirmation.',
+  'queue.recipient.quarantined': 'A recipient is in quarantine.',
+  'queue.recipient.operated': 'An operator or tenant held, released, retried, bounced or deleted a recipient.',
+});
+
+export type QueueEvent = keyof typeof queueEvents & string;

@@ -1,0 +1,97 @@
+/** Metrics of the queue service. Labels are closed sets; tenant only on ledger and waiting gauges, at most 1,000 values. */
+import { boundedLabel, type Metrics } from '@postern/telemetry';
+import { createdTerms, finalStates } from './unit-change.js';
+
+const openTerms = ['queued', 'deferred', 'held', 'quarantined'] as const;
+const loops = ['dispatch', 'expiry', 'notices', 'ledger', 'sweep', 'trace', 'pods', 'streams', 'bodies'] as const;
+export type LoopName = (typeof loops)[number];
+
+export function queueMetrics(metrics: Metrics) {
+  return {
+    accepted: metrics.counter({
+      name: 'postern_queue_messages_total',
+      help: 'Messages taken from SPOOL and placed.',
+    }),
+    intakeDuration: metrics.histogram({
+      name: 'postern_queue_intake_duration_seconds',
+      help: 'From taking a batch from SPOOL to its acknowledgement.',
+    }),
+    items: metrics.counter({
+      name: 'postern_queue_items_total',
+      help: 'Items made, by where they went: work = first attempt now, row = waits.',
+      labels: { to: ['work', 'row'] },
+    }),
+    parked: metrics.counter({
+      name: 'postern_queue_parked_total',
+      help: 'Messages copied to PARKED, by stream; an operator decides.',
+      labels: { stream: ['spool', 'outcomes'] },
+    }),
+    units: metrics.counter({
+      name: 'postern_queue_recipients_total',
+      help: 'Ledger units created and closed by this pod, by term.',
+      labels: { term: [...createdTerms, ...finalStates] },
+    }),
+    outcomeBatch: metrics.histogram({
+      name: 'postern_queue_outcome_batch_outcomes',
+      help: 'Outcomes committed in one transaction.',
+      buckets: [1, 5, 10, 25, 50, 100, 250, 500, 1000],
+    }),
+    commitDuration: metrics.histogram({
+      name: 'postern_queue_outcome_commit_duration_seconds',
+      help: 'Duration of one outcomes transaction.',
+    }),
+    late: metrics.counter({
+      name: 'postern_queue_outcomes_late_total',
+      help: 'Outcomes for recipients that had already ended otherwise.',
+    }),
+    storeAway: metrics.gauge({
+      name: 'postern_queue_store_away',
+      help: '1 while PostgreSQL does not answer: outcomes wait in the stream.',
+    }),
+    dispatched: metrics.counter({
+      name: 'postern_queue_rows_dispatched_total',
+      help: 'Rows put into WORK.',
+    }),
+    notices: metrics.counter({
+      name: 'postern_queue_notices_total',
+      help: 'Reports to senders, by kind and what became of them.',
+      labels: { kind: ['failure', 'delay', 'success'], result: ['sent', 'suppressed', 'failed'] },
+    }),
+    traceEvents: metrics.counter({
+      name: 'postern_queue_trace_events_total',
+      help: 'Trace events stored or dropped.',
+      labels: { result: ['stored', 'dropped'] },
+    }),
+    bodiesRemoved: metrics.counter({
+      name: 'postern_queue_bodies_removed_total',
+      help: 'Bodies removed: closed = the last recipient ended, swept = nothing named it.',
+      labels: { why: ['closed', 'swept'] },
+    }),
+    ledger: metrics.gauge({
+      name: 'postern_queue_ledger',
+      help: 'The conservation equation per tenant: created and closed terms from the counters, open terms counted from rows and streams.',
+      labels: { tenant: boundedLabel(1000), term: [...createdTerms, ...finalStates, ...openTerms, 'difference'] },
+    }),
+    orphans: metrics.gauge({
+      name: 'postern_queue_orphans',
+      help: 'Units open without a carrier for more than 5 minutes; must be 0.',
+    }),
+    waiting: metrics.gauge({
+      name: 'postern_queue_waiting_recipients',
+      help: 'Rows of what waits, by state.',
+      labels: { state: ['ready', 'deferred', 'held', 'quarantined', 'dispatched'] },
+    }),
+    loopFailures: metrics.counter({
+      name: 'postern_queue_loop_failures_total',
+      help: 'Failures of background loops; each goes on.',
+      labels: { loop: loops },
+    }),
+    loopDuration: metrics.histogram({
+      name: 'postern_queue_loop_duration_seconds',
+      help: 'Duration of one round of a background loop.',
+      labels: { loop: loops },
+    }),
+  };
+}
+
+export type QueueMetrics = ReturnType<typeof queueMetrics>;

@@ -1,0 +1,185 @@
+import { Disposition } from '@postern/proto/mail/v1/envelope';
+import type { Item } from '@postern/proto/mail/v1/item';
+import { Outcome, OutcomeBatch, OutcomeKind, RecipientResult } from '@postern/proto/mail/v1/outcome';
+import { spoolSubject } from '@postern/stream';
+import { expect, test } from 'vitest';
+import { envelope, forwardPath, newQueueId, withQueue } from './testing/ground.js';
+
+const queue = withQueue({ settings: { outcomeLinger: '5ms' } });
+
+const answer = (item: Item, kind: OutcomeKind, reply: Partial<RecipientResult> = {}): Outcome =>
+  Outcome.fromPartial({
+    kind,
+    queueId: item.queueId,
+    tenant: item.tenant,
+    attempt: item.attempt,
+    atMs: Date.now(),
+    recipients: item.recipients.map(({ address }) => RecipientResult.fromPartial({ address, ...reply })),
+    ...(kind === OutcomeKind.DELIVERED
+      ? {}
+      : { item: { ...item, body: { place: { $case: 'bodyId', value: item.queueId } } } }),
+  });
+
+const itemsOf = (queueId: string): Item[] => queue.ground.work.filter((item) => item.queueId === queueId);
+const unitsOf = async (queueId: string) =>
+  (await queue.ground.admin.query('SELECT * FROM mail.recipients WHERE queue_id = $1 ORDER BY recipient', [queueId]))
+    .rows;
+const rowsOf = async (queueId: string) =>
+  (await queue.ground.admin.query('SELECT * FROM mail.waiting WHERE queue_id = $1 ORDER BY recipient', [queueId])).rows;
+
+test('one message: into WORK inline, delivered, closed and counted once even when the outcome comes twice', async () => {
+  const { ground } = queue;
+  const message = envelope(['bob@acme.test']);
+  await ground.spool(message);
+  const [item] = await ground.until(
+    () => itemsOf(message.queueId),
+    (items) => items.length === 1,
+  );
+  expect(item).toMatchObject({
+    attempt: 1,
+    tenant: 'acme',
+    reversePath: 'alice@example.test',
+    route: { lane: 'main', domain: 'acme.test' },
+  });
+  expect(item?.body?.place?.$case).toBe('inline');
+  if (item === undefined) return;
+  const delivered = answer(item, OutcomeKind.DELIVERED);
+  await ground.outcomes(delivered);
+  await ground.outcomes(delivered, delivered);
+  await ground.until(
+    () => unitsOf(message.queueId),
+    ([unit]) => unit?.state === 'delivered' && unit?.unit_kind === 'accepted',
+  );
+  expect(await ground.counts()).toEqual({ accepted: 1, delivered: 1 });
+});
+
+test('an outcome may overtake the acceptance', async () => {
+  const { ground } = queue;
+  const before = await ground.counts();
+  const queueId = newQueueId();
+  const early = Outcome.fromPartial({
+    kind: OutcomeKind.DELIVERED,
+    queueId,
+    tenant: 'acme',
+    attempt: 1,
+    atMs: 1,
+    recipients: [{ address: 'x@acme.test' }],
+  });
+  await ground.outcomes(early);
+  await ground.until(
+    () => unitsOf(queueId),
+    ([unit]) => unit?.state === 'delivered',
+  );
+  await ground.outcomes(
+    Outcome.fromPartial({
+      kind: OutcomeKind.ACCEPTED,
+      queueId,
+      tenant: 'acme',
+      atMs: 1,
+      recipients: [{ address: 'x@acme.test' }],
+    }),
+  );
+  const [unit] = await ground.until(
+    () => unitsOf(queueId),
+    ([found]) => found?.unit_kind === 'accepted',
+  );
+  expect(unit?.state).toBe('delivered');
+  const after = await ground.counts();
+  expect(after.accepted).toBe((before.accepted ?? 0) + 1);
+  expect(after.delivered).toBe((before.delivered ?? 0) + 1);
+});
+
+test('fan-out, alias, duplicate, quarantine and discard are units with bodies in BODIES first', async () => {
+  const { ground } = queue;
+  const message = envelope([
+    forwardPath('team@acme.test', { expandsTo: ['a@acme.test', 'b@beta.test', 'c@acme.test'] }),
+    'c@acme.test',
+    forwardPath('spam@acme.test', { disposition: Disposition.QUARANTINE }),
+    forwardPath('sink@beta.test', { disposition: Disposition.DISCARD }),
+  ]);
+  await ground.spool(message);
+  await ground.until(
+    () => unitsOf(message.queueId),
+    (units) => units.length === 7,
+  );
+  expect(
+    (await unitsOf(message.queueId)).map(({ recipient, unit_kind, state }) => [recipient, unit_kind, state]),
+  ).toEqual([
+    ['a@acme.test', 'expanded', 'open'],
+    ['b@beta.test', 'expanded', 'open'],
+    ['c@acme.test', 'accepted', 'open'],
+    ['c@acme.test (via team@acme.test)', 'expanded', 'merged'],
+    ['sink@beta.test', 'accepted', 'discarded'],
+    ['spam@acme.test', 'accepted', 'open'],
+    ['team@acme.test', 'accepted', 'replaced'],
+  ]);
+  expect(await rowsOf(message.queueId)).toMatchObject([{ recipient: 'spam@acme.test', state: 'quarantined' }]);
+  const items = itemsOf(message.queueId);
+  expect(items.map(({ tenant, recipients }) => [tenant, recipients.map(({ address }) => address)])).toEqual(
+    expect.arrayContaining([
+      ['acme', ['c@acme.test']],
+      ['acme', ['a@acme.test']],
+      ['beta', ['b@beta.test']],
+    ]),
+  );
+  for (const item of items) expect(item.body?.place).toEqual({ $case: 'bodyId', value: message.queueId });
+  expect(await ground.bodies.stat(message.queueId)).toMatchObject({ size: 31 });
+});
+
+test('deferred becomes a row, is dispatched again when due, and its row goes when delivered', async () => {
+  const { ground } = queue;
+  const message = envelope(['late@acme.test']);
+  await ground.spool(message);
+  const [first] = await ground.until(
+    () => itemsOf(message.queueId),
+    (items) => items.length === 1,
+  );
+  if (first === undefined) throw new Error('no item');
+  await ground.bodies.put(message.queueId, Buffer.from('Subject: x\r\n\r\n'), Buffer.alloc(0));
+  await ground.outcomes(
+    answer(first, OutcomeKind.DEFERRED, { replyCode: 451, enhancedCode: '4.2.0', replyText: 'later' }),
+  );
+  const [row] = await ground.until(
+    () => rowsOf(message.queueId),
+    ([found]) => found?.state === 'deferred',
+  );
+  expect(row).toMatchObject({ attempt: 1, last_reply: '451 4.2.0 later', lane: 'main' });
+  expect(Number(row.due_at) - Date.now()).toBeGreaterThan(290_000);
+  await ground.admin.query('UPDATE mail.waiting SET due_at = 0 WHERE queue_id = $1', [message.queueId]);
+  const second = (
+    await ground.until(
+      () => itemsOf(message.queueId),
+      (items) => items.length === 2,
+    )
+  )[1];
+  expect(second).toMatchObject({ attempt: 2, body: { place: { $case: 'bodyId', value: message.queueId } } });
+  expect(await rowsOf(message.queueId)).toMatchObject([{ state: 'dispatched', attempt: 2, out: true }]);
+  if (second === undefined) return;
+  await ground.outcomes(answer(first, OutcomeKind.DEFERRED));
+  await ground.outcomes(answer(second, OutcomeKind.DELIVERED));
+  await ground.until(
+    () => rowsOf(message.queueId),
+    (rows) => rows.length === 0,
+  );
+  expect(await unitsOf(message.queueId)).toMatchObject([{ state: 'delivered', attempts: 2 }]);
+});
+
+test('what cannot be read is parked and ends nothing', async () => {
+  const { ground } = queue;
+  await ground.publisher.publish(spoolSubject('x'), Buffer.from([0xff, 0xff, 0xff]), { msgId: newQueueId() });
+  await ground.publisher.publish('outcomes.delivery', Buffer.from([0xff, 0xff, 0xff]), { msgId: newQueueId() });
+  const senseless = OutcomeBatch.encode({
+    outcomes: [Outcome.fromPartial({ queueId: 'q', tenant: 't', recipients: [{ address: 'a@b' }] })],
+  });
+  await ground.publisher.publish('outcomes.delivery', senseless.finish(), { msgId: newQueueId() });
+  await ground.until(
+    () => ground.telemetry.events('queue.message.parked').length,
+    (count) => count === 3,
+  );
+  const message = envelope(['still@acme.test']);
+  await ground.spool(message);
+  await ground.until(
+    () => itemsOf(message.queueId),
+    (items) => items.length === 1,
+  );
+});

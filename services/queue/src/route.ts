@@ -1,0 +1,86 @@
+/**
+ * Where a recipient's mail goes: the next hop of a hosted domain, else what the operator says about foreign mail (MX, or one named next hop).
+ * Pure over one snapshot; compiled once, asked per recipient, remembered per domain. Does not resolve MX: that is delivery's.
+ * Invariant: a tenant's domain is only ever sent to a next hop of that tenant or of the operator.
+ */
+import type { Snapshot } from '@postern/proto/config/v1/snapshot';
+import { LaneClass, Route } from '@postern/proto/mail/v1/item';
+
+export const systemTenant = 'system';
+const defaultPool = 'default';
+/** Domains remembered; forgotten as a whole when full. */
+const rememberedDomains = 50_000;
+
+export type RouteResult =
+  | { readonly kind: 'routed'; readonly route: Route }
+  /** No way out is configured: the mail waits until one is. */
+  | { readonly kind: 'unrouted'; readonly reason: string };
+
+export interface Router {
+  /** `tenant` owns the recipient; `address` is canonical. */
+  route(tenant: string, address: string): RouteResult;
+  /** Owner of a hosted domain. */
+  ownerOf(domain: string): string | undefined;
+}
+
+/** Lower-case domain of an address; the part after the last `@`, since quoted local parts may hold one (RFC 5321 §4.1.2). */
+export function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1).toLowerCase();
+}
+
+interface Hop {
+  readonly name: string;
+  readonly tenant: string;
+  readonly hosts: Route['nextHops'];
+  readonly egressPool: string;
+}
+
+export function createRouter(snapshot: Snapshot): Router {
+  const domains = new Map(snapshot.domains.map((domain) => [domain.name, domain]));
+  const hops = new Map<string, Hop>();
+  for (const hop of snapshot.nextHops) hops.set(`${hop.tenant}/${hop.name}`, hop);
+  const findHop = (tenant: string, name: string): Hop | undefined =>
+    hops.get(`${tenant}/${name}`) ?? hops.get(`/${name}`);
+  const toHop = (hop: Hop, laneClass: LaneClass, domain: string): RouteResult => ({
+    kind: 'routed',
+    route: Route.fromPartial({
+      laneClass,
+      lane: hop.name,
+      egressPool: hop.egressPool || defaultPool,
+      nextHops: hop.hosts,
+      domain,
+    }),
+  });
+  const decide = (domain: string): RouteResult => {
+    const hosted = domains.get(domain);
+    if (hosted !== undefined) {
+      const hop = findHop(hosted.tenant, hosted.nextHop);
+      return hop === undefined
+        ? { kind: 'unrouted', reason: `next hop ${hosted.nextHop || '(none)'} of ${domain} does not exist` }
+        : toHop(hop, LaneClass.LOCAL, domain);
+    }
+    if (snapshot.remoteDelivery) {
+      return {
+        kind: 'routed',
+        route: Route.fromPartial({ laneClass: LaneClass.REMOTE, lane: domain, egressPool: defaultPool, domain }),
+      };
+    }
+    const hop = findHop('', snapshot.defaultNextHop);
+    return hop === undefined
+      ? { kind: 'unrouted', reason: 'remote delivery is off and no default next hop exists' }
+      : toHop(hop, LaneClass.SMARTHOST, domain);
+  };
+  const remembered = new Map<string, RouteResult>();
+  return {
+    ownerOf: (domain) => domains.get(domain)?.tenant,
+    route(_tenant, address) {
+      const domain = domainOf(address);
+      const known = remembered.get(domain);
+      if (known !== undefined) return known;
+      if (remembered.size >= rememberedDomains) remembered.clear();
+      const decided = decide(domain);
+      remembered.set(domain, decided);
+      return decided;
+    },
+  };
+}

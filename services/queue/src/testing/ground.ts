@@ -1,0 +1,214 @@
+/** Real NATS and PostgreSQL with the engine over them, for integration tests of this service. The database role is bound by row-level security. */
+import { type BodyStore, createBodyStore } from '@postern/body-store';
+import { createUlidSource, seededRandom, systemClock, systemRandom } from '@postern/clock';
+import { loadConfig } from '@postern/config';
+import { Snapshot } from '@postern/proto/config/v1/snapshot';
+import { Disposition, Envelope, type ForwardPath } from '@postern/proto/mail/v1/envelope';
+import { Item } from '@postern/proto/mail/v1/item';
+import { type Outcome, OutcomeBatch } from '@postern/proto/mail/v1/outcome';
+import {
+  connectStreams,
+  consume,
+  createPublisher,
+  ensureStreams,
+  outcomesSubject,
+  type Publisher,
+  type StreamConnection,
+  spoolSubject,
+  workConsumer,
+} from '@postern/stream';
+import { captureTelemetry } from '@postern/telemetry/testing';
+import { withNats, withPostgres } from '@postern/testkit';
+import pg from 'pg';
+import { afterAll, beforeAll } from 'vitest';
+import { queueConfig } from '../config.js';
+import { createEngine, type Engine } from '../engine.js';
+import { compilePolicy } from '../policy-in-use.js';
+import { type Database, openDatabase } from '../store/database.js';
+import { migrate } from '../store/migrate.js';
+
+export const newQueueId = createUlidSource(systemClock, systemRandom);
+
+export const testSnapshot = (changes: Parameters<typeof Snapshot.fromPartial>[0] = {}): Snapshot =>
+  Snapshot.fromPartial({
+    version: 1,
+    readerVersion: 1,
+    hostname: 'mx.test',
+    domains: [
+      { name: 'acme.test', tenant: 'acme', nextHop: 'main' },
+      { name: 'beta.test', tenant: 'beta', nextHop: 'main' },
+    ],
+    tenants: [
+      { name: 'acme', state: 'active', weight: 1 },
+      { name: 'beta', state: 'active', weight: 1 },
+    ],
+    nextHops: [
+      { name: 'main', hosts: [{ host: '127.0.0.1', port: 2600 }] },
+      { name: 'mailbox', hosts: [{ host: '127.0.0.1', port: 2601 }] },
+    ],
+    defaultNextHop: 'mailbox',
+    ...changes,
+  });
+
+export const forwardPath = (address: string, changes: Partial<ForwardPath> = {}): ForwardPath => ({
+  address,
+  tenant: address.split('@')[1]?.split('.')[0] ?? 'system',
+  recipientClass: 1,
+  notify: [],
+  originalRecipient: '',
+  rendering: 0,
+  disposition: Disposition.DELIVER,
+  expandsTo: [],
+  ...changes,
+});
+
+export const envelope = (
+  recipients: readonly (string | ForwardPath)[],
+  changes: Parameters<typeof Envelope.fromPartial>[0] = {},
+): Envelope =>
+  Envelope.fromPartial({
+    queueId: newQueueId(),
+    sessionId: newQueueId(),
+    acceptedAtMs: systemClock.now(),
+    reversePath: 'alice@example.test',
+    forwardPaths: recipients.map((recipient) => (typeof recipient === 'string' ? forwardPath(recipient) : recipient)),
+    renderings: [{}],
+    size: 30,
+    body: { place: { $case: 'inline', value: Buffer.from('Subject: hello\r\n\r\nhow are you\r\n') } },
+    senderAuthenticated: true,
+    ...changes,
+  });
+
+export interface Ground {
+  readonly connection: StreamConnection;
+  readonly publisher: Publisher;
+  readonly bodies: BodyStore;
+  readonly database: Database;
+  readonly engine: Engine;
+  /** Superuser, past row-level security. */
+  readonly admin: pg.Client;
+  readonly telemetry: ReturnType<typeof captureTelemetry>;
+  /** Items taken from WORK and not yet answered, in order of arrival. */
+  readonly work: Item[];
+  spool(message: Envelope): Promise<void>;
+  outcomes(...outcomes: Outcome[]): Promise<void>;
+  /** Waits until the query gives this. */
+  until<T>(look: () => Promise<T> | T, good: (value: T) => boolean): Promise<T>;
+  policy: ReturnType<typeof compilePolicy>;
+  counts(): Promise<Record<string, number>>;
+}
+
+export interface GroundOptions {
+  readonly settings?: Record<string, unknown>;
+}
+
+const deadlineMs = 15_000;
+
+export function withQueue(options: GroundOptions = {}): {
+  readonly ground: Ground;
+  readonly postgres: ReturnType<typeof withPostgres>;
+} {
+  const nats = withNats();
+  const postgres = withPostgres();
+  let ground: Ground | undefined;
+  let close: (() => Promise<void>) | undefined;
+  beforeAll(async () => {
+    const admin = new pg.Client({ connectionString: postgres.adminUrl });
+    admin.on('error', () => undefined);
+    await admin.connect();
+    await admin.query("CREATE ROLE queue LOGIN PASSWORD 'queue'");
+    await admin.query('GRANT CREATE ON DATABASE postgres TO queue');
+    const connection = await connectStreams({ servers: [nats.url], user: 'queue', password: '' });
+    await ensureStreams(connection, { replicas: 1, egressPools: ['default'] });
+    const database = openDatabase({
+      url: `postgres://queue:queue@127.0.0.1:${postgres.port}/postgres`,
+      connections: 6,
+      onError: () => undefined,
+    });
+    await migrate(database);
+    const bodies = await createBodyStore(connection, systemClock);
+    const publisher = createPublisher(connection, systemClock);
+    const telemetry = captureTelemetry('queue');
+    const { queue: settings } = loadConfig(queueConfig, {
+      env: {},
+      argv: Object.entries(options.settings ?? {}).flatMap(([name, value]) => ['--set', `queue.${name}=${value}`]),
+    });
+    const work: Item[] = [];
+    const taker = consume(
+      connection,
+      systemClock,
+      workConsumer('default'),
+      { maxInFlight: 1000, maxBatch: 1, onError: () => undefined },
+      async (batch) => {
+        for (const message of batch) {
+          work.push(Item.decode(message.data));
+          message.ack();
+        }
+      },
+    );
+    const made: Ground = {
+      connection,
+      publisher,
+      bodies,
+      database,
+      admin,
+      telemetry,
+      work,
+      policy: compilePolicy(testSnapshot()),
+      engine: createEngine({
+        clock: systemClock,
+        random: seededRandom(1),
+        connection,
+        bodies,
+        database,
+        policy: () => made.policy,
+        telemetry,
+        settings,
+        migrated: Promise.resolve(),
+      }),
+      async spool(message) {
+        const stored = await publisher.publish(spoolSubject(message.queueId), Envelope.encode(message).finish(), {
+          msgId: message.queueId,
+        });
+        if (stored.kind !== 'stored') throw new Error(stored.reason);
+      },
+      async outcomes(...outcomes) {
+        await publisher.publish(outcomesSubject('delivery'), OutcomeBatch.encode({ outcomes }).finish(), {
+          msgId: newQueueId(),
+        });
+      },
+      async until(look, good) {
+        const end = systemClock.now() + deadlineMs;
+        for (;;) {
+          const value = await look();
+          if (good(value)) return value;
+          if (systemClock.now() > end) throw new Error(`still ${JSON.stringify(value)} after ${deadlineMs} ms`);
+          await systemClock.sleep(20);
+        }
+      },
+      async counts() {
+        const { rows } = await admin.query('SELECT term, sum(count)::int AS count FROM mail.ledger GROUP BY term');
+        return Object.fromEntries(rows.map(({ term, count }) => [term, count]));
+      },
+    };
+    made.engine.start();
+    ground = made;
+    close = async () => {
+      await made.engine.drain();
+      await taker.stop();
+      await database.close();
+      await admin.end().catch(() => undefined);
+      await connection.close();
+    };
+  }, 180_000);
+  afterAll(async () => {
+    await close?.();
+  }, 60_000);
+  return {
+    postgres,
+    get ground() {
+      if (ground === undefined) throw new Error('the ground is laid in beforeAll; use it inside a test');
+      return ground;
+    },
+  };
+}

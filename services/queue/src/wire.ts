@@ -1,0 +1,116 @@
+/** The whole dependency graph of the queue service in reading order. Nothing listens here; `start` connects and takes mail. */
+import { createBodyStore } from '@postern/body-store';
+import { type Clock, systemClock, systemRandom } from '@postern/clock';
+import { formatHostPort, readSecret } from '@postern/config';
+import type { Service } from '@postern/lifecycle';
+import { connectStreams, openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
+import type { Telemetry } from '@postern/telemetry';
+import type { QueueConfig } from './config.js';
+import { createEngine, type Engine } from './engine.js';
+import type { QueueEvent } from './events.js';
+import { compilePolicy, type PolicyInUse } from './policy-in-use.js';
+import { type Database, openDatabase } from './store/database.js';
+import { migrate } from './store/migrate.js';
+
+type QueueTelemetry = Telemetry<QueueEvent>;
+
+const optionalSecret = (path: string | undefined): Promise<string | undefined> =>
+  path === undefined ? Promise.resolve(undefined) : readSecret(path);
+
+async function connectDatabase(config: QueueConfig['database'], log: QueueTelemetry['log']): Promise<Database> {
+  const password = await optionalSecret(config.passwordFile);
+  const tlsCa = await optionalSecret(config.tlsCaFile);
+  return openDatabase({
+    url: config.url,
+    ...(password === undefined ? {} : { password }),
+    ...(tlsCa === undefined ? {} : { tlsCa }),
+    connections: config.connections,
+    onError: (error) => log.warn('queue.store.lost', { reason: error.message }),
+  });
+}
+
+async function connectNats(config: QueueConfig['nats'], log: QueueTelemetry['log']): Promise<StreamConnection> {
+  const tlsCa = await optionalSecret(config.tlsCaFile);
+  return connectStreams({
+    servers: config.servers.map(formatHostPort),
+    user: 'queue',
+    password: (await optionalSecret(config.passwordFile)) ?? '',
+    ...(tlsCa === undefined ? {} : { tlsCa }),
+    onState: (state, detail) => log.warn('queue.stream.changed', { state, detail }),
+  });
+}
+
+const migratePauseMs = 2_000;
+
+/** PostgreSQL may be away at start: mail goes on, rows wait. The schema is brought up to date as soon as it is there. */
+async function migrateWhenThere(
+  database: Database,
+  clock: Clock,
+  log: QueueTelemetry['log'],
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const applied = await migrate(database);
+      const unbound = await database.unboundRole();
+      if (unbound !== '') log.warn('queue.store.unbound', { role: unbound });
+      if (applied.length > 0) log.info('queue.store.migrated', { applied });
+      return;
+    } catch (error) {
+      log.error('queue.store.lost', { error });
+      await clock.sleep(migratePauseMs, signal).catch(() => undefined);
+    }
+  }
+}
+
+export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
+  const { log } = telemetry;
+  const clock = systemClock;
+  const stopping = new AbortController();
+  let connection: StreamConnection | undefined;
+  let database: Database | undefined;
+  let watch: SnapshotWatch | undefined;
+  let engine: Engine | undefined;
+  let policy: PolicyInUse | undefined;
+
+  return {
+    name: 'queue',
+    async start() {
+      connection = await connectNats(config.nats, log);
+      database = await connectDatabase(config.database, log);
+      const bodies = await createBodyStore(connection, clock);
+      const first = Promise.withResolvers<PolicyInUse>();
+      watch = watchSnapshot(await openBucket(connection, clock, 'CONFIG'), {
+        onSnapshot: (snapshot) => {
+          policy = compilePolicy(snapshot);
+          first.resolve(policy);
+          log.info('queue.snapshot.applied', { version: snapshot.version });
+        },
+        onRefused: (reason) => log.error('queue.snapshot.refused', { reason }),
+      });
+      const parts = { clock, random: systemRandom, connection, bodies, database, telemetry, settings: config.queue };
+      const migrated = migrateWhenThere(database, clock, log, stopping.signal);
+      void first.promise.then((initial) => {
+        if (stopping.signal.aborted) return;
+        engine = createEngine({ ...parts, policy: () => policy ?? initial, migrated });
+        engine.start();
+      });
+    },
+    async drain() {
+      stopping.abort();
+      await engine?.drain();
+    },
+    async stop() {
+      stopping.abort();
+      watch?.stop();
+      await database?.close();
+      await connection?.close();
+    },
+    ready() {
+      const reasons: string[] = [];
+      if (connection?.state() !== 'connected') reasons.push('not connected to NATS');
+      if (policy === undefined) reasons.push('no snapshot yet');
+      return { ok: reasons.length === 0, reasons };
+    },
+  };
+}
