@@ -1,3 +1,5 @@
+export { type DebianFetch, fetchDebian } from './servers/fetch-debian.js';
+export { findOnPath } from './servers/find-binary.js';
 export { freePort, portIsFree } from './servers/free-port.js';
 export {
   ensureNats,
@@ -23,5 +25,5 @@ export {
   startRedis,
 } from './servers/redis.js';
 export { type Exit, type RunningServer, type ServerCommand, startServer } from './servers/running-server.js';
-export { defaultCacheDir } from './servers/server-cache.js';
+export { type ServerCache, sharedCache } from './servers/server-cache.js';
 export { explainSystemError, SetupError, systemErrorCode } from './setup-error.js';

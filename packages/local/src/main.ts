@@ -35,7 +35,8 @@ async function run(options: StartOptions): Promise<number> {
   const cluster = await Cluster.plan({
     start: options,
     folder,
-    cacheDir: defaultCacheDir(),
+    // Fetched into the data folder, unless a cache of this user has it already.
+    cache: { dir: process.env.POSTERN_CACHE_DIR || folder.cache, alsoLookIn: [defaultCacheDir()] },
     environment: process.env,
     say,
     now: () => new Date(systemClock.now()),

@@ -5,7 +5,7 @@
 import { ensureNats } from './servers/nats.js';
 import { ensurePostgres } from './servers/postgres.js';
 import { ensureRedis } from './servers/redis.js';
-import { defaultCacheDir } from './servers/server-cache.js';
+import { sharedCache } from './servers/server-cache.js';
 import { SetupError } from './setup-error.js';
 
 const progress = (line: string) => {
@@ -13,11 +13,7 @@ const progress = (line: string) => {
 };
 
 try {
-  await Promise.all([
-    ensureNats(defaultCacheDir(), progress),
-    ensureRedis(defaultCacheDir(), progress),
-    ensurePostgres(),
-  ]);
+  await Promise.all([ensureNats(sharedCache(), progress), ensureRedis(sharedCache(), progress), ensurePostgres()]);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   process.stderr.write(`postern: ${error.message}\n`);

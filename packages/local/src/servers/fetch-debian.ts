@@ -59,6 +59,8 @@ async function prepareApt(folder: string, mirror: AptMirror, suite: string): Pro
     'APT::Sandbox::User=',
     'Acquire::Languages=none',
     'Acquire::Retries=2',
+    // Without this an index that could not be fetched is only a warning.
+    'APT::Update::Error-Mode=any',
     'Acquire::http::Timeout=20',
     'Acquire::https::Timeout=20',
   ];

@@ -9,7 +9,7 @@ import { SetupError } from '../setup-error.js';
 import { fetchDebian } from './fetch-debian.js';
 import { atLeast, findOnPath, programVersion } from './find-binary.js';
 import { type LaunchControl, launchControl, type RunningServer, startServer } from './running-server.js';
-import { cached, defaultCacheDir } from './server-cache.js';
+import { cached, firstFound, foldersOf, type ServerCache, sharedCache } from './server-cache.js';
 
 /** The first version whose `sync_interval: always` holds. */
 export const natsFloor = '2.10.27';
@@ -23,16 +23,17 @@ async function usableNats(path: string): Promise<string | undefined> {
 
 /** Path of a nats-server of at least the floor: PATH, the cache, or the Debian package unpacked into the cache. */
 export async function ensureNats(
-  cacheDir: string = defaultCacheDir(),
+  cache: ServerCache = sharedCache(),
   progress: (line: string) => void = () => {},
 ): Promise<string> {
   const installed = await findOnPath('nats-server');
   if (installed !== undefined && (await usableNats(installed)) !== undefined) return installed;
-  const target = join(cacheDir, 'nats-server');
+  const folders = foldersOf(cache, 'nats-server');
+  const target = join(cache.dir, 'nats-server');
   const path = await cached(
-    cacheDir,
+    cache,
     'nats-server',
-    () => findIn(target),
+    () => firstFound(folders, findIn),
     () =>
       fetchDebian(
         {

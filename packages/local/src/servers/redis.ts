@@ -8,7 +8,7 @@ import { SetupError } from '../setup-error.js';
 import { fetchDebian } from './fetch-debian.js';
 import { atLeast, findOnPath, programVersion } from './find-binary.js';
 import { type LaunchControl, launchControl, type RunningServer, startServer } from './running-server.js';
-import { cached, defaultCacheDir } from './server-cache.js';
+import { cached, firstFound, foldersOf, type ServerCache, sharedCache } from './server-cache.js';
 import { askOnce } from './tcp-dialogue.js';
 
 /** The first version with ACL selectors on pub/sub channels and the script behaviour we rely on. */
@@ -29,7 +29,7 @@ async function usable(path: string, env: Readonly<Record<string, string>>): Prom
 
 /** A redis-server of at least the floor: PATH, the cache, or the distribution's own package unpacked into the cache. */
 export async function ensureRedis(
-  cacheDir: string = defaultCacheDir(),
+  cache: ServerCache = sharedCache(),
   progress: (line: string) => void = () => {},
 ): Promise<RedisBinary> {
   for (const name of ['redis-server', 'valkey-server']) {
@@ -37,11 +37,12 @@ export async function ensureRedis(
     const found = installed === undefined ? undefined : await usable(installed, {});
     if (found !== undefined) return found;
   }
-  const target = join(cacheDir, 'redis');
+  const folders = foldersOf(cache, 'redis');
+  const target = join(cache.dir, 'redis');
   const fetched = await cached(
-    cacheDir,
+    cache,
     'redis',
-    () => findIn(target),
+    () => firstFound(folders, findIn),
     () =>
       fetchDebian(
         {

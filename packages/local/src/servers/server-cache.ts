@@ -16,9 +16,34 @@ export function defaultCacheDir(): string {
   return join(xdg !== undefined && xdg !== '' ? xdg : join(homedir(), '.cache'), 'postern');
 }
 
+/** Where to look for a fetched server, and where to fetch it into. */
+export interface ServerCache {
+  readonly dir: string;
+  /** Further caches that may have it already. */
+  readonly alsoLookIn: readonly string[];
+}
+
+export const sharedCache = (): ServerCache => ({ dir: defaultCacheDir(), alsoLookIn: [] });
+
+/** The folder `name` of the cache, then of the others. */
+export const foldersOf = (cache: ServerCache, name: string): string[] =>
+  [cache.dir, ...cache.alsoLookIn].map((dir) => join(dir, name));
+
+/** The first answer of `find` over the folders. */
+export async function firstFound<T>(
+  folders: readonly string[],
+  find: (folder: string) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  for (const folder of folders) {
+    const found = await find(folder);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 /** Answer `lookup`, and if it finds nothing run `fetch` under a lock between processes and look again. */
 export async function cached<T>(
-  cacheDir: string,
+  { dir: cacheDir }: ServerCache,
   name: string,
   lookup: () => Promise<T | undefined>,
   fetch: () => Promise<void>,

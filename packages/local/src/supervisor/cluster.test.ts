@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { processExists } from '../servers/folder-lock.js';
 import { freePort } from '../servers/free-port.js';
-import { defaultCacheDir } from '../servers/server-cache.js';
+import { sharedCache } from '../servers/server-cache.js';
 import { Cluster } from './cluster.js';
 import { type DataFolder, prepareDataFolder } from './data-folder.js';
 import { parseStartOptions } from './options.js';
@@ -57,7 +57,7 @@ async function cluster(args: readonly string[], said: string[] = []): Promise<Cl
   const made = await Cluster.plan({
     start: options,
     folder,
-    cacheDir: defaultCacheDir(),
+    cache: sharedCache(),
     environment: {},
     say: (line) => said.push(line),
     now: () => new Date(),

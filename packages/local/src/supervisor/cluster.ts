@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { portIsFree } from '../servers/free-port.js';
 import { startServer } from '../servers/running-server.js';
+import type { ServerCache } from '../servers/server-cache.js';
 import { demo, operatorSettings } from '../service-config/operator.js';
 import { readOverlay, writeOperatorSettings, writeServiceConfig } from '../service-config/write.js';
 import { SetupError } from '../setup-error.js';
@@ -28,7 +29,7 @@ const startOrder: readonly (readonly ServiceName[])[] = [['provisioning'], ['que
 export interface ClusterOptions {
   readonly start: StartOptions;
   readonly folder: DataFolder;
-  readonly cacheDir: string;
+  readonly cache: ServerCache;
   readonly environment: NodeJS.ProcessEnv;
   readonly say: (line: string) => void;
   readonly now: () => Date;
@@ -80,7 +81,7 @@ export class Cluster {
 
   /** Bring everything up; on failure the caller stops what has started. */
   async start(): Promise<void> {
-    const { folder, start, say, environment, cacheDir, now } = this.#options;
+    const { folder, start, say, environment, cache, now } = this.#options;
     const plan = this.#plan;
     const overlay = await readOverlay(start.configFile);
     const stores = await prepareStores(plan, environment);
@@ -98,7 +99,7 @@ export class Cluster {
     await writeOperatorSettings(context.operatorFile, operatorSettings(plan, start, demoPassword.file));
     for (const process of plan.services) await writeServiceConfig(context, process, overlay);
 
-    const parts = await infrastructureParts(plan, stores, cacheDir, say);
+    const parts = await infrastructureParts(plan, stores, cache, say);
     this.#refuseWhenStopping();
     say(`starting ${parts.map((part) => part.name).join(', ')}`);
     for (const { launch, ...describe } of parts) {

@@ -8,6 +8,7 @@ import { ensureNats, startNats } from '../servers/nats.js';
 import { startPostgres } from '../servers/postgres.js';
 import { ensureRedis, startRedis } from '../servers/redis.js';
 import { type LaunchControl, type RunningServer, startServer } from '../servers/running-server.js';
+import type { ServerCache } from '../servers/server-cache.js';
 import { rotateLog } from './data-folder.js';
 import type { ClusterPlan } from './plan.js';
 import type { Stores } from './stores.js';
@@ -67,13 +68,13 @@ function mailboxPart(plan: ClusterPlan): InfrastructurePart {
 export async function infrastructureParts(
   plan: ClusterPlan,
   stores: Stores,
-  cacheDir: string,
+  cache: ServerCache,
   progress: (line: string) => void,
 ): Promise<InfrastructurePart[]> {
   const parts: InfrastructurePart[] = [mailboxPart(plan)];
   const { authorization } = stores.nats;
   if (authorization !== undefined) {
-    const binary = await ensureNats(cacheDir, progress);
+    const binary = await ensureNats(cache, progress);
     const options = {
       dir: plan.folder.nats,
       port: plan.natsPort,
@@ -93,7 +94,7 @@ export async function infrastructureParts(
   }
   const { aclFile } = stores.redis;
   if (aclFile !== undefined) {
-    const binary = await ensureRedis(cacheDir, progress);
+    const binary = await ensureRedis(cache, progress);
     const options = { dir: plan.folder.redis, port: plan.redisPort, aclFile, binary };
     parts.push({
       name: 'redis',
