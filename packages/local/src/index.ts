@@ -25,5 +25,5 @@ export {
   startRedis,
 } from './servers/redis.js';
 export { type Exit, type RunningServer, type ServerCommand, startServer } from './servers/running-server.js';
-export { type ServerCache, sharedCache } from './servers/server-cache.js';
+export { cached, type ServerCache, sharedCache } from './servers/server-cache.js';
 export { explainSystemError, SetupError, systemErrorCode } from './setup-error.js';

@@ -34,8 +34,14 @@ const neverFetched = new Set([
   'adduser',
   'lsb-base',
   'procps',
+  'cpio',
   'debconf',
+  'dpkg',
+  'e2fsprogs',
   'init-system-helpers',
+  'netbase',
+  'perl',
+  'ssl-cert',
   'sysvinit-utils',
 ]);
 

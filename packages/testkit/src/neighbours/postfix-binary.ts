@@ -1,0 +1,26 @@
+/** Debian's or Ubuntu's Postfix, unpacked without installing: where it is and the environment its programs need. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ensureUnpacked, libraryPath } from './unpacked.js';
+
+export interface PostfixBinary {
+  readonly tree: string;
+  /** Must reach every daemon; main.cf names these in import_environment. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export async function ensurePostfix(cacheDir?: string): Promise<PostfixBinary> {
+  const tree = await ensureUnpacked(
+    { name: 'postfix', packages: ['postfix', 'libsasl2-modules'], witness: 'usr/lib/postfix/sbin/master' },
+    cacheDir,
+  );
+  const names = await readdir(join(tree, 'usr/lib'), { recursive: true });
+  const plugins = names.find((name) => name.endsWith('/sasl2') || name === 'sasl2');
+  return {
+    tree,
+    env: {
+      LD_LIBRARY_PATH: await libraryPath(tree),
+      ...(plugins === undefined ? {} : { SASL_PATH: join(tree, 'usr/lib', plugins) }),
+    },
+  };
+}
