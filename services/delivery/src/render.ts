@@ -1,15 +1,31 @@
 /**
  * The bytes of an item as they leave: header edits applied while streaming, the body never rewritten (design.md, path step 4). An inline body
- * is edited in memory; one in BODIES streams through with only its header section held. Each call starts from the beginning.
+ * is edited in memory; one in BODIES streams through with only its header section held. Signatures (`signing.ts`) cover the edited message.
  */
 import type { BodyStore } from '@postern/body-store';
-import { applyHeaderEdits, editHeaders, findBodyOffset, type HeaderEdit } from '@postern/mail-message';
+import type { Clock } from '@postern/clock';
+import { DkimSigner, type SigningKey } from '@postern/mail-auth';
+import {
+  applyHeaderEdits,
+  editHeaders,
+  findBodyOffset,
+  type HeaderEdit,
+  type HeaderField,
+  readHeaderSection,
+} from '@postern/mail-message';
 import { HeaderEditKind, type HeaderEdit as WireEdit } from '@postern/proto/mail/v1/envelope';
 import type { Item } from '@postern/proto/mail/v1/item';
+import type { Signing } from './signing.js';
 import type { RenderedMessage } from './transport.js';
 
+export type Prepared =
+  /** `open` gives the bytes from the beginning, once per host tried. */
+  | { readonly kind: 'ready'; readonly open: () => RenderedMessage }
+  /** Not now: a key that must sign cannot be opened. */
+  | { readonly kind: 'later'; readonly reason: string };
+
 export interface Renderer {
-  render(item: Item): Promise<RenderedMessage>;
+  prepare(item: Item): Promise<Prepared>;
 }
 
 function toEdit(edit: WireEdit): HeaderEdit | undefined {
@@ -33,21 +49,84 @@ function toEdit(edit: WireEdit): HeaderEdit | undefined {
 const editsOf = (item: Item): HeaderEdit[] =>
   (item.rendering?.edits ?? []).map(toEdit).filter((edit) => edit !== undefined);
 
-export function createRenderer(bodies: BodyStore): Renderer {
+export interface RendererOptions {
+  readonly bodies: BodyStore;
+  readonly signing: Signing;
+  readonly clock: Clock;
+}
+
+/** Splits off the header section of a message in memory. */
+function split(bytes: Buffer): readonly [head: Buffer, body: Buffer] {
+  const offset = findBodyOffset(bytes, 0);
+  const end = offset === -1 ? bytes.length : offset;
+  return [bytes.subarray(0, end), bytes.subarray(end)];
+}
+
+export function createRenderer({ bodies, signing, clock }: RendererOptions): Renderer {
+  const sign = (fields: readonly HeaderField[], keys: readonly SigningKey[], body: Iterable<Buffer>): Buffer => {
+    const signer = new DkimSigner(fields, { keys, clock });
+    for (const chunk of body) signer.update(chunk);
+    return Buffer.from(signer.finish().join(''), 'latin1');
+  };
+
+  async function inMemory(item: Item, bytes: Buffer): Promise<Prepared> {
+    const [headBefore, body] = split(bytes);
+    const head = applyHeaderEdits(headBefore, editsOf(item));
+    const chunks = [head, body];
+    if (signing.concerns(item)) {
+      const { fields } = readHeaderSection(head);
+      const found = await signing.keysFor(item, fields);
+      if (found.kind === 'unavailable') return { kind: 'later', reason: found.reason };
+      if (found.kind === 'keys') chunks.unshift(sign(fields, found.keys, [body]));
+    }
+    const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    return { kind: 'ready', open: () => ({ size, chunks }) };
+  }
+
+  /** A body in BODIES is read once for its signature and once to be sent; never held whole. */
+  async function streamed(item: Item, bodyId: string): Promise<Prepared> {
+    const edits = editsOf(item);
+    const rendered = (): AsyncIterable<Buffer> => editHeaders(bodies.read(bodyId), edits);
+    if (!signing.concerns(item)) return { kind: 'ready', open: () => ({ size: item.size, chunks: rendered() }) };
+    let signer: DkimSigner | undefined;
+    for await (const chunk of rendered()) {
+      if (signer !== undefined) {
+        signer.update(chunk);
+        continue;
+      }
+      // The first piece of an edited message is its whole header section.
+      const [head, body] = split(chunk);
+      const { fields } = readHeaderSection(head);
+      const found = await signing.keysFor(item, fields);
+      if (found.kind === 'unavailable') return { kind: 'later', reason: found.reason };
+      if (found.kind === 'none') break;
+      signer = new DkimSigner(fields, { keys: found.keys, clock });
+      signer.update(body);
+    }
+    const signatures = signer === undefined ? undefined : Buffer.from(signer.finish().join(''), 'latin1');
+    return {
+      kind: 'ready',
+      open: () => ({
+        size: item.size,
+        chunks: signatures === undefined ? rendered() : prefixed(signatures, rendered()),
+      }),
+    };
+  }
+
   return {
-    async render(item) {
-      const edits = editsOf(item);
+    prepare(item) {
       const replaced = item.rendering?.replacedBodyId ?? '';
       const place = item.body?.place;
       if (replaced === '' && place?.$case === 'inline') {
-        const bytes = Buffer.from(place.value.buffer, place.value.byteOffset, place.value.byteLength);
-        const offset = findBodyOffset(bytes, 0);
-        const end = offset === -1 ? bytes.length : offset;
-        const head = applyHeaderEdits(bytes.subarray(0, end), edits);
-        return { size: head.length + bytes.length - end, chunks: [head, bytes.subarray(end)] };
+        return inMemory(item, Buffer.from(place.value.buffer, place.value.byteOffset, place.value.byteLength));
       }
-      const bodyId = replaced === '' ? (place?.$case === 'bodyId' ? place.value : item.queueId) : replaced;
-      return { size: item.size, chunks: editHeaders(bodies.read(bodyId), edits) };
+      const spooled = place?.$case === 'bodyId' ? place.value : item.queueId;
+      return streamed(item, replaced === '' ? spooled : replaced);
     },
   };
+}
+
+async function* prefixed(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield first;
+  yield* rest;
 }

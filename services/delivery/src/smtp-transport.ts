@@ -168,7 +168,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): Transport {
   }
 
   async function transact(connection: SmtpConnection, attempt: Attempt): Promise<AttemptResult | 'stale'> {
-    const { outcomes } = await connection.send(messageOf(attempt.item, await attempt.open(), attempt.mayFinish));
+    const { outcomes } = await connection.send(messageOf(attempt.item, attempt.open(), attempt.mayFinish));
     const readings = outcomes.map(read);
     if (readings.some(({ kind }) => kind === 'fenced')) return { kind: 'fenced' };
     const failed = readings.find((reading) => reading.kind === 'failed');

@@ -33,7 +33,7 @@ export type AttemptResult =
 export interface Attempt {
   readonly item: Item;
   /** Called once per host tried: gives the rendered bytes from the beginning. */
-  readonly open: () => Promise<RenderedMessage>;
+  readonly open: () => RenderedMessage;
   readonly mayFinish: () => boolean;
 }
 

@@ -28,6 +28,7 @@ import { createPark } from './park.js';
 import { createRenderer } from './render.js';
 import { createRenewals } from './renewals.js';
 import { createSecrets, type Secrets } from './secrets.js';
+import { createSigning, type SigningDomain, signingDomains } from './signing.js';
 import { createSlots } from './slots.js';
 import { createSmtpTransport } from './smtp-transport.js';
 import { observeWorker } from './telemetry.js';
@@ -114,13 +115,16 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
       const resolver = new SwitchingResolver(clock, await dnsServersOf(config), (servers) =>
         createDnsClient({ clock, servers }),
       );
+      let domains: ReadonlyMap<string, SigningDomain> = new Map();
       watch = watchSnapshot(await openBucket(connection, clock, 'CONFIG'), {
         onSnapshot: (snapshot) => {
           if (config.delivery.dnsServers.length === 0) resolver.use(snapshot.dns?.servers ?? []);
+          domains = signingDomains(snapshot);
           log.info('delivery.snapshot.applied', { version: snapshot.version });
         },
         onRefused: (reason) => log.error('delivery.snapshot.refused', { reason }),
       });
+      const secrets = await secretsOf(config, connection);
       const bodies: BodyStore = await createBodyStore(connection, clock);
       const publisher = createPublisher(connection, clock);
       const observer = observeWorker(log, metrics);
@@ -147,7 +151,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
         hops: createHopFinder({
           resolver,
           random: systemRandom,
-          secrets: await secretsOf(config, connection),
+          secrets,
           mxPort: config.delivery.mxPort,
         }),
         outcomes: createOutcomeBatcher({
@@ -158,7 +162,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
           deadlineMs: outcomeDeadlineMs,
         }),
         park: createPark(publisher, observer),
-        renderer: createRenderer(bodies),
+        renderer: createRenderer({ bodies, clock, signing: createSigning(() => domains, secrets) }),
         renewals,
         transport,
         observer,

@@ -57,11 +57,13 @@ export function createWorker(parts: WorkerParts) {
     });
     if (found.kind === 'temporary') return without('temporary', 451, found.enhanced, found.text);
     if (found.kind === 'none') return without('permanent', found.code, found.enhanced, found.text);
+    const prepared = await parts.renderer.prepare(item);
+    if (prepared.kind === 'later') return without('temporary', 451, '4.3.0', prepared.reason);
     let last: (AttemptResult & { kind: 'unreachable' }) | undefined;
     for (const hop of found.hops) {
       const result = await parts.transport.attempt(hop, {
         item,
-        open: () => parts.renderer.render(item),
+        open: prepared.open,
         mayFinish: () => lease.isFresh(),
       });
       if (result.kind === 'fenced') return result;

@@ -70,6 +70,7 @@ export function planItems(
           traceparent: envelope.traceparent,
           senderAuthenticated: options.mayNotify,
           unitKind: first.kind,
+          submittingTenant: envelope.submittingTenant,
         }),
       });
     }

@@ -144,6 +144,16 @@ export interface Domain {
   validateRecipients: boolean;
   /** Address that takes unknown recipients; empty = none. */
   catchAll: string;
+  /** Keys that sign mail its tenant submits with this domain in From; every one makes a signature. */
+  dkimKeys: DkimKey[];
+}
+
+/** A DKIM signing key (RFC 6376). */
+export interface DkimKey {
+  /** Selector. */
+  selector: string;
+  /** Name of the sealed private key (PEM) in SECRETS. */
+  secret: string;
 }
 
 /** A tenant. */
@@ -1361,7 +1371,7 @@ export const Limits: MessageFns<Limits> = {
 };
 
 function createBaseDomain(): Domain {
-  return { name: "", tenant: "", nextHop: "", validateRecipients: false, catchAll: "" };
+  return { name: "", tenant: "", nextHop: "", validateRecipients: false, catchAll: "", dkimKeys: [] };
 }
 
 export const Domain: MessageFns<Domain> = {
@@ -1380,6 +1390,9 @@ export const Domain: MessageFns<Domain> = {
     }
     if (message.catchAll !== "") {
       writer.uint32(42).string(message.catchAll);
+    }
+    for (const v of message.dkimKeys) {
+      DkimKey.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1437,6 +1450,14 @@ export const Domain: MessageFns<Domain> = {
             message.catchAll = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.dkimKeys.push(DkimKey.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1468,6 +1489,11 @@ export const Domain: MessageFns<Domain> = {
         : isSet(object.catch_all)
         ? globalThis.String(object.catch_all)
         : "",
+      dkimKeys: globalThis.Array.isArray(object?.dkimKeys)
+        ? object.dkimKeys.map((e: any) => DkimKey.fromJSON(e))
+        : globalThis.Array.isArray(object?.dkim_keys)
+        ? object.dkim_keys.map((e: any) => DkimKey.fromJSON(e))
+        : [],
     };
   },
 
@@ -1488,6 +1514,9 @@ export const Domain: MessageFns<Domain> = {
     if (message.catchAll !== "") {
       obj.catchAll = message.catchAll;
     }
+    if (message.dkimKeys?.length) {
+      obj.dkimKeys = message.dkimKeys.map((e) => DkimKey.toJSON(e));
+    }
     return obj;
   },
 
@@ -1501,6 +1530,92 @@ export const Domain: MessageFns<Domain> = {
     message.nextHop = object.nextHop ?? "";
     message.validateRecipients = object.validateRecipients ?? false;
     message.catchAll = object.catchAll ?? "";
+    message.dkimKeys = object.dkimKeys?.map((e) => DkimKey.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDkimKey(): DkimKey {
+  return { selector: "", secret: "" };
+}
+
+export const DkimKey: MessageFns<DkimKey> = {
+  encode(message: DkimKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.selector !== "") {
+      writer.uint32(10).string(message.selector);
+    }
+    if (message.secret !== "") {
+      writer.uint32(18).string(message.secret);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DkimKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDkimKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.selector = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secret = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DkimKey {
+    return {
+      selector: isSet(object.selector) ? globalThis.String(object.selector) : "",
+      secret: isSet(object.secret) ? globalThis.String(object.secret) : "",
+    };
+  },
+
+  toJSON(message: DkimKey): unknown {
+    const obj: any = {};
+    if (message.selector !== "") {
+      obj.selector = message.selector;
+    }
+    if (message.secret !== "") {
+      obj.secret = message.secret;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DkimKey>, I>>(base?: I): DkimKey {
+    return DkimKey.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DkimKey>, I>>(object: I): DkimKey {
+    const message = createBaseDkimKey();
+    message.selector = object.selector ?? "";
+    message.secret = object.secret ?? "";
     return message;
   },
 };

@@ -267,6 +267,8 @@ export interface Item {
   unitKind: UnitKind;
   /** True when a delay notice was already sent. */
   delayNotified: boolean;
+  /** Tenant that submitted it (login or relay client); empty for incoming mail. Its domains may be signed for. */
+  submittingTenant: string;
 }
 
 /** One recipient of an item. */
@@ -332,6 +334,7 @@ function createBaseItem(): Item {
     senderAuthenticated: false,
     unitKind: 0,
     delayNotified: false,
+    submittingTenant: "",
   };
 }
 
@@ -393,6 +396,9 @@ export const Item: MessageFns<Item> = {
     }
     if (message.delayNotified !== false) {
       writer.uint32(152).bool(message.delayNotified);
+    }
+    if (message.submittingTenant !== "") {
+      writer.uint32(162).string(message.submittingTenant);
     }
     return writer;
   },
@@ -562,6 +568,14 @@ export const Item: MessageFns<Item> = {
             message.delayNotified = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.submittingTenant = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -633,6 +647,11 @@ export const Item: MessageFns<Item> = {
         : isSet(object.delay_notified)
         ? globalThis.Boolean(object.delay_notified)
         : false,
+      submittingTenant: isSet(object.submittingTenant)
+        ? globalThis.String(object.submittingTenant)
+        : isSet(object.submitting_tenant)
+        ? globalThis.String(object.submitting_tenant)
+        : "",
     };
   },
 
@@ -695,6 +714,9 @@ export const Item: MessageFns<Item> = {
     if (message.delayNotified !== false) {
       obj.delayNotified = message.delayNotified;
     }
+    if (message.submittingTenant !== "") {
+      obj.submittingTenant = message.submittingTenant;
+    }
     return obj;
   },
 
@@ -726,6 +748,7 @@ export const Item: MessageFns<Item> = {
     message.senderAuthenticated = object.senderAuthenticated ?? false;
     message.unitKind = object.unitKind ?? 0;
     message.delayNotified = object.delayNotified ?? false;
+    message.submittingTenant = object.submittingTenant ?? "";
     return message;
   },
 };
