@@ -1,0 +1,19 @@
+/** The bare library as a process of its own: smtp-server that drains each message and answers 250. Prints its port. Not Postern code. */
+import { SMTPServer } from 'smtp-server';
+
+const server = new SMTPServer({
+  authOptional: true,
+  disabledCommands: ['AUTH', 'STARTTLS'],
+  disableReverseLookup: true,
+  hideSTARTTLS: true,
+  logger: false,
+  onData(stream, _session, done) {
+    stream.on('end', () => done());
+    stream.resume();
+  },
+});
+const listening = server.listen(0, '127.0.0.1', () => {
+  const address = listening.address();
+  if (address !== null && typeof address === 'object') process.stdout.write(`${address.port}\n`);
+});
+process.on('SIGTERM', () => process.exit(0));

@@ -1,0 +1,54 @@
+/**
+ * The generator: a fixed number of sessions, each sending the next message as soon as the last one was answered. Counts and times; bounded by the
+ * number of messages. `new` opens a connection per message, `reuse` keeps it.
+ */
+import { buildMessage, SmtpSender } from '@postern/testkit/smtp';
+
+export interface ClosedLoop {
+  readonly port: number;
+  readonly sessions: number;
+  readonly messages: number;
+  readonly size: number;
+  readonly mode: 'new' | 'reuse';
+  readonly to: (number: number) => string;
+}
+
+export interface LoopResult {
+  readonly seconds: number;
+  /** Milliseconds, sorted: connect (or MAIL) to final reply. */
+  readonly latencies: Float64Array;
+  readonly refused: number;
+}
+
+export async function runClosedLoop(loop: ClosedLoop): Promise<LoopResult> {
+  const latencies = new Float64Array(loop.messages);
+  const data = buildMessage({ from: 'load@sender.test', to: loop.to(0), size: loop.size });
+  let next = 0;
+  let refused = 0;
+  const startedAt = performance.now();
+  const session = async (): Promise<void> => {
+    let sender: SmtpSender | undefined;
+    while (next < loop.messages) {
+      const number = next++;
+      const from = performance.now();
+      if (sender === undefined) {
+        sender = await SmtpSender.open({ port: loop.port });
+        await sender.greet();
+      }
+      const reply = await sender.send({ from: 'load@sender.test', to: [loop.to(number)], data });
+      latencies[number] = performance.now() - from;
+      if (reply.code !== 250) refused++;
+      if (loop.mode === 'new') {
+        await sender.quit();
+        sender = undefined;
+      }
+    }
+    await sender?.quit();
+  };
+  await Promise.all(Array.from({ length: loop.sessions }, session));
+  const seconds = (performance.now() - startedAt) / 1000;
+  return { seconds, latencies: latencies.sort(), refused };
+}
+
+export const percentile = (sorted: Float64Array, share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;

@@ -1,0 +1,51 @@
+/**
+ * `npm run bench`: our cluster beside the bare library and a relaying Postfix, interleaved, on the same machine in the same run. CPU counts all processes,
+ * NATS, Redis and PostgreSQL included. Only loopback is loaded; bounded by the number of messages.
+ */
+import { cpus, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { bare } from './peers/bare.js';
+import { postern, recipientOf } from './peers/postern.js';
+import { postfixRelay } from './peers/postfix.js';
+import { type Case, printTable, runTable } from './table.js';
+
+const { values } = parseArgs({
+  options: {
+    peers: { type: 'string', default: 'node-null,postfix-relay,postern' },
+    messages: { type: 'string', default: '4000' },
+    rounds: { type: 'string', default: '3' },
+    warmup: { type: 'string', default: '3000' },
+    cases: { type: 'string', default: 'reuse:20:10,new:20:10' },
+  },
+});
+const known = new Map(
+  [bare, postfixRelay, postern('relay'), postern('full')].map((factory) => [factory.name, factory]),
+);
+const factories = values.peers.split(',').map((name) => {
+  const factory = known.get(name);
+  if (factory === undefined) throw new Error(`unknown peer ${name}; known: ${[...known.keys()].join(', ')}`);
+  return factory;
+});
+const cases = values.cases.split(',').map((text): Case => {
+  const [mode, sessions, kib] = text.split(':');
+  return {
+    mode: mode === 'new' ? 'new' : 'reuse',
+    sessions: Number(sessions),
+    size: Number(kib) * 1024,
+    messages: Number(values.messages),
+  };
+});
+const { samples, idleMiB } = await runTable({
+  factories,
+  cases,
+  rounds: Number(values.rounds),
+  warmup: Number(values.warmup),
+  to: recipientOf,
+  say: (line) => console.error(line),
+});
+console.log(
+  `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`,
+);
+console.log(
+  printTable(samples, values.peers.includes('postfix-relay') ? 'postfix-relay' : (factories[0]?.name ?? ''), idleMiB),
+);

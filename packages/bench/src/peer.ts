@@ -1,0 +1,27 @@
+/** What the bench wants of a system under test: where it listens, which processes it is, and when it has finished what it took. */
+
+export interface Peer {
+  readonly name: string;
+  readonly port: number;
+  /** Roots of its process trees; asked anew for every measurement. */
+  pids(): Promise<readonly number[]>;
+  /** CPU seconds by part, for the table of where it goes; absent = not known. */
+  parts?(): Promise<Readonly<Record<string, readonly number[]>>>;
+  /** Resolves when everything accepted has reached the sink (`sunk` messages in all since the start). */
+  drained(sunk: () => number, expected: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface PeerFactory {
+  readonly name: string;
+  /** Mail goes to the sink on this port. */
+  start(sinkPort: number): Promise<Peer>;
+}
+
+export async function waitSunk(sunk: () => number, expected: number, timeoutMs = 120_000): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  while (sunk() < expected) {
+    if (Date.now() > end) throw new Error(`only ${sunk()} of ${expected} messages reached the sink`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
