@@ -51,6 +51,9 @@ const publish: Record<ServiceUser, readonly string[]> = {
     ...consume('TRACE'),
     ...readStream('BODIES'),
     '$JS.API.STREAM.PURGE.BODIES',
+    // The ledger counts what WORK carries.
+    '$JS.API.DIRECT.GET.WORK',
+    '$JS.API.DIRECT.GET.WORK.>',
     ...readBucket('CONFIG'),
     ...readBucket('DIRECTORY'),
   ],

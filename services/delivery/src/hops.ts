@@ -78,7 +78,9 @@ export function createHopFinder(options: HopFinderOptions): HopFinder {
       }
       let password: string | undefined;
       if (settings.passwordSecret !== '') {
-        const secret = await secrets.get(item.tenant, settings.passwordSecret);
+        // `route.<owner>.<name>.<n>`: an operator's next hop is sealed for the operator, not for the tenant of the item.
+        const [, owner = item.tenant] = settings.passwordSecret.split('.');
+        const secret = await secrets.get(owner, settings.passwordSecret);
         if (secret.kind !== 'value') {
           trouble = `next hop ${settings.host}: login cannot be read (${secret.kind})`;
           continue;
