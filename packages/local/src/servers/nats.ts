@@ -68,6 +68,8 @@ async function findIn(tree: string): Promise<string | undefined> {
 export interface NatsOptions extends LaunchControl {
   /** Holds the configuration, the log and the streams. */
   readonly dir: string;
+  /** Address of all listeners; loopback unless given. */
+  readonly host?: string;
   readonly port: number;
   /** HTTP monitor: `/healthz`, `/jsz?config=true`. */
   readonly monitorPort: number;
@@ -92,11 +94,11 @@ export interface NatsOptions extends LaunchControl {
 
 /** The text of the configuration file. */
 export function natsConfiguration(options: NatsOptions): string {
-  const { cluster } = options;
+  const { cluster, host = '127.0.0.1' } = options;
   const lines = [
-    'host: "127.0.0.1"',
+    `host: "${host}"`,
     `port: ${options.port}`,
-    `http: "127.0.0.1:${options.monitorPort}"`,
+    `http: "${host}:${options.monitorPort}"`,
     `max_payload: ${options.maxPayloadBytes ?? 1_048_576}`,
     'max_pending: 64MB',
     'write_deadline: "10s"',
@@ -114,7 +116,7 @@ export function natsConfiguration(options: NatsOptions): string {
       `server_name: ${JSON.stringify(cluster.serverName)}`,
       'cluster {',
       `  name: ${JSON.stringify(cluster.name)}`,
-      `  listen: "127.0.0.1:${cluster.port}"`,
+      `  listen: "${host}:${cluster.port}"`,
       `  routes: [${cluster.routes.map((route) => JSON.stringify(route)).join(', ')}]`,
       '}',
     );
