@@ -30,8 +30,8 @@ export function compileAccess(rules: readonly AccessRule[]): AccessTable {
   const levels = new Map<string, PrefixTrie<Verdict>>();
   rules.forEach((rule, order) => {
     const key = rule.level === 'global' ? 'global' : `${rule.level} ${rule.target}`;
-    let trie = levels.get(key);
-    if (trie === undefined) levels.set(key, (trie = new PrefixTrie<Verdict>(first)));
+    const trie = levels.get(key) ?? new PrefixTrie<Verdict>(first);
+    levels.set(key, trie);
     for (const network of parseNetworks(rule.network) ?? [])
       trie.insert(network, { priority: rule.priority, order, allow: rule.allow });
   });

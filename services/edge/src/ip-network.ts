@@ -40,8 +40,8 @@ function ipv6Octets(text: string): Uint8Array {
     octets[at * 2] = group >> 8;
     octets[at * 2 + 1] = group & 0xff;
   };
-  head.forEach(put);
-  tail.forEach((group, index) => put(group, 8 - tail.length + index));
+  for (const [at, group] of head.entries()) put(group, at);
+  for (const [at, group] of tail.entries()) put(group, 8 - tail.length + at);
   return octets;
 }
 

@@ -23,7 +23,6 @@ export interface ListenerContext {
   readonly tls: ServerTls | undefined;
   admit(session: Session): Promise<Opening>;
   onProxyFailure(listener: string, peerAddress: string, reason: string): void;
-  onSessionClosed(session: Session): void;
   traceparent(): string;
 }
 
@@ -85,7 +84,6 @@ export async function openListener(options: ListenerOptions, context: ListenerCo
           server.sessions.delete(connection);
           services.policy.end(session.id);
           services.journal.record('edge.session.closed', session);
-          context.onSessionClosed(session);
           if (draining && server.sessions.size === 0) emptied?.();
         },
       });

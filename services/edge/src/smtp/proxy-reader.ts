@@ -43,9 +43,11 @@ export function readProxyHeader(
       for (let chunk: Buffer | null = socket.read(); chunk !== null; chunk = socket.read()) {
         held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
         const header = parseProxyHeader(held);
-        if (header.kind === 'present') return finish({ kind: 'proxied', header }, header.length);
-        if (header.kind === 'invalid') return finish({ kind: 'failed', reason: header.reason }, 0);
-        if (header.kind === 'absent') return otherwise('no PROXY header');
+        if (header.kind === 'incomplete') continue;
+        if (header.kind === 'present') finish({ kind: 'proxied', header }, header.length);
+        else if (header.kind === 'invalid') finish({ kind: 'failed', reason: header.reason }, 0);
+        else otherwise('no PROXY header');
+        return;
       }
     };
     const wait = expectation === 'required' ? requiredWaitMs : optionalWaitMs;

@@ -8,7 +8,7 @@ import type { Clock } from '@postern/clock';
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { SMTPServer } from 'smtp-server/lib/smtp-server.js';
 import type { EdgeConnection } from './connection.js';
-import { type ProxyExpectation, readProxyHeader } from './proxy-reader.js';
+import { type ProxyExpectation, type ProxyReading, readProxyHeader } from './proxy-reader.js';
 
 export interface ServerTls {
   readonly key: Buffer;
@@ -79,24 +79,35 @@ export class EdgeServer extends SMTPServer {
   override _handleProxy(socket: Socket, callback: ProxyCallback): void {
     const peer = plainAddress(socket.remoteAddress);
     const expectation = this.#context.proxyExpectation(peer);
-    if (expectation === 'none') return callback(null, { id: '' });
+    if (expectation === 'none') {
+      callback(null, { id: '' });
+      return;
+    }
     const fail = (reason: string): void => {
       this.#context.onProxyFailure(peer, reason);
       socket.on('error', () => undefined);
       socket.destroy();
       callback(new Error(reason));
     };
-    if (expectation === 'refused') return fail('peer is no trusted proxy');
+    if (expectation === 'refused') {
+      fail('peer is no trusted proxy');
+      return;
+    }
     void readProxyHeader(socket, expectation, this.#context.clock).then((reading) => {
-      if (reading.kind === 'failed') return fail(reading.reason);
-      if (reading.kind === 'direct' || reading.header.source === undefined) return callback(null, { id: '' });
-      const { source, destination } = reading.header;
-      callback(null, {
-        id: '',
-        remoteAddress: source.address,
-        remotePort: source.port,
-        ...(destination === undefined ? {} : { localAddress: destination.address, localPort: destination.port }),
-      });
+      if (reading.kind === 'failed') fail(reading.reason);
+      else callback(null, optionsOf(reading));
     });
   }
+}
+
+/** The addresses of the header, or nothing where the socket's own stand. */
+function optionsOf(reading: Exclude<ProxyReading, { kind: 'failed' }>): SMTPConnectionOptions & { id: string } {
+  if (reading.kind === 'direct' || reading.header.source === undefined) return { id: '' };
+  const { source, destination } = reading.header;
+  return {
+    id: '',
+    remoteAddress: source.address,
+    remotePort: source.port,
+    ...(destination === undefined ? {} : { localAddress: destination.address, localPort: destination.port }),
+  };
 }

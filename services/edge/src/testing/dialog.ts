@@ -13,7 +13,7 @@ import { expect } from 'vitest';
 import type { ListenerRole } from '../session.js';
 import { Doubles, RawClient } from './doubles.js';
 
-const unescape = (text: string): string =>
+const bytesOf = (text: string): string =>
   text.replace(/\\(?:x([0-9a-f]{2})|(.))/g, (_all, hex: string | undefined, letter: string) => {
     if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
     return { r: '\r', n: '\n', '0': '\0' }[letter] ?? letter;
@@ -43,7 +43,7 @@ async function perform(client: RawClient, doubles: Doubles, line: string, where:
   else if (line === 'CLOSED') expect(await client.closed(), where).toBe(true);
   else if (line.startsWith('STORED ')) expect(doubles.stored.length, where).toBe(Number(line.slice(7)));
   else if (line.startsWith('BODY '))
-    expect(doubles.stored.at(-1)?.body.toString('latin1'), where).toBe(unescape(line.slice(5)));
+    expect(doubles.stored.at(-1)?.body.toString('latin1'), where).toBe(bytesOf(line.slice(5)));
   else throw new Error(`${where}: cannot read ${line}`);
 }
 
@@ -64,7 +64,7 @@ export async function runDialog(file: string): Promise<void> {
     for (const [index, line] of lines.entries()) {
       if (line === '' || line.startsWith('#') || line.startsWith('@')) continue;
       if (line.startsWith('C:')) pending += `${Buffer.from(line.slice(3), 'utf8').toString('latin1')}\r\n`;
-      else if (line.startsWith('C=')) pending += unescape(line.slice(3));
+      else if (line.startsWith('C=')) pending += bytesOf(line.slice(3));
       else {
         if (pending !== '') client.sendBytes(pending);
         pending = '';

@@ -149,7 +149,6 @@ export class Doubles {
       admit: async () => this.opening(),
       onProxyFailure: (_listener, peer, reason) =>
         void this.events.push({ event: 'edge.session.refused', facts: { detail: { peer, reason } } }),
-      onSessionClosed: () => undefined,
       traceparent: () => '00-00000000000000000000000000000001-0000000000000001-00',
     };
     return openListener(

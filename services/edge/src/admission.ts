@@ -1,0 +1,50 @@
+/**
+ * May this connection speak to us at all? Asked once, before the banner: drain, snapshot, access rules, then the limits of the service and the
+ * listener over all pods in one round trip (design.md, step 1). A refusal names its kind to the client and the limit to the log.
+ */
+import type { ConnectionLimiter, Refusal } from '@postern/flow-control';
+import { type Reply, replies } from '@postern/smtp-core';
+import type { Session } from './session.js';
+import type { Opening } from './smtp/connection.js';
+import type { CompiledSnapshot } from './snapshot/compile.js';
+
+export type AdmissionOutcome = 'admitted' | 'access' | 'limit' | 'not_ready';
+
+export interface AdmissionOptions {
+  readonly limiter: Pick<ConnectionLimiter, 'admit'>;
+  readonly snapshot: () => CompiledSnapshot | undefined;
+  readonly isDraining: () => boolean;
+  readonly onDecided: (outcome: AdmissionOutcome) => void;
+}
+
+function refusalReply(refusal: Refusal): Reply {
+  const isAbout = refusal.kind.includes('address') ? 'from your address' : 'now';
+  const text = refusal.kind.startsWith('new')
+    ? `too many new connections ${isAbout}`
+    : `too many connections ${isAbout}`;
+  return { ...replies.tooManyConnections, text: `${text}, try again later` };
+}
+
+export function createAdmission(options: AdmissionOptions): (session: Session) => Promise<Opening> {
+  const refuse = (outcome: AdmissionOutcome, reply: Reply, reason: string): Opening => {
+    options.onDecided(outcome);
+    return { kind: 'refused', reply, reason };
+  };
+  return async (session) => {
+    if (options.isDraining()) return refuse('not_ready', replies.shuttingDown, 'draining');
+    const snapshot = options.snapshot();
+    if (snapshot === undefined) return refuse('not_ready', replies.notReady, 'no snapshot yet');
+    if (!snapshot.access.isAllowed(session.listener.name, session.clientAddress))
+      return refuse('access', replies.serviceRefused, 'access rule');
+    const { scopes } = snapshot.listener(session.listener);
+    const admission = await options.limiter.admit({ address: session.clientAddress, scopes });
+    if (admission.kind === 'joining') return refuse('not_ready', replies.notReady, 'limits: joining');
+    if (admission.kind === 'refused') {
+      const { refusal } = admission;
+      const reason = `${refusal.scope} ${refusal.kind} limit ${refusal.limit} (${admission.decidedBy})`;
+      return refuse('limit', refusalReply(refusal), reason);
+    }
+    options.onDecided('admitted');
+    return { kind: 'admitted', release: () => admission.lease.release() };
+  };
+}

@@ -1,0 +1,86 @@
+/** Configuration of the edge: infrastructure addresses, listeners, files. Everything a tenant or operator changes while it runs is in CONFIG. */
+import { type ConfigOf, commonSections, defineConfig, s } from '@postern/config';
+
+const listener = s.object({
+  name: s
+    .string({ minLength: 1, maxLength: 63, pattern: /^[A-Za-z0-9_-]+$/ })
+    .doc('Name; settings of the snapshot go by it.'),
+  role: s
+    .enumeration(['mx', 'submission', 'submissions'])
+    .doc('mx: port 25. submission: STARTTLS, then AUTH. submissions: TLS from the first byte.'),
+  address: s.hostPort().doc('Where it listens.'),
+  proxyProtocol: s
+    .boolean()
+    .default(false)
+    .doc('Every connection must begin with a PROXY header of a trusted proxy; others are dropped.'),
+});
+
+export const edgeConfig = defineConfig('edge', {
+  nats: commonSections.nats,
+  redis: commonSections.redis,
+  telemetry: commonSections.telemetry,
+  scopeKeyFile: commonSections.scopeKeyFile,
+  lifecycle: commonSections.lifecycle,
+  edge: s
+    .object({
+      podName: s
+        .string({ minLength: 1, maxLength: 63 })
+        .default('edge')
+        .doc('Name of this pod; differs from pod to pod.'),
+      listeners: s
+        .list(listener, { min: 1, max: 64 })
+        .default([
+          { name: 'mx', role: 'mx', address: '127.0.0.1:2525' },
+          { name: 'submission', role: 'submission', address: '127.0.0.1:2587' },
+        ])
+        .doc('Listeners of this pod.'),
+      tls: s
+        .object({
+          certFile: s.file().doc('Certificate chain, PEM. Watched: a changed file is used for new handshakes.'),
+          keyFile: s.file().doc('Its private key, PEM.'),
+        })
+        .optional()
+        .doc('Certificate. Absent: no STARTTLS; role submissions does not start.'),
+      policy: s
+        .object({
+          addresses: s
+            .list(s.string({ minLength: 3, maxLength: 300 }), { min: 1, max: 256 })
+            .default(['127.0.0.1:9001'])
+            .doc('Policy pods as host:port, or one dns:///name:port behind which they are found.'),
+          deadline: s.duration({ min: 100, max: 300_000 }).default('10s').doc('Longest wait for a verdict; then 451.'),
+          contentDeadline: s
+            .duration({ min: 1_000, max: 3_600_000 })
+            .default('10m')
+            .doc('Longest time of a large message on its way to policy.'),
+        })
+        .doc('Where mail is judged.'),
+      credentials: s
+        .object({
+          address: s.hostPort().default('127.0.0.1:9011').doc('Credential service of provisioning.'),
+          deadline: s.duration({ min: 100, max: 60_000 }).default('5s').doc('Longest wait for it; then 454.'),
+          keepLogins: s
+            .duration({ max: 86_400_000 })
+            .default('1h')
+            .doc('How long a verified login goes on while provisioning is away; 0 = off.'),
+        })
+        .doc('Where logins are verified.'),
+      inlineLimit: s
+        .bytes({ min: 1_024, max: 524_288 })
+        .default('128KiB')
+        .doc('Messages up to this size travel inside their SPOOL message.'),
+      maxLineLength: s
+        .bytes({ min: 998, max: 1_048_576 })
+        .default('64KiB')
+        .doc('Longest line of a message; 998 is the letter of RFC 5322, which much real mail breaks.'),
+      spoolDeadline: s
+        .duration({ min: 1_000, max: 300_000 })
+        .default('60s')
+        .doc('Longest time of the durable write, asking again included; then 451.'),
+      maxHops: s.integer({ min: 10, max: 1_000 }).default(30).doc('Received fields from which on a message loops.'),
+      maxAuthFailures: s.integer({ min: 1, max: 100 }).default(3).doc('Failed logins per session.'),
+    })
+    .restart()
+    .doc('SMTP sessions.'),
+});
+
+export type EdgeConfig = ConfigOf<typeof edgeConfig>;

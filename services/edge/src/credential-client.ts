@@ -1,0 +1,34 @@
+/** Asks provisioning's credential service. What is not a clear yes or no is `unavailable`: 454, never 535 (invariant 4). */
+import type { GrpcClient } from '@postern/grpc';
+import type { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
+import type { CredentialPort } from './credentials.js';
+
+const channelBinding = Buffer.alloc(0);
+
+export function createCredentialClient(
+  client: GrpcClient<CredentialServiceClient>,
+  deadlineMs: number,
+): CredentialPort {
+  return {
+    async verify(question) {
+      try {
+        const answer = await client.call(
+          client.rpc.verify,
+          {
+            username: question.username,
+            mechanism: question.mechanism,
+            parameters: { ...question.parameters },
+            channelBinding,
+            sessionId: question.sessionId,
+            clientAddress: question.clientAddress,
+          },
+          { deadlineMs },
+        );
+        if (!answer.verified) return { kind: 'denied', reason: answer.reason };
+        return { kind: 'verified', user: answer.authenticatedUser, tenant: answer.tenant, cached: false };
+      } catch (error) {
+        return { kind: 'unavailable', reason: error instanceof Error ? error.message : String(error) };
+      }
+    },
+  };
+}

@@ -1,0 +1,33 @@
+/** Log events of the edge: the names people search for. Every one that concerns a session is also a trace event. */
+import { defineEvents } from '@postern/telemetry';
+
+export const edgeEvents = defineEvents('edge', {
+  'edge.session.opened': 'A connection was admitted and greeted.',
+  'edge.session.refused': 'A connection was refused before the greeting; `reason` names the rule or limit.',
+  'edge.session.closed': 'A session ended.',
+  'edge.session.aborted': 'We ended a session: too many errors, timeout, drain; `reason` says which.',
+  'edge.tls.established': 'STARTTLS succeeded.',
+  'edge.login.succeeded': 'A login was verified; `cached` when provisioning was away.',
+  'edge.login.refused': 'A login was refused; the client heard 535.',
+  'edge.login.unavailable': 'A login could not be verified; the client heard 454.',
+  'edge.command.rejected': 'A command was refused or failed.',
+  'edge.sender.rejected': 'MAIL was refused.',
+  'edge.recipient.accepted': 'RCPT was accepted.',
+  'edge.recipient.rejected': 'RCPT was refused; `reason` names the rule, check or right.',
+  'edge.message.accepted': 'A message is durably stored; 250 follows.',
+  'edge.message.rejected': 'A message was refused after its data; `reason` says why.',
+  'edge.policy.bypassed': 'Policy did not answer; `outcome` says what happened to the mail.',
+  'edge.proxy.refused': 'A connection ended for its PROXY header; `peer` is who sent it.',
+  'edge.policy.opened': 'The stream to a policy pod is open.',
+  'edge.policy.lost': 'The stream to a policy pod ended; it is opened again.',
+  'edge.stream.changed': 'The connection to NATS changed its state.',
+  'edge.snapshot.applied': 'A snapshot is in use.',
+  'edge.snapshot.refused': 'A snapshot was not taken; the old one stays.',
+  'edge.limits.changed': 'The limits are decided elsewhere than before: `cluster` or `local`.',
+  'edge.overload.changed': 'The process began or ceased to shed load.',
+  'edge.listener.opened': 'A listener accepts connections.',
+  'edge.certificate.replaced': 'New certificate files are in use.',
+  'edge.certificate.refused': 'Changed certificate files could not be used; the old ones stay.',
+});
+
+export type EdgeLogEvent = keyof typeof edgeEvents & string;

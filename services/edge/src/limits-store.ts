@@ -1,0 +1,36 @@
+/** The limiter of this process over Redis, with the user and password of the configuration. */
+import { type Clock, createUlidSource, systemRandom } from '@postern/clock';
+import { readSecret } from '@postern/config';
+import { ConnectionLimiter, RedisLimitStore } from '@postern/flow-control';
+import type { EdgeConfig } from './config.js';
+
+export interface Limits {
+  readonly limiter: ConnectionLimiter;
+  close(): Promise<void>;
+}
+
+export async function openLimits(
+  config: EdgeConfig['redis'],
+  clock: Clock,
+  onState: (kind: 'joining' | 'joined' | 'local', reason: string, livePods: number) => void,
+): Promise<Limits> {
+  const url = new URL(config.url);
+  if (config.username !== undefined) url.username = encodeURIComponent(config.username);
+  if (config.passwordFile !== undefined) url.password = encodeURIComponent(await readSecret(config.passwordFile));
+  const store = new RedisLimitStore({ url: url.href });
+  const limiter = new ConnectionLimiter({
+    store,
+    clock,
+    service: 'smtp',
+    incarnation: createUlidSource(clock, systemRandom)(),
+    onState: (state, livePods) => onState(state.kind, state.kind === 'local' ? state.reason : '', livePods),
+  });
+  await limiter.start();
+  return {
+    limiter,
+    async close() {
+      await limiter.stop();
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,83 @@
+/** Metrics of the edge, declared once. Label sets are closed; the help text is the documentation. */
+import { bytesBuckets, type Metrics } from '@postern/telemetry';
+
+const replyClasses = ['2xx', '4xx', '5xx'] as const;
+
+export type ReplyClass = (typeof replyClasses)[number];
+
+export const replyClass = (code: number): ReplyClass => (code >= 500 ? '5xx' : code >= 400 ? '4xx' : '2xx');
+
+export function edgeMetrics(metrics: Metrics) {
+  return {
+    sessions: (read: () => number) =>
+      metrics.gauge({ name: 'postern_edge_sessions_open', help: 'SMTP sessions open now.', read }),
+    policyPods: (read: () => number) =>
+      metrics.gauge({ name: 'postern_edge_policy_pods', help: 'Policy pods with an open stream.', read }),
+    snapshotVersion: metrics.gauge({
+      name: 'postern_edge_snapshot_version',
+      help: 'Version of the configuration snapshot in use; 0 = none yet.',
+    }),
+    snapshotRefused: metrics.counter({
+      name: 'postern_edge_snapshot_refused_total',
+      help: 'Snapshots that could not be taken.',
+    }),
+    connections: metrics.counter({
+      name: 'postern_edge_connections_total',
+      help: 'Connections by what admission decided.',
+      labels: { outcome: ['admitted', 'access', 'limit', 'not_ready'] },
+    }),
+    proxyRefused: metrics.counter({
+      name: 'postern_edge_proxy_refused_total',
+      help: 'Connections ended for a missing, untrusted or malformed PROXY header.',
+    }),
+    logins: metrics.counter({
+      name: 'postern_edge_logins_total',
+      help: 'AUTH exchanges by outcome.',
+      labels: { outcome: ['succeeded', 'refused', 'unavailable'] },
+    }),
+    recipients: metrics.counter({
+      name: 'postern_edge_recipients_total',
+      help: 'Refused RCPT commands by reply class.',
+      labels: { reply_class: replyClasses },
+    }),
+    messages: metrics.counter({
+      name: 'postern_edge_messages_total',
+      help: 'Messages by the reply to their final dot; 2xx are accepted.',
+      labels: { reply_class: replyClasses },
+    }),
+    messageBytes: metrics.histogram({
+      name: 'postern_edge_message_bytes',
+      help: 'Size of accepted messages as received.',
+      buckets: bytesBuckets,
+    }),
+    aborted: metrics.counter({
+      name: 'postern_edge_sessions_aborted_total',
+      help: 'Sessions we ended with 421: errors, timeout, early talker, drain.',
+    }),
+    spoolSeconds: metrics.histogram({
+      name: 'postern_edge_spool_seconds',
+      help: 'Time of the durable write before 250.',
+      labels: { outcome: ['stored', 'full', 'unknown'] },
+    }),
+    policySeconds: metrics.histogram({
+      name: 'postern_edge_policy_seconds',
+      help: 'Time to an answer of policy, waiting and asking again included.',
+      labels: { outcome: ['verdict', 'failed', 'late', 'away'] },
+    }),
+    policyBypassed: metrics.counter({
+      name: 'postern_edge_policy_bypassed_total',
+      help: 'Decisions taken without policy: 451, or admitted unjudged where configured.',
+    }),
+    traceDropped: metrics.counter({
+      name: 'postern_edge_trace_dropped_total',
+      help: 'Trace events dropped because the stream was away or too many came.',
+    }),
+    limitsLocal: metrics.gauge({
+      name: 'postern_edge_limits_local',
+      help: '1 while limits are decided by this pod alone because Redis is away.',
+    }),
+    overloaded: metrics.gauge({ name: 'postern_edge_overloaded', help: '1 while the process sheds load.' }),
+  };
+}
+
+export type EdgeMetrics = ReturnType<typeof edgeMetrics>;

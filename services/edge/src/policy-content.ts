@@ -1,0 +1,51 @@
+/**
+ * The content RPC of one message larger than the inline limit (design.md, step 4): start, chunks with the stream's own flow control, end.
+ * A stream that breaks makes the answer `unavailable`; the bytes already spooled are then worth nothing and the client hears 451.
+ */
+import type { EvaluateRequest } from '@postern/proto/policy/v1/policy_service';
+import type { PolicyPod } from './policy-pod.js';
+import type { ContentExchange, PolicyAnswer } from './policy-port.js';
+
+/** Largest chunk message. */
+const chunkBytes = 256 * 1024;
+
+export function contentExchange(pod: PolicyPod, request: EvaluateRequest, deadlineMs: number): ContentExchange {
+  const { stream, response } = pod.upload(deadlineMs);
+  let broken = false;
+  const answer: Promise<PolicyAnswer> = response.then(
+    ({ verdict }) =>
+      verdict === undefined
+        ? { kind: 'unavailable', reason: 'answer without a verdict' }
+        : { kind: 'verdict', verdict },
+    (error: unknown) => {
+      broken = true;
+      return { kind: 'unavailable', reason: error instanceof Error ? error.message : String(error) };
+    },
+  );
+  stream.write({ kind: { $case: 'start', value: request } });
+  return {
+    write(content) {
+      if (broken) return undefined;
+      let hasRoom = true;
+      for (let at = 0; at < content.length; at += chunkBytes) {
+        hasRoom = stream.write({ kind: { $case: 'chunk', value: content.subarray(at, at + chunkBytes) } });
+      }
+      if (hasRoom) return undefined;
+      // An answer may come before all was sent (a refusal, a failure): then there is nothing to wait for.
+      return Promise.race([
+        new Promise<void>((resolve) => stream.once('drain', () => resolve())),
+        answer.then(() => undefined),
+      ]);
+    },
+    finish(size) {
+      if (!broken) {
+        stream.write({ kind: { $case: 'end', value: { size } } });
+        stream.end();
+      }
+      return answer;
+    },
+    cancel() {
+      stream.cancel();
+    },
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * The journal over log, metrics and trace. Every event of a session becomes one log line and one trace event with the same facts, so that
+ * `posternctl trace` explains a refusal by session id, address or queue id. Opened and closed sessions without incident are debug lines only.
+ */
+import type { Clock } from '@postern/clock';
+import type { TraceEvent } from '@postern/proto/mail/v1/trace';
+import { formatReply, type Reply } from '@postern/smtp-core';
+import type { LogFields, Logger } from '@postern/telemetry';
+import type { EdgeLogEvent } from './events.js';
+import type { EdgeEventFacts, EdgeEventName, Journal } from './journal.js';
+import { type EdgeMetrics, replyClass } from './metrics.js';
+import type { Session } from './session.js';
+import type { TraceBatcher } from './trace-batcher.js';
+
+export interface TelemetryJournalOptions {
+  readonly clock: Clock;
+  readonly log: Logger<EdgeLogEvent>;
+  readonly metrics: EdgeMetrics;
+  readonly trace: TraceBatcher;
+}
+
+const quiet: ReadonlySet<EdgeEventName> = new Set([
+  'edge.session.opened',
+  'edge.session.closed',
+  'edge.tls.established',
+]);
+const loud: ReadonlySet<EdgeEventName> = new Set(['edge.login.unavailable', 'edge.policy.bypassed']);
+
+const lineOf = (reply: Reply): string => formatReply(reply).trimEnd().replaceAll('\r\n', ' / ');
+
+type Counting = (metrics: EdgeMetrics, facts: EdgeEventFacts) => void;
+
+const counted: Partial<Record<EdgeEventName, Counting>> = {
+  'edge.login.succeeded': (metrics) => metrics.logins.with({ outcome: 'succeeded' }).inc(),
+  'edge.login.refused': (metrics) => metrics.logins.with({ outcome: 'refused' }).inc(),
+  'edge.login.unavailable': (metrics) => metrics.logins.with({ outcome: 'unavailable' }).inc(),
+  'edge.recipient.rejected': (metrics, { reply }) =>
+    metrics.recipients.with({ reply_class: replyClass(reply?.code ?? 550) }).inc(),
+  'edge.message.accepted': (metrics, { detail }) => {
+    metrics.messageBytes.observe(Number(detail?.size ?? 0));
+    metrics.messages.with({ reply_class: '2xx' }).inc();
+  },
+  'edge.message.rejected': (metrics, { reply }) =>
+    metrics.messages.with({ reply_class: replyClass(reply?.code ?? 550) }).inc(),
+  'edge.session.aborted': (metrics) => metrics.aborted.inc(),
+  'edge.policy.bypassed': (metrics) => metrics.policyBypassed.inc(),
+};
+
+function logFields(session: Session, facts: EdgeEventFacts): LogFields {
+  return {
+    session_id: session.id,
+    listener: session.listener.name,
+    client: session.clientAddress,
+    ...(facts.queueId === undefined ? {} : { queue_id: facts.queueId }),
+    ...(facts.reversePath === undefined ? {} : { reverse_path: facts.reversePath }),
+    ...(facts.recipient === undefined ? {} : { recipient: facts.recipient }),
+    ...(facts.reply === undefined ? {} : { reply: lineOf(facts.reply) }),
+    ...facts.detail,
+  };
+}
+
+function traceEvent(atMs: number, event: string, session: Session, facts: EdgeEventFacts): TraceEvent {
+  return {
+    atMs,
+    event,
+    sessionId: session.id,
+    queueId: facts.queueId ?? '',
+    tenant: facts.tenant ?? session.login?.tenant ?? 'system',
+    reversePath: facts.reversePath ?? '',
+    recipient: facts.recipient ?? '',
+    reply: facts.reply === undefined ? '' : lineOf(facts.reply),
+    detail: {
+      client: session.clientAddress,
+      listener: session.listener.name,
+      ...(session.greeting === undefined ? {} : { helo: session.greeting.name }),
+      ...facts.detail,
+    },
+  };
+}
+
+export function createTelemetryJournal(options: TelemetryJournalOptions): Journal {
+  const { log, metrics, trace, clock } = options;
+  return {
+    record(event, session, facts = {}) {
+      counted[event]?.(metrics, facts);
+      if (quiet.has(event)) {
+        if (log.debugging) log.debug(event, logFields(session, facts));
+        return;
+      }
+      if (loud.has(event)) log.warn(event, logFields(session, facts));
+      else log.info(event, logFields(session, facts));
+      trace.add(traceEvent(clock.now(), event, session, facts));
+    },
+  };
+}

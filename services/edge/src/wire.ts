@@ -1,0 +1,253 @@
+/** The whole dependency graph of the edge in reading order. Nothing listens here; `start` connects and opens the listeners. */
+import { createBodyStore } from '@postern/body-store';
+import { createUlidSource, systemClock, systemRandom, type Timer } from '@postern/clock';
+import { formatHostPort, readSecret, readSecretBytes } from '@postern/config';
+import { createClient, createScopeSource } from '@postern/grpc';
+import type { Service } from '@postern/lifecycle';
+import { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
+import { PolicyServiceClient } from '@postern/proto/policy/v1/policy_service';
+import {
+  connectStreams,
+  createPublisher,
+  openBucket,
+  type SnapshotWatch,
+  type StreamConnection,
+  traceSubject,
+  watchSnapshot,
+} from '@postern/stream';
+import { formatTraceparent, type Telemetry } from '@postern/telemetry';
+import { createAdmission } from './admission.js';
+import { readCertificate, watchCertificate } from './certificate.js';
+import type { EdgeConfig } from './config.js';
+import { createCredentialClient } from './credential-client.js';
+import type { EdgeLogEvent } from './events.js';
+import { type Limits, openLimits } from './limits-store.js';
+import { type Listener, type ListenerContext, openListener } from './listener.js';
+import { withLoginCache } from './login-cache.js';
+import { edgeMetrics } from './metrics.js';
+import { createNatsSpool } from './nats-spool.js';
+import { type OverloadWatch, watchOverload } from './overload.js';
+import { createPolicyClient, type PolicyClient } from './policy-client.js';
+import { type PodDirectory, watchPods } from './policy-pods.js';
+import type { SessionServices } from './session.js';
+import { defaultSessionSettings, type SessionSettings } from './session-settings.js';
+import { type CompiledSnapshot, compileSnapshot } from './snapshot/compile.js';
+import { createTelemetryJournal } from './telemetry-journal.js';
+import { createTraceBatcher, type TraceBatcher } from './trace-batcher.js';
+
+type EdgeTelemetry = Telemetry<EdgeLogEvent>;
+
+/** Messages to policy hold a whole inline message and its facts. */
+const maxPolicyMessage = 8 * 1024 * 1024;
+
+function settingsOf({ edge }: EdgeConfig): SessionSettings {
+  return {
+    ...defaultSessionSettings,
+    podName: edge.podName,
+    inlineLimit: edge.inlineLimit,
+    maxLineLength: edge.maxLineLength,
+    maxHops: edge.maxHops,
+    maxAuthFailures: edge.maxAuthFailures,
+    policyDeadlineMs: edge.policy.deadline,
+    contentDeadlineMs: edge.policy.contentDeadline,
+  };
+}
+
+export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
+  const { log } = telemetry;
+  const clock = systemClock;
+  const metrics = edgeMetrics(telemetry.metrics);
+  const settings = settingsOf(config);
+  let snapshot: CompiledSnapshot | undefined;
+  let draining = false;
+  let everReady = false;
+  let connection: StreamConnection | undefined;
+  let watch: SnapshotWatch | undefined;
+  let limits: Limits | undefined;
+  let policy: PolicyClient | undefined;
+  let pods: PodDirectory | undefined;
+  let overload: OverloadWatch | undefined;
+  let certificateTimer: Timer | undefined;
+  let trace: TraceBatcher | undefined;
+  let closeCredentials: () => void = () => undefined;
+  const listeners: Listener[] = [];
+  metrics.sessions(() => listeners.reduce((sum, listener) => sum + listener.sessions, 0));
+  metrics.policyPods(() => policy?.openPods() ?? 0);
+
+  const scopeOf = async (): Promise<(() => string) | undefined> => {
+    if (config.scopeKeyFile === undefined) return undefined;
+    return createScopeSource({ service: 'edge', key: await readSecretBytes(config.scopeKeyFile), clock });
+  };
+
+  const connectNats = async (): Promise<StreamConnection> => {
+    const { nats } = config;
+    const tlsCa = nats.tlsCaFile === undefined ? undefined : await readSecret(nats.tlsCaFile);
+    return connectStreams({
+      servers: nats.servers.map(formatHostPort),
+      user: 'edge',
+      password: nats.passwordFile === undefined ? '' : await readSecret(nats.passwordFile),
+      ...(tlsCa === undefined ? {} : { tlsCa }),
+      onState: (state, detail) => log.warn('edge.stream.changed', { state, detail }),
+    });
+  };
+
+  const watchConfig = async (streams: StreamConnection): Promise<SnapshotWatch> =>
+    watchSnapshot(await openBucket(streams, clock, 'CONFIG'), {
+      onSnapshot: (next) => {
+        snapshot = compileSnapshot(next);
+        metrics.snapshotVersion.set(next.version);
+        log.info('edge.snapshot.applied', { version: next.version });
+      },
+      onRefused: (reason) => {
+        metrics.snapshotRefused.inc();
+        log.error('edge.snapshot.refused', { reason });
+      },
+    });
+
+  const openPolicy = async (scope: (() => string) | undefined): Promise<PolicyClient> => {
+    const client = createPolicyClient({
+      clock,
+      connect: (address) =>
+        createClient(PolicyServiceClient, {
+          address,
+          telemetry,
+          deadlineMs: settings.policyDeadlineMs,
+          unavailable: 'policy-unavailable',
+          maxMessageBytes: maxPolicyMessage,
+          ...(scope === undefined ? {} : { scope }),
+        }),
+      onPod: (address, isOpen) => log.info(isOpen ? 'edge.policy.opened' : 'edge.policy.lost', { address }),
+      onAnswer: (outcome, seconds) => metrics.policySeconds.with({ outcome }).observe(seconds),
+    });
+    pods = await watchPods(config.edge.policy.addresses, clock, (addresses) => client.use(addresses));
+    return client;
+  };
+
+  const sendTrace =
+    (streams: StreamConnection) =>
+    (bytes: Uint8Array): boolean => {
+      if (streams.state() !== 'connected' || streams.nats.isClosed()) return false;
+      streams.nats.publish(traceSubject('edge'), bytes);
+      return true;
+    };
+
+  const openListeners = async (services: SessionServices, admit: ListenerContext['admit']): Promise<void> => {
+    const { tls: files } = config.edge;
+    const tls = files === undefined ? undefined : await readCertificate(files);
+    for (const { address, ...listener } of config.edge.listeners) {
+      const opened = await openListener(
+        { ...listener, host: address.host, port: address.port },
+        {
+          services,
+          tls,
+          admit,
+          onProxyFailure: (name, peer, reason) => {
+            metrics.proxyRefused.inc();
+            log.warn('edge.proxy.refused', { listener: name, peer, reason });
+          },
+          traceparent: () => formatTraceparent(telemetry.tracer.startSpan('edge.session')),
+        },
+      );
+      listeners.push(opened);
+      log.info('edge.listener.opened', { listener: listener.name, host: opened.host, port: opened.port });
+    }
+    if (files === undefined || tls === undefined) return;
+    certificateTimer = watchCertificate(files, tls, clock, {
+      onChanged: (changed) => {
+        for (const listener of listeners) listener.updateTls(changed);
+        log.info('edge.certificate.replaced');
+      },
+      onRefused: (reason) => log.error('edge.certificate.refused', { reason }),
+    });
+  };
+
+  return {
+    name: 'edge',
+    async start() {
+      const scope = await scopeOf();
+      const streams = await connectNats();
+      connection = streams;
+      watch = await watchConfig(streams);
+      limits = await openLimits(config.redis, clock, (kind, reason, livePods) => {
+        metrics.limitsLocal.set(kind === 'local' ? 1 : 0);
+        log.warn('edge.limits.changed', { state: kind, reason, pods: livePods });
+      });
+      policy = await openPolicy(scope);
+      overload = watchOverload(clock, (reason) => {
+        metrics.overloaded.set(reason === undefined ? 0 : 1);
+        log.warn('edge.overload.changed', { reason: reason ?? 'over' });
+      });
+      trace = createTraceBatcher({
+        clock,
+        send: sendTrace(streams),
+        onDropped: (count) => metrics.traceDropped.inc(count),
+      });
+      const credentials = createClient(CredentialServiceClient, {
+        address: formatHostPort(config.edge.credentials.address),
+        telemetry,
+        deadlineMs: config.edge.credentials.deadline,
+        unavailable: 'credentials-unavailable',
+        ...(scope === undefined ? {} : { scope }),
+      });
+      closeCredentials = () => credentials.close();
+      const services: SessionServices = {
+        clock,
+        ids: createUlidSource(clock, systemRandom),
+        settings,
+        snapshot: () => snapshot,
+        policy,
+        spool: createNatsSpool({
+          bodies: await createBodyStore(streams, clock),
+          publisher: createPublisher(streams, clock),
+          inlineLimit: settings.inlineLimit,
+          deadlineMs: config.edge.spoolDeadline,
+          onCommitted: (seconds, outcome) => metrics.spoolSeconds.with({ outcome }).observe(seconds),
+          now: () => clock.monotonic(),
+        }),
+        credentials: withLoginCache(createCredentialClient(credentials, config.edge.credentials.deadline), {
+          clock,
+          random: systemRandom,
+          keepMs: config.edge.credentials.keepLogins,
+        }),
+        journal: createTelemetryJournal({ clock, log, metrics, trace }),
+        isDraining: () => draining,
+        overload: () => overload?.reason(),
+      };
+      const admit = createAdmission({
+        limiter: limits.limiter,
+        snapshot: () => snapshot,
+        isDraining: () => draining,
+        onDecided: (outcome) => metrics.connections.with({ outcome }).inc(),
+      });
+      await openListeners(services, admit);
+    },
+    async drain({ signal }) {
+      draining = true;
+      signal.addEventListener('abort', () => {
+        for (const listener of listeners) listener.destroy();
+      });
+      await Promise.all(listeners.map((listener) => listener.drain()));
+    },
+    async stop() {
+      for (const listener of listeners) listener.destroy();
+      certificateTimer?.cancel();
+      trace?.flush();
+      overload?.stop();
+      pods?.stop();
+      policy?.close();
+      closeCredentials();
+      await limits?.close();
+      watch?.stop();
+      await connection?.close();
+    },
+    ready() {
+      const reasons: string[] = [];
+      if (snapshot === undefined) reasons.push('no configuration snapshot yet');
+      if (connection?.state() !== 'connected') reasons.push('NATS is away');
+      // Policy away later is answered 451: no reason to take every edge out of service.
+      if (!everReady && (policy?.openPods() ?? 0) === 0) reasons.push('no policy pod answered yet');
+      if (reasons.length === 0) everReady = true;
+      return { ok: reasons.length === 0, reasons };
+    },
+  };
+}
