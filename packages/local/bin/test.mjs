@@ -22,6 +22,10 @@ function count(reportFile, exitCode) {
   return { passed: report.numPassedTests, failed: counted === 0 && exitCode !== 0 ? 1 : counted };
 }
 
+// Suites that need more than a fresh clone run apart: `npm run test:neighbours`.
+const chosen = process.argv.some((argument) => argument.startsWith('--project'));
+const projects = chosen ? [] : ['--project=unit', '--project=e2e'];
+
 ensureInstalled();
 ensureBuilt();
 // Before the first test, so that no test's own time limit pays for a download.
@@ -36,6 +40,7 @@ try {
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${report}`,
+      ...projects,
       ...process.argv.slice(2),
     ]);
     ({ passed, failed } = count(report, code));

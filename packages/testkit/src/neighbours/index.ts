@@ -1,4 +1,4 @@
 export { type Postfix, type PostfixOptions, startPostfix } from './postfix.js';
 export { ensurePostfix, type PostfixBinary } from './postfix-binary.js';
 export type { PostfixLayout, PostfixMode } from './postfix-files.js';
-export { ensureSwaks } from './swaks.js';
+export { ensureSwaks, type Swaks } from './swaks.js';

@@ -6,6 +6,8 @@ import { cached, fetchDebian, SetupError, sharedCache } from '@postern/local';
 export interface UnpackedPackage {
   readonly name: string;
   readonly packages: readonly string[];
+  /** Also the packages these depend on; default true. */
+  readonly withDependencies?: boolean;
   /** File inside the tree that tells it is whole. */
   readonly witness: string;
 }
@@ -21,7 +23,7 @@ export async function ensureUnpacked(wanted: UnpackedPackage, cacheDir: string =
       {
         what: wanted.name,
         packages: wanted.packages,
-        withDependencies: true,
+        withDependencies: wanted.withDependencies ?? true,
         suite: { debian: 'own', ubuntu: 'own' },
         target,
         insteadOfFetching,

@@ -1,0 +1,97 @@
+/** A change of configuration works on every edge within two seconds, without a restart: by posternctl and by the operator's file. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { buildMessage } from '@postern/testkit/smtp';
+import { expect, test } from 'vitest';
+import { withMailWorld } from './mail-world.js';
+
+const edges = 2;
+const world = withMailWorld({ edges });
+
+/** The reply of one edge to a mail for this recipient. */
+async function answer(edge: number, to: string): Promise<string> {
+  const sender = await world.speak('mx', { edge });
+  try {
+    const from = 'x@good.test';
+    const reply = await sender.send({ from, to: [to], data: buildMessage({ from, to }) });
+    return `${reply.code} ${reply.text}`;
+  } finally {
+    sender.destroy();
+  }
+}
+
+async function logsIn(edge: number, login: string, password: string): Promise<boolean> {
+  const sender = await world.speak('submission', { edge });
+  try {
+    return (await sender.auth(login, password)).code === 235;
+  } finally {
+    sender.destroy();
+  }
+}
+
+/** Milliseconds until every edge answers as wanted; asked again and again, ten seconds at most. */
+async function untilEverywhere(holds: (edge: number) => Promise<boolean>): Promise<number> {
+  const startedAt = performance.now();
+  for (let edge = 0; edge < edges; ) {
+    if (await holds(edge)) edge++;
+    else if (performance.now() - startedAt > 10_000) throw new Error(`edge ${edge} does not know it after 10 s`);
+    else await delay(20);
+  }
+  return performance.now() - startedAt;
+}
+
+async function ctl(...args: string[]): Promise<void> {
+  const result = await world.cluster.ctl(...args);
+  expect(`${result.code} ${result.stderr}`).toBe('0 ');
+}
+
+const refused = (text: string) => text.startsWith('550 ');
+const taken = (text: string) => text.startsWith('250 ');
+
+test('a domain and a user made by posternctl receive and log in', async () => {
+  const address = 'erin@new.test';
+  for (let edge = 0; edge < edges; edge++) expect(await answer(edge, address)).toMatch(/^550 5\.7\.1 /);
+  await ctl('domain', 'add', 'new.test', '--tenant', 'acme', '--next-hop', 'hop');
+  await ctl('domain', 'verify', 'new.test', '--tenant', 'acme');
+  expect(await untilEverywhere(async (edge) => (await answer(edge, address)).startsWith('550 5.1.1'))).toBeLessThan(
+    2_000,
+  );
+  await ctl('user', 'add', address, '--tenant', 'acme', '--password', 'a long enough secret');
+  expect(await untilEverywhere(async (edge) => taken(await answer(edge, address)))).toBeLessThan(2_000);
+  for (let edge = 0; edge < edges; edge++) expect(await logsIn(edge, address, 'a long enough secret')).toBe(true);
+});
+
+test('a user disabled by posternctl neither receives nor logs in', async () => {
+  expect(await answer(0, 'dave@acme.test')).toMatch(/^250 /);
+  await ctl('user', 'disable', 'dave@acme.test', '--tenant', 'acme');
+  expect(await untilEverywhere(async (edge) => refused(await answer(edge, 'dave@acme.test')))).toBeLessThan(2_000);
+  await ctl('user', 'enable', 'dave@acme.test', '--tenant', 'acme');
+  expect(await untilEverywhere(async (edge) => taken(await answer(edge, 'dave@acme.test')))).toBeLessThan(2_000);
+});
+
+test('a change of the operator file works, a bad one is refused and the old one stays', async () => {
+  expect(await answer(0, 'bob@acme.test')).toMatch(/^250 /);
+  const local = { level: 'global', priority: 1, network: '127.0.0.77/32', action: 'deny' };
+  const denied = async (edge: number) => {
+    const sender = await world.speak('mx', { edge, localAddress: '127.0.0.77' }).catch(() => undefined);
+    sender?.destroy();
+    return sender === undefined;
+  };
+  expect(await denied(0)).toBe(false);
+  await world.reconfigure({ access: [local] });
+  expect(await untilEverywhere(denied)).toBeLessThan(2_000);
+  await world.reconfigure({ access: [{ ...local, network: 'nonsense' }], limits: { messageSize: 'huge' } });
+  // The next good change is applied after the bad one was read; all the while the old one holds.
+  const size = async (edge: number) => {
+    const sender = await world.speak('mx', { edge });
+    const offered = (await sender.command('EHLO client.test')).lines;
+    sender.destroy();
+    return offered.includes('SIZE 2097152');
+  };
+  expect(await denied(0)).toBe(true);
+  await world.reconfigure({ access: [local], limits: { messageSize: '2MiB' } });
+  expect(await untilEverywhere(size)).toBeLessThan(2_000);
+  expect(await denied(1)).toBe(true);
+  await world.reconfigure({});
+  expect(await untilEverywhere(async (edge) => !(await denied(edge)))).toBeLessThan(2_000);
+});

@@ -1,0 +1,30 @@
+/** Signals to a process of the cluster with all that it started: a stopped PostgreSQL is its postmaster and every backend. Linux only. */
+import { readFile } from 'node:fs/promises';
+import type { Cluster } from '../cluster/index.js';
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  const own = text.trim().split(' ').filter(Boolean).map(Number);
+  return [...own, ...(await Promise.all(own.map(childrenOf))).flat()];
+}
+
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // Ended meanwhile.
+    }
+  }
+}
+
+/** Stops every process of this name until the function it returns is called. */
+export async function freeze(cluster: Cluster, name: string): Promise<() => void> {
+  const roots = await cluster.pids(name);
+  if (roots.length === 0) throw new Error(`no process ${name}`);
+  // The parent first, so that it starts nothing new.
+  signalAll(roots, 'SIGSTOP');
+  const all = [...roots, ...(await Promise.all(roots.map(childrenOf))).flat()];
+  signalAll(all, 'SIGSTOP');
+  return () => signalAll(all.toReversed(), 'SIGCONT');
+}
