@@ -34,29 +34,28 @@ async function run(
   if (result.code !== 0) throw new Error(`${command} ended ${result.code}: ${result.stdout}${result.stderr}`);
 }
 
-async function dataFile(hand: Hand): Promise<string> {
+async function dataFile(hand: Hand, bytes: Buffer): Promise<string> {
   const file = join(hand.dir, `${hand.listener}.eml`);
-  // swaks and smtplib read local files: lines end in LF, and they make CRLF of it.
-  await writeFile(file, hand.data.toString('latin1').replaceAll('\r\n', '\n'), 'latin1');
+  await writeFile(file, bytes);
   return file;
 }
 
+const stuffed = (data: Buffer): Buffer => Buffer.from(data.toString('latin1').replace(/^\./gm, '..'), 'latin1');
+
 export const swaks: MailProgram = async (hand) => {
   const { path, env } = await ensureSwaks();
+  // Without its fix-up swaks sends the file as it is and wants the final dot in it.
+  const file = await dataFile(hand, Buffer.concat([stuffed(hand.data), Buffer.from('.')]));
   const args = [
     ...['--server', '127.0.0.1', '--port', String(hand.port), '--helo', 'swaks.test'],
-    ...['--from', hand.from, '--to', hand.to, '--data', `@${await dataFile(hand)}`, '--no-data-fixup'],
+    ...['--from', hand.from, '--to', hand.to, '--data', `@${file}`, '--no-data-fixup'],
   ];
   if (hand.listener === 'submission') args.push('--tls');
   if (hand.listener === 'submissions') args.push('--tls-on-connect');
   if (hand.login !== undefined)
     args.push('--auth', 'LOGIN', '--auth-user', hand.login.user, '--auth-password', hand.login.password);
-  // Without fix-up swaks sends the file as it is and wants the final dot in it.
-  await writeFile(join(hand.dir, `${hand.listener}.eml`), Buffer.concat([stuffed(hand.data), Buffer.from('.')]));
   await run('perl', [path, ...args], env);
 };
-
-const stuffed = (data: Buffer): Buffer => Buffer.from(data.toString('latin1').replace(/^\./gm, '..'), 'latin1');
 
 const script = `
 import json, smtplib, ssl, sys
@@ -77,7 +76,7 @@ export const smtplib: MailProgram = async (hand) => {
   const { data: _data, ...facts } = hand;
   const [order, program] = [join(hand.dir, `${hand.listener}.json`), join(hand.dir, 'send.py')];
   await writeFile(program, script);
-  await writeFile(order, JSON.stringify({ ...facts, file: await dataFile(hand) }));
+  await writeFile(order, JSON.stringify({ ...facts, file: await dataFile(hand, hand.data) }));
   await run('python3', [program, order]);
 };
 
