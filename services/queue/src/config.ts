@@ -52,7 +52,11 @@ export const queueConfig = defineConfig('queue', {
         .default(1_000)
         .doc('Trace events written in one transaction at most.'),
       sweepEvery: s.duration({ min: 1_000 }).default('5m').doc('Pause between looks for bodies that nothing names.'),
-      sweepAge: s.duration({ min: 1_000 }).default('1h').doc('A body is swept only when it is older than this.'),
+      sweepAge: s.duration({ min: 1_000 }).default('1h').doc('An unfinished body is swept when it is older than this.'),
+      sweepUnknownAge: s
+        .duration({ min: 1_000 })
+        .default('7d')
+        .doc('A finished body that nothing names is swept when it is older than this; longer than any mail lives.'),
       ledgerEvery: s.duration({ min: 1_000 }).default('10s').doc('Pause between counts of the ledger for metrics.'),
     })
     .default({})

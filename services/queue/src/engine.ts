@@ -4,16 +4,20 @@
  */
 import type { BodyStore } from '@postern/body-store';
 import { type Clock, createUlidSource, type Random } from '@postern/clock';
-import type { Outcome } from '@postern/proto/mail/v1/outcome';
+import { type Outcome, OutcomeKind } from '@postern/proto/mail/v1/outcome';
 import {
+  type ConsumerDeclaration,
   type Consumption,
   consume,
   createPublisher,
+  type Delivery,
   intakeConsumer,
   outcomesConsumer,
   type StreamConnection,
+  traceConsumer,
 } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
+import { createBodyRemoval } from './body-removal.js';
 import type { QueueConfig } from './config.js';
 import { createDispatcher } from './dispatch.js';
 import type { QueueEvent } from './events.js';
@@ -22,18 +26,28 @@ import { createIntake } from './intake.js';
 import { groupNumber } from './item-id.js';
 import { createLaneWindows } from './lanes.js';
 import { ledgerShards } from './ledger.js';
+import { ledgerRound } from './ledger-gauges.js';
 import { type Loop, startLoop } from './loop.js';
-import { type LoopName, queueMetrics } from './metrics.js';
+import { type LoopName, loopNames, queueMetrics } from './metrics.js';
+import { noticesRound } from './notices.js';
+import type { OperateParts } from './operations/operate.js';
 import { createOutcomeConsumer } from './outcome.js';
 import { createOutcomePublisher } from './outcome-publisher.js';
 import { createPark } from './park.js';
 import { createPlacer } from './placer.js';
 import type { PolicyInUse } from './policy-in-use.js';
 import { createRenewal } from './renewal.js';
+import { createRevival } from './revival.js';
 import { type Settled, type SettleOptions, settle } from './settle.js';
 import type { Database, Transaction } from './store/database.js';
 import { createStoreHealth } from './store/health.js';
+import { beatPod, leavePod } from './store/pods.js';
+import type { LevelReader } from './stream-levels.js';
+import { createSweep } from './sweep.js';
+import { createTraceIntake } from './trace/intake.js';
+import { historyRound } from './trace/partitions.js';
 import { foldOutcomes } from './unit-change.js';
+import type { WorkScanner } from './work-scan.js';
 
 export interface EngineParts {
   readonly clock: Clock;
@@ -41,6 +55,8 @@ export interface EngineParts {
   readonly connection: StreamConnection;
   readonly bodies: BodyStore;
   readonly database: Database;
+  readonly levels: LevelReader;
+  readonly scan: WorkScanner;
   readonly policy: () => PolicyInUse;
   readonly telemetry: Telemetry<QueueEvent>;
   readonly settings: QueueConfig['queue'];
@@ -53,14 +69,18 @@ export interface Engine {
   drain(): Promise<void>;
   /** PostgreSQL does not answer. */
   readonly storeAway: () => boolean;
+  /** Rows changed by hand: look at once. */
+  wakeDispatch(): void;
+  readonly operateParts: () => OperateParts;
 }
 
 export function createEngine(parts: EngineParts): Engine {
-  const { clock, random, connection, bodies, database, policy, settings } = parts;
+  const { clock, random, connection, bodies, database, levels, scan, policy, settings } = parts;
   const { log } = parts.telemetry;
   const metrics = queueMetrics(parts.telemetry.metrics);
   const publisher = createPublisher(connection, clock);
   const outcomePublisher = createOutcomePublisher(publisher, createUlidSource(clock, random));
+  const placer = createPlacer(publisher, bodies);
   const windows = createLaneWindows({ size: settings.window, busyAt: settings.windowFrom });
   const renewal = createRenewal(clock);
   const health = createStoreHealth((away, reason) => {
@@ -73,12 +93,17 @@ export function createEngine(parts: EngineParts): Engine {
     schedule: settings.delayNotice ? policy().schedule : { ...policy().schedule, delayNoticeMs: 0 },
     shard: groupNumber([settings.podName]) % ledgerShards,
     random: () => random.float(),
+    withBodies: true,
   });
+  /** Rows that end here: their bodies are recorded already, and a tenant's scope may not write them. */
   const settleNow = async (transaction: Transaction, outcomes: readonly Outcome[]): Promise<Settled> => {
     const folded = foldOutcomes(outcomes);
     if (!folded.ok) throw new RangeError(folded.reason);
-    return settle(transaction, outcomes, folded.changes, settleOptions());
+    return settle(transaction, outcomes, folded.changes, { ...settleOptions(), withBodies: false });
   };
+  const removal = createBodyRemoval(database, bodies, (count) =>
+    metrics.bodiesRemoved.with({ why: 'closed' }).inc(count),
+  );
   const onSettled = (outcomes: readonly Outcome[], settled: Settled): void => {
     metrics.outcomeBatch.observe(outcomes.length);
     for (const { term, count } of settled.ledger.all()) metrics.units.with({ term }).inc(count);
@@ -88,17 +113,19 @@ export function createEngine(parts: EngineParts): Engine {
       metrics.notices.with({ kind: 'failure', result: 'suppressed' }).inc();
       log.info('queue.notice.suppressed', { queue_id: queueId, recipient, why });
     }
-    for (const { attempt, tenant, item, recipients } of outcomes) {
+    removal.closed(settled.closed);
+    for (const { kind, attempt, tenant, item, recipients } of outcomes) {
       const [first] = recipients;
       if (attempt === 0 || first === undefined) continue;
       const route = policy().router.route(tenant, first.address);
       const lane = item?.route?.lane ?? (route.kind === 'routed' ? route.route.lane : '');
       windows.finish(tenant, lane);
+      if (kind === OutcomeKind.DELIVERED) revival.delivered(tenant, lane);
     }
   };
   const intake = createIntake({
     clock,
-    placer: createPlacer(publisher, bodies),
+    placer,
     outcomes: outcomePublisher,
     windows,
     renewal,
@@ -149,20 +176,98 @@ export function createEngine(parts: EngineParts): Engine {
       if (rows > 0) log.debug('queue.rows.dispatched', { rows, items });
     },
   });
-  const expiry = expiryRound({ clock, database, settle: settleNow, onSettled });
+  const revival = createRevival({
+    clock,
+    database,
+    isWaiting: (tenant, lane) => dispatcher.isWaiting(tenant, lane),
+    onReleased: (tenant, lane, rows) => log.info('queue.lane.released', { tenant, lane, rows }),
+  });
+  const notices = noticesRound({
+    clock,
+    database,
+    bodies,
+    placer,
+    outcomes: outcomePublisher,
+    windows,
+    policy,
+    returnLimit: settings.dsnReturnLimit,
+    onNotice(kind, result, queueId, detail) {
+      metrics.notices.with({ kind, result }).inc();
+      if (result === 'sent') log.info('queue.notice.sent', { kind, queue_id: queueId, dsn_queue_id: detail });
+      else log.warn('queue.notice.failed', { kind, queue_id: queueId, reason: detail });
+    },
+    onDone: (queueIds) => removal.closed(queueIds),
+  });
+  const traceIntake = createTraceIntake({
+    clock,
+    database,
+    maxEvents: settings.traceBatch,
+    onResult: (result, events) => metrics.traceEvents.with({ result }).inc(events),
+  });
+  const observeStreams = async (): Promise<boolean> => {
+    windows.observe((await levels('WORK')).messages, pods);
+    return false;
+  };
+  let pods = 1;
+  const rounds: Record<LoopName, { readonly everyMs: number; readonly round: () => Promise<boolean> }> = {
+    streams: { everyMs: 500, round: observeStreams },
+    dispatch: { everyMs: settings.dispatchEvery, round: () => dispatcher.round() },
+    expiry: { everyMs: 5_000, round: expiryRound({ clock, database, settle: settleNow, onSettled }) },
+    notices: { everyMs: 500, round: notices },
+    bodies: { everyMs: 250, round: () => removal.round() },
+    revival: { everyMs: 500, round: () => revival.round() },
+    pods: {
+      everyMs: 10_000,
+      round: async () => {
+        pods = await beatPod(database, settings.podName, clock.now());
+        return false;
+      },
+    },
+    ledger: { everyMs: settings.ledgerEvery, round: ledgerRound({ clock, database, levels, scan, metrics, log }) },
+    history: { everyMs: 600_000, round: historyRound(database, clock, settings.traceKeep) },
+    sweep: {
+      everyMs: settings.sweepEvery,
+      round: createSweep({
+        clock,
+        database,
+        bodies,
+        levels,
+        unfinishedMs: settings.sweepAge,
+        unknownMs: settings.sweepUnknownAge,
+        onRemoved: (count) => {
+          metrics.bodiesRemoved.with({ why: 'swept' }).inc(count);
+          log.info('queue.body.removed', { count });
+        },
+      }),
+    },
+  };
+  const needsStore = (name: LoopName): boolean => name !== 'streams';
 
   let consumptions: Consumption[] = [];
-  let loops: Loop[] = [];
-  const consumerFailed = (stream: string) => (error: Error) =>
-    log.warn('queue.consumer.failed', { stream, reason: error.message });
-  const loop = (name: LoopName, everyMs: number, round: () => Promise<boolean>): Loop =>
+  let loops = new Map<LoopName, Loop>();
+  const consumeFrom = (
+    declaration: ConsumerDeclaration,
+    limits: { readonly maxInFlight: number; readonly maxBatch: number },
+    handle: (batch: readonly Delivery[]) => Promise<void>,
+  ): Consumption =>
+    consume(
+      connection,
+      clock,
+      declaration,
+      {
+        ...limits,
+        onError: (error) => log.warn('queue.consumer.failed', { stream: declaration.stream, reason: error.message }),
+      },
+      handle,
+    );
+  const begin = (name: LoopName): Loop =>
     startLoop({
       name,
       clock,
-      everyMs,
+      everyMs: rounds[name].everyMs,
       round: async () => {
-        await parts.migrated;
-        return round();
+        if (needsStore(name)) await parts.migrated;
+        return rounds[name].round();
       },
       onRound: (which, ms) => metrics.loopDuration.with({ loop: which }).observe(ms / 1000),
       onFailure: (which, error) => {
@@ -172,36 +277,31 @@ export function createEngine(parts: EngineParts): Engine {
     });
   return {
     storeAway: () => health.away,
+    wakeDispatch: () => loops.get('dispatch')?.wake(),
+    operateParts: () => ({ database, settle: settleNow, onSettled, lifetimeMs: policy().schedule.lifetimeMs }),
     start() {
+      const { intakeInFlight, intakeBatch, outcomeBatch, traceBatch } = settings;
       consumptions = [
-        consume(
-          connection,
-          clock,
-          intakeConsumer,
-          { maxInFlight: settings.intakeInFlight, maxBatch: settings.intakeBatch, onError: consumerFailed('SPOOL') },
-          (batch) => intake.handle(batch),
+        consumeFrom(intakeConsumer, { maxInFlight: intakeInFlight, maxBatch: intakeBatch }, (batch) =>
+          intake.handle(batch),
         ),
-        consume(
-          connection,
-          clock,
-          outcomesConsumer,
-          {
-            maxInFlight: settings.outcomeBatch * 2,
-            maxBatch: settings.outcomeBatch,
-            onError: consumerFailed('OUTCOMES'),
-          },
-          (batch) => outcomeConsumer.handle(batch),
+        consumeFrom(outcomesConsumer, { maxInFlight: outcomeBatch * 2, maxBatch: outcomeBatch }, (batch) =>
+          outcomeConsumer.handle(batch),
+        ),
+        consumeFrom(traceConsumer, { maxInFlight: traceBatch, maxBatch: traceBatch }, (batch) =>
+          traceIntake.handle(batch),
         ),
       ];
-      loops = [loop('dispatch', settings.dispatchEvery, () => dispatcher.round()), loop('expiry', 5_000, expiry)];
+      loops = new Map(loopNames.map((name) => [name, begin(name)]));
     },
     async drain() {
       intake.abort();
       const [spool, ...others] = consumptions;
-      await Promise.all([spool?.stop(), ...loops.map((running) => running.stop())]);
+      await Promise.all([spool?.stop(), ...[...loops.values()].map((running) => running.stop())]);
       outcomeConsumer.abort();
       await Promise.all(others.map((consumption) => consumption.stop()));
       renewal.stop();
+      if (!health.away) await leavePod(database, settings.podName).catch(() => undefined);
     },
   };
 }

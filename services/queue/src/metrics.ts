@@ -3,8 +3,19 @@ import { boundedLabel, type Metrics } from '@postern/telemetry';
 import { createdTerms, finalStates } from './unit-change.js';
 
 const openTerms = ['queued', 'deferred', 'held', 'quarantined'] as const;
-const loops = ['dispatch', 'expiry', 'notices', 'ledger', 'sweep', 'trace', 'pods', 'streams', 'bodies'] as const;
-export type LoopName = (typeof loops)[number];
+export const loopNames = [
+  'dispatch',
+  'expiry',
+  'notices',
+  'ledger',
+  'sweep',
+  'history',
+  'pods',
+  'streams',
+  'bodies',
+  'revival',
+] as const;
+export type LoopName = (typeof loopNames)[number];
 
 export function queueMetrics(metrics: Metrics) {
   return {
@@ -78,18 +89,18 @@ export function queueMetrics(metrics: Metrics) {
     }),
     waiting: metrics.gauge({
       name: 'postern_queue_waiting_recipients',
-      help: 'Rows of what waits, by state.',
-      labels: { state: ['ready', 'deferred', 'held', 'quarantined', 'dispatched'] },
+      help: 'Recipients open, by state, over all tenants.',
+      labels: { state: ['queued', 'deferred', 'held', 'quarantined'] },
     }),
     loopFailures: metrics.counter({
       name: 'postern_queue_loop_failures_total',
       help: 'Failures of background loops; each goes on.',
-      labels: { loop: loops },
+      labels: { loop: loopNames },
     }),
     loopDuration: metrics.histogram({
       name: 'postern_queue_loop_duration_seconds',
       help: 'Duration of one round of a background loop.',
-      labels: { loop: loops },
+      labels: { loop: loopNames },
     }),
   };
 }

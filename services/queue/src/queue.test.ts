@@ -1,5 +1,5 @@
-import { Disposition } from '@postern/proto/mail/v1/envelope';
-import type { Item } from '@postern/proto/mail/v1/item';
+import { Disposition, Notify } from '@postern/proto/mail/v1/envelope';
+import { type Item, UnitKind } from '@postern/proto/mail/v1/item';
 import { Outcome, OutcomeBatch, OutcomeKind, RecipientResult } from '@postern/proto/mail/v1/outcome';
 import { spoolSubject } from '@postern/stream';
 import { expect, test } from 'vitest';
@@ -180,6 +180,92 @@ test('what cannot be read is parked and ends nothing', async () => {
   await ground.spool(message);
   await ground.until(
     () => itemsOf(message.queueId),
+    (items) => items.length === 1,
+  );
+});
+
+test('a permanent failure makes one DSN to an authenticated sender, none to others, and the body goes at the end', async () => {
+  const { ground } = queue;
+  const message = envelope(['nobody@acme.test', forwardPath('quiet@acme.test', { notify: [Notify.NEVER] })], {
+    reversePath: 'alice@beta.test',
+  });
+  await ground.spool(message);
+  const [item] = await ground.until(
+    () => itemsOf(message.queueId),
+    (items) => items.length === 1,
+  );
+  if (item === undefined) throw new Error('no item');
+  await ground.bodies.put(message.queueId, Buffer.from('Subject: hello\r\n\r\nhow are you\r\n'), Buffer.alloc(0));
+  const bounced = answer(item, OutcomeKind.BOUNCED, {
+    replyCode: 550,
+    enhancedCode: '5.1.1',
+    replyText: 'no such user',
+    remoteHost: 'mx.acme.test',
+  });
+  await ground.outcomes(bounced);
+  await ground.outcomes(bounced);
+  const [dsn] = await ground.until(
+    () => ground.work.filter(({ recipients }) => recipients[0]?.address === 'alice@beta.test'),
+    (items) => items.length > 0,
+  );
+  expect(dsn).toMatchObject({
+    reversePath: '',
+    tenant: 'acme',
+    unitKind: UnitKind.GENERATED,
+    route: { domain: 'beta.test' },
+  });
+  const content = Buffer.from(dsn?.body?.place?.$case === 'inline' ? dsn.body.place.value : []).toString();
+  expect(content).toContain('Final-Recipient: rfc822;nobody@acme.test');
+  expect(content).toContain('550 5.1.1 no such user');
+  expect(content).toContain('Subject: hello');
+  expect(content).not.toContain('quiet@acme.test');
+  await ground.until(
+    () => unitsOf(dsn?.queueId ?? ''),
+    ([unit]) => unit?.unit_kind === 'generated',
+  );
+  await ground.until(
+    () => ground.bodies.stat(message.queueId),
+    (facts) => facts === undefined,
+  );
+  expect(ground.work.filter(({ recipients }) => recipients[0]?.address === 'alice@beta.test')).toHaveLength(1);
+
+  const forged = envelope(['nobody@acme.test'], { reversePath: 'victim@beta.test', senderAuthenticated: false });
+  await ground.spool(forged);
+  const [other] = await ground.until(
+    () => itemsOf(forged.queueId),
+    (items) => items.length === 1,
+  );
+  if (other === undefined) return;
+  await ground.bodies.put(forged.queueId, Buffer.from('Subject: x\r\n\r\n'), Buffer.alloc(0));
+  await ground.outcomes(answer(other, OutcomeKind.BOUNCED, { replyCode: 550 }));
+  await ground.until(
+    () => ground.telemetry.events('queue.notice.suppressed').filter(({ queue_id }) => queue_id === forged.queueId),
+    ([event]) => event?.why === 'unauthenticated',
+  );
+});
+
+test('what waits longer than its lifetime expires with a DSN', async () => {
+  const { ground } = queue;
+  const message = envelope(['slow@acme.test'], { reversePath: 'patient@beta.test' });
+  await ground.spool(message);
+  const [item] = await ground.until(
+    () => itemsOf(message.queueId),
+    (items) => items.length === 1,
+  );
+  if (item === undefined) return;
+  await ground.bodies.put(message.queueId, Buffer.from('Subject: x\r\n\r\n'), Buffer.alloc(0));
+  await ground.outcomes(answer(item, OutcomeKind.DEFERRED, { replyCode: 450, replyText: 'full' }));
+  await ground.until(
+    () => rowsOf(message.queueId),
+    (rows) => rows.length === 1,
+  );
+  await ground.admin.query('UPDATE mail.waiting SET expires_at = 0 WHERE queue_id = $1', [message.queueId]);
+  await ground.until(
+    () => unitsOf(message.queueId),
+    ([unit]) => unit?.state === 'expired',
+  );
+  await ground.until(
+    () => ground.work.filter(({ recipients }) => recipients[0]?.address === 'patient@beta.test'),
     (items) => items.length === 1,
   );
 });

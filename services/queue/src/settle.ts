@@ -20,6 +20,8 @@ export interface SettleOptions {
   readonly shard: number;
   /** In [0, 1). */
   readonly random: () => number;
+  /** False inside a tenant's scope, which may not write bodies: those of rows that waited are recorded already. */
+  readonly withBodies: boolean;
 }
 
 export interface Settled {
@@ -156,7 +158,7 @@ export async function settle(
     units.filter(({ closedNow, waitedBefore }) => closedNow !== undefined && waitedBefore).map(({ row }) => row),
   );
   await recordMessages(transaction, outcomes);
-  await recordBodies(transaction, outcomes);
+  if (options.withBodies) await recordBodies(transaction, outcomes);
   const asked = notices.notices();
   await recordNotices(transaction, asked);
   await recordTrace(transaction, trace);

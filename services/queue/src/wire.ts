@@ -1,16 +1,21 @@
 /** The whole dependency graph of the queue service in reading order. Nothing listens here; `start` connects and takes mail. */
 import { createBodyStore } from '@postern/body-store';
 import { type Clock, systemClock, systemRandom } from '@postern/clock';
-import { formatHostPort, readSecret } from '@postern/config';
+import { formatHostPort, readSecret, readSecretBytes } from '@postern/config';
+import { PosternError } from '@postern/errors';
+import { createServer, type GrpcServer, requireScope } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
 import { connectStreams, openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
 import type { QueueConfig } from './config.js';
 import { createEngine, type Engine } from './engine.js';
 import type { QueueEvent } from './events.js';
+import { addQueueService } from './operations/service.js';
 import { compilePolicy, type PolicyInUse } from './policy-in-use.js';
 import { type Database, openDatabase } from './store/database.js';
 import { migrate } from './store/migrate.js';
+import { createLevelReader } from './stream-levels.js';
+import { createWorkScanner } from './work-scan.js';
 
 type QueueTelemetry = Telemetry<QueueEvent>;
 
@@ -40,6 +45,12 @@ async function connectNats(config: QueueConfig['nats'], log: QueueTelemetry['log
   });
 }
 
+/** Without a key nobody may call: every call is then refused, mail goes on. */
+async function scopeKey({ scopeKeyFile }: QueueConfig): Promise<Uint8Array> {
+  return scopeKeyFile === undefined ? systemRandom.bytes(32) : readSecretBytes(scopeKeyFile);
+}
+
+const serverDrainMs = 5_000;
 const migratePauseMs = 2_000;
 
 /** PostgreSQL may be away at start: mail goes on, rows wait. The schema is brought up to date as soon as it is there. */
@@ -72,6 +83,7 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
   let watch: SnapshotWatch | undefined;
   let engine: Engine | undefined;
   let policy: PolicyInUse | undefined;
+  let server: GrpcServer | undefined;
 
   return {
     name: 'queue',
@@ -88,20 +100,51 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
         },
         onRefused: (reason) => log.error('queue.snapshot.refused', { reason }),
       });
-      const parts = { clock, random: systemRandom, connection, bodies, database, telemetry, settings: config.queue };
+      const levels = await createLevelReader(connection);
+      const scan = await createWorkScanner(connection);
+      const parts = {
+        clock,
+        random: systemRandom,
+        connection,
+        bodies,
+        database,
+        levels,
+        scan,
+        telemetry,
+        settings: config.queue,
+      };
       const migrated = migrateWhenThere(database, clock, log, stopping.signal);
       void first.promise.then((initial) => {
         if (stopping.signal.aborted) return;
         engine = createEngine({ ...parts, policy: () => policy ?? initial, migrated });
         engine.start();
       });
+      server = createServer({
+        telemetry,
+        clock,
+        interceptors: [requireScope({ key: await scopeKey(config), clock, services: ['provisioning'] })],
+      });
+      addQueueService(server, {
+        clock,
+        database,
+        levels,
+        scan,
+        log,
+        operate: () => {
+          if (engine === undefined) throw new PosternError('store-unavailable', 'the queue has no snapshot yet');
+          return engine.operateParts();
+        },
+        onOperated: () => engine?.wakeDispatch(),
+      });
+      await server.listen(config.queue.listen);
     },
     async drain() {
       stopping.abort();
-      await engine?.drain();
+      await Promise.all([engine?.drain(), server?.drain(serverDrainMs)]);
     },
     async stop() {
       stopping.abort();
+      server?.stop();
       watch?.stop();
       await database?.close();
       await connection?.close();

@@ -43,17 +43,18 @@ const lanes: Statement = {
              SELECT 1 FROM mail.waiting w WHERE w.tenant = l.tenant AND w.lane = l.lane AND w.state IN ('ready', 'deferred') AND w.due_at <= $3::bigint
              LIMIT $5::int) counted) d`,
 };
-const columns = `queue_id, recipient, tenant, lane, state, attempt, grp, item, body_id, expires_at, last_reply, delay_notified, size`;
+/** Columns of a TakenColumns. */
+export const takenColumns = `queue_id, recipient, tenant, lane, state, attempt, grp, item, body_id, expires_at, last_reply, delay_notified, size`;
 const take: Statement = {
   name: 'rows-take',
   text: `SELECT w.* FROM unnest($1::text[], $2::text[], $3::int[]) AS q (tenant, lane, quota) CROSS JOIN LATERAL (
-           SELECT ${columns} FROM mail.waiting w
+           SELECT ${takenColumns} FROM mail.waiting w
            WHERE w.tenant = q.tenant AND w.lane = q.lane AND w.state IN ('ready', 'deferred') AND w.due_at <= $4::bigint
            ORDER BY w.due_at LIMIT q.quota FOR UPDATE SKIP LOCKED) w`,
 };
 const takeExpired: Statement = {
   name: 'rows-take-expired',
-  text: `SELECT ${columns} FROM mail.waiting WHERE state <> 'dispatched' AND NOT out AND expires_at <= $1::bigint
+  text: `SELECT ${takenColumns} FROM mail.waiting WHERE state <> 'dispatched' AND NOT out AND expires_at <= $1::bigint
          ORDER BY expires_at LIMIT $2::int FOR UPDATE SKIP LOCKED`,
 };
 const dispatched: Statement = {
@@ -92,7 +93,7 @@ export async function dueLanes(
   return rows;
 }
 
-interface RawRow extends Record<string, unknown> {
+export interface TakenColumns extends Record<string, unknown> {
   readonly queue_id: string;
   readonly recipient: string;
   readonly tenant: string;
@@ -108,7 +109,7 @@ interface RawRow extends Record<string, unknown> {
   readonly size: number;
 }
 
-export function toTakenRow(row: RawRow): TakenRow {
+export function takenRow(row: TakenColumns): TakenRow {
   return {
     queueId: row.queue_id,
     recipient: row.recipient,
@@ -131,18 +132,18 @@ export async function takeDue(
   quotas: readonly { readonly tenant: string; readonly lane: string; readonly count: number }[],
   nowMs: number,
 ): Promise<TakenRow[]> {
-  const rows = await transaction.query<RawRow>(take, [
+  const rows = await transaction.query<TakenColumns>(take, [
     quotas.map(({ tenant }) => tenant),
     quotas.map(({ lane }) => lane),
     quotas.map(({ count }) => count),
     nowMs,
   ]);
-  return rows.map(toTakenRow);
+  return rows.map(takenRow);
 }
 
 export async function takeOverdue(transaction: Transaction, nowMs: number, limit: number): Promise<TakenRow[]> {
-  const rows = await transaction.query<RawRow>(takeExpired, [nowMs, limit]);
-  return rows.map(toTakenRow);
+  const rows = await transaction.query<TakenColumns>(takeExpired, [nowMs, limit]);
+  return rows.map(takenRow);
 }
 
 export async function markDispatched(

@@ -26,11 +26,13 @@ import { createEngine, type Engine } from '../engine.js';
 import { compilePolicy } from '../policy-in-use.js';
 import { type Database, openDatabase } from '../store/database.js';
 import { migrate } from '../store/migrate.js';
+import { createLevelReader, type LevelReader } from '../stream-levels.js';
+import { createWorkScanner, type WorkScanner } from '../work-scan.js';
 
 export const newQueueId = createUlidSource(systemClock, systemRandom);
 
-export const testSnapshot = (changes: Parameters<typeof Snapshot.fromPartial>[0] = {}): Snapshot =>
-  Snapshot.fromPartial({
+export const testSnapshot = (changes: Partial<Snapshot> = {}): Snapshot => ({
+  ...Snapshot.fromPartial({
     version: 1,
     readerVersion: 1,
     hostname: 'mx.test',
@@ -47,8 +49,9 @@ export const testSnapshot = (changes: Parameters<typeof Snapshot.fromPartial>[0]
       { name: 'mailbox', hosts: [{ host: '127.0.0.1', port: 2601 }] },
     ],
     defaultNextHop: 'mailbox',
-    ...changes,
-  });
+  }),
+  ...changes,
+});
 
 export const forwardPath = (address: string, changes: Partial<ForwardPath> = {}): ForwardPath => ({
   address,
@@ -62,11 +65,8 @@ export const forwardPath = (address: string, changes: Partial<ForwardPath> = {})
   ...changes,
 });
 
-export const envelope = (
-  recipients: readonly (string | ForwardPath)[],
-  changes: Parameters<typeof Envelope.fromPartial>[0] = {},
-): Envelope =>
-  Envelope.fromPartial({
+export const envelope = (recipients: readonly (string | ForwardPath)[], changes: Partial<Envelope> = {}): Envelope => ({
+  ...Envelope.fromPartial({
     queueId: newQueueId(),
     sessionId: newQueueId(),
     acceptedAtMs: systemClock.now(),
@@ -76,14 +76,17 @@ export const envelope = (
     size: 30,
     body: { place: { $case: 'inline', value: Buffer.from('Subject: hello\r\n\r\nhow are you\r\n') } },
     senderAuthenticated: true,
-    ...changes,
-  });
+  }),
+  ...changes,
+});
 
 export interface Ground {
   readonly connection: StreamConnection;
   readonly publisher: Publisher;
   readonly bodies: BodyStore;
   readonly database: Database;
+  readonly levels: LevelReader;
+  readonly scan: WorkScanner;
   readonly engine: Engine;
   /** Superuser, past row-level security. */
   readonly admin: pg.Client;
@@ -128,6 +131,8 @@ export function withQueue(options: GroundOptions = {}): {
     await migrate(database);
     const bodies = await createBodyStore(connection, systemClock);
     const publisher = createPublisher(connection, systemClock);
+    const levels = await createLevelReader(connection);
+    const scan = await createWorkScanner(connection);
     const telemetry = captureTelemetry('queue');
     const { queue: settings } = loadConfig(queueConfig, {
       env: {},
@@ -151,6 +156,8 @@ export function withQueue(options: GroundOptions = {}): {
       publisher,
       bodies,
       database,
+      levels,
+      scan,
       admin,
       telemetry,
       work,
@@ -161,6 +168,8 @@ export function withQueue(options: GroundOptions = {}): {
         connection,
         bodies,
         database,
+        levels,
+        scan,
         policy: () => made.policy,
         telemetry,
         settings,

@@ -1,0 +1,99 @@
+/**
+ * Notices that are owed become messages: built, placed like any mail, recorded as `generated`, and only then struck off the list, all while the
+ * notice is locked, so that pods share the list. A crash between repeats the same message under the same queue id.
+ */
+import type { BodyStore } from '@postern/body-store';
+import type { Clock } from '@postern/clock';
+import { failpoint } from '@postern/lifecycle';
+import { UnitKind } from '@postern/proto/mail/v1/item';
+import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
+import { buildDsn, type NoticeRow } from './dsn.js';
+import type { LaneWindows } from './lanes.js';
+import type { NoticeKind } from './notice.js';
+import type { OutcomePublisher } from './outcome-publisher.js';
+import { type Placement, placementOf } from './placement.js';
+import type { Placer } from './placer.js';
+import type { PolicyInUse } from './policy-in-use.js';
+import type { Database } from './store/database.js';
+import { removeNotices, takeNotices } from './store/outbox.js';
+
+export interface NoticeParts {
+  readonly clock: Clock;
+  readonly database: Database;
+  readonly bodies: BodyStore;
+  readonly placer: Placer;
+  readonly outcomes: OutcomePublisher;
+  readonly windows: LaneWindows;
+  readonly policy: () => PolicyInUse;
+  readonly returnLimit: number;
+  readonly onNotice: (kind: NoticeKind, result: 'sent' | 'failed', queueId: string, detail: string) => void;
+  /** Messages whose last report went out: their bodies may have become free. */
+  readonly onDone: (queueIds: readonly string[]) => void;
+}
+
+const batch = 20;
+
+export function noticesRound(parts: NoticeParts): () => Promise<boolean> {
+  return async () => {
+    const { taken, done } = await parts.database.service(async (transaction) => {
+      const rows = await takeNotices(transaction, batch);
+      const results = await Promise.all(rows.map(async (row) => ({ row, sent: await send(parts, row) })));
+      const finished = results.filter(({ sent }) => sent).map(({ row }) => row);
+      if (finished.length > 0)
+        await removeNotices(
+          transaction,
+          finished.map(({ noticeId }) => noticeId),
+        );
+      return { taken: rows.length, done: finished };
+    });
+    parts.onDone(done.map(({ queueId }) => queueId));
+    return taken >= batch && done.length > 0;
+  };
+}
+
+async function send(parts: NoticeParts, notice: NoticeRow): Promise<boolean> {
+  const nowMs = parts.clock.now();
+  const policy = parts.policy();
+  try {
+    const envelope = await buildDsn(notice, {
+      hostname: policy.hostname,
+      nowMs,
+      returnLimit: parts.returnLimit,
+      bodies: parts.bodies,
+    });
+    if (envelope === undefined) return true;
+    const placement = generated(
+      placementOf(envelope, {
+        policy,
+        nowMs,
+        quarantineKeepMs: 0,
+        admit: (tenant, lane) => parts.windows.admit(tenant, lane),
+      }),
+      notice.queueId,
+    );
+    const placed = await parts.placer.carryOut(envelope, placement);
+    if (placed.done) failpoint('queue.after-dsn-publish');
+    const recorded = placed.done ? await parts.outcomes.publish(placement.outcomes) : placed;
+    if (recorded.done) parts.onNotice(notice.kind, 'sent', notice.queueId, envelope.queueId);
+    else parts.onNotice(notice.kind, 'failed', notice.queueId, recorded.reason);
+    return recorded.done;
+  } catch (error) {
+    parts.onNotice(notice.kind, 'failed', notice.queueId, error instanceof Error ? error.message : String(error));
+    return false;
+  }
+}
+
+/** The same placement with its units as generated here, from that message. */
+function generated(placement: Placement, parentQueueId: string): Placement {
+  return {
+    ...placement,
+    work: placement.work.map((item) => ({ ...item, unitKind: UnitKind.GENERATED })),
+    outcomes: placement.outcomes.map((outcome) => ({
+      ...outcome,
+      parentQueueId,
+      unitKind: UnitKind.GENERATED,
+      kind: outcome.kind === OutcomeKind.ACCEPTED ? OutcomeKind.GENERATED : outcome.kind,
+      item: outcome.item === undefined ? undefined : { ...outcome.item, unitKind: UnitKind.GENERATED },
+    })),
+  };
+}

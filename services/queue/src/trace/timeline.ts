@@ -1,0 +1,236 @@
+/**
+ * Where is my mail: messages by queue id, session id, reverse-path or recipient, with the state of every recipient and every step known, in order of
+ * time; and sessions that were refused before anything was accepted. Runs in the scope of whoever asks, so other tenants' rows are not there.
+ */
+import type { FindingSummary, Origin } from '@postern/proto/mail/v1/envelope';
+import { TraceEvent } from '@postern/proto/mail/v1/trace';
+import type { MessageTrace, RecipientState, TraceRequest } from '@postern/proto/queue/v1/queue_service';
+import type { Statement, Transaction } from '../store/database.js';
+
+const defaultLimit = 20;
+const longestList = 100;
+const eventsPerMessage = 500;
+
+const byId: Statement = {
+  name: 'trace-by-id',
+  text: `SELECT * FROM mail.messages WHERE queue_id = $1 OR session_id = $1 ORDER BY queue_id DESC LIMIT $2::int`,
+};
+const byReversePath: Statement = {
+  name: 'trace-by-reverse-path',
+  text: `SELECT * FROM mail.messages WHERE reverse_path = $1 AND accepted_at >= $2::bigint AND accepted_at <= $3::bigint
+         ORDER BY queue_id DESC LIMIT $4::int`,
+};
+const byRecipient: Statement = {
+  name: 'trace-by-recipient',
+  text: `SELECT m.* FROM mail.messages m WHERE m.queue_id IN (
+           SELECT r.queue_id FROM mail.recipients r JOIN mail.messages n ON n.queue_id = r.queue_id
+           WHERE r.recipient = $1 AND ($2 = '' OR n.reverse_path = $2) AND n.accepted_at >= $3::bigint AND n.accepted_at <= $4::bigint
+           ORDER BY r.queue_id DESC LIMIT $5::int)
+         ORDER BY m.queue_id DESC`,
+};
+const unitsOf: Statement = {
+  name: 'trace-units',
+  text: `SELECT r.*, w.state AS waiting FROM mail.recipients r
+         LEFT JOIN mail.waiting w ON w.queue_id = r.queue_id AND w.recipient = r.recipient
+         WHERE r.queue_id = ANY ($1::text[]) ORDER BY r.queue_id, r.recipient LIMIT 10000`,
+};
+const eventsOf: Statement = {
+  name: 'trace-events',
+  text: `SELECT * FROM mail.trace_events WHERE (queue_id <> '' AND queue_id = ANY ($1::text[]))
+           OR (session_id <> '' AND session_id = ANY ($2::text[])) ORDER BY at LIMIT $3::int`,
+};
+const refusedById: Statement = {
+  name: 'trace-refused-id',
+  text: `SELECT DISTINCT session_id FROM mail.trace_events WHERE session_id = $1 AND session_id <> '' LIMIT $2::int`,
+};
+const refusedByAddress: Statement = {
+  name: 'trace-refused-address',
+  text: `SELECT session_id, max(at) AS last FROM mail.trace_events
+         WHERE queue_id = '' AND session_id <> '' AND ($1 = '' OR recipient = $1) AND ($2 = '' OR reverse_path = $2)
+           AND (recipient <> '' OR reverse_path <> '') AND at >= $3::bigint AND at <= $4::bigint
+         GROUP BY session_id ORDER BY last DESC LIMIT $5::int`,
+};
+
+interface MessageRow extends Record<string, unknown> {
+  readonly queue_id: string;
+  readonly session_id: string;
+  readonly parent: string;
+  readonly reverse_path: string;
+  readonly accepted_at: number;
+  readonly size: number;
+  readonly unjudged: boolean;
+  readonly detail: { readonly origin?: Origin; readonly findings?: readonly FindingSummary[] };
+}
+
+interface UnitRow extends Record<string, unknown> {
+  readonly queue_id: string;
+  readonly recipient: string;
+  readonly tenant: string;
+  readonly state: string;
+  readonly waiting: string | null;
+  readonly attempts: number;
+  readonly reply: string;
+  readonly at: number;
+  readonly parent: string;
+}
+
+interface EventRow extends Record<string, unknown> {
+  readonly at: number;
+  readonly event: string;
+  readonly session_id: string;
+  readonly queue_id: string;
+  readonly tenant: string;
+  readonly reverse_path: string;
+  readonly recipient: string;
+  readonly reply: string;
+  readonly detail: Record<string, string> | null;
+}
+
+export async function findTraces(transaction: Transaction, request: TraceRequest): Promise<MessageTrace[]> {
+  const limit = Math.min(request.limit || defaultLimit, longestList);
+  const messages = await findMessages(transaction, request, limit);
+  const refused = await findRefused(transaction, request, limit, new Set(messages.map(({ session_id }) => session_id)));
+  const queueIds = messages.map(({ queue_id }) => queue_id);
+  const sessions = [...messages.map(({ session_id }) => session_id), ...refused].filter((id) => id !== '');
+  const units = await transaction.query<UnitRow>(unitsOf, [queueIds]);
+  const events = await transaction.query<EventRow>(eventsOf, [
+    queueIds,
+    sessions,
+    eventsPerMessage * Math.max(1, messages.length + refused.length),
+  ]);
+  return [
+    ...messages.map((message) => messageTrace(message, units, events)),
+    ...refused.map((sessionId) => refusedTrace(sessionId, events)),
+  ].slice(0, limit);
+}
+
+function findMessages(transaction: Transaction, request: TraceRequest, limit: number): Promise<MessageRow[]> {
+  const to = request.toMs || Number.MAX_SAFE_INTEGER;
+  if (request.id !== '') return transaction.query(byId, [request.id, limit]);
+  if (request.recipient !== '')
+    return transaction.query(byRecipient, [request.recipient, request.reversePath, request.fromMs, to, limit]);
+  return transaction.query(byReversePath, [request.reversePath, request.fromMs, to, limit]);
+}
+
+/** Sessions without an accepted message among those found. */
+async function findRefused(
+  transaction: Transaction,
+  request: TraceRequest,
+  limit: number,
+  known: ReadonlySet<string>,
+): Promise<string[]> {
+  const found =
+    request.id !== ''
+      ? await transaction.query<{ session_id: string }>(refusedById, [request.id, limit])
+      : await transaction.query<{ session_id: string }>(refusedByAddress, [
+          request.recipient,
+          request.reversePath,
+          request.fromMs,
+          request.toMs || Number.MAX_SAFE_INTEGER,
+          limit,
+        ]);
+  return found.map(({ session_id }) => session_id).filter((id) => !known.has(id));
+}
+
+function messageTrace(message: MessageRow, units: readonly UnitRow[], events: readonly EventRow[]): MessageTrace {
+  const own = units.filter(({ queue_id }) => queue_id === message.queue_id);
+  const told = events.filter(
+    ({ queue_id, session_id }) =>
+      queue_id === message.queue_id || (queue_id === '' && session_id !== '' && session_id === message.session_id),
+  );
+  const steps = [acceptance(message), ...told.map(toEvent), ...own.flatMap(delivery)];
+  return {
+    queueId: message.queue_id,
+    sessionId: message.session_id,
+    reversePath: message.reverse_path,
+    recipients: own.map(stateOf),
+    events: inOrder(steps),
+  };
+}
+
+function refusedTrace(sessionId: string, events: readonly EventRow[]): MessageTrace {
+  const told = events.filter(({ session_id }) => session_id === sessionId);
+  return {
+    queueId: '',
+    sessionId,
+    reversePath: told.find(({ reverse_path }) => reverse_path !== '')?.reverse_path ?? '',
+    recipients: [],
+    events: inOrder(told.map(toEvent)),
+  };
+}
+
+/** In order of time; a step that was told twice (a redelivered batch) is shown once. */
+function inOrder(steps: readonly TraceEvent[]): TraceEvent[] {
+  const seen = new Set<string>();
+  return steps
+    .filter((step) => {
+      const key = JSON.stringify(step);
+      return seen.has(key) ? false : seen.add(key) !== undefined;
+    })
+    .sort((a, b) => a.atMs - b.atMs);
+}
+
+const toEvent = (row: EventRow): TraceEvent => ({
+  atMs: row.at,
+  event: row.event,
+  sessionId: row.session_id,
+  queueId: row.queue_id,
+  tenant: row.tenant,
+  reversePath: row.reverse_path,
+  recipient: row.recipient,
+  reply: row.reply,
+  detail: row.detail ?? {},
+});
+
+function acceptance(message: MessageRow): TraceEvent {
+  const { origin, findings = [] } = message.detail;
+  const detail: Record<string, string> = { size: String(message.size) };
+  if (message.parent !== '') detail.parent = message.parent;
+  if (message.unjudged) detail.unjudged = 'true';
+  if (origin !== undefined) {
+    detail.client_address = origin.clientAddress;
+    detail.helo = origin.helo;
+    detail.listener = origin.listener;
+    detail.with = origin.withProtocol;
+    if (origin.authenticatedUser !== '') detail.authenticated_user = origin.authenticatedUser;
+  }
+  for (const { check, outcome, evidence } of findings)
+    detail[check] = evidence === '' ? outcome : `${outcome} (${evidence})`;
+  return TraceEvent.fromPartial({
+    atMs: message.accepted_at,
+    event: 'queue.message.accepted',
+    sessionId: message.session_id,
+    queueId: message.queue_id,
+    reversePath: message.reverse_path,
+    detail,
+  });
+}
+
+/** Ends that leave no event of their own: they are the rule, and their row says all. */
+function delivery(unit: UnitRow): TraceEvent[] {
+  if (unit.state === 'open' || unit.state === 'bounced' || unit.state === 'expired') return [];
+  return [
+    TraceEvent.fromPartial({
+      atMs: unit.at,
+      event: `queue.recipient.${unit.state}`,
+      queueId: unit.queue_id,
+      tenant: unit.tenant,
+      recipient: unit.recipient,
+      reply: unit.reply,
+      detail: { attempt: String(unit.attempts) },
+    }),
+  ];
+}
+
+const stateOf = (unit: UnitRow): RecipientState => ({
+  address: unit.recipient,
+  tenant: unit.tenant,
+  state: unit.state === 'open' ? openState(unit.waiting) : unit.state,
+  reply: unit.reply,
+  attempts: unit.attempts,
+  atMs: unit.at,
+});
+
+function openState(waiting: string | null): string {
+  return waiting === null || waiting === 'ready' || waiting === 'dispatched' ? 'queued' : waiting;
+}
