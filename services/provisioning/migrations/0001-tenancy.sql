@@ -18,6 +18,8 @@ CREATE TABLE domains (
   catch_all text NOT NULL DEFAULT '',
   verified boolean NOT NULL DEFAULT false,
   verification text NOT NULL,
+  -- List of {selector, sealed}: private keys that sign, sealed like route passwords.
+  dkim_keys jsonb NOT NULL DEFAULT '[]',
   version bigint NOT NULL DEFAULT 1,
   created_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (name, tenant)
@@ -67,9 +69,10 @@ CREATE TABLE routes (
   PRIMARY KEY (tenant, name)
 );
 
+-- tenant '' = server scope.
 CREATE TABLE rules (
-  tenant text NOT NULL REFERENCES tenants (name),
-  id text NOT NULL CHECK (id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
+  tenant text NOT NULL,
+  id text NOT NULL CHECK (id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'),
   document jsonb NOT NULL,
   source text NOT NULL,
   priority integer NOT NULL DEFAULT 0,

@@ -11,7 +11,7 @@ const memoryKiB = 19_456;
 const passes = 2;
 const parallelism = 1;
 const tagBytes = 32;
-const scramIterations = 4_096;
+export const scramIterations = 4_096;
 
 export interface Verifiers {
   /** `$argon2id$v=19$m=…,t=…,p=…$salt$hash`. */

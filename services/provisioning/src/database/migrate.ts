@@ -61,7 +61,9 @@ export async function migrate(owner: DatabaseTarget, runtimeRole: string): Promi
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock(hashtext($1))', [lockKey]);
-    await client.query('CREATE SCHEMA IF NOT EXISTS config');
+    // A role that may not create schemas may still own one that was made for it.
+    const schema = await client.query("SELECT 1 FROM pg_namespace WHERE nspname = 'config'");
+    if (schema.rows.length === 0) await client.query('CREATE SCHEMA config');
     await client.query(
       'CREATE TABLE IF NOT EXISTS config.migrations (name text PRIMARY KEY, digest text NOT NULL, at timestamptz NOT NULL DEFAULT now())',
     );

@@ -80,6 +80,9 @@ function explain(error: unknown): unknown {
         `${error.constraint ?? 'a field'}: the value is not allowed`,
         options,
       );
+    case '22021':
+    case '22P02':
+      return new PosternError('invalid-argument', 'a text holds bytes that cannot be stored', options);
     case '42501':
       return new PosternError('permission-denied', 'outside of the tenant', options);
     case '40001':

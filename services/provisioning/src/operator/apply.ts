@@ -4,12 +4,12 @@
  * the file's password changed since it was applied, so a user's own change stays and an unchanged file costs no hashing.
  */
 import type { Random } from '@postern/clock';
-import { ConfigError } from '@postern/config';
+import { ConfigError, readSecret } from '@postern/config';
 import { canonical, canonicalDomain, domainOf } from '../addresses.js';
 import type { HashSlots } from '../credentials/hash-slots.js';
 import { hashPassword } from '../credentials/password.js';
 import { operatorScope, type Transaction, type WithTenant } from '../database/tenant-scope.js';
-import { routeSecretKey, type Sealer } from '../secrets/seal.js';
+import { dkimSecretKey, routeSecretKey, type Sealer } from '../secrets/seal.js';
 import type { StoredHost } from '../snapshot/compile.js';
 import { noteRecipients, noteSecrets, noteSnapshot, roleAddresses } from '../snapshot/outbox.js';
 import { givenPassword } from './password-source.js';
@@ -40,10 +40,11 @@ interface WantedUser {
 export async function applyOperatorDocument(document: OperatorDocument, context: ApplyContext): Promise<void> {
   const users = await Promise.all(document.tenants.map((tenant) => wantedUsers(tenant, context)));
   const routes = await Promise.all(document.tenants.map((tenant) => wantedRoutes(tenant, context)));
+  const domains = await Promise.all(document.tenants.map((tenant) => wantedDomains(tenant, context)));
   await context.withTenant(operatorScope, async (tx) => {
     await applyPostmaster(tx, document.postmaster ?? '');
     for (const [index, tenant] of document.tenants.entries()) {
-      const note = await applyTenant(tx, tenant, routes[index] ?? [], context);
+      const note = await applyTenant(tx, tenant, routes[index] ?? [], domains[index] ?? [], context);
       await refuseCollisions(tx, tenant, context.file);
       const recipients = [
         ...note.recipients,
@@ -125,6 +126,49 @@ async function wantedRoutes(tenant: OperatorTenant, context: ApplyContext): Prom
   );
 }
 
+interface WantedDomain {
+  readonly name: string;
+  readonly next_hop: string;
+  readonly validate_recipients: boolean;
+  readonly catch_all: string;
+  readonly dkim_keys: { readonly selector: string; readonly sealed: string }[];
+  readonly secrets: string[];
+}
+
+async function wantedDomains(tenant: OperatorTenant, context: ApplyContext): Promise<WantedDomain[]> {
+  const rows = await context.withTenant(operatorScope, (tx) =>
+    tx.rows<Pick<WantedDomain, 'name' | 'dkim_keys'>>('SELECT name, dkim_keys FROM domains WHERE tenant = $1', [
+      tenant.name,
+    ]),
+  );
+  const stored = new Map(rows.map((row) => [row.name, row.dkim_keys]));
+  return Promise.all(
+    tenant.domains.map(async (domain) => {
+      const name = canonicalDomain(domain.name) ?? domain.name;
+      const secrets: string[] = [];
+      const keys = await Promise.all(
+        domain.dkim.map(async ({ selector, keyFile }) => {
+          const plain = await readSecret(keyFile);
+          const before = stored.get(name)?.find((key) => key.selector === selector);
+          const known =
+            before === undefined ? undefined : context.sealer.open(tenant.name, Buffer.from(before.sealed, 'base64'));
+          if (before !== undefined && known === plain) return before;
+          secrets.push(dkimSecretKey(tenant.name, name, selector));
+          return { selector, sealed: context.sealer.seal(tenant.name, plain).toString('base64') };
+        }),
+      );
+      return {
+        name,
+        next_hop: domain.nextHop,
+        validate_recipients: domain.validateRecipients,
+        catch_all: domain.catchAll === '' ? '' : addressOf(domain.catchAll),
+        dkim_keys: keys,
+        secrets,
+      };
+    }),
+  );
+}
+
 interface Noted {
   readonly snapshot: boolean;
   readonly recipients: readonly string[];
@@ -135,6 +179,7 @@ async function applyTenant(
   tx: Transaction,
   tenant: OperatorTenant,
   routes: readonly WantedRoute[],
+  domains: readonly WantedDomain[],
   context: ApplyContext,
 ): Promise<Noted> {
   const changedTenant = await tx.run(
@@ -143,12 +188,6 @@ async function applyTenant(
      WHERE (t.display_name, t.weight) IS DISTINCT FROM (excluded.display_name, excluded.weight)`,
     [tenant.name, tenant.displayName, tenant.weight],
   );
-  const domains = tenant.domains.map((domain) => ({
-    name: canonicalDomain(domain.name) ?? domain.name,
-    next_hop: domain.nextHop,
-    validate_recipients: domain.validateRecipients,
-    catch_all: domain.catchAll === '' ? '' : addressOf(domain.catchAll),
-  }));
   await refuseForeignDomains(
     tx,
     tenant,
@@ -163,20 +202,21 @@ async function applyTenant(
     [tenant.name, JSON.stringify(routes)],
   );
   const changedDomains = await tx.rows<{ name: string }>(
-    `INSERT INTO domains AS d (name, tenant, next_hop, validate_recipients, catch_all, verified, verification)
-     SELECT w.name, $1, w.next_hop, w.validate_recipients, w.catch_all, true, ''
-     FROM jsonb_to_recordset($2::jsonb) AS w (name text, next_hop text, validate_recipients boolean, catch_all text)
+    `INSERT INTO domains AS d (name, tenant, next_hop, validate_recipients, catch_all, dkim_keys, verified, verification)
+     SELECT w.name, $1, w.next_hop, w.validate_recipients, w.catch_all, w.dkim_keys, true, ''
+     FROM jsonb_to_recordset($2::jsonb)
+       AS w (name text, next_hop text, validate_recipients boolean, catch_all text, dkim_keys jsonb)
      ON CONFLICT (name) DO UPDATE SET next_hop = excluded.next_hop, validate_recipients = excluded.validate_recipients,
-       catch_all = excluded.catch_all, verified = true, version = d.version + 1
-     WHERE (d.next_hop, d.validate_recipients, d.catch_all, d.verified)
-       IS DISTINCT FROM (excluded.next_hop, excluded.validate_recipients, excluded.catch_all, true)
+       catch_all = excluded.catch_all, dkim_keys = excluded.dkim_keys, verified = true, version = d.version + 1
+     WHERE (d.next_hop, d.validate_recipients, d.catch_all, d.dkim_keys, d.verified) IS DISTINCT FROM
+       (excluded.next_hop, excluded.validate_recipients, excluded.catch_all, excluded.dkim_keys, true)
      RETURNING name`,
     [tenant.name, JSON.stringify(domains)],
   );
   return {
     snapshot: changedTenant + changedRoutes + changedDomains.length > 0,
     recipients: changedDomains.flatMap((domain) => roleAddresses(domain.name)),
-    secrets: routes.flatMap((route) => route.secrets),
+    secrets: [...routes, ...domains].flatMap((wanted) => wanted.secrets),
   };
 }
 

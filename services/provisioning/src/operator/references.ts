@@ -1,6 +1,7 @@
 /**
  * What a schema cannot see: names that must exist, addresses in the tenant's own domains, domains given twice. Pure.
  */
+import { compileRules } from '@postern/rules';
 import { canonical, domainOf } from '../addresses.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 
@@ -37,6 +38,7 @@ export function referenceProblems(document: OperatorDocument): ReferenceProblem[
     if (rule.level === 'global' || rule.target !== '') return;
     problems.push({ path: ['access', index, 'target'], message: `missing; expected the name of a ${rule.level}` });
   });
+  problems.push(...ruleProblems(document));
   const tenants = new Set<string>();
   const domains = new Map<string, string>();
   document.tenants.forEach((tenant, index) => {
@@ -51,6 +53,24 @@ export function referenceProblems(document: OperatorDocument): ReferenceProblem[
     problems.push(...tenantProblems(tenant, at, hops, domains));
   });
   return problems;
+}
+
+function ruleProblems(document: OperatorDocument): ReferenceProblem[] {
+  const compiled = compileRules(document.rules, { scope: { kind: 'operator' } });
+  if (compiled.ok) return [];
+  return compiled.errors.map((error) => {
+    const index = document.rules.findIndex(
+      (rule, at) => ruleIdOf(rule) === error.ruleId || `#${at + 1}` === error.ruleId,
+    );
+    const field = /^[a-z]+/i.exec(error.field)?.[0];
+    const path = ['rules', ...(index < 0 ? [] : [index]), ...(field === undefined ? [] : [field])];
+    const where = error.line > 1 || error.column > 1 ? ` (line ${error.line}, column ${error.column})` : '';
+    return { path, message: `${error.message}${where}${error.hint === '' ? '' : `; ${error.hint}`}` };
+  });
+}
+
+function ruleIdOf(rule: unknown): unknown {
+  return typeof rule === 'object' && rule !== null && 'id' in rule ? rule.id : undefined;
 }
 
 function tenantProblems(

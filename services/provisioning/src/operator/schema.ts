@@ -97,6 +97,16 @@ const tenant = s.object({
           .doc('Route of the tenant or next hop of the operator; empty = the default.'),
         validateRecipients: s.boolean().default(true).doc('Only known recipients are accepted.'),
         catchAll: s.string({ maxLength: 320 }).default('').doc('Address that takes unknown recipients.'),
+        dkim: s
+          .list(
+            s.object({
+              selector: name('a selector').doc('Selector: the name under _domainkey.'),
+              keyFile: s.file().doc('Private key, PEM.'),
+            }),
+            { max: 8 },
+          )
+          .default([])
+          .doc('Keys that sign what the tenant submits with this domain in From.'),
       }),
     )
     .default([])

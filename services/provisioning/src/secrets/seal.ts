@@ -57,3 +57,7 @@ export function createSealer(key: Buffer, random: Random): Sealer {
 /** Key in SECRETS of the password of one host of a route. The operator's next hops are tenant `system`. */
 export const routeSecretKey = (tenant: string, route: string, index: number): string =>
   `route.${tenant}.${route}.${index}`;
+
+/** Key in SECRETS of a private DKIM key. Selectors hold no dots, so the parts can be told apart. */
+export const dkimSecretKey = (tenant: string, domain: string, selector: string): string =>
+  `dkim.${tenant}.${domain}.${selector}`;

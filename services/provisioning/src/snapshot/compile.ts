@@ -12,7 +12,7 @@ import {
 } from '@postern/proto/config/v1/snapshot';
 import { HopProtocol, type NextHop, TlsMode } from '@postern/proto/mail/v1/item';
 import type { OperatorDocument } from '../operator/schema.js';
-import { routeSecretKey } from '../secrets/seal.js';
+import { dkimSecretKey, routeSecretKey } from '../secrets/seal.js';
 
 /** Raised when a reader must know something it could not ignore. */
 export const readerVersion = 1;
@@ -37,6 +37,7 @@ export interface SnapshotRows {
     readonly next_hop: string;
     readonly validate_recipients: boolean;
     readonly catch_all: string;
+    readonly dkim_keys: readonly { readonly selector: string; readonly sealed: string }[];
   }[];
   readonly routes: readonly {
     readonly tenant: string;
@@ -129,14 +130,15 @@ function rulesOf(document: OperatorDocument, rows: SnapshotRows): Rule[] {
     tenant: '',
     document: JSON.stringify(rule),
   }));
-  const tenants = rows.rules.map((rule) => ({
+  const stored = rows.rules.map((rule) => ({
     id: rule.id,
     version: rule.version,
-    scope: 'tenant',
+    scope: rule.tenant === '' ? 'server' : 'tenant',
     tenant: rule.tenant,
     document: JSON.stringify(rule.document),
   }));
-  return [...server, ...tenants];
+  // Outer scope first; rows come in order of tenant, and the server's is the empty one.
+  return [...server, ...stored];
 }
 
 function ruleId(rule: unknown): string | undefined {
@@ -172,6 +174,10 @@ export function compileSnapshot(document: OperatorDocument, hostname: string, ro
       nextHop: hopOf(domain.tenant, domain.next_hop),
       validateRecipients: domain.validate_recipients,
       catchAll: domain.catch_all,
+      dkimKeys: domain.dkim_keys.map(({ selector }) => ({
+        selector,
+        secret: dkimSecretKey(domain.tenant, domain.name, selector),
+      })),
     })),
     tenants: rows.tenants.map(({ name, state, weight }) => ({ name, state, weight })),
     nextHops: nextHopsOf(document, rows),

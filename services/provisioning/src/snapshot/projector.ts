@@ -19,12 +19,13 @@ import { givenPassword } from '../operator/password-source.js';
 import type { OperatorDocument } from '../operator/schema.js';
 import type { OperatorSource } from '../operator/source.js';
 import { routeSecretKey, type Sealer } from '../secrets/seal.js';
-import { compileSnapshot, operatorTenant, type StoredHost, sameContent } from './compile.js';
+import { compileSnapshot, operatorTenant, sameContent } from './compile.js';
 import { recipientEntries } from './directory.js';
 import type { Lease } from './leadership.js';
 import { roleAddresses } from './outbox.js';
 import { pipelined } from './pipelined.js';
 import { readSnapshotRows } from './rows.js';
+import { sealedSecret } from './sealed-secret.js';
 
 export interface ProjectorParts {
   readonly withTenant: WithTenant;
@@ -149,7 +150,10 @@ export class Projector {
       ]);
       await tx.run(
         `INSERT INTO outbox (tenant, kind, key) SELECT r.tenant, 'secret', 'route.' || r.tenant || '.' || r.name || '.' || (h.at - 1)
-         FROM routes r, jsonb_array_elements(r.hosts) WITH ORDINALITY AS h (host, at) WHERE h.host ? 'sealed'`,
+         FROM routes r, jsonb_array_elements(r.hosts) WITH ORDINALITY AS h (host, at) WHERE h.host ? 'sealed'
+         UNION ALL
+         SELECT d.tenant, 'secret', 'dkim.' || d.tenant || '.' || d.name || '.' || (k.key ->> 'selector')
+         FROM domains d, jsonb_array_elements(d.dkim_keys) AS k (key)`,
       );
     });
     if (missing) log.info('provisioning.directory.rebuilt');
@@ -237,11 +241,7 @@ export class Projector {
   async #putSecrets(keys: readonly string[]): Promise<void> {
     const { withTenant, secrets, metrics } = this.#parts;
     for (const key of keys) {
-      const [, tenant = '', name = '', index = ''] = key.split('.');
-      const rows = await withTenant(operatorScope, (tx) =>
-        tx.rows<{ hosts: StoredHost[] }>('SELECT hosts FROM routes WHERE tenant = $1 AND name = $2', [tenant, name]),
-      );
-      const sealed = rows[0]?.hosts[Number(index)]?.sealed;
+      const sealed = await withTenant(operatorScope, (tx) => sealedSecret(tx, key));
       if (sealed === undefined) await secrets.delete(key);
       else await secrets.put(key, Buffer.from(sealed, 'base64'));
       metrics.published.with({ kind: 'secret' }).inc();
@@ -302,6 +302,13 @@ export class Projector {
     const { directory, clock } = this.#parts;
     const now = clock.monotonic();
     if (sequence === this.#epoch.sequence && now - this.#epoch.writtenAt < epochMs) return;
+    const written = this.#epoch.writtenAt !== Number.NEGATIVE_INFINITY;
+    // The bucket was replaced under us: what it held goes through the outbox again.
+    if (written && (await directory.get(directoryEpochKey))?.value === undefined) {
+      this.#epoch = { sequence: 0, writtenAt: Number.NEGATIVE_INFINITY };
+      await this.#takeOver();
+      return;
+    }
     const epoch = DirectoryEpoch.encode({ sequence, confirmedAtMs: clock.now() }).finish();
     await directory.put(directoryEpochKey, epoch);
     this.#epoch = { sequence, writtenAt: now };

@@ -1,0 +1,366 @@
+import { stat } from 'node:fs/promises';
+import { isPosternError } from '@postern/errors';
+import { withNats, withPostgres } from '@postern/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, openTestDatabase, type TestDatabase } from './testing/ground.js';
+import { startService, type TestService } from './testing/service.js';
+
+const nats = withNats();
+const postgres = withPostgres();
+let database: TestDatabase;
+let service: TestService;
+
+const operatorYaml = `
+hostname: mx.example.test
+defaultNextHop: mailbox
+nextHops: { mailbox: { hosts: [{ host: 127.0.0.1, port: 2600, tls: none }] } }
+tenants:
+  - name: acme
+    domains: [{ name: acme.test }]
+    users: [{ address: alice@acme.test, password: wonderland-1 }]
+`;
+
+beforeAll(async () => {
+  database = await openTestDatabase(postgres);
+  service = await startService(database, nats, operatorYaml);
+});
+
+afterAll(async () => {
+  await service?.stop();
+  await database?.close();
+});
+
+const tenant = { name: 'beta', displayName: 'Beta', state: '', etag: '', createdAtMs: 0, weight: 0 };
+const domain = {
+  name: 'Beta.TEST',
+  tenant: 'beta',
+  nextHop: '',
+  validateRecipients: true,
+  catchAll: '',
+  verified: false,
+  verification: '',
+  etag: '',
+};
+const user = {
+  address: 'Bob@beta.test',
+  tenant: '',
+  password: 'long-enough-1',
+  displayName: '',
+  disabled: false,
+  etag: '',
+  allowedIdentities: [],
+};
+const request = (parameters: Record<string, string>, username = 'alice@acme.test', mechanism = 'PLAIN') => ({
+  username,
+  mechanism,
+  parameters: Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, Buffer.from(value)])),
+  channelBinding: Buffer.alloc(0),
+  sessionId: '01J00000000000000000000000',
+  clientAddress: '192.0.2.1',
+});
+
+/** The id and detail a call fails with. */
+async function refusal(call: Promise<unknown>): Promise<string> {
+  const error = await call.then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  if (!isPosternError(error)) throw new Error(`expected a refusal, got ${String(error)}`);
+  return `${error.id}: ${error.detail}`;
+}
+
+test('the operator key is made once, readable by its owner only', async () => {
+  expect((await stat(service.keyFile)).mode & 0o777).toBe(0o600);
+});
+
+describe('access', () => {
+  test.each([
+    ['no key', {}, /^unauthenticated/],
+    [
+      'a wrong key',
+      { metadata: { authorization: `Bearer postern_bootstrap_${'A'.repeat(43)}` } },
+      /^unauthenticated: the API key is not known/,
+    ],
+    ['rubbish', { metadata: { authorization: 'Basic YTpi' } }, /^unauthenticated/],
+  ])('%s is refused', async (_name, per, expected) => {
+    const { api } = service;
+    expect(await refusal(api.call(api.rpc.listTenants, { pageSize: 0, pageToken: '' }, per))).toMatch(expected);
+  });
+});
+
+test('tenant, domain, user: created, idempotent, listed in pages, changed with etags, deleted', async () => {
+  const { api } = service;
+  const as = service.as();
+  const created = await api.call(api.rpc.createTenant, { tenant, requestId: 'r-1' }, as);
+  expect(created.tenant).toMatchObject({ name: 'beta', state: 'active', weight: 1, etag: '"1"' });
+  expect(await api.call(api.rpc.createTenant, { tenant, requestId: 'r-1' }, as)).toEqual(created);
+  expect(
+    await refusal(api.call(api.rpc.createTenant, { tenant: { ...tenant, weight: 3 }, requestId: 'r-1' }, as)),
+  ).toMatch(/^failed-precondition: request_id/);
+  expect(await refusal(api.call(api.rpc.createTenant, { tenant, requestId: '' }, as))).toMatch(/^already-exists/);
+
+  const { domain: made } = await api.call(api.rpc.createDomain, { domain, requestId: '', assumeVerified: true }, as);
+  expect(made).toMatchObject({ name: 'beta.test', verified: true });
+  const { user: bob } = await api.call(api.rpc.createUser, { user, requestId: '' }, as);
+  expect(bob).toMatchObject({ address: 'bob@beta.test', tenant: 'beta', password: '' });
+  for (const n of [1, 2, 3]) {
+    await api.call(
+      api.rpc.createUser,
+      { user: { ...user, address: `u${n}@beta.test`, password: '' }, requestId: '' },
+      as,
+    );
+  }
+  const first = await api.call(api.rpc.listUsers, { domain: 'beta.test', pageSize: 3, pageToken: '' }, as);
+  const second = await api.call(
+    api.rpc.listUsers,
+    { domain: 'beta.test', pageSize: 3, pageToken: first.nextPageToken },
+    as,
+  );
+  expect([...first.users, ...second.users].map((entry) => entry.address)).toEqual([
+    'bob@beta.test',
+    'u1@beta.test',
+    'u2@beta.test',
+    'u3@beta.test',
+  ]);
+  expect(second.nextPageToken).toBe('');
+
+  const update = { user: { ...user, displayName: 'Bob', disabled: true, etag: '"1"' }, updateMask: ['displayName'] };
+  expect((await api.call(api.rpc.updateUser, update, as)).user).toMatchObject({
+    displayName: 'Bob',
+    disabled: false,
+    etag: '"2"',
+  });
+  expect(await refusal(api.call(api.rpc.updateUser, update, as))).toMatch(
+    /^failed-precondition: etag: "1" is not the current one, "2"/,
+  );
+  expect(await refusal(api.call(api.rpc.updateUser, { ...update, updateMask: ['password'] }, as))).toMatch(
+    /^invalid-argument: update_mask/,
+  );
+  await api.call(api.rpc.deleteUser, { address: 'u3@beta.test' }, as);
+  expect(await refusal(api.call(api.rpc.getUser, { address: 'u3@beta.test' }, as))).toMatch(
+    /^not-found: user u3@beta\.test/,
+  );
+  const trail = await database.admin.query("SELECT method FROM config.audit WHERE tenant = 'beta' ORDER BY id");
+  expect(trail.rows.map((row) => row.method)).toEqual(
+    expect.arrayContaining(['CreateTenant', 'CreateDomain', 'CreateUser', 'UpdateUser', 'DeleteUser']),
+  );
+});
+
+test.each([
+  [
+    'a password too short',
+    () => ({ ...user, address: 'x@beta.test', password: 'short' }),
+    /^invalid-argument: user\.password: 5 characters; expected 8 to 1024/,
+  ],
+  ['no address', () => ({ ...user, address: 'nobody' }), /^invalid-argument: user\.address: "nobody" is not allowed/],
+  ['a domain that is not there', () => ({ ...user, address: 'x@gamma.test' }), /^not-found: domain "gamma\.test"/],
+  ['an address taken', () => ({ ...user, address: 'alice@acme.test' }), /^already-exists/],
+  [
+    'the identity of another tenant',
+    () => ({ ...user, address: 'y@beta.test', allowedIdentities: ['alice@acme.test'] }),
+    /^invalid-argument: user\.allowed_identities/,
+  ],
+])('a user with %s is refused by field', async (_name, make, expected) => {
+  const { api } = service;
+  const answer = await refusal(api.call(api.rpc.createUser, { user: make(), requestId: '' }, service.as()));
+  expect(answer).toMatch(expected);
+  expect(answer).not.toContain('short');
+});
+
+test('a tenant key sees and changes its own tenant only, a reader changes nothing', async () => {
+  const { api } = service;
+  const key = async (role: string): Promise<string> => {
+    const apiKey = { id: '', tenant: 'beta', role, secret: '', createdAtMs: 0, expiresAtMs: 0 };
+    return (await api.call(api.rpc.createApiKey, { apiKey }, service.as())).apiKey?.secret ?? '';
+  };
+  const admin = service.as(await key('tenant-admin'));
+  const reader = service.as(await key('tenant-reader'));
+  const page = { pageSize: 0, pageToken: '' };
+  expect((await api.call(api.rpc.listTenants, page, admin)).tenants.map((entry) => entry.name)).toEqual(['beta']);
+  expect((await api.call(api.rpc.listDomains, { ...page, tenant: 'acme' }, admin)).domains).toEqual([]);
+  expect((await api.call(api.rpc.listUsers, { ...page, domain: 'acme.test' }, reader)).users).toEqual([]);
+  expect(
+    await refusal(api.call(api.rpc.setPassword, { address: 'alice@acme.test', password: 'stolen-it-1' }, admin)),
+  ).toMatch(/^not-found/);
+  expect(await refusal(api.call(api.rpc.deleteDomain, { name: 'acme.test', etag: '' }, admin))).toMatch(/^not-found/);
+  expect(
+    await refusal(
+      api.call(
+        api.rpc.createDomain,
+        { domain: { ...domain, name: 'acme.test' }, requestId: '', assumeVerified: false },
+        admin,
+      ),
+    ),
+  ).toMatch(/^already-exists/);
+  expect(
+    await refusal(
+      api.call(
+        api.rpc.createDomain,
+        { domain: { ...domain, name: 'z.test' }, requestId: '', assumeVerified: true },
+        admin,
+      ),
+    ),
+  ).toMatch(/^permission-denied: assume_verified/);
+  expect(
+    await refusal(
+      api.call(
+        api.rpc.createDomain,
+        { domain: { ...domain, name: 'z.test', tenant: 'acme' }, requestId: '', assumeVerified: false },
+        admin,
+      ),
+    ),
+  ).toMatch(/^permission-denied/);
+  expect(await refusal(api.call(api.rpc.createTenant, { tenant, requestId: '' }, admin))).toMatch(
+    /^permission-denied: the role tenant-admin/,
+  );
+  expect(await refusal(api.call(api.rpc.deleteUser, { address: 'bob@beta.test' }, reader))).toMatch(
+    /^permission-denied/,
+  );
+  expect(
+    await refusal(
+      api.call(
+        api.rpc.createApiKey,
+        { apiKey: { id: '', tenant: '', role: 'operator', secret: '', createdAtMs: 0, expiresAtMs: 0 } },
+        admin,
+      ),
+    ),
+  ).toMatch(/^invalid-argument: api_key\.role/);
+  expect(await refusal(api.call(api.rpc.getStatus, {}, admin))).toMatch(/^permission-denied/);
+});
+
+test('routes keep their sealed password, are refused while used, and their secrets go with them', async () => {
+  const { api } = service;
+  const as = service.as();
+  const host = { host: 'mail.beta.test', port: 24, protocol: 'lmtp', tls: '', username: 'u', password: 'p4ssw0rd' };
+  const route = { name: 'main', tenant: 'beta', hosts: [host], egressPool: '', etag: '' };
+  const put = await api.call(api.rpc.putRoute, { route }, as);
+  expect(put.route?.hosts[0]).toMatchObject({ tls: 'opportunistic', password: '' });
+  const stored = async (): Promise<{ sealed?: string }> =>
+    (await database.admin.query("SELECT hosts FROM config.routes WHERE name = 'main'")).rows[0]?.hosts[0];
+  const { sealed } = await stored();
+  expect(sealed).toBeDefined();
+  await api.call(api.rpc.putRoute, { route: { ...route, hosts: [{ ...host, password: '', tls: 'required' }] } }, as);
+  expect((await stored()).sealed).toBe(sealed);
+  await api.call(
+    api.rpc.putRoute,
+    { route: { ...route, hosts: [{ ...host, password: '', host: 'elsewhere.test' }] } },
+    as,
+  );
+  expect((await stored()).sealed).toBeUndefined();
+  await api.call(api.rpc.updateDomain, { domain: { ...domain, nextHop: 'main' }, updateMask: ['next_hop'] }, as);
+  expect(await refusal(api.call(api.rpc.deleteRoute, { tenant: 'beta', name: 'main' }, as))).toMatch(
+    /^failed-precondition: route main is used by beta\.test/,
+  );
+  expect(
+    await refusal(
+      api.call(api.rpc.updateDomain, { domain: { ...domain, nextHop: 'nope' }, updateMask: ['next_hop'] }, as),
+    ),
+  ).toMatch(/^invalid-argument: domain\.next_hop: "nope" is not allowed; expected one of main, mailbox/);
+});
+
+test('a rule that does not compile is refused with line and hint, one that does is in the snapshot', async () => {
+  const { api } = service;
+  const as = service.as();
+  const put = (document: string) =>
+    api.call(api.rpc.putRule, { rule: { id: 'big', tenant: 'beta', version: 0, document, etag: '' } }, as);
+  expect(
+    await refusal(put('event: rcpt\nwhen: sender.domian == "x"\nthen: [{ reject: { code: 550, text: no } }]')),
+  ).toMatch(/^invalid-argument: rule\.document: when/);
+  expect(await refusal(put('{'))).toMatch(/^invalid-argument: rule\.document/);
+  const saved = await put(
+    'event: rcpt\nwhen: sender.domain == "x.test"\nthen: [{ reject: { code: 550, text: "no" } }]',
+  );
+  expect(saved.rule).toMatchObject({ version: 1, tenant: 'beta' });
+});
+
+describe('credentials', () => {
+  test('the right password is verified, again from memory, whatever the case of the address', async () => {
+    const { credentials } = service;
+    const expected = { verified: true, authenticatedUser: 'alice@acme.test', tenant: 'acme' };
+    expect(await credentials.call(credentials.rpc.verify, request({ password: 'wonderland-1' }))).toMatchObject(
+      expected,
+    );
+    expect(
+      await credentials.call(credentials.rpc.verify, request({ password: 'wonderland-1' }, 'ALICE@Acme.test', 'LOGIN')),
+    ).toMatchObject(expected);
+  });
+
+  test.each([
+    ['a wrong password', request({ password: 'wonderland-2' }), 'wrong password'],
+    ['an unknown user', request({ password: 'x-x-x-x-x' }, 'nobody@acme.test'), 'unknown user'],
+    ['no password at all', request({ password: '' }), 'malformed'],
+    ['a name that is no address', request({ password: 'x' }, '\u0000'), 'unknown user'],
+    ['another mechanism', request({}, 'alice@acme.test', 'NTLM'), 'unsupported'],
+  ])('%s is not', async (_name, asked, reason) => {
+    const { credentials } = service;
+    expect(await credentials.call(credentials.rpc.verify, asked)).toMatchObject({
+      verified: false,
+      tenant: '',
+      reason,
+    });
+  });
+
+  test('a changed password, a disabled user and a suspended tenant are live at once', async () => {
+    const { api, credentials } = service;
+    const as = service.as();
+    const verify = async (password: string) =>
+      (await credentials.call(credentials.rpc.verify, request({ password }))).verified;
+    expect(await verify('wonderland-1')).toBe(true);
+    await api.call(api.rpc.setPassword, { address: 'alice@acme.test', password: 'looking-glass' }, as);
+    expect([await verify('wonderland-1'), await verify('looking-glass')]).toEqual([false, true]);
+    const alice = { ...user, address: 'alice@acme.test' };
+    await api.call(api.rpc.updateUser, { user: { ...alice, disabled: true }, updateMask: ['disabled'] }, as);
+    expect(await verify('looking-glass')).toBe(false);
+    await api.call(api.rpc.updateUser, { user: { ...alice, disabled: false }, updateMask: ['disabled'] }, as);
+    const suspended = { ...tenant, name: 'acme', state: 'suspended' };
+    await api.call(api.rpc.updateTenant, { tenant: suspended, updateMask: ['state'] }, as);
+    expect(await verify('looking-glass')).toBe(false);
+    await api.call(api.rpc.updateTenant, { tenant: { ...suspended, state: 'active' }, updateMask: ['state'] }, as);
+    expect(await verify('looking-glass')).toBe(true);
+  });
+
+  test('challenges of unknown users are stable and look like those of known ones', async () => {
+    const { credentials } = service;
+    const ask = (username: string) =>
+      credentials.call(credentials.rpc.getChallenge, { username, mechanism: 'SCRAM-SHA-256', sessionId: '' });
+    const [known, unknown, again] = [
+      await ask('alice@acme.test'),
+      await ask('ghost@acme.test'),
+      await ask('Ghost@acme.test'),
+    ];
+    expect(unknown).toEqual(again);
+    expect([unknown.salt.length, unknown.iterations]).toEqual([known.salt.length, known.iterations]);
+    expect(Buffer.from(unknown.salt).equals(Buffer.from(known.salt))).toBe(false);
+  });
+
+  test('only the edge may ask', async () => {
+    const { credentials } = service;
+    expect(
+      await refusal(credentials.call(credentials.rpc.verify, request({ password: 'x' }), { scope: 'forged.token' })),
+    ).toMatch(/^unauthenticated/);
+  });
+});
+
+test('status reports what the streams guarantee and what is away', async () => {
+  const { api } = service;
+  await eventually(3_000, async () => (await api.call(api.rpc.getStatus, {}, service.as())).outboxPending === 0);
+  const status = await api.call(api.rpc.getStatus, {}, service.as());
+  expect(status.snapshotVersion).toBeGreaterThan(0);
+  expect(status.streams.find((stream) => stream.name === 'SPOOL')).toMatchObject({
+    storage: 'file',
+    replicas: 1,
+    sync: 'always',
+  });
+  expect(status.dependencies.map((entry) => [entry.name, entry.state])).toEqual([
+    ['database', 'ok'],
+    ['nats', 'ok'],
+    ['queue', 'degraded'],
+    ['policy', 'degraded'],
+  ]);
+});
+
+test('no secret was logged', () => {
+  const log = JSON.stringify(service.lines);
+  for (const secret of ['wonderland', 'looking-glass', 'long-enough', 'p4ssw0rd', 'stolen-it'])
+    expect(log).not.toContain(secret);
+});

@@ -1,0 +1,136 @@
+/**
+ * Verifies completed SASL exchanges, statelessly (design.md, Trust). PLAIN and LOGIN: argon2id; SCRAM-SHA-256: proof against StoredKey
+ * (RFC 5802 §3). The row is read every time, so a change is live at once; a right password is remembered for a minute under a keyed digest
+ * of it and of the stored verifier. Unknown users, disabled users and wrong passwords cost the same.
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { Clock, Random } from '@postern/clock';
+import type { VerifyRequest, VerifyResponse } from '@postern/proto/directory/v1/credential_service';
+import type { Logger } from '@postern/telemetry';
+import { canonical } from '../addresses.js';
+import { operatorScope, type WithTenant } from '../database/tenant-scope.js';
+import type { ProvisioningEvent } from '../events.js';
+import type { ProvisioningMetrics } from '../metrics.js';
+import type { HashSlots } from './hash-slots.js';
+import { fakeVerifier, readScramVerifier, verifyPassword } from './password.js';
+import { createVerifiedCache } from './verified-cache.js';
+
+export interface VerifierParts {
+  readonly withTenant: WithTenant;
+  readonly hashSlots: HashSlots;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly log: Logger<ProvisioningEvent>;
+  readonly metrics: ProvisioningMetrics;
+  /** 0 = off. */
+  readonly cacheForMs: number;
+}
+
+interface LoginRow {
+  readonly tenant: string;
+  readonly password: string | null;
+  readonly scram: string | null;
+  readonly disabled: boolean;
+  readonly allowed_identities: string[];
+  readonly tenant_state: string;
+}
+
+type Reason =
+  | 'unknown user'
+  | 'wrong password'
+  | 'disabled'
+  | 'tenant suspended'
+  | 'no password'
+  | 'unsupported'
+  | 'malformed';
+type Proof = { readonly right: boolean; readonly cached: boolean; readonly serverProof: Buffer };
+
+const longestPassword = 1_024;
+const none = Buffer.alloc(0);
+
+export function createVerifier(parts: VerifierParts): (request: VerifyRequest) => Promise<VerifyResponse> {
+  const { withTenant, hashSlots, random, clock, metrics, log } = parts;
+  const fake = fakeVerifier(random);
+  const cache = createVerifiedCache({ clock, random, forMs: parts.cacheForMs });
+
+  const provePassword = async (row: LoginRow | undefined, password: string): Promise<Proof> => {
+    const verifier = row?.password ?? fake;
+    const key = cache.keyOf(verifier, password);
+    if (row?.password && cache.has(key)) return { right: true, cached: true, serverProof: none };
+    const right = await hashSlots.run(() => verifyPassword(password, verifier));
+    if (right) cache.add(key);
+    return { right: right && row?.password !== undefined, cached: false, serverProof: none };
+  };
+
+  const refuse = (
+    request: VerifyRequest,
+    reason: Reason,
+    outcome: 'wrong' | 'disabled' | 'unsupported',
+  ): VerifyResponse => {
+    metrics.logins.with({ outcome }).inc();
+    log.info('provisioning.login.refused', {
+      session_id: request.sessionId,
+      client_address: request.clientAddress,
+      user: request.username.slice(0, 320),
+      mechanism: request.mechanism.slice(0, 40),
+      reason,
+    });
+    return { verified: false, authenticatedUser: '', tenant: '', serverProof: none, reason, allowedIdentities: [] };
+  };
+
+  return async (request) => {
+    const begun = clock.monotonic();
+    const address = canonical(request.username);
+    const row = address === undefined ? undefined : await readLogin(withTenant, address);
+    const mechanism = request.mechanism.toUpperCase();
+    let proof: Proof;
+    if (mechanism === 'PLAIN' || mechanism === 'LOGIN') {
+      const password = Buffer.from(request.parameters.password ?? none).toString('utf8');
+      if (password === '' || password.length > longestPassword) return refuse(request, 'malformed', 'wrong');
+      proof = await provePassword(row, password);
+    } else if (mechanism === 'SCRAM-SHA-256') {
+      proof = proveScram(row?.scram ?? undefined, request.parameters);
+    } else return refuse(request, 'unsupported', 'unsupported');
+    metrics.loginSeconds.observe((clock.monotonic() - begun) / 1_000);
+    if (row === undefined || address === undefined) return refuse(request, 'unknown user', 'wrong');
+    if (!proof.right) return refuse(request, row.password === null ? 'no password' : 'wrong password', 'wrong');
+    if (row.disabled) return refuse(request, 'disabled', 'disabled');
+    if (row.tenant_state !== 'active') return refuse(request, 'tenant suspended', 'disabled');
+    metrics.logins.with({ outcome: proof.cached ? 'cached' : 'verified' }).inc();
+    return {
+      verified: true,
+      authenticatedUser: address,
+      tenant: row.tenant,
+      serverProof: proof.serverProof,
+      reason: '',
+      allowedIdentities: row.allowed_identities,
+    };
+  };
+}
+
+async function readLogin(withTenant: WithTenant, address: string): Promise<LoginRow | undefined> {
+  const [row] = await withTenant(operatorScope, (tx) =>
+    tx.rows<LoginRow>(
+      `SELECT u.tenant, u.password, u.scram, u.disabled, u.allowed_identities, t.state AS tenant_state
+       FROM users u JOIN tenants t ON t.name = u.tenant WHERE u.address = $1`,
+      [address],
+    ),
+  );
+  return row;
+}
+
+/** Parameters: `authMessage` and `clientProof`, both as exchanged. */
+function proveScram(stored: string | undefined, parameters: VerifyRequest['parameters']): Proof {
+  const verifier = stored === undefined ? undefined : readScramVerifier(stored);
+  const storedKey = verifier?.storedKey ?? Buffer.alloc(32);
+  const authMessage = Buffer.from(parameters.authMessage ?? none);
+  const given = Buffer.from(parameters.clientProof ?? none);
+  const signature = createHmac('sha256', storedKey).update(authMessage).digest();
+  const clientKey = Buffer.from(signature.map((byte, index) => byte ^ (given[index] ?? 0)));
+  const right =
+    timingSafeEqual(createHash('sha256').update(clientKey).digest(), storedKey) &&
+    verifier !== undefined &&
+    given.length === signature.length;
+  const serverProof = right ? createHmac('sha256', verifier.serverKey).update(authMessage).digest() : none;
+  return { right, cached: false, serverProof };
+}

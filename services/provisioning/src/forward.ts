@@ -1,0 +1,156 @@
+/**
+ * Calls about mail in flight go on to queue and policy, signed with the tenant of the key (design.md, Services). They refuse calls without
+ * a scope, and a tenant's scope shows them that tenant only, whatever the request says.
+ */
+import type { Clock } from '@postern/clock';
+import { PosternError } from '@postern/errors';
+import { createClient, type GrpcClient, signScope } from '@postern/grpc';
+import { PolicyServiceClient } from '@postern/proto/policy/v1/policy_service';
+import type {
+  GetLedgerRequest,
+  GetLedgerResponse,
+  ListQueueRequest,
+  ListQueueResponse,
+  OperateQueueRequest,
+  OperateQueueResponse,
+  QueueSummaryRequest,
+  QueueSummaryResponse,
+  SimulateSessionRequest,
+  SimulateSessionResponse,
+  TraceMessageRequest,
+  TraceMessageResponse,
+} from '@postern/proto/provisioning/v1/provisioning_service';
+import { QueueServiceClient } from '@postern/proto/queue/v1/queue_service';
+import type { Telemetry } from '@postern/telemetry';
+import type { Caller } from './access.js';
+import { audit } from './audit.js';
+import type { WithTenant } from './database/tenant-scope.js';
+import { required } from './request-fields.js';
+import { apiMethod } from './resources/api-method.js';
+
+export interface ForwardParts {
+  readonly withTenant: WithTenant;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  /** Absent: the calls are answered `unimplemented`. */
+  readonly scopeKey: Buffer | undefined;
+  readonly queueAddress: string | undefined;
+  readonly policyAddresses: readonly string[];
+}
+
+export interface Forwarding {
+  readonly methods: ReturnType<typeof forwardMethods>;
+  /** Whether the callee can be reached now; undefined = it is not configured. */
+  reachable(callee: 'queue' | 'policy'): Promise<boolean | undefined>;
+  close(): void;
+}
+
+const deadlineMs = 15_000;
+const scopeLifetimeMs = 30_000;
+const probeMs = 1_000;
+
+interface Callees {
+  readonly queue: GrpcClient<QueueServiceClient> | undefined;
+  readonly policy: GrpcClient<PolicyServiceClient> | undefined;
+}
+
+export function createForwarding(parts: ForwardParts): Forwarding {
+  const { telemetry, queueAddress, policyAddresses } = parts;
+  const callees: Callees = {
+    queue:
+      queueAddress === undefined
+        ? undefined
+        : createClient(QueueServiceClient, {
+            address: queueAddress,
+            telemetry,
+            deadlineMs,
+            unavailable: 'store-unavailable',
+          }),
+    policy:
+      policyAddresses.length === 0
+        ? undefined
+        : createClient(PolicyServiceClient, {
+            address: policyAddresses,
+            telemetry,
+            deadlineMs,
+            unavailable: 'policy-unavailable',
+          }),
+  };
+  return {
+    methods: forwardMethods(parts, callees),
+    reachable: async (callee) => {
+      const client = callees[callee];
+      if (client === undefined) return undefined;
+      return new Promise((resolve) => {
+        client.rpc.waitForReady(parts.clock.now() + probeMs, (error) => resolve(error === undefined));
+      });
+    },
+    close: () => {
+      callees.queue?.close();
+      callees.policy?.close();
+    },
+  };
+}
+
+function forwardMethods({ withTenant, clock, scopeKey }: ForwardParts, callees: Callees) {
+  const scopeOf = (caller: Caller): string => {
+    if (scopeKey === undefined) throw new PosternError('unimplemented', 'scopeKeyFile is not configured');
+    const expiresAt = clock.now() + scopeLifetimeMs;
+    return signScope({ service: 'provisioning', tenant: caller.scope, roles: [caller.role], expiresAt }, scopeKey);
+  };
+  const queue = (): GrpcClient<QueueServiceClient> => {
+    if (callees.queue === undefined)
+      throw new PosternError('unimplemented', 'provisioning.queue.address is not configured');
+    return callees.queue;
+  };
+  const policy = (): GrpcClient<PolicyServiceClient> => {
+    if (callees.policy === undefined)
+      throw new PosternError('unimplemented', 'provisioning.policy.addresses is not configured');
+    return callees.policy;
+  };
+  /** A tenant's key asks for its own tenant, an operator's for the one named or all. */
+  const confined = <Q extends { tenant: string }>(caller: Caller, query: Q | undefined): Q => {
+    const given = required('query', query);
+    return caller.role === 'operator' ? given : { ...given, tenant: caller.tenant };
+  };
+  return {
+    queueSummary: apiMethod<QueueSummaryRequest, QueueSummaryResponse>(
+      'reader',
+      async (request, caller, { signal }) => {
+        const query = confined(caller, request.query ?? { tenant: '' });
+        return { result: await queue().call(queue().rpc.summary, query, { signal, scope: scopeOf(caller) }) };
+      },
+    ),
+    listQueue: apiMethod<ListQueueRequest, ListQueueResponse>('reader', async (request, caller, { signal }) => {
+      const query = confined(caller, request.query);
+      return { result: await queue().call(queue().rpc.listItems, query, { signal, scope: scopeOf(caller) }) };
+    }),
+    operateQueue: apiMethod<OperateQueueRequest, OperateQueueResponse>('admin', async (request, caller, { signal }) => {
+      const query = { ...confined(caller, request.query), actor: caller.keyId };
+      const result = await queue().call(queue().rpc.operate, query, { signal, scope: scopeOf(caller) });
+      const detail = { operation: query.operation, changed: result.changed, reason: query.reason.slice(0, 200) };
+      await withTenant(caller.scope, (tx) =>
+        audit(tx, caller, { tenant: query.tenant, method: 'OperateQueue', resource: 'queue', detail }),
+      );
+      return { result };
+    }),
+    traceMessage: apiMethod<TraceMessageRequest, TraceMessageResponse>(
+      'reader',
+      async (request, caller, { signal }) => {
+        const query = confined(caller, request.query);
+        return { result: await queue().call(queue().rpc.trace, query, { signal, scope: scopeOf(caller) }) };
+      },
+    ),
+    getLedger: apiMethod<GetLedgerRequest, GetLedgerResponse>('reader', async (request, caller, { signal }) => {
+      const query = confined(caller, request.query ?? { tenant: '', withOrphans: false });
+      return { result: await queue().call(queue().rpc.ledger, query, { signal, scope: scopeOf(caller) }) };
+    }),
+    simulateSession: apiMethod<SimulateSessionRequest, SimulateSessionResponse>(
+      'reader',
+      async (request, caller, { signal }) => {
+        const query = confined(caller, request.query);
+        return { result: await policy().call(policy().rpc.simulate, query, { signal, scope: scopeOf(caller) }) };
+      },
+    ),
+  };
+}

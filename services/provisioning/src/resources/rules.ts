@@ -1,0 +1,123 @@
+/** Rules: checked by the rule engine when they are saved, so that what is saved is what is evaluated. YAML or JSON in, JSON in the snapshot. */
+import { ConfigError, locateYaml, plainOf } from '@postern/config';
+import { PosternError } from '@postern/errors';
+import type {
+  DeleteRuleRequest,
+  DeleteRuleResponse,
+  ListRulesRequest,
+  ListRulesResponse,
+  PutRuleRequest,
+  PutRuleResponse,
+} from '@postern/proto/provisioning/v1/provisioning_service';
+import type { Rule } from '@postern/proto/provisioning/v1/resources';
+import { compileRules, type RuleScope } from '@postern/rules';
+import { type Caller, tenantOf } from '../access.js';
+import { audit } from '../audit.js';
+import { operatorScope } from '../database/tenant-scope.js';
+import { assertEtag, etagOf, invalid, required, textField } from '../request-fields.js';
+import { noteSnapshot } from '../snapshot/outbox.js';
+import { apiMethod, type ResourceParts } from './api-method.js';
+
+interface Row {
+  readonly tenant: string;
+  readonly id: string;
+  readonly source: string;
+  readonly version: string;
+}
+
+const columns = 'tenant, id, source, version';
+const longestDocument = 65_536;
+const mostRules = 10_000;
+const usualPriority = 100;
+
+const toRule = (row: Row): Rule => ({
+  id: row.id,
+  tenant: row.tenant,
+  version: Number(row.version),
+  document: row.source,
+  etag: etagOf(row.version),
+});
+
+/** Empty = server scope, for operators only. */
+function ruleTenant(caller: Caller, named: string): string {
+  return caller.role === 'operator' && named === '' ? '' : tenantOf(caller, named);
+}
+
+function readDocument(id: string, tenant: string, text: string): { readonly [key: string]: unknown } {
+  if (text.length > longestDocument)
+    throw invalid('rule.document', `${text.length} characters`, `at most ${longestDocument}`);
+  let plain: unknown;
+  try {
+    plain = plainOf(locateYaml(text, 'rule.document'));
+  } catch (error) {
+    if (error instanceof ConfigError) throw new PosternError('invalid-argument', error.message);
+    throw error;
+  }
+  if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) {
+    throw invalid('rule.document', text, 'a map with event, when and then');
+  }
+  const document = { ...plain, id };
+  const scope: RuleScope = tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant };
+  const compiled = compileRules([document], { scope });
+  if (compiled.ok) return document;
+  const problems = compiled.errors.slice(0, 10).map(({ field, line, column, message, hint }) => {
+    const where = line > 1 || column > 1 ? ` (line ${line}, column ${column})` : '';
+    return `rule.document: ${field}${where} ${message}${hint === '' ? '' : `; ${hint}`}`;
+  });
+  throw new PosternError('invalid-argument', problems.join('\n'));
+}
+
+export function ruleMethods({ withTenant }: ResourceParts) {
+  return {
+    putRule: apiMethod<PutRuleRequest, PutRuleResponse>('admin', (request, caller) => {
+      const rule = required('rule', request.rule);
+      const tenant = ruleTenant(caller, rule.tenant);
+      textField('rule.id', rule.id, /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, dot, - and _, at most 64');
+      const document = readDocument(rule.id, tenant, rule.document);
+      const priority = typeof document.priority === 'number' ? document.priority : usualPriority;
+      return withTenant(caller.scope, async (tx) => {
+        const [before] = await tx.rows<Row>(`SELECT ${columns} FROM rules WHERE tenant = $1 AND id = $2 FOR UPDATE`, [
+          tenant,
+          rule.id,
+        ]);
+        assertEtag(rule.etag, before?.version ?? 0);
+        const [count] = await tx.rows<{ n: number }>('SELECT count(*)::int AS n FROM rules WHERE tenant = $1', [
+          tenant,
+        ]);
+        if (before === undefined && (count?.n ?? 0) >= mostRules) {
+          throw new PosternError('quota-exceeded', `a scope has at most ${mostRules} rules`);
+        }
+        const version = Number(before?.version ?? 0) + 1;
+        const [row] = await tx.rows<Row>(
+          `INSERT INTO rules (tenant, id, document, source, priority, version) VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT (tenant, id) DO UPDATE SET document = excluded.document, source = excluded.source,
+             priority = excluded.priority, version = excluded.version
+           RETURNING ${columns}`,
+          [tenant, rule.id, JSON.stringify({ ...document, version }), rule.document, priority, version],
+        );
+        await noteSnapshot(tx, tenant === '' ? operatorScope : tenant);
+        await audit(tx, caller, { tenant, method: 'PutRule', resource: rule.id, detail: { version } });
+        return { rule: row === undefined ? undefined : toRule(row) };
+      });
+    }),
+    listRules: apiMethod<ListRulesRequest, ListRulesResponse>('reader', (request, caller) =>
+      withTenant(caller.scope, async (tx) => {
+        const rows = await tx.rows<Row>(
+          `SELECT ${columns} FROM rules WHERE $1 = '' OR tenant = $1 ORDER BY tenant, priority, id LIMIT ${mostRules}`,
+          [request.tenant],
+        );
+        return { rules: rows.map(toRule) };
+      }),
+    ),
+    deleteRule: apiMethod<DeleteRuleRequest, DeleteRuleResponse>('admin', (request, caller) => {
+      const tenant = ruleTenant(caller, request.tenant);
+      return withTenant(caller.scope, async (tx) => {
+        const deleted = await tx.run('DELETE FROM rules WHERE tenant = $1 AND id = $2', [tenant, request.id]);
+        if (deleted === 0) throw new PosternError('not-found', `rule ${JSON.stringify(request.id.slice(0, 64))}`);
+        await noteSnapshot(tx, tenant === '' ? operatorScope : tenant);
+        await audit(tx, caller, { tenant, method: 'DeleteRule', resource: request.id });
+        return {};
+      });
+    }),
+  };
+}

@@ -1,0 +1,145 @@
+/** Tenants: made, weighed, suspended by operators; a tenant may read itself. Deletion is a tracked purge and is not here yet. */
+import { PosternError } from '@postern/errors';
+import {
+  CreateTenantRequest,
+  CreateTenantResponse,
+  type GetTenantRequest,
+  type GetTenantResponse,
+  type ListTenantsRequest,
+  type ListTenantsResponse,
+  type UpdateTenantRequest,
+  type UpdateTenantResponse,
+} from '@postern/proto/provisioning/v1/provisioning_service';
+import type { Tenant } from '@postern/proto/provisioning/v1/resources';
+import { audit } from '../audit.js';
+import { operatorScope, type Transaction } from '../database/tenant-scope.js';
+import { once } from '../idempotency.js';
+import { reservedTenants } from '../operator/references.js';
+import {
+  assertEtag,
+  cutPage,
+  etagOf,
+  invalid,
+  maskedFields,
+  pageOf,
+  required,
+  shortText,
+  textField,
+} from '../request-fields.js';
+import { noteSnapshot } from '../snapshot/outbox.js';
+import { apiMethod, type ResourceParts } from './api-method.js';
+
+interface Row {
+  readonly name: string;
+  readonly display_name: string;
+  readonly state: string;
+  readonly weight: number;
+  readonly version: string;
+  readonly created_at: Date;
+}
+
+const columns = 'name, display_name, state, weight, version, created_at';
+
+const toTenant = (row: Row): Tenant => ({
+  name: row.name,
+  displayName: row.display_name,
+  state: row.state,
+  etag: etagOf(row.version),
+  createdAtMs: row.created_at.getTime(),
+  weight: row.weight,
+});
+
+export function tenantName(value: string): string {
+  textField(
+    'tenant.name',
+    value,
+    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    'lower case letters, digits and hyphens, at most 63',
+  );
+  if (reservedTenants.has(value)) throw invalid('tenant.name', value, 'a name that is not reserved');
+  return value;
+}
+
+function weightOf(weight: number): number {
+  if (weight === 0) return 1;
+  if (weight > 100) throw invalid('tenant.weight', String(weight), '1 to 100');
+  return weight;
+}
+
+async function read(tx: Transaction, name: string): Promise<Row> {
+  const [row] = await tx.rows<Row>(`SELECT ${columns} FROM tenants WHERE name = $1`, [name]);
+  if (row === undefined) throw new PosternError('not-found', `tenant ${JSON.stringify(name.slice(0, 63))}`);
+  return row;
+}
+
+export function tenantMethods({ withTenant, sealer }: ResourceParts) {
+  return {
+    createTenant: apiMethod<CreateTenantRequest, CreateTenantResponse>('operator', (request, caller) => {
+      const tenant = required('tenant', request.tenant);
+      const values = [
+        tenantName(tenant.name),
+        shortText('tenant.display_name', tenant.displayName),
+        weightOf(tenant.weight),
+      ];
+      const repeatable = {
+        requestId: request.requestId,
+        method: 'CreateTenant',
+        tenant: operatorScope,
+        request: CreateTenantRequest.encode(request).finish(),
+        codec: CreateTenantResponse,
+      };
+      return withTenant(caller.scope, (tx) =>
+        once(tx, caller, sealer, repeatable, async () => {
+          const [row] = await tx.rows<Row>(
+            `INSERT INTO tenants (name, display_name, weight) VALUES ($1, $2, $3) RETURNING ${columns}`,
+            values,
+          );
+          await noteSnapshot(tx, tenant.name);
+          await audit(tx, caller, { tenant: tenant.name, method: 'CreateTenant', resource: tenant.name });
+          return { tenant: row === undefined ? undefined : toTenant(row) };
+        }),
+      );
+    }),
+    getTenant: apiMethod<GetTenantRequest, GetTenantResponse>('reader', (request, caller) =>
+      withTenant(caller.scope, async (tx) => ({ tenant: toTenant(await read(tx, request.name)) })),
+    ),
+    listTenants: apiMethod<ListTenantsRequest, ListTenantsResponse>('reader', (request, caller) => {
+      const page = pageOf(request);
+      return withTenant(caller.scope, async (tx) => {
+        const found = await tx.rows<Row>(`SELECT ${columns} FROM tenants WHERE name > $1 ORDER BY name LIMIT $2`, [
+          page.after,
+          page.size + 1,
+        ]);
+        const { rows, nextPageToken } = cutPage(found, page, (row) => row.name);
+        return { tenants: rows.map(toTenant), nextPageToken };
+      });
+    }),
+    updateTenant: apiMethod<UpdateTenantRequest, UpdateTenantResponse>('operator', (request, caller) => {
+      const tenant = required('tenant', request.tenant);
+      const fields = maskedFields(request.updateMask, ['display_name', 'state', 'weight']);
+      if (fields.has('state') && tenant.state !== 'active' && tenant.state !== 'suspended') {
+        throw invalid('tenant.state', tenant.state, 'active or suspended');
+      }
+      return withTenant(caller.scope, async (tx) => {
+        const before = await read(tx, tenant.name);
+        assertEtag(tenant.etag, before.version);
+        const [row] = await tx.rows<Row>(
+          `UPDATE tenants SET display_name = $2, state = $3, weight = $4, version = version + 1
+           WHERE name = $1 AND version = $5 RETURNING ${columns}`,
+          [
+            tenant.name,
+            fields.has('display_name') ? shortText('tenant.display_name', tenant.displayName) : before.display_name,
+            fields.has('state') ? tenant.state : before.state,
+            fields.has('weight') ? weightOf(tenant.weight) : before.weight,
+            before.version,
+          ],
+        );
+        if (row === undefined) throw new PosternError('aborted', '');
+        await noteSnapshot(tx, tenant.name);
+        const detail = { fields: [...fields], state: row.state };
+        await audit(tx, caller, { tenant: tenant.name, method: 'UpdateTenant', resource: tenant.name, detail });
+        return { tenant: toTenant(row) };
+      });
+    }),
+  };
+}

@@ -1,0 +1,200 @@
+/** Users: recipients of their domain and, with a password, logins. The password is stored as verifiers only and never returned. */
+import { PosternError } from '@postern/errors';
+import {
+  CreateUserRequest,
+  CreateUserResponse,
+  type DeleteUserRequest,
+  type DeleteUserResponse,
+  type GetUserRequest,
+  type GetUserResponse,
+  type ListUsersRequest,
+  type ListUsersResponse,
+  type SetPasswordRequest,
+  type SetPasswordResponse,
+  type UpdateUserRequest,
+  type UpdateUserResponse,
+} from '@postern/proto/provisioning/v1/provisioning_service';
+import type { User } from '@postern/proto/provisioning/v1/resources';
+import { domainOf } from '../addresses.js';
+import { audit } from '../audit.js';
+import { hashPassword, type Verifiers } from '../credentials/password.js';
+import type { Transaction } from '../database/tenant-scope.js';
+import { once } from '../idempotency.js';
+import {
+  addressField,
+  assertEtag,
+  cutPage,
+  etagOf,
+  invalid,
+  maskedFields,
+  pageOf,
+  required,
+  shortText,
+} from '../request-fields.js';
+import { noteRecipients } from '../snapshot/outbox.js';
+import { claimAddress } from './address-claim.js';
+import { apiMethod, type ResourceParts } from './api-method.js';
+import { readDomain } from './domains.js';
+
+interface Row {
+  readonly address: string;
+  readonly tenant: string;
+  readonly display_name: string;
+  readonly disabled: boolean;
+  readonly allowed_identities: string[];
+  readonly version: string;
+}
+
+const columns = 'address, tenant, display_name, disabled, allowed_identities, version';
+const shortestPassword = 8;
+const longestPassword = 1_024;
+const mostIdentities = 1_000;
+
+const toUser = (row: Row): User => ({
+  address: row.address,
+  tenant: row.tenant,
+  password: '',
+  displayName: row.display_name,
+  disabled: row.disabled,
+  etag: etagOf(row.version),
+  allowedIdentities: row.allowed_identities,
+});
+
+/** The value of a password never reaches an error. */
+export function passwordField(field: string, password: string): string {
+  const length = [...password].length;
+  if (length >= shortestPassword && length <= longestPassword) return password;
+  throw new PosternError(
+    'invalid-argument',
+    `${field}: ${length} characters; expected ${shortestPassword} to ${longestPassword}`,
+  );
+}
+
+async function readUser(tx: Transaction, address: string): Promise<Row> {
+  const [row] = await tx.rows<Row>(`SELECT ${columns} FROM users WHERE address = $1`, [address]);
+  if (row === undefined) throw new PosternError('not-found', `user ${address}`);
+  return row;
+}
+
+/** A login may only speak for domains of its own tenant. */
+async function identitiesField(tx: Transaction, tenant: string, identities: readonly string[]): Promise<string[]> {
+  if (identities.length > mostIdentities)
+    throw invalid('user.allowed_identities', String(identities.length), `at most ${mostIdentities}`);
+  const addresses = identities.map((identity) => addressField('user.allowed_identities', identity));
+  const rows = await tx.rows<{ name: string }>('SELECT name FROM domains WHERE tenant = $1 AND name = ANY ($2)', [
+    tenant,
+    addresses.map(domainOf),
+  ]);
+  const own = new Set(rows.map((row) => row.name));
+  const foreign = addresses.find((address) => !own.has(domainOf(address)));
+  if (foreign !== undefined) throw invalid('user.allowed_identities', foreign, 'an address in a domain of the tenant');
+  return addresses;
+}
+
+export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceParts) {
+  const hashed = async (password: string): Promise<Verifiers> => hashSlots.run(() => hashPassword(password, random));
+  return {
+    createUser: apiMethod<CreateUserRequest, CreateUserResponse>('admin', async (request, caller) => {
+      const user = required('user', request.user);
+      const address = addressField('user.address', user.address);
+      const displayName = shortText('user.display_name', user.displayName);
+      const verifiers = user.password === '' ? undefined : await hashed(passwordField('user.password', user.password));
+      return withTenant(caller.scope, async (tx) => {
+        const domain = await readDomain(tx, domainOf(address));
+        const repeatable = {
+          requestId: request.requestId,
+          method: 'CreateUser',
+          tenant: domain.tenant,
+          request: CreateUserRequest.encode(request).finish(),
+          codec: CreateUserResponse,
+        };
+        return once(tx, caller, sealer, repeatable, async () => {
+          await claimAddress(tx, address, 'user');
+          const identities = await identitiesField(tx, domain.tenant, user.allowedIdentities);
+          const [row] = await tx.rows<Row>(
+            `INSERT INTO users (address, domain, tenant, display_name, disabled, allowed_identities, password, scram)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING ${columns}`,
+            [
+              address,
+              domain.name,
+              domain.tenant,
+              displayName,
+              user.disabled,
+              identities,
+              verifiers?.password ?? null,
+              verifiers?.scram ?? null,
+            ],
+          );
+          await noteRecipients(tx, domain.tenant, [address]);
+          await audit(tx, caller, { tenant: domain.tenant, method: 'CreateUser', resource: address });
+          return { user: row === undefined ? undefined : toUser(row) };
+        });
+      });
+    }),
+    getUser: apiMethod<GetUserRequest, GetUserResponse>('reader', (request, caller) =>
+      withTenant(caller.scope, async (tx) => ({
+        user: toUser(await readUser(tx, addressField('address', request.address))),
+      })),
+    ),
+    listUsers: apiMethod<ListUsersRequest, ListUsersResponse>('reader', (request, caller) => {
+      const page = pageOf(request);
+      return withTenant(caller.scope, async (tx) => {
+        const found = await tx.rows<Row>(
+          `SELECT ${columns} FROM users WHERE address > $1 AND ($2 = '' OR domain = $2) ORDER BY address LIMIT $3`,
+          [page.after, request.domain.toLowerCase(), page.size + 1],
+        );
+        const { rows, nextPageToken } = cutPage(found, page, (row) => row.address);
+        return { users: rows.map(toUser), nextPageToken };
+      });
+    }),
+    updateUser: apiMethod<UpdateUserRequest, UpdateUserResponse>('admin', (request, caller) => {
+      const user = required('user', request.user);
+      const fields = maskedFields(request.updateMask, ['display_name', 'disabled', 'allowed_identities']);
+      return withTenant(caller.scope, async (tx) => {
+        const before = await readUser(tx, addressField('user.address', user.address));
+        assertEtag(user.etag, before.version);
+        const [row] = await tx.rows<Row>(
+          `UPDATE users SET display_name = $2, disabled = $3, allowed_identities = $4, version = version + 1
+           WHERE address = $1 AND version = $5 RETURNING ${columns}`,
+          [
+            before.address,
+            fields.has('display_name') ? shortText('user.display_name', user.displayName) : before.display_name,
+            fields.has('disabled') ? user.disabled : before.disabled,
+            fields.has('allowed_identities')
+              ? await identitiesField(tx, before.tenant, user.allowedIdentities)
+              : before.allowed_identities,
+            before.version,
+          ],
+        );
+        if (row === undefined) throw new PosternError('aborted', '');
+        await noteRecipients(tx, row.tenant, [row.address]);
+        const detail = { fields: [...fields], disabled: row.disabled };
+        await audit(tx, caller, { tenant: row.tenant, method: 'UpdateUser', resource: row.address, detail });
+        return { user: toUser(row) };
+      });
+    }),
+    setPassword: apiMethod<SetPasswordRequest, SetPasswordResponse>('admin', async (request, caller) => {
+      const address = addressField('address', request.address);
+      const verifiers = await hashed(passwordField('password', request.password));
+      return withTenant(caller.scope, async (tx) => {
+        const before = await readUser(tx, address);
+        await tx.run('UPDATE users SET password = $2, scram = $3, version = version + 1 WHERE address = $1', [
+          address,
+          verifiers.password,
+          verifiers.scram,
+        ]);
+        await audit(tx, caller, { tenant: before.tenant, method: 'SetPassword', resource: address });
+        return {};
+      });
+    }),
+    deleteUser: apiMethod<DeleteUserRequest, DeleteUserResponse>('admin', (request, caller) =>
+      withTenant(caller.scope, async (tx) => {
+        const before = await readUser(tx, addressField('address', request.address));
+        await tx.run('DELETE FROM users WHERE address = $1', [before.address]);
+        await noteRecipients(tx, before.tenant, [before.address]);
+        await audit(tx, caller, { tenant: before.tenant, method: 'DeleteUser', resource: before.address });
+        return {};
+      }),
+    ),
+  };
+}

@@ -1,0 +1,99 @@
+/** State of the cluster as provisioning sees it: what the streams really guarantee, what can be reached, what waits to be published. */
+import type { Clock } from '@postern/clock';
+import { Snapshot } from '@postern/proto/config/v1/snapshot';
+import type {
+  DependencyStatus,
+  GetStatusRequest,
+  GetStatusResponse,
+  StreamStatus,
+} from '@postern/proto/provisioning/v1/provisioning_service';
+import { type Bucket, readDurability, type StreamConnection } from '@postern/stream';
+import { operatorScope, type WithTenant } from './database/tenant-scope.js';
+import type { Forwarding } from './forward.js';
+import { apiMethod } from './resources/api-method.js';
+import { snapshotKey } from './snapshot/projector.js';
+
+export interface StatusParts {
+  readonly withTenant: WithTenant;
+  readonly connection: StreamConnection;
+  readonly config: Bucket;
+  readonly natsMonitors: readonly string[];
+  readonly forwarding: Forwarding;
+  readonly clock: Clock;
+}
+
+const askMs = 3_000;
+
+type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+
+export function statusMethods(parts: StatusParts) {
+  const { withTenant, connection, config, natsMonitors, forwarding, clock } = parts;
+  /** Nothing that is away holds up what can be said. */
+  const ask = async <T>(work: Promise<T>): Promise<Answer<T>> => {
+    const late = Promise.withResolvers<Answer<T>>();
+    const timer = clock.setTimer(askMs, () => late.resolve({ ok: false, reason: `no answer in ${askMs} ms` }));
+    const answer = work.then(
+      (value): Answer<T> => ({ ok: true, value }),
+      (error: unknown): Answer<T> => ({ ok: false, reason: error instanceof Error ? error.message : String(error) }),
+    );
+    try {
+      return await Promise.race([answer, late.promise]);
+    } finally {
+      timer.cancel();
+    }
+  };
+  const readPending = (): Promise<number> =>
+    withTenant(operatorScope, async (tx) => {
+      const [row] = await tx.rows<{ n: number }>('SELECT count(*)::int AS n FROM outbox');
+      return row?.n ?? 0;
+    });
+  const readVersion = async (): Promise<number> => {
+    const value = (await config.get(snapshotKey))?.value;
+    return value === undefined ? 0 : Snapshot.decode(value).version;
+  };
+  return {
+    getStatus: apiMethod<GetStatusRequest, GetStatusResponse>('operator', async () => {
+      const [pending, version, streams, queue, policy] = await Promise.all([
+        ask(readPending()),
+        ask(readVersion()),
+        ask(readDurability(connection, natsMonitors)),
+        ask(forwarding.reachable('queue')),
+        ask(forwarding.reachable('policy')),
+      ]);
+      return {
+        snapshotVersion: version.ok ? version.value : 0,
+        streams: streams.ok
+          ? streams.value.map(
+              (report): StreamStatus => ({
+                name: report.name,
+                replicas: report.replicas,
+                replicasCurrent: report.replicasCurrent,
+                storage: report.storage,
+                sync: report.sync,
+                messages: report.messages,
+                bytes: report.bytes,
+                maxBytes: report.maxBytes,
+              }),
+            )
+          : [],
+        dependencies: [
+          dependency('database', pending),
+          dependency('nats', streams.ok ? version : streams),
+          reached('queue', queue),
+          reached('policy', policy),
+        ],
+        outboxPending: pending.ok ? pending.value : 0,
+      };
+    }),
+  };
+}
+
+function dependency(name: string, answer: Answer<unknown>): DependencyStatus {
+  return { name, state: answer.ok ? 'ok' : 'away', detail: answer.ok ? '' : answer.reason };
+}
+
+function reached(name: string, answer: Answer<boolean | undefined>): DependencyStatus {
+  const up = answer.ok ? answer.value : false;
+  if (up === undefined) return { name, state: 'degraded', detail: 'no address is configured' };
+  return { name, state: up ? 'ok' : 'away', detail: up ? '' : 'cannot be reached' };
+}

@@ -1,0 +1,101 @@
+/** The whole service as a test starts it: its own configuration file, free ports, a client of the public API. */
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '@postern/clock';
+import { loadConfig } from '@postern/config';
+import { createClient, createScopeSource, type GrpcClient } from '@postern/grpc';
+import { freePort } from '@postern/local';
+import { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
+import { ProvisioningServiceClient } from '@postern/proto/provisioning/v1/provisioning_service';
+import { captureTelemetry } from '@postern/telemetry/testing';
+import type { TestNats } from '@postern/testkit';
+import { provisioningConfig } from '../config.js';
+import { wire } from '../wire.js';
+import type { TestDatabase } from './ground.js';
+
+export interface TestService {
+  readonly api: GrpcClient<ProvisioningServiceClient>;
+  readonly credentials: GrpcClient<CredentialServiceClient>;
+  /** Metadata of a call with that key; by default the operator's. */
+  as(key?: string): { readonly metadata: { readonly authorization: string } };
+  readonly operatorFile: string;
+  readonly keyFile: string;
+  readonly configFile: string;
+  readonly lines: readonly Readonly<Record<string, unknown>>[];
+  stop(): Promise<void>;
+}
+
+const scopeKey = Buffer.alloc(32, 5);
+
+export async function startService(database: TestDatabase, nats: TestNats, operatorYaml: string): Promise<TestService> {
+  const dir = await mkdtemp(join(tmpdir(), 'postern-provisioning-'));
+  const at = (name: string): string => join(dir, name);
+  const [apiPort, credentialsPort] = [await freePort(), await freePort()];
+  await Promise.all([
+    writeFile(at('operator.yaml'), operatorYaml),
+    writeFile(at('seal.key'), Buffer.alloc(32, 9)),
+    writeFile(at('scope.key'), scopeKey),
+    writeFile(at('db.password'), 'test-only\n'),
+  ]);
+  const settings = {
+    nats: { servers: [nats.url.replace('nats://', '')] },
+    database: {
+      url: database.target.url.replace('://', `://${database.target.role}@`),
+      passwordFile: at('db.password'),
+    },
+    scopeKeyFile: at('scope.key'),
+    lifecycle: { drainTimeout: '1s' },
+    provisioning: {
+      listen: `127.0.0.1:${apiPort}`,
+      credentialsListen: `127.0.0.1:${credentialsPort}`,
+      operatorFile: at('operator.yaml'),
+      sealKeyFile: at('seal.key'),
+      bootstrapKeyFile: at('keys/operator.key'),
+      natsMonitors: [nats.monitorUrl],
+      streams: {
+        maxBytes: Object.fromEntries(
+          ['SPOOL', 'WORK', 'BODIES', 'OUTCOMES', 'TRACE', 'PARKED'].map((name) => [name, '16MiB']),
+        ),
+      },
+    },
+  };
+  await writeFile(at('provisioning.yaml'), JSON.stringify(settings));
+  const telemetry = captureTelemetry('provisioning');
+  const config = loadConfig(provisioningConfig, { file: at('provisioning.yaml'), env: {}, argv: [] });
+  const service = wire(config, telemetry);
+  const context = { signal: new AbortController().signal, telemetry, clock: systemClock };
+  try {
+    await service.start(context);
+  } catch (error) {
+    await service.stop(context);
+    throw error;
+  }
+  const operatorKey = (await readFile(at('keys/operator.key'), 'utf8')).trim();
+  const api = createClient(ProvisioningServiceClient, {
+    address: `127.0.0.1:${apiPort}`,
+    telemetry,
+    deadlineMs: 10_000,
+  });
+  const credentials = createClient(CredentialServiceClient, {
+    address: `127.0.0.1:${credentialsPort}`,
+    telemetry: captureTelemetry('edge'),
+    deadlineMs: 10_000,
+    scope: createScopeSource({ service: 'edge', key: scopeKey, clock: systemClock }),
+  });
+  return {
+    api,
+    credentials,
+    as: (key = operatorKey) => ({ metadata: { authorization: `Bearer ${key}` } }),
+    operatorFile: at('operator.yaml'),
+    keyFile: at('keys/operator.key'),
+    configFile: at('provisioning.yaml'),
+    lines: telemetry.lines,
+    stop: async () => {
+      api.close();
+      credentials.close();
+      await service.drain(context);
+      await service.stop(context);
+    },
+  };
+}
