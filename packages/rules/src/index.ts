@@ -1,4 +1,5 @@
 export type { Action, ActionKind, Clientele, RouteTls, TlsVersion } from './action.js';
+export { notCarriedOut, skippableChecks, type Unsupported } from './carried-out.js';
 export { type Budget, type Decision, type Evaluation, evaluate, type RuleFault } from './evaluate.js';
 export { isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 export { type FactEntry, type Facts, factEntry, factNames } from './fact-table.js';

@@ -4,6 +4,7 @@
  */
 import type { Action, ActionKind } from './action.js';
 import { isFinal, parseAction } from './action-parser.js';
+import type { Unsupported } from './carried-out.js';
 import { isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 import { compileExpression, type Expression } from './expression.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
@@ -41,6 +42,8 @@ export interface RuleOptions {
   readonly scope: RuleScope;
   /** Databases that are there; country and asn facts need theirs. */
   readonly available?: readonly ('country' | 'asn')[];
+  /** Refuses what nobody would act on; absent: everything in the language passes. */
+  readonly unsupported?: Unsupported;
 }
 
 export type ReadRule =
@@ -130,7 +133,15 @@ function readActions(fields: Fields, event: RuleEvent, options: RuleOptions): Re
   const problems: Omit<RuleProblem, 'ruleId'>[] = [];
   for (const [index, entry] of entries.slice(0, ACTION_LIMIT).entries()) {
     const parsed = parseAction(entry, actionScope);
-    if (parsed.ok) list.push(parsed.action);
+    const reason = parsed.ok ? options.unsupported?.(parsed.action, event) : undefined;
+    if (parsed.ok && reason !== undefined)
+      problems.push({
+        field: `then[${index}]`,
+        ...START,
+        message: `${parsed.action.kind} ${reason}`,
+        hint: 'remove it',
+      });
+    else if (parsed.ok) list.push(parsed.action);
     else problems.push(...parsed.problems.map((problem) => located(problem, index)));
   }
   return { list, problems };

@@ -1,0 +1,87 @@
+/**
+ * Runs one check within its time: its own timeout or what is left of the request, whichever ends first. A check that is late or throws has its
+ * declared outcome; it goes on alone and nobody waits for it. Supplies metrics and the time taken.
+ */
+import type { Clock } from '@postern/clock';
+import type { Resolver } from '@postern/dns';
+import type { Finding, Stage } from '@postern/proto/policy/v1/policy_service';
+import { type CheckDefinition, type CheckName, type Observation, skipped } from './check.js';
+import type { Directory } from './directory/directory.js';
+import type { CheckPolicy } from './snapshot/check-policy.js';
+import type { Subject } from './subject.js';
+
+export interface CheckObserver {
+  observed(check: CheckName, outcome: string, seconds: number): void;
+  failed(check: CheckName, error: unknown): void;
+  unusable(zone: string, answer: string): void;
+}
+
+export interface CheckServices {
+  readonly resolver: Resolver;
+  readonly directory: Directory;
+  readonly clock: Clock;
+  readonly observer: CheckObserver;
+}
+
+export interface CheckResult {
+  readonly check: CheckDefinition;
+  readonly policy: CheckPolicy;
+  readonly finding: Finding;
+  readonly expandsTo: readonly string[];
+}
+
+export interface CheckOrder {
+  readonly check: CheckDefinition;
+  readonly policy: CheckPolicy;
+  readonly stage: Stage;
+  /** Milliseconds left of the request. */
+  readonly remainingMs: number;
+}
+
+const late = Symbol('late');
+
+export async function runCheck(services: CheckServices, order: CheckOrder, subject: Subject): Promise<CheckResult[]> {
+  const { clock, observer } = services;
+  const { check, policy } = order;
+  const begun = clock.monotonic();
+  const observations = await observe(services, order, subject);
+  const seconds = (clock.monotonic() - begun) / 1_000;
+  for (const { outcome } of observations) observer.observed(check.name, outcome, seconds);
+  return observations.map((observation) => ({
+    check,
+    policy,
+    finding: findingOf(check.name, observation, order.stage, Math.round(seconds * 1_000_000)),
+    expandsTo: observation.expandsTo ?? [],
+  }));
+}
+
+async function observe(
+  { clock, resolver, directory, observer }: CheckServices,
+  { check, policy, remainingMs }: CheckOrder,
+  subject: Subject,
+): Promise<readonly Observation[]> {
+  const deadlineMs = Math.min(policy.timeoutMs || check.timeoutMs, remainingMs);
+  const fallback: readonly Observation[] = [{ outcome: check.late, evidence: { reason: 'timeout' } }];
+  if (deadlineMs <= 0) return fallback;
+  const context = { resolver, clock, directory, deadlineMs, unusable: observer.unusable };
+  const over = Promise.withResolvers<typeof late>();
+  const timer = clock.setTimer(deadlineMs, () => over.resolve(late));
+  try {
+    const ended = await Promise.race([check.evaluate(context, subject, policy), over.promise]);
+    return ended === late ? fallback : ended;
+  } catch (error) {
+    observer.failed(check.name, error);
+    return [{ outcome: check.late, evidence: { reason: 'fault' } }];
+  } finally {
+    timer.cancel();
+  }
+}
+
+export function skippedFinding(check: CheckDefinition, stage: Stage): Finding {
+  return findingOf(check.name, { outcome: skipped, evidence: {} }, stage, 0);
+}
+
+function findingOf(check: string, observation: Observation, stage: Stage, durationUs: number): Finding {
+  const { outcome, evidence, recipient = '' } = observation;
+  return { check, outcome, evidence: { ...evidence }, recipient, rule: '', durationUs, stage, action: '' };
+}

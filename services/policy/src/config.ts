@@ -1,0 +1,44 @@
+/** Configuration of the policy service: what a pod must know before it has a snapshot. Checks and rules come from CONFIG. */
+import { type ConfigOf, commonSections, defineConfig, s } from '@postern/config';
+
+export const policyConfig = defineConfig('policy', {
+  nats: commonSections.nats,
+  telemetry: commonSections.telemetry,
+  scopeKeyFile: commonSections.scopeKeyFile,
+  lifecycle: commonSections.lifecycle,
+  policy: s
+    .object({
+      listen: s.hostPort().default('127.0.0.1:9001').doc('Where edges and provisioning call.'),
+      podName: s
+        .string({ minLength: 1, maxLength: 63 })
+        .default('policy')
+        .doc('Name of this pod in verdicts and logs.'),
+      dns: s.object({
+        servers: s
+          .list(s.hostPort(), { max: 16 })
+          .default([])
+          .doc('DNS servers; empty = those of the machine. Servers of the snapshot go before them.'),
+      }),
+      inlineLimit: s
+        .bytes({ min: 1_024, max: 3_145_728 })
+        .default('128KiB')
+        .doc('Largest message taken within one request; a larger one comes by the Content call.'),
+      credit: s
+        .integer({ min: 1, max: 65_535 })
+        .default(256)
+        .doc('Requests one edge may have outstanding on its stream.'),
+      concurrency: s
+        .integer({ min: 1, max: 65_535 })
+        .default(2_048)
+        .doc('Requests in evaluation at once over all callers; more are refused as overload.'),
+      directoryEntries: s
+        .integer({ min: 100, max: 10_000_000 })
+        .default(100_000)
+        .doc('Recipients kept in memory, absent ones included.'),
+    })
+    .default({})
+    .restart()
+    .doc('Judgement of sessions and messages.'),
+});
+
+export type PolicyConfig = ConfigOf<typeof policyConfig>;

@@ -1,0 +1,276 @@
+/**
+ * One evaluation: the stages asked, in order. In each stage the checks run at the same time, then the rules see what they found, then the
+ * findings get their consequences; the first refusal of the whole ends it. Rules speak before checks: a rule's `accept` or `skip` takes
+ * the consequence, never the finding. Depends on nothing but the request, the snapshot, DNS and DIRECTORY: the same again gives the same.
+ */
+import type { Clock } from '@postern/clock';
+import {
+  Action,
+  type AppliedLimits,
+  type Decision,
+  type EvaluateResponse,
+  type Finding,
+  type RecipientDecision,
+  type RecipientFacts,
+  type RecipientGroup,
+  Stage,
+} from '@postern/proto/policy/v1/policy_service';
+import type { Decision as RuleDecision, RuleEvent } from '@postern/rules';
+import { consequenceOf } from './actions.js';
+import { type CheckDefinition, lastFinding } from './check.js';
+import { type CheckResult, type CheckServices, runCheck, skippedFinding } from './check-runner.js';
+import { checks } from './checks/index.js';
+import { sessionFacts, withBody, withHeaders, withRecipient } from './rules/rule-facts.js';
+import { carriedAction, ruleFinding, ruleName } from './rules/rule-finding.js';
+import type { AskRules } from './rules/rule-runner.js';
+import { eventOf, stageOf } from './stage-event.js';
+import type { Subject } from './subject.js';
+import { contentPlan } from './verdict/content-plan.js';
+import { Course } from './verdict/course.js';
+import { acceptance, actionName, decision, dispositionOf, isRefusal } from './verdict/decision.js';
+import { recipientGroups } from './verdict/groups.js';
+import { isSenderAuthenticated } from './verdict/sender-authenticated.js';
+import { forgedFieldEdits, traceFieldEdits } from './verdict/trace-fields.js';
+
+export interface EvaluationServices extends CheckServices {
+  readonly clock: Clock;
+  readonly askRules: AskRules;
+}
+
+export interface Echo {
+  readonly sessionId: string;
+  readonly sequence: number;
+  readonly pod: string;
+}
+
+interface Judged {
+  readonly recipient: RecipientFacts;
+  readonly course: Course;
+  expandsTo: readonly string[];
+}
+
+const noLimits: AppliedLimits = { messageSize: 0, recipients: 0 };
+
+export class Evaluation {
+  readonly #services: EvaluationServices;
+  readonly #subject: Subject;
+  readonly #endsAt: number;
+  readonly #known: number;
+  readonly #whole = new Course();
+  readonly #skips = new Set<string>();
+  #judged: readonly Judged[] = [];
+  #byAddress: ReadonlyMap<string, Judged> = new Map();
+  #limits: AppliedLimits = noLimits;
+
+  /** `endsAt`: moment of the monotonic clock at which the answer must stand. */
+  constructor(services: EvaluationServices, subject: Subject, endsAt: number) {
+    this.#services = services;
+    this.#subject = subject;
+    this.#endsAt = endsAt;
+    this.#known = subject.findings.length;
+    for (const finding of subject.findings) this.#carry(finding);
+  }
+
+  async run(stages: readonly Stage[], echo: Echo): Promise<EvaluateResponse> {
+    const [first] = stages;
+    if (first !== undefined) await this.#catchUp(first);
+    for (const stage of stages) {
+      const event = eventOf(stage);
+      if (event === undefined || this.#whole.refusal !== undefined) continue;
+      this.#open(event);
+      const results = await this.#observe(this.#due(event), stage);
+      this.#askRules(event, stage);
+      for (const result of results) this.#conclude(result);
+    }
+    return this.#response(stages, echo);
+  }
+
+  /** What earlier stages decided and later ones must know. */
+  #carry(finding: Finding): void {
+    const action = carriedAction(finding);
+    if (action?.kind === 'skip') this.#skips.add(action.check);
+    if (finding.recipient !== '') return;
+    if (action?.kind === 'tag') this.#whole.apply(action, finding.rule);
+    const disposition = dispositionOf(finding.action);
+    if (disposition === undefined) return;
+    const by = finding.rule === '' ? finding.check : finding.rule;
+    const text = finding.evidence.reason ?? '';
+    this.#whole.take(decision({ action: disposition, code: 0, enhanced: '', text }, by));
+  }
+
+  /** Checks of earlier stages whose findings are not in the facts are asked again, without consequence: their stage is over. */
+  async #catchUp(first: Stage): Promise<void> {
+    const { findings } = this.#subject;
+    const missed = checks.filter((check) => {
+      if (stageOf(check.stage) >= first || check.stage === 'rcpt') return false;
+      return this.#isOn(check) && !this.#skips.has(check.name) && lastFinding(findings, check.name) === undefined;
+    });
+    await this.#observe(missed, undefined);
+  }
+
+  #isOn(check: CheckDefinition): boolean {
+    return this.#subject.snapshot.checks[check.name].enabled && check.applies(this.#subject);
+  }
+
+  #due(event: RuleEvent): CheckDefinition[] {
+    return checks.filter((check) => check.stage === event && this.#isOn(check));
+  }
+
+  async #observe(due: readonly CheckDefinition[], stage: Stage | undefined): Promise<CheckResult[]> {
+    if (due.length === 0) return [];
+    const { clock } = this.#services;
+    const { snapshot, findings } = this.#subject;
+    const remainingMs = this.#endsAt - clock.monotonic();
+    const runs: Promise<CheckResult[]>[] = [];
+    for (const check of due) {
+      const own = stage ?? stageOf(check.stage);
+      if (this.#skips.has(check.name)) findings.push({ ...skippedFinding(check, own), action: 'skipped' });
+      else {
+        const policy = snapshot.checks[check.name];
+        runs.push(runCheck(this.#services, { check, policy, stage: own, remainingMs }, this.#subject));
+      }
+    }
+    const results = (await Promise.all(runs)).flat();
+    for (const { finding } of results) findings.push(finding);
+    return results;
+  }
+
+  /** Recipients are judged at RCPT those asked, at the end of data all. */
+  #open(event: RuleEvent): void {
+    const { asked, facts, findings, content } = this.#subject;
+    if (event === 'rcpt') this.#judge(asked);
+    if (event !== 'headers' && (event !== 'body' || this.#judged.length > 0)) return;
+    this.#judge(facts.recipients);
+    for (const finding of findings.slice(0, this.#known)) {
+      const action = carriedAction(finding);
+      if (action === undefined || finding.recipient === '') continue;
+      this.#byAddress.get(finding.recipient)?.course.apply(action, finding.rule);
+    }
+    const end = content?.section.end;
+    if (end === 'tooLarge' || end === 'tooManyFields') {
+      const text = 'Header section of the message is too large';
+      this.#whole.take(decision({ action: Action.REJECT, code: 552, enhanced: '5.3.4', text }, 'content'));
+    }
+  }
+
+  #judge(recipients: readonly RecipientFacts[]): void {
+    this.#judged = recipients.map((recipient) => ({ recipient, course: new Course(), expandsTo: [] }));
+    this.#byAddress = new Map(this.#judged.map((judged) => [judged.recipient.address, judged]));
+  }
+
+  #askRules(event: RuleEvent, stage: Stage): void {
+    const { facts, snapshot } = this.#subject;
+    this.#whole.accepted = false;
+    if (event === 'rcpt' || event === 'headers' || event === 'body') {
+      this.#askPerRecipient(event, stage);
+      return;
+    }
+    const choice = snapshot.rules.of(facts.submittingTenant);
+    if (!choice.has(event)) return;
+    const known = sessionFacts(this.#subject, this.#services.clock);
+    for (const decided of this.#services.askRules(choice, event, known)) this.#apply(decided, stage, this.#whole, '');
+  }
+
+  #askPerRecipient(event: 'rcpt' | 'headers' | 'body', stage: Stage): void {
+    const { snapshot, facts } = this.#subject;
+    const all = facts.recipients.length;
+    const before = event === 'rcpt' ? all - this.#judged.length : 0;
+    let common: ReturnType<typeof sessionFacts> | undefined;
+    for (const [index, { recipient, course }] of this.#judged.entries()) {
+      course.accepted = false;
+      const choice = snapshot.rules.of(recipient.tenant);
+      if (!choice.has(event) || course.refusal !== undefined) continue;
+      common ??= this.#factsAt(event);
+      const known = withRecipient(common, recipient, event === 'rcpt' ? before + index + 1 : all);
+      for (const decided of this.#services.askRules(choice, event, known))
+        this.#apply(decided, stage, course, recipient.address);
+    }
+  }
+
+  #factsAt(event: 'rcpt' | 'headers' | 'body'): ReturnType<typeof sessionFacts> {
+    const session = sessionFacts(this.#subject, this.#services.clock);
+    if (event === 'rcpt') return session;
+    const headers = withHeaders(session, this.#subject);
+    return event === 'headers' ? headers : withBody(headers, this.#subject);
+  }
+
+  #apply(decided: RuleDecision, stage: Stage, course: Course, recipient: string): void {
+    const { action } = decided;
+    this.#subject.findings.push(ruleFinding(decided, stage, recipient));
+    if (action.kind === 'skip') this.#skips.add(action.check);
+    else if (action.kind === 'setLimit') this.#tighten(action.size ?? 0, action.recipients ?? 0);
+    else if (action.kind === 'close') this.#whole.apply(action, ruleName(decided));
+    else course.apply(action, ruleName(decided));
+  }
+
+  #tighten(messageSize: number, recipients: number): void {
+    const tighter = (one: number, other: number): number =>
+      one === 0 || other === 0 ? one + other : Math.min(one, other);
+    this.#limits = {
+      messageSize: tighter(this.#limits.messageSize, messageSize),
+      recipients: tighter(this.#limits.recipients, recipients),
+    };
+  }
+
+  #conclude({ check, policy, finding, expandsTo }: CheckResult): void {
+    const judged = this.#byAddress.get(finding.recipient);
+    const course = judged?.course ?? this.#whole;
+    if (judged !== undefined) judged.expandsTo = expandsTo;
+    if (this.#skips.has(check.name)) finding.action = 'skipped';
+    else if (course.accepted) finding.action = 'accepted';
+    else {
+      const consequence = consequenceOf(check.name, finding, policy.rejects);
+      finding.action = consequence === undefined ? (policy.rejects ? 'none' : 'mark') : actionName(consequence.action);
+      // A redirected recipient need not exist itself.
+      if (consequence !== undefined && course.redirect === undefined) course.take(consequence);
+    }
+  }
+
+  #response(stages: readonly Stage[], echo: Echo): EvaluateResponse {
+    const subject = this.#subject;
+    const atContent = stages.includes(Stage.HEADERS) || stages.includes(Stage.BODY);
+    const whole = this.#decision(atContent);
+    const refused = isRefusal(whole.action);
+    return {
+      sessionId: echo.sessionId,
+      sequence: echo.sequence,
+      decision: whole,
+      recipients: stages.includes(Stage.RCPT) && !refused ? this.#judged.map(recipientDecision) : [],
+      contentPlan: contentPlan(subject, this.#skips),
+      groups: atContent && !refused ? this.#groups() : [],
+      findings: subject.findings.slice(this.#known),
+      limits: this.#limits === noLimits ? undefined : this.#limits,
+      senderAuthenticated: isSenderAuthenticated(subject),
+      pod: echo.pod,
+    };
+  }
+
+  /** At the end of data there is one reply for all: where every recipient is refused, it is a refusal. */
+  #decision(atContent: boolean): Decision {
+    const own = this.#whole.decision;
+    if (own !== undefined && isRefusal(own.action)) return own;
+    if (atContent && this.#judged.length > 0 && this.#judged.every(({ course }) => course.refusal !== undefined))
+      return this.#judged[0]?.course.refusal ?? acceptance();
+    return own ?? acceptance();
+  }
+
+  #groups(): RecipientGroup[] {
+    const subject = this.#subject;
+    return recipientGroups(this.#judged, {
+      before: forgedFieldEdits(subject),
+      after: traceFieldEdits(subject, subject.content?.signatures ?? []),
+      tags: this.#whole.tags,
+    });
+  }
+}
+
+function recipientDecision({ recipient, course, expandsTo }: Judged): RecipientDecision {
+  const { redirect, added } = course;
+  const itself = redirect === undefined ? expandsTo : [redirect];
+  const targets = added.length === 0 ? itself : [...(itself.length === 0 ? [recipient.address] : itself), ...added];
+  return {
+    address: recipient.address,
+    decision: course.decision ?? acceptance(),
+    expandsTo: [...new Set(targets)],
+  };
+}

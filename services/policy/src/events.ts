@@ -1,0 +1,21 @@
+/** Log events of the policy service. What is found about mail is not logged here: the edge traces it from the findings. */
+import { defineEvents } from '@postern/telemetry';
+
+export const policyEvents = defineEvents('policy', {
+  'policy.check.failed': 'A check threw; its outcome is the temporary one and the call went on.',
+  'policy.dnsbl.unusable': 'A blocklist answered with an error code or outside 127/8; its answer did not count.',
+  'policy.rule.failed': 'A condition could not be computed; its rule did not match.',
+  'policy.rule.unfinished': 'The time for rules ran out; the rules left did not match.',
+  'policy.rule.refused':
+    'A stored rule of a tenant cannot be used by this release; the others of its tenant are in use.',
+  'policy.request.failed': 'A request could not be evaluated; the edge applies its fallback.',
+  'policy.stream.opened': 'An edge opened its stream.',
+  'policy.stream.closed': 'The stream of an edge ended.',
+  'policy.nats.changed': 'The connection to NATS changed state.',
+  'policy.directory.dropped': 'The cache of recipients was dropped because its watch broke or opened again.',
+  'policy.directory.failed': 'A recipient could not be looked up; the answer is 451.',
+  'policy.snapshot.applied': 'A new snapshot is in use.',
+  'policy.snapshot.refused': 'A snapshot needs a newer reader or cannot be compiled; the old one stays.',
+});
+
+export type PolicyEvent = keyof typeof policyEvents & string;

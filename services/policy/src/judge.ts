@@ -1,0 +1,116 @@
+/**
+ * The one evaluation behind the stream, the unary call, the content call and simulation: parses the request, takes the snapshot in use, and
+ * answers before the deadline. Safe to call at once from anywhere; remembers nothing. Bounded: more than `concurrency` at once is overload.
+ */
+import { PosternError } from '@postern/errors';
+import { type EvaluateRequest, type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
+import { ContentReader } from './content/content-reader.js';
+import { type ContentContext, MessageContent } from './content/message-content.js';
+import { Evaluation, type EvaluationServices } from './evaluation.js';
+import type { CompiledSnapshot } from './snapshot/compile.js';
+import { subjectOf } from './subject.js';
+import { verifiesSignatures } from './verdict/content-plan.js';
+
+export interface JudgeOptions extends EvaluationServices {
+  readonly pod: string;
+  readonly inlineLimit: number;
+  readonly concurrency: number;
+  snapshot(): CompiledSnapshot | undefined;
+}
+
+export interface Judge {
+  readonly inFlight: number;
+  evaluate(request: EvaluateRequest, deadlineMs: number): Promise<EvaluateResponse>;
+  /** Content that comes in chunks; `start` is the evaluation it is for. */
+  open(start: EvaluateRequest): ContentSession;
+}
+
+export interface ContentSession {
+  write(chunk: Buffer): void;
+  /** `size` is what was sent; another one is a broken upload. */
+  finish(size: number, deadlineMs: number): Promise<EvaluateResponse>;
+}
+
+/** Kept back for encoding and the way home. */
+const marginShare = 0.1;
+const longestMarginMs = 25;
+const defaultDeadlineMs = 10_000;
+const defaultDkimTimeoutMs = 5_000;
+const noSkips: ReadonlySet<string> = new Set();
+
+const hasContent = (stages: readonly Stage[]): boolean => stages.includes(Stage.HEADERS) || stages.includes(Stage.BODY);
+const bufferOf = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+export function createJudge(options: JudgeOptions): Judge {
+  const { clock } = options;
+  let inFlight = 0;
+
+  const snapshotInUse = (): CompiledSnapshot => {
+    const snapshot = options.snapshot();
+    if (snapshot === undefined) throw new PosternError('policy-unavailable', 'no snapshot yet');
+    return snapshot;
+  };
+
+  const contentContext = (request: EvaluateRequest, snapshot: CompiledSnapshot): ContentContext => {
+    const { isOutsider } = subjectOf(request, snapshot, undefined);
+    return {
+      resolver: options.resolver,
+      clock,
+      dkimTimeoutMs: snapshot.checks.dkim.timeoutMs || defaultDkimTimeoutMs,
+      wantsDkim: request.stages.includes(Stage.BODY) && verifiesSignatures({ isOutsider, snapshot }, noSkips),
+    };
+  };
+
+  const judge = async (
+    request: EvaluateRequest,
+    snapshot: CompiledSnapshot,
+    content: MessageContent | undefined,
+    deadlineMs: number,
+  ): Promise<EvaluateResponse> => {
+    if (inFlight >= options.concurrency) throw new PosternError('overload', 'too many evaluations at once');
+    inFlight += 1;
+    try {
+      const patience = deadlineMs > 0 && Number.isFinite(deadlineMs) ? deadlineMs : defaultDeadlineMs;
+      const endsAt = clock.monotonic() + patience - Math.min(longestMarginMs, patience * marginShare);
+      const evaluation = new Evaluation(options, subjectOf(request, snapshot, content), endsAt);
+      const { sessionId, sequence, stages } = request;
+      return await evaluation.run(stages, { sessionId, sequence, pod: options.pod });
+    } finally {
+      inFlight -= 1;
+    }
+  };
+
+  return {
+    get inFlight() {
+      return inFlight;
+    },
+    async evaluate(request, deadlineMs) {
+      const snapshot = snapshotInUse();
+      if (!hasContent(request.stages)) return judge(request, snapshot, undefined, deadlineMs);
+      if (request.content.length > options.inlineLimit && request.stages.includes(Stage.BODY))
+        throw new PosternError(
+          'invalid-argument',
+          `content of more than ${options.inlineLimit} bytes comes by Content`,
+        );
+      const context = contentContext(request, snapshot);
+      const bytes = bufferOf(request.content);
+      const content = request.stages.includes(Stage.BODY)
+        ? MessageContent.inline(bytes, context)
+        : new MessageContent(bytes, context).told(request.contentSize);
+      return judge(request, snapshot, content, deadlineMs);
+    },
+    open(start) {
+      const snapshot = snapshotInUse();
+      const reader = new ContentReader(contentContext(start, snapshot));
+      return {
+        write: (chunk) => reader.write(chunk),
+        finish: async (size, deadlineMs) => {
+          if (reader.size !== size)
+            throw new PosternError('invalid-argument', `content has ${reader.size} bytes, ${size} were announced`);
+          return judge(start, snapshot, reader.end(), deadlineMs);
+        },
+      };
+    },
+  };
+}

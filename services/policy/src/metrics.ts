@@ -1,0 +1,83 @@
+/** Metrics of the policy service. Labels are closed sets; never an address, domain or zone. */
+import { recordTypes } from '@postern/dns';
+import type { Metrics } from '@postern/telemetry';
+import { skipped } from './check.js';
+import { checks } from './checks/index.js';
+
+const checkNames = checks.map(({ name }) => name);
+const outcomes = [...new Set([...checks.flatMap((check) => check.outcomes), skipped])];
+const stages = ['connect', 'ehlo', 'auth', 'mail', 'rcpt', 'headers', 'body'] as const;
+const dnsOutcomes = [
+  'answer',
+  'nodata',
+  'nxdomain',
+  'servfail',
+  'refused',
+  'timeout',
+  'unreachable',
+  'budget',
+  'aborted',
+  'invalid',
+] as const;
+const cacheEvents = [
+  'hit',
+  'negative_hit',
+  'failure_hit',
+  'stale_hit',
+  'second_tier_hit',
+  'miss',
+  'coalesced',
+] as const;
+
+export function policyMetrics(metrics: Metrics) {
+  return {
+    check: metrics.counter({
+      name: 'postern_policy_check_total',
+      help: 'Findings of checks, by check and outcome.',
+      labels: { check: checkNames, outcome: outcomes },
+    }),
+    checkDuration: metrics.histogram({
+      name: 'postern_policy_check_duration_seconds',
+      help: 'Time one run of a check took, by check.',
+      labels: { check: checkNames },
+    }),
+    requests: metrics.counter({
+      name: 'postern_policy_requests_total',
+      help: 'Evaluations answered, by the last stage asked.',
+      labels: { stage: stages },
+    }),
+    requestDuration: metrics.histogram({
+      name: 'postern_policy_request_duration_seconds',
+      help: 'From an evaluation request to its verdict, by the last stage asked.',
+      labels: { stage: stages },
+    }),
+    failures: metrics.counter({
+      name: 'postern_policy_failures_total',
+      help: 'What went wrong in this pod, by kind: requests the edge got a failure for, checks that threw, rules that could not be computed or finished or compiled, lookups of recipients, lists that answer nonsense.',
+      labels: { kind: ['request', 'check', 'rule', 'rule_time', 'rule_refused', 'directory', 'dnsbl', 'snapshot'] },
+    }),
+    directory: metrics.counter({
+      name: 'postern_policy_directory_lookups_total',
+      help: 'Recipients looked up, by where the answer came from.',
+      labels: { from: ['cache', 'bucket'] },
+    }),
+    dns: metrics.counter({
+      name: 'postern_policy_dns_questions_total',
+      help: 'DNS questions of checks, by type and outcome, answers from the cache included.',
+      labels: { type: recordTypes, outcome: dnsOutcomes },
+    }),
+    dnsCache: metrics.counter({
+      name: 'postern_policy_dns_cache_total',
+      help: 'What the DNS cache had for a question.',
+      labels: { event: cacheEvents },
+    }),
+    streams: metrics.gauge({ name: 'postern_policy_streams_open', help: 'Streams of edges now.' }),
+    inFlight: (read: () => number) =>
+      metrics.gauge({ name: 'postern_policy_requests_in_flight', help: 'Evaluations running now.', read }),
+    directoryEntries: (read: () => number) =>
+      metrics.gauge({ name: 'postern_policy_directory_entries', help: 'Recipients kept in memory now.', read }),
+    snapshotVersion: metrics.gauge({ name: 'postern_policy_snapshot_version', help: 'Snapshot in use; 0 = none yet.' }),
+  };
+}
+
+export type PolicyMetrics = ReturnType<typeof policyMetrics>;

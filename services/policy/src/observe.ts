@@ -1,0 +1,93 @@
+/** Turns what the parts of the service tell into metrics and log events. Children of the hot metrics are bound once. */
+import type { DnsMetrics } from '@postern/dns';
+import type { PosternError } from '@postern/errors';
+import type { EvaluateRequest } from '@postern/proto/policy/v1/policy_service';
+import { describeError, type Logger } from '@postern/telemetry';
+import type { CheckObserver } from './check-runner.js';
+import type { PolicyEvent } from './events.js';
+import type { PolicyMetrics } from './metrics.js';
+import type { RuleObserver } from './rules/rule-runner.js';
+import type { ServerObserver } from './server.js';
+import { eventOf } from './stage-event.js';
+
+type Log = Logger<PolicyEvent>;
+
+export function observeChecks(log: Log, metrics: PolicyMetrics): CheckObserver {
+  const durations = new Map<string, { observe(value: number): void }>();
+  return {
+    observed(check, outcome, seconds) {
+      metrics.check.with({ check, outcome }).inc();
+      let duration = durations.get(check);
+      if (duration === undefined) {
+        duration = metrics.checkDuration.with({ check });
+        durations.set(check, duration);
+      }
+      duration.observe(seconds);
+    },
+    failed(check, error) {
+      metrics.failures.with({ kind: 'check' }).inc();
+      log.error('policy.check.failed', { check, reason: describeError(error) });
+    },
+    unusable(zone, answer) {
+      metrics.failures.with({ kind: 'dnsbl' }).inc();
+      log.warn('policy.dnsbl.unusable', { zone, answer });
+    },
+  };
+}
+
+export function observeRules(log: Log, metrics: PolicyMetrics): RuleObserver {
+  return {
+    failed(rule, message) {
+      metrics.failures.with({ kind: 'rule' }).inc();
+      log.warn('policy.rule.failed', { rule, reason: message });
+    },
+    unfinished(event) {
+      metrics.failures.with({ kind: 'rule_time' }).inc();
+      log.warn('policy.rule.unfinished', { stage: event });
+    },
+  };
+}
+
+const rested = { stage: 'connect' } as const;
+type StageLabel = 'connect' | 'ehlo' | 'auth' | 'mail' | 'rcpt' | 'headers' | 'body';
+const stageLabels: readonly StageLabel[] = ['connect', 'ehlo', 'auth', 'mail', 'rcpt', 'headers', 'body'];
+
+function stageLabel({ stages }: EvaluateRequest): { readonly stage: StageLabel } {
+  const last = stages.at(-1);
+  const event = last === undefined ? undefined : eventOf(last);
+  const stage = stageLabels.find((label) => label === event);
+  return stage === undefined ? rested : { stage };
+}
+
+export function observeServer(log: Log, metrics: PolicyMetrics): ServerObserver {
+  return {
+    opened(peer) {
+      metrics.streams.inc();
+      log.info('policy.stream.opened', { peer });
+    },
+    closed(peer) {
+      metrics.streams.dec();
+      log.info('policy.stream.closed', { peer });
+    },
+    failed(error: PosternError, request) {
+      metrics.failures.with({ kind: 'request' }).inc();
+      log.warn('policy.request.failed', {
+        session_id: request?.sessionId ?? '',
+        error_id: error.id,
+        reason: error.detail === '' ? describeError(error.cause) : error.detail,
+      });
+    },
+    answered(request, seconds) {
+      const label = stageLabel(request);
+      metrics.requests.with(label).inc();
+      metrics.requestDuration.with(label).observe(seconds);
+    },
+  };
+}
+
+export function observeDns(metrics: PolicyMetrics): DnsMetrics {
+  return {
+    question: (type, outcome) => metrics.dns.with({ type, outcome }).inc(),
+    cache: (event) => metrics.dnsCache.with({ event }).inc(),
+  };
+}

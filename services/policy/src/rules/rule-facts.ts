@@ -1,0 +1,84 @@
+/**
+ * The facts of a request in the words of rules. Made once per evaluation and event; what a recipient adds is laid over it. What this release
+ * does not find out (PTR, country, ARC, score, virus) reads as empty.
+ */
+import type { Clock } from '@postern/clock';
+import { RecipientClass } from '@postern/proto/mail/v1/envelope';
+import type { RecipientFacts } from '@postern/proto/policy/v1/policy_service';
+import type { Facts } from '@postern/rules';
+import { lastFinding } from '../check.js';
+import { domainOf, localPartOf, type Subject } from '../subject.js';
+
+const split = (text: string | undefined, separator: string): string[] =>
+  text === undefined || text === '' ? [] : text.split(separator);
+
+export function sessionFacts({ facts, origin, findings }: Subject, clock: Clock): Facts {
+  const dnsbl = lastFinding(findings, 'dnsbl');
+  const listed = dnsbl?.outcome === 'listed';
+  return {
+    client: { address: origin.clientAddress, port: origin.clientPort },
+    server: { address: facts.localAddress, port: facts.localPort },
+    listener: { name: origin.listener, role: facts.listenerRole },
+    dnsbl: {
+      listed,
+      zones: listed ? split(dnsbl?.evidence.zones, ' ') : [],
+      texts: listed ? split(dnsbl?.evidence.texts, '\n') : [],
+    },
+    helo: origin.helo,
+    esmtp: facts.esmtp,
+    tls: { active: origin.tlsVersion !== '', version: origin.tlsVersion, cipher: origin.tlsCipher },
+    auth: { user: origin.authenticatedUser, mechanism: facts.authMechanism },
+    sender: {
+      address: facts.reversePath,
+      domain: facts.reversePath === '' ? '' : domainOf(facts.reversePath),
+      user: localPartOf(facts.reversePath),
+    },
+    message: { declaredSize: facts.declaredSize },
+    spf: { result: lastFinding(findings, 'spf')?.outcome },
+    session: { messages: facts.sessionMessages, errors: facts.sessionErrors },
+    time: { now: new Date(clock.now()) },
+  };
+}
+
+export function withRecipient(facts: Facts, recipient: RecipientFacts, count: number): Facts {
+  const { address, recipientClass } = recipient;
+  return {
+    ...facts,
+    recipient: {
+      address,
+      domain: domainOf(address),
+      user: localPartOf(address),
+      routing: recipientClass === RecipientClass.LOCAL ? 'local' : 'relay',
+    },
+    recipients: { count },
+  };
+}
+
+export function withHeaders(facts: Facts, { content }: Subject): Facts {
+  if (content === undefined) return facts;
+  const { fields } = content;
+  return {
+    ...facts,
+    headers: fields.map(({ name, value }) => [name, value] as const),
+    received: { count: fields.reduce((count, { key }) => count + (key === 'received' ? 1 : 0), 0) },
+  };
+}
+
+export function withBody(facts: Facts, { content, facts: session, findings }: Subject): Facts {
+  const mime = content?.mime;
+  const dkim = lastFinding(findings, 'dkim');
+  const dmarc = lastFinding(findings, 'dmarc');
+  return {
+    ...facts,
+    message: {
+      declaredSize: session.declaredSize,
+      size: content?.size,
+      parts: mime?.parts,
+      types: mime?.types,
+      attachments: mime?.attachments,
+      largestAttachment: mime?.largestAttachment,
+    },
+    dkim: { result: dkim?.outcome, domains: split(dkim?.evidence.domains, ' ') },
+    dmarc: { result: dmarc?.outcome, policy: dmarc?.evidence.policy },
+  };
+}

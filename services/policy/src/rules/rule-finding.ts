@@ -1,0 +1,83 @@
+/**
+ * What a rule decided, as a finding, and back again. The edge carries findings from stage to stage, so an edit or tag given at RCPT is found
+ * again at the end of data by whichever pod is asked then (design.md, step 3): nothing is remembered here.
+ */
+import type { Finding, Stage } from '@postern/proto/policy/v1/policy_service';
+import type { Action, Decision as RuleDecision } from '@postern/rules';
+
+export const ruleCheck = 'rule';
+
+export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: string): Finding {
+  const evidence = evidenceOf(decided.action);
+  if (decided.tenant !== undefined) evidence.tenant = decided.tenant;
+  return {
+    check: ruleCheck,
+    outcome: 'matched',
+    evidence,
+    recipient,
+    rule: ruleName(decided),
+    durationUs: 0,
+    stage,
+    action: decided.action.kind,
+  };
+}
+
+export const ruleName = ({ ruleId, version }: RuleDecision): string => `${ruleId}@${version}`;
+
+function evidenceOf(action: Action): Record<string, string> {
+  switch (action.kind) {
+    case 'addHeader':
+    case 'addHeaderIfAbsent':
+    case 'changeHeader':
+      return { name: action.name, value: action.value };
+    case 'removeHeader':
+    case 'tag':
+      return { name: action.name };
+    case 'skip':
+      return { check: action.check };
+    case 'redirect':
+    case 'addRecipient':
+      return { address: action.address };
+    case 'quarantine':
+    case 'hold':
+      return { reason: action.reason };
+    case 'reject':
+    case 'tempfail':
+      return { code: String(action.code), enhanced: action.enhanced, text: action.text };
+    case 'close':
+      return { text: action.text };
+    case 'setLimit':
+      return {
+        ...(action.size === undefined ? {} : { size: String(action.size) }),
+        ...(action.recipients === undefined ? {} : { recipients: String(action.recipients) }),
+      };
+    default:
+      return {};
+  }
+}
+
+/** Actions that still have an effect at a later stage than the one they were decided at. */
+export type CarriedAction = Extract<
+  Action,
+  { kind: 'addHeader' | 'addHeaderIfAbsent' | 'changeHeader' | 'removeHeader' | 'tag' | 'skip' | 'dropRecipient' }
+>;
+
+export function carriedAction(finding: Finding): CarriedAction | undefined {
+  if (finding.check !== ruleCheck) return undefined;
+  const { name = '', value = '', check = '' } = finding.evidence;
+  switch (finding.action) {
+    case 'addHeader':
+    case 'addHeaderIfAbsent':
+    case 'changeHeader':
+      return { kind: finding.action, name, value };
+    case 'removeHeader':
+    case 'tag':
+      return { kind: finding.action, name };
+    case 'skip':
+      return { kind: 'skip', check };
+    case 'dropRecipient':
+      return { kind: 'dropRecipient' };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * PolicyService on the wire. Every call carries the signed scope of the service that calls: streams and contents come from edges, simulation
+ * from provisioning for a tenant it has authorised. Nothing that comes in can end the process.
+ */
+
+import type { Clock } from '@postern/clock';
+import { PosternError, toPosternError } from '@postern/errors';
+import { bidirectional, type CallContext, clientStreaming, coversTenant, type Handlers, unary } from '@postern/grpc';
+import type {
+  ContentRequest,
+  ContentResponse,
+  EvaluateRequest,
+  EvaluateResponse,
+  PolicyServiceService,
+  SimulateRequest,
+} from '@postern/proto/policy/v1/policy_service';
+import type { Judge } from './judge.js';
+import { serveSessionStream } from './session-stream.js';
+import { simulate } from './simulate.js';
+
+export interface PolicyServerOptions {
+  readonly judge: Judge;
+  readonly clock: Clock;
+  readonly pod: string;
+  readonly credit: number;
+  readonly draining: AbortSignal;
+  readonly observer: ServerObserver;
+}
+
+export interface ServerObserver {
+  opened(peer: string): void;
+  closed(peer: string): void;
+  failed(error: PosternError, request: EvaluateRequest | undefined): void;
+  answered(request: EvaluateRequest, seconds: number): void;
+}
+
+function admit({ scope }: CallContext, services: readonly string[]): void {
+  if (!services.includes(scope.service)) throw new PosternError('permission-denied', `not for ${scope.service}`);
+}
+
+/** The judge with every answer and failure told to the observer. */
+function observed(judge: Judge, clock: Clock, observer: ServerObserver): Judge {
+  const watch = async (request: EvaluateRequest, work: () => Promise<EvaluateResponse>): Promise<EvaluateResponse> => {
+    const begun = clock.monotonic();
+    const verdict = await work();
+    observer.answered(request, (clock.monotonic() - begun) / 1_000);
+    return verdict;
+  };
+  return {
+    get inFlight() {
+      return judge.inFlight;
+    },
+    evaluate: (request, deadlineMs) => watch(request, () => judge.evaluate(request, deadlineMs)),
+    open: (start) => {
+      const session = judge.open(start);
+      return {
+        write: (chunk) => session.write(chunk),
+        finish: (size, deadlineMs) => watch(start, () => session.finish(size, deadlineMs)),
+      };
+    },
+  };
+}
+
+async function readContent(judge: Judge, requests: AsyncIterable<ContentRequest>, remaining: () => number) {
+  let session: ReturnType<Judge['open']> | undefined;
+  for await (const { kind } of requests) {
+    if (kind === undefined) throw new PosternError('invalid-argument', 'content request without a kind');
+    if (kind.$case === 'start') {
+      if (session !== undefined) throw new PosternError('invalid-argument', 'content was started twice');
+      session = judge.open(kind.value);
+    } else if (session === undefined) throw new PosternError('invalid-argument', 'content before its start');
+    else if (kind.$case === 'chunk') session.write(kind.value);
+    else return session.finish(kind.value.size, remaining());
+  }
+  throw new PosternError('cancelled', 'content ended without its end');
+}
+
+export function policyHandlers(options: PolicyServerOptions): Handlers<typeof PolicyServiceService> {
+  const { clock, pod, credit, draining, observer } = options;
+  const judge = observed(options.judge, clock, observer);
+  const remaining = (context: CallContext): number => context.deadline - clock.now();
+  const failing = async <R>(request: EvaluateRequest | undefined, work: () => Promise<R>): Promise<R> => {
+    try {
+      return await work();
+    } catch (error) {
+      observer.failed(toPosternError(error), request);
+      throw error;
+    }
+  };
+  return {
+    session: bidirectional(async (stream, context) => {
+      admit(context, ['edge']);
+      observer.opened(context.peer);
+      await serveSessionStream(stream, { judge, pod, credit, draining, onFailed: observer.failed });
+      observer.closed(context.peer);
+    }),
+    evaluate: unary((request: EvaluateRequest, context) => {
+      admit(context, ['edge', 'provisioning']);
+      return failing(request, () => judge.evaluate(request, remaining(context)));
+    }),
+    content: clientStreaming((requests: AsyncIterable<ContentRequest>, context): Promise<ContentResponse> => {
+      admit(context, ['edge']);
+      return failing(undefined, async () => ({
+        verdict: await readContent(judge, requests, () => remaining(context)),
+      }));
+    }),
+    simulate: unary((request: SimulateRequest, context) => {
+      admit(context, ['provisioning']);
+      if (!coversTenant(context.scope, request.tenant === '' ? '*' : request.tenant))
+        throw new PosternError(
+          'permission-denied',
+          `the scope does not cover ${request.tenant || 'the operator view'}`,
+        );
+      return failing(undefined, () => simulate(judge, request));
+    }),
+  };
+}

@@ -1,0 +1,74 @@
+/**
+ * A described session, judged step by step by the same code that judges mail (invariant 10): a verdict for each stage, each seeing what the
+ * ones before found. Ends after the stage that refuses. Nothing is stored, counted against a limit, or sent.
+ */
+import { PosternError } from '@postern/errors';
+import { findBodyOffset } from '@postern/mail-message';
+import {
+  type EvaluateResponse,
+  type Finding,
+  type SessionFacts,
+  type SimulateRequest,
+  type SimulateResponse,
+  Stage,
+} from '@postern/proto/policy/v1/policy_service';
+import type { Judge } from './judge.js';
+import { isRefusal } from './verdict/decision.js';
+
+const deadlineMs = 10_000;
+
+function stepsOf({ facts, content }: SimulateRequest): Stage[][] {
+  const steps: Stage[][] = [[Stage.CONNECT], [Stage.EHLO]];
+  if (facts?.origin !== undefined && facts.origin.authenticatedUser !== '') steps.push([Stage.AUTH]);
+  if (facts?.hasReversePath === true) steps.push([Stage.MAIL]);
+  if ((facts?.recipients.length ?? 0) > 0) steps.push([Stage.RCPT]);
+  if (content.length === 0) return steps;
+  const bodyOffset = findBodyOffset(Buffer.from(content));
+  steps.push(bodyOffset === -1 || bodyOffset === content.length ? [Stage.HEADERS] : [Stage.HEADERS, Stage.BODY]);
+  return steps;
+}
+
+const refuses = ({ decision }: EvaluateResponse): boolean => decision !== undefined && isRefusal(decision.action);
+
+/** What the edge would know afterwards: the findings, and the recipients that were taken. */
+function after(facts: SessionFacts, verdict: EvaluateResponse): SessionFacts {
+  const findings: Finding[] = [...facts.findings, ...verdict.findings];
+  if (verdict.recipients.length === 0) return { ...facts, findings };
+  const refused = new Set(
+    verdict.recipients
+      .filter(({ decision }) => decision !== undefined && isRefusal(decision.action))
+      .map((r) => r.address),
+  );
+  const recipients = facts.recipients.filter(({ address }) => !refused.has(address));
+  return { ...facts, findings, recipients: recipients.map((recipient) => ({ ...recipient, asked: false })) };
+}
+
+export async function simulate(judge: Judge, request: SimulateRequest): Promise<SimulateResponse> {
+  if (request.facts === undefined) throw new PosternError('invalid-argument', 'facts are missing');
+  const stages: EvaluateResponse[] = [];
+  let facts: SessionFacts = {
+    ...request.facts,
+    findings: [],
+    recipients: request.facts.recipients.map((recipient) => ({ ...recipient, asked: true })),
+  };
+  for (const [index, step] of stepsOf(request).entries()) {
+    if (step.includes(Stage.HEADERS) && facts.recipients.length === 0) break;
+    const verdict = await judge.evaluate(
+      {
+        sessionId: 'simulation',
+        sequence: index + 1,
+        stages: step,
+        facts,
+        content: step.includes(Stage.HEADERS) ? request.content : Buffer.alloc(0),
+        contentSize: request.content.length,
+        snapshotVersion: 0,
+        traceparent: '',
+      },
+      deadlineMs,
+    );
+    stages.push(verdict);
+    if (refuses(verdict)) break;
+    facts = after(facts, verdict);
+  }
+  return { stages };
+}

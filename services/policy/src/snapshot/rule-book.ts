@@ -1,0 +1,112 @@
+/**
+ * All rules of a snapshot: one set of the operator, one of each tenant, asked in that order. Sets that did not change are kept from the
+ * snapshot before. A tenant's rule that cannot be compiled is left out and said so: it must not hold up the configuration of others;
+ * an operator's refuses the snapshot, because leaving it out could admit what it refuses.
+ */
+import { PosternError } from '@postern/errors';
+import type { Rule } from '@postern/proto/config/v1/snapshot';
+import {
+  compileRules,
+  notCarriedOut,
+  type RuleEvent,
+  type RuleOptions,
+  type RuleSet,
+  ruleEvents,
+} from '@postern/rules';
+
+export interface RuleChoice {
+  /** In the order in which they are asked. */
+  readonly sets: readonly RuleSet[];
+  has(event: RuleEvent): boolean;
+}
+
+export interface RuleBook {
+  /** Rules that apply to a tenant's mail; '' = the operator's alone. */
+  of(tenant: string): RuleChoice;
+  readonly size: number;
+}
+
+export interface RuleCompiler {
+  compile(rules: readonly Rule[]): RuleBook;
+}
+
+export type OnRefusedRule = (tenant: string, rule: string, reason: string) => void;
+
+interface Kept {
+  readonly source: string;
+  readonly set: RuleSet;
+}
+
+function choiceOf(sets: readonly RuleSet[]): RuleChoice {
+  const filled = sets.filter((set) => set.size > 0);
+  const events = new Set(ruleEvents.filter((event) => filled.some((set) => set.events.has(event))));
+  return { sets: filled, has: (event) => events.has(event) };
+}
+
+function documentOf({ id, version, document }: Rule): unknown {
+  const parsed: unknown = JSON.parse(document);
+  return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? { ...parsed, id, version } : parsed;
+}
+
+function compileStrict(rules: readonly Rule[], options: RuleOptions): RuleSet | string {
+  try {
+    const compiled = compileRules(rules.map(documentOf), options);
+    if (compiled.ok) return compiled.set;
+    const [first] = compiled.errors;
+    return `${first?.ruleId} ${first?.field}: ${first?.message} (${first?.hint})`;
+  } catch (error) {
+    return error instanceof Error ? error.message : 'unreadable';
+  }
+}
+
+function compileOperator(rules: readonly Rule[]): RuleSet {
+  const compiled = compileStrict(rules, { scope: { kind: 'operator' }, unsupported: notCarriedOut });
+  if (typeof compiled === 'string') throw new PosternError('config-invalid', `operator rules: ${compiled}`);
+  return compiled;
+}
+
+function compileTenant(tenant: string, rules: readonly Rule[], onRefused: OnRefusedRule): RuleSet {
+  const options: RuleOptions = { scope: { kind: 'tenant', tenant }, unsupported: notCarriedOut };
+  const whole = compileStrict(rules, options);
+  if (typeof whole !== 'string') return whole;
+  const good = rules.filter((rule) => {
+    const alone = compileStrict([rule], options);
+    if (typeof alone === 'string') onRefused(tenant, `${rule.id}@${rule.version}`, alone);
+    return typeof alone !== 'string';
+  });
+  const rest = compileStrict(good, options);
+  if (typeof rest !== 'string') return rest;
+  onRefused(tenant, '', rest);
+  return { scope: options.scope, size: 0, events: new Map() };
+}
+
+const isOperators = ({ scope, tenant }: Rule): boolean => scope === 'server' || tenant === '';
+const sourceOf = (rules: readonly Rule[]): string => JSON.stringify(rules);
+
+export function createRuleCompiler(onRefused: OnRefusedRule): RuleCompiler {
+  let kept = new Map<string, Kept>();
+  return {
+    compile(rules) {
+      const next = new Map<string, Kept>();
+      const setOf = (owner: string, own: readonly Rule[], compile: () => RuleSet): RuleSet => {
+        const source = sourceOf(own);
+        const known = kept.get(owner);
+        const set = known?.source === source ? known.set : compile();
+        next.set(owner, { source, set });
+        return set;
+      };
+      const operators = rules.filter(isOperators);
+      const operator = setOf('', operators, () => compileOperator(operators));
+      const byTenant = Map.groupBy(
+        rules.filter((rule) => !isOperators(rule)),
+        ({ tenant }) => tenant,
+      );
+      const choices = new Map<string, RuleChoice>();
+      for (const [tenant, own] of byTenant)
+        choices.set(tenant, choiceOf([operator, setOf(tenant, own, () => compileTenant(tenant, own, onRefused))]));
+      const otherwise = choiceOf([operator]);
+      kept = next;
+      return { of: (tenant) => choices.get(tenant) ?? otherwise, size: rules.length };
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * What one evaluation is about: the facts of the request, the snapshot it is judged by, the content where it has come, and what was found
+ * so far. Everything a check or rule may know is here; nothing of a pod. Parsed once at the border, so that readers need no doubts.
+ */
+import { PosternError } from '@postern/errors';
+import type { Origin } from '@postern/proto/mail/v1/envelope';
+import type { EvaluateRequest, Finding, RecipientFacts, SessionFacts } from '@postern/proto/policy/v1/policy_service';
+import type { MessageContent } from './content/message-content.js';
+import type { CompiledSnapshot } from './snapshot/compile.js';
+
+export interface Subject {
+  readonly facts: SessionFacts;
+  readonly origin: Origin;
+  readonly snapshot: CompiledSnapshot;
+  readonly content: MessageContent | undefined;
+  /** A stranger on a public port: no login, no relay right. Checks of the sender are for these only. */
+  readonly isOutsider: boolean;
+  /** Not logged in on a public port: may have written Authentication-Results in our name. */
+  readonly mayForge: boolean;
+  /** Recipients this request asks about. */
+  readonly asked: readonly RecipientFacts[];
+  /** Of earlier stages and of this evaluation, in order. */
+  readonly findings: Finding[];
+}
+
+const maxRecipients = 20_000;
+const maxFindings = 50_000;
+
+export function subjectOf(
+  request: EvaluateRequest,
+  snapshot: CompiledSnapshot,
+  content: MessageContent | undefined,
+): Subject {
+  const { facts } = request;
+  if (facts?.origin === undefined) throw new PosternError('invalid-argument', 'facts.origin is missing');
+  if (facts.recipients.length > maxRecipients) throw new PosternError('invalid-argument', 'facts.recipients: too many');
+  if (facts.findings.length > maxFindings) throw new PosternError('invalid-argument', 'facts.findings: too many');
+  const mayForge = facts.listenerRole === 'mx' && facts.origin.authenticatedUser === '';
+  return {
+    facts,
+    origin: facts.origin,
+    snapshot,
+    content,
+    mayForge,
+    isOutsider: mayForge && !facts.relayRight,
+    asked: facts.recipients.filter(({ asked }) => asked),
+    findings: [...facts.findings],
+  };
+}
+
+/** `local@domain` in two, the domain in lower case; the null reverse-path has none. */
+export function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1).toLowerCase();
+}
+
+export function localPartOf(address: string): string {
+  const at = address.lastIndexOf('@');
+  return at < 0 ? '' : address.slice(0, at);
+}

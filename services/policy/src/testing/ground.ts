@@ -1,0 +1,161 @@
+/** For the tests of this service: a judge over plain-data zones and a directory in memory, and requests made of a few words. */
+import { type Clock, FakeClock } from '@postern/clock';
+import type { Resolver } from '@postern/dns';
+import { createZone, type ZoneData } from '@postern/dns/testing';
+import { type DeepPartial, Snapshot } from '@postern/proto/config/v1/snapshot';
+import { RecipientEntry, RecipientKind } from '@postern/proto/directory/v1/recipient';
+import { RecipientClass } from '@postern/proto/mail/v1/envelope';
+import { EvaluateRequest, type EvaluateResponse, SessionFacts, Stage } from '@postern/proto/policy/v1/policy_service';
+import type { Directory, Lookup } from '../directory/directory.js';
+import { createJudge, type Judge } from '../judge.js';
+import { createRuleRunner } from '../rules/rule-runner.js';
+import { type CompiledSnapshot, compileSnapshot } from '../snapshot/compile.js';
+import { createRuleCompiler } from '../snapshot/rule-book.js';
+
+type PartialSnapshot = DeepPartial<Snapshot>;
+
+export interface GroundOptions {
+  readonly zone?: ZoneData;
+  readonly resolver?: Resolver;
+  readonly clock?: Clock;
+  readonly snapshot?: PartialSnapshot;
+  /** Rules of the operator, written as objects; with `tenant` in front those of a tenant. */
+  readonly rules?: readonly object[];
+  readonly tenantRules?: Readonly<Record<string, readonly object[]>>;
+  readonly entries?: Readonly<Record<string, 'user' | 'disabled' | readonly string[]>>;
+  readonly directory?: Directory;
+}
+
+export interface Ground {
+  readonly judge: Judge;
+  readonly snapshot: CompiledSnapshot;
+  /** `check outcome seconds` of every finding counted. */
+  readonly observed: string[];
+  readonly faults: string[];
+}
+
+export function memoryDirectory(entries: GroundOptions['entries'] = {}): Directory {
+  return {
+    lookup: (address): Lookup => {
+      const entry = entries[address];
+      if (entry === undefined) return { kind: 'absent' };
+      const isList = typeof entry !== 'string';
+      return {
+        kind: 'found',
+        entry: RecipientEntry.fromPartial({
+          address,
+          tenant: 't1',
+          kind: isList ? RecipientKind.ALIAS : RecipientKind.USER,
+          targets: isList ? [...entry] : [],
+          enabled: entry !== 'disabled',
+        }),
+      };
+    },
+  };
+}
+
+const storedRules = (rules: readonly object[], scope: string, tenant: string) =>
+  rules.map((rule, index) => ({
+    id: `${scope}-${index + 1}`,
+    version: 3,
+    scope,
+    tenant,
+    document: JSON.stringify(rule),
+  }));
+
+export function ground(options: GroundOptions = {}): Ground {
+  const clock = options.clock ?? new FakeClock();
+  const observed: string[] = [];
+  const faults: string[] = [];
+  const compiler = createRuleCompiler((tenant, rule, reason) => faults.push(`${tenant} ${rule} ${reason}`));
+  const snapshot = compileSnapshot(
+    Snapshot.fromPartial({
+      version: 7,
+      hostname: 'mx.postern.test',
+      domains: [{ name: 'here.test', tenant: 't1', validateRecipients: true, nextHop: 'sink', catchAll: '' }],
+      ...options.snapshot,
+      rules: [
+        ...storedRules(options.rules ?? [], 'server', ''),
+        ...Object.entries(options.tenantRules ?? {}).flatMap(([tenant, rules]) => storedRules(rules, 'tenant', tenant)),
+      ],
+    }),
+    compiler,
+  );
+  const judge = createJudge({
+    clock,
+    resolver: options.resolver ?? createZone(options.zone, clock),
+    directory: options.directory ?? memoryDirectory(options.entries ?? { 'user@here.test': 'user' }),
+    observer: {
+      observed: (check, outcome) => observed.push(`${check} ${outcome}`),
+      failed: (check, error) => faults.push(`${check} ${String(error)}`),
+      unusable: (zone, answer) => faults.push(`${zone} ${answer}`),
+    },
+    askRules: createRuleRunner(clock, {
+      failed: (rule, message) => faults.push(`${rule} ${message}`),
+      unfinished: (event) => faults.push(`unfinished ${event}`),
+    }),
+    pod: 'policy-1',
+    inlineLimit: 131_072,
+    concurrency: 100,
+    snapshot: () => snapshot,
+  });
+  return { judge, snapshot, observed, faults };
+}
+
+export interface Described {
+  readonly from?: string;
+  readonly to?: readonly (string | { readonly address: string; readonly tenant: string; readonly relay?: boolean })[];
+  readonly client?: string;
+  readonly helo?: string;
+  readonly role?: string;
+  readonly user?: string;
+  readonly tenant?: string;
+  readonly relayRight?: boolean;
+  readonly findings?: SessionFacts['findings'];
+  readonly asked?: boolean;
+}
+
+export function factsOf(described: Described = {}): SessionFacts {
+  const to = described.to ?? ['user@here.test'];
+  return SessionFacts.fromPartial({
+    origin: {
+      clientAddress: described.client ?? '192.0.2.10',
+      clientPort: 40_000,
+      helo: described.helo ?? 'client.test',
+      listener: 'mx',
+      authenticatedUser: described.user ?? '',
+    },
+    listenerRole: described.role ?? 'mx',
+    esmtp: true,
+    submittingTenant: described.tenant ?? '',
+    reversePath: described.from ?? 'a@sender.test',
+    hasReversePath: true,
+    relayRight: described.relayRight ?? described.user !== undefined,
+    recipients: to.map((one) => ({
+      address: typeof one === 'string' ? one : one.address,
+      tenant: typeof one === 'string' ? 't1' : one.tenant,
+      recipientClass: typeof one !== 'string' && one.relay === true ? RecipientClass.RELAY : RecipientClass.LOCAL,
+      asked: described.asked ?? true,
+    })),
+    findings: described.findings ?? [],
+  });
+}
+
+export const envelopeStages: Stage[] = [Stage.CONNECT, Stage.EHLO, Stage.MAIL, Stage.RCPT];
+
+export function askEnvelope({ judge }: Ground, described: Described = {}, stages = envelopeStages) {
+  return judge.evaluate(
+    EvaluateRequest.fromPartial({ sessionId: 's', sequence: 1, stages, facts: factsOf(described) }),
+    5_000,
+  );
+}
+
+export function askContent({ judge }: Ground, message: string, described: Described, before?: EvaluateResponse) {
+  const facts = factsOf({ ...described, asked: false, findings: before?.findings ?? described.findings ?? [] });
+  const content = Buffer.from(message.replaceAll('\n', '\r\n'));
+  const stages = [Stage.HEADERS, Stage.BODY];
+  return judge.evaluate(
+    EvaluateRequest.fromPartial({ sessionId: 's', sequence: 2, stages, facts, content, contentSize: content.length }),
+    5_000,
+  );
+}

@@ -1,0 +1,103 @@
+/**
+ * The fields we write about a stranger's message, and the removal of those written in our name. RFC 8601 §5, RFC 7208 §9. All from
+ * findings, so that any pod writes the same. In the rendering: removals first, what rules edit next, ours last and therefore on top.
+ */
+import { type DkimResult, receivedSpf } from '@postern/mail-auth';
+import {
+  type AuthenticationResult,
+  formatAuthenticationResults,
+  stripForgedAuthenticationResults,
+} from '@postern/mail-message';
+import { type HeaderEdit, HeaderEditKind } from '@postern/proto/mail/v1/envelope';
+import type { Finding } from '@postern/proto/policy/v1/policy_service';
+import { lastFinding, skipped } from '../check.js';
+import { spfResultOf } from '../checks/spf.js';
+import type { Subject } from '../subject.js';
+
+const prepend = (name: string, value: string): HeaderEdit => ({ kind: HeaderEditKind.PREPEND, name, value, index: 0 });
+
+export function forgedFieldEdits({ content, snapshot, mayForge }: Subject): HeaderEdit[] {
+  if (!mayForge || content === undefined) return [];
+  return stripForgedAuthenticationResults(content.fields, snapshot.hostname).map((edit) => ({
+    kind: HeaderEditKind.REMOVE,
+    name: edit.name,
+    value: '',
+    index: edit.op === 'remove' ? edit.index : 0,
+  }));
+}
+
+export function traceFieldEdits(subject: Subject, signatures: readonly DkimResult[]): HeaderEdit[] {
+  const { facts, origin, snapshot, findings, isOutsider } = subject;
+  if (!isOutsider) return [];
+  const edits: HeaderEdit[] = [];
+  const spf = spfResultOf(findings);
+  if (spf !== undefined) {
+    const { clientAddress, helo } = origin;
+    const question = { clientAddress, helo, reversePath: facts.reversePath, receiver: snapshot.hostname };
+    edits.push(prepend('Received-SPF', receivedSpf(spf, question)));
+  }
+  const results = [...spfResults(subject), ...dkimResults(findings, signatures), ...others(findings)];
+  if (results.length > 0)
+    edits.push(prepend('Authentication-Results', formatAuthenticationResults(snapshot.hostname, results)));
+  return edits;
+}
+
+function spfResults({ facts, origin, findings }: Subject): AuthenticationResult[] {
+  const spf = spfResultOf(findings);
+  if (spf === undefined) return [];
+  const isHelo = spf.identity === 'helo';
+  return [
+    {
+      method: 'spf',
+      result: spf.result,
+      properties: [
+        { type: 'smtp', name: isHelo ? 'helo' : 'mailfrom', value: isHelo ? origin.helo : facts.reversePath },
+      ],
+    },
+  ];
+}
+
+function dkimResults(findings: readonly Finding[], signatures: readonly DkimResult[]): AuthenticationResult[] {
+  const finding = lastFinding(findings, 'dkim');
+  if (finding === undefined || finding.outcome === skipped) return [];
+  if (signatures.length === 0) return [{ method: 'dkim', result: finding.outcome }];
+  return signatures.map(({ result, domain, selector, algorithm, signaturePrefix, reason }) => ({
+    method: 'dkim',
+    result,
+    ...(reason === undefined ? {} : { reason }),
+    properties: (
+      [
+        ['d', domain],
+        ['s', selector],
+        ['a', algorithm],
+        ['b', signaturePrefix],
+      ] as const
+    )
+      .filter(([, value]) => value !== '')
+      .map(([name, value]) => ({ type: 'header' as const, name, value })),
+  }));
+}
+
+function others(findings: readonly Finding[]): AuthenticationResult[] {
+  const results: AuthenticationResult[] = [];
+  const dmarc = lastFinding(findings, 'dmarc');
+  if (dmarc !== undefined && dmarc.outcome !== skipped) {
+    const { domain = '', policy = 'none' } = dmarc.evidence;
+    results.push({
+      method: 'dmarc',
+      result: dmarc.outcome,
+      comment: `p=${policy}`,
+      ...(domain === '' ? {} : { properties: [{ type: 'header', name: 'from', value: domain }] }),
+    });
+  }
+  const dnsbl = lastFinding(findings, 'dnsbl');
+  if (dnsbl?.outcome === 'listed') {
+    const zones = (dnsbl.evidence.zones ?? '').split(' ');
+    results.push({
+      method: 'x-dnsbl',
+      result: 'listed',
+      properties: zones.map((value) => ({ type: 'dns', name: 'zone', value })),
+    });
+  }
+  return results;
+}

@@ -1,0 +1,142 @@
+/** The whole dependency graph of the policy service in reading order. Nothing listens here; `start` connects, watches and listens. */
+import { systemClock } from '@postern/clock';
+import { ConfigError, formatHostPort, readSecret, readSecretBytes } from '@postern/config';
+import { createDnsClient, readResolvConf, SwitchingResolver } from '@postern/dns';
+import { createServer, type GrpcServer, requireScope } from '@postern/grpc';
+import type { Service } from '@postern/lifecycle';
+import { PolicyServiceService } from '@postern/proto/policy/v1/policy_service';
+import { connectStreams, openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
+import type { Telemetry } from '@postern/telemetry';
+import type { PolicyConfig } from './config.js';
+import { type CachedDirectory, createCachedDirectory } from './directory/cached-directory.js';
+import type { PolicyEvent } from './events.js';
+import { createJudge, type Judge } from './judge.js';
+import { policyMetrics } from './metrics.js';
+import { observeChecks, observeDns, observeRules, observeServer } from './observe.js';
+import { createRuleRunner } from './rules/rule-runner.js';
+import { policyHandlers } from './server.js';
+import { type CompiledSnapshot, compileSnapshot } from './snapshot/compile.js';
+import { createRuleCompiler } from './snapshot/rule-book.js';
+
+async function dnsServersOf(config: PolicyConfig): Promise<string[]> {
+  if (config.policy.dns.servers.length > 0) return config.policy.dns.servers.map(formatHostPort);
+  const servers = await readResolvConf().catch(() => []);
+  return servers.length > 0 ? servers : ['127.0.0.1:53'];
+}
+
+async function scopeKeyOf(config: PolicyConfig): Promise<Buffer> {
+  if (config.scopeKeyFile !== undefined) return readSecretBytes(config.scopeKeyFile);
+  const message =
+    'is needed: policy refuses calls without a signed scope; name the file with the key all services share';
+  throw new ConfigError([{ place: 'configuration', path: 'scopeKeyFile', message }]);
+}
+
+export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): Service {
+  const { log } = telemetry;
+  const clock = systemClock;
+  const metrics = policyMetrics(telemetry.metrics);
+  const draining = new AbortController();
+  let connection: StreamConnection | undefined;
+  let directory: CachedDirectory | undefined;
+  let server: GrpcServer | undefined;
+  let judge: Judge | undefined;
+  let watch: SnapshotWatch | undefined;
+  let snapshot: CompiledSnapshot | undefined;
+  metrics.inFlight(() => judge?.inFlight ?? 0);
+  metrics.directoryEntries(() => directory?.size ?? 0);
+
+  const rules = createRuleCompiler((tenant, rule, reason) => {
+    metrics.failures.with({ kind: 'rule_refused' }).inc();
+    log.error('policy.rule.refused', { tenant, rule, reason });
+  });
+
+  const connect = async (): Promise<StreamConnection> => {
+    const tlsCa = config.nats.tlsCaFile === undefined ? undefined : await readSecret(config.nats.tlsCaFile);
+    return connectStreams({
+      servers: config.nats.servers.map(formatHostPort),
+      user: 'policy',
+      password: config.nats.passwordFile === undefined ? '' : await readSecret(config.nats.passwordFile),
+      ...(tlsCa === undefined ? {} : { tlsCa }),
+      onState: (state, detail) => {
+        log.warn('policy.nats.changed', { state, detail });
+        directory?.drop();
+      },
+    });
+  };
+
+  const openDirectory = async (open: StreamConnection): Promise<CachedDirectory> =>
+    createCachedDirectory(await openBucket(open, clock, 'DIRECTORY'), {
+      clock,
+      maxEntries: config.policy.directoryEntries,
+      onDropped: (entries) => log.info('policy.directory.dropped', { entries }),
+      onFailed: (reason) => {
+        metrics.failures.with({ kind: 'directory' }).inc();
+        log.warn('policy.directory.failed', { reason });
+      },
+      onLookup: (from) => metrics.directory.with({ from }).inc(),
+    });
+
+  const watchConfig = async (open: StreamConnection, resolver: SwitchingResolver, own: readonly string[]) =>
+    watchSnapshot(await openBucket(open, clock, 'CONFIG'), {
+      onSnapshot: (next) => {
+        snapshot = compileSnapshot(next, rules);
+        resolver.use(snapshot.dnsServers.length > 0 ? snapshot.dnsServers : own);
+        metrics.snapshotVersion.set(next.version);
+        log.info('policy.snapshot.applied', { version: next.version, rules: snapshot.rules.size });
+      },
+      onRefused: (reason) => {
+        metrics.failures.with({ kind: 'snapshot' }).inc();
+        log.error('policy.snapshot.refused', { reason });
+      },
+    });
+
+  return {
+    name: 'policy',
+    async start() {
+      const key = await scopeKeyOf(config);
+      connection = await connect();
+      const own = await dnsServersOf(config);
+      const dnsMetrics = observeDns(metrics);
+      const resolver = new SwitchingResolver(clock, own, (servers) =>
+        createDnsClient({ clock, servers, metrics: dnsMetrics }),
+      );
+      directory = await openDirectory(connection);
+      judge = createJudge({
+        clock,
+        resolver,
+        directory,
+        observer: observeChecks(log, metrics),
+        askRules: createRuleRunner(clock, observeRules(log, metrics)),
+        pod: config.policy.podName,
+        inlineLimit: config.policy.inlineLimit,
+        concurrency: config.policy.concurrency,
+        snapshot: () => snapshot,
+      });
+      watch = await watchConfig(connection, resolver, own);
+      server = createServer({ telemetry, interceptors: [requireScope({ key, clock })], clock });
+      const { podName: pod, credit } = config.policy;
+      const observer = observeServer(log, metrics);
+      server.add(
+        PolicyServiceService,
+        policyHandlers({ judge, clock, pod, credit, draining: draining.signal, observer }),
+      );
+      await server.listen(config.policy.listen);
+    },
+    async drain() {
+      draining.abort();
+      await server?.drain(config.lifecycle.drainTimeout);
+    },
+    async stop() {
+      server?.stop();
+      watch?.stop();
+      directory?.stop();
+      await connection?.close();
+    },
+    ready() {
+      const reasons: string[] = [];
+      if (connection?.state() !== 'connected') reasons.push('not connected to NATS');
+      if (snapshot === undefined) reasons.push('no snapshot yet');
+      return { ok: reasons.length === 0, reasons };
+    },
+  };
+}
