@@ -10,7 +10,7 @@ export { type PlainValue, plainOf } from './plain.js';
 export { type PrintOptions, printConfig } from './print.js';
 export { ConfigError, maskCredentials, type Problem, problemLine } from './problem.js';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantities.js';
-export { exampleYaml, jsonSchema, referenceMarkdown } from './reference.js';
+export { documentJsonSchema, documentMarkdown, exampleYaml, jsonSchema, referenceMarkdown } from './reference.js';
 export { s } from './s.js';
 export { type Infer, type JsonSchema, type Kind, type Presence, Reader, type Schema } from './schema.js';
 export { readSecret, readSecretBytes } from './secret.js';

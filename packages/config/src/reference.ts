@@ -7,7 +7,7 @@ import { type Fields, mustBeWritten, objectJsonSchema } from './object.js';
 import { shownDefaults } from './print.js';
 import type { AnySchema, JsonSchema } from './schema.js';
 
-const columns = '| field | type | default | environment | since | description |\n|---|---|---|---|---|---|';
+const dialect = 'https://json-schema.org/draft/2020-12/schema';
 
 export function referenceMarkdown(definition: ConfigDefinition<Fields>): string {
   const parts = [
@@ -15,13 +15,43 @@ export function referenceMarkdown(definition: ConfigDefinition<Fields>): string 
     '',
     `Generated from the schema of \`${definition.name}\`. Order, the last wins: default, file (\`--config\` or \`POSTERN_CONFIG\`), environment,`,
     '`--set path=value`. An unknown key is an error. *restart*: a change takes effect when the process starts again.',
+    ...sections(definition.fields, true),
   ];
-  for (const [name, schema] of Object.entries(definition.fields)) {
-    parts.push('', `## ${name}`, '');
-    if (schema.kind.type === 'object' && schema.facts.text) parts.push(schema.facts.text, '');
-    parts.push(columns, ...rows(name, [name], schema, inherited(schema)));
-  }
   return `${parts.join('\n')}\n`;
+}
+
+/** The same for one document that no environment variable reaches, such as the operator file. */
+export function documentMarkdown(title: string, text: string, schema: AnySchema): string {
+  const fields = schema.kind.children().map((child) => [child.name.slice(1), child.schema] as const);
+  return `${[`# ${title}`, '', text, ...sections(Object.fromEntries(fields), false)].join('\n')}\n`;
+}
+
+/** JSON Schema of such a document. */
+export function documentJsonSchema(title: string, schema: AnySchema): JsonSchema {
+  return { $schema: dialect, title, ...schema.kind.jsonSchema() };
+}
+
+function sections(fields: Fields, environment: boolean): string[] {
+  const names = ['field', 'type', 'default', ...(environment ? ['environment'] : []), 'since', 'description'];
+  const columns = [`| ${names.join(' | ')} |`, `|${names.map(() => '---|').join('')}`];
+  const part = ([name, schema]: readonly [string, AnySchema]) => [
+    '',
+    `## ${name}`,
+    '',
+    ...(schema.kind.type === 'object' && schema.facts.text ? [schema.facts.text, ''] : []),
+    ...columns,
+    ...rows(name, [name], schema, inherited(schema), environment).map(({ cells }) => {
+      const shown = environment ? cells : cells.filter((_, index) => index !== environmentColumn);
+      return `| ${shown.map((cell) => cell.replaceAll('|', '\\|').trim()).join(' | ')} |`;
+    }),
+  ];
+  return Object.entries(fields).flatMap(part);
+}
+
+const environmentColumn = 3;
+
+interface Row {
+  readonly cells: readonly string[];
 }
 
 interface Inherited {
@@ -36,7 +66,7 @@ function inherited(schema: AnySchema, above: Inherited = { restart: false, setta
   };
 }
 
-function rows(path: string, keys: readonly string[], schema: AnySchema, below: Inherited, settable = true): string[] {
+function rows(path: string, keys: readonly string[], schema: AnySchema, below: Inherited, settable: boolean): Row[] {
   const children = schema.kind
     .children()
     .filter((child) => child.name !== '[]' || child.schema.kind.children().length > 0)
@@ -54,12 +84,12 @@ function rows(path: string, keys: readonly string[], schema: AnySchema, below: I
     since,
     restart || below.restart ? `${text} *restart*` : text,
   ];
-  return [`| ${cells.map((cell) => cell.replaceAll('|', '\\|').trim()).join(' | ')} |`, ...children];
+  return [{ cells }, ...children];
 }
 
 export function jsonSchema(definition: ConfigDefinition<Fields>): JsonSchema {
   return {
-    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $schema: dialect,
     title: `Configuration of ${definition.name}`,
     ...objectJsonSchema(definition.fields),
   };

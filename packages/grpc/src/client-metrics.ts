@@ -7,7 +7,7 @@ import { type Client, type ServiceDefinition, status } from './grpc-js.js';
 import { splitPath } from './observe.js';
 import { statusName, statusNames } from './status.js';
 
-const clientMetrics = perMetrics((metrics) => ({
+export const clientMetrics = perMetrics((metrics) => ({
   requests: metrics.counter({
     name: 'postern_grpc_client_requests_total',
     help: 'Calls made, by service, method and status code.',

@@ -21,7 +21,7 @@ export const grpcEvents = defineEvents('grpc', {
 
 export const traceparentKey = 'traceparent';
 
-const serverMetrics = perMetrics((metrics) => ({
+export const serverMetrics = perMetrics((metrics) => ({
   requests: metrics.counter({
     name: 'postern_grpc_server_requests_total',
     help: 'Calls answered, by service, method and status code.',

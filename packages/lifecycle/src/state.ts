@@ -1,7 +1,7 @@
 /**
  * The states of a process. `failed` and `stopped` are final; from every other state a fault leads to `failed`.
  */
-import { defineEvents, type Telemetry } from '@postern/telemetry';
+import { defineEvents, type Metrics, type Telemetry } from '@postern/telemetry';
 
 export const serviceStates = ['starting', 'running', 'draining', 'drained', 'stopped', 'failed'] as const;
 export type ServiceState = (typeof serviceStates)[number];
@@ -11,6 +11,14 @@ export const lifecycleEvents = defineEvents('lifecycle', {
   'lifecycle.drain.expired': 'Work in flight did not finish within drainTimeout; the process stops all the same.',
   'lifecycle.stop.failed': 'Releasing resources failed after the drain; the process ends all the same.',
   'lifecycle.fault.caught': 'An exception or rejection nobody handled; the process ends with code 1.',
+});
+
+export const lifecycleMetrics = (metrics: Metrics) => ({
+  state: metrics.gauge({
+    name: 'postern_lifecycle_state_active',
+    help: '1 for the state the process is in, 0 for the others.',
+    labels: { state: serviceStates },
+  }),
 });
 
 const following: Readonly<Record<ServiceState, readonly ServiceState[]>> = {
@@ -30,11 +38,7 @@ export class StateHolder {
 
   constructor(telemetry: Telemetry) {
     this.#telemetry = telemetry;
-    const gauge = telemetry.metrics.gauge({
-      name: 'postern_lifecycle_state_active',
-      help: '1 for the state the process is in, 0 for the others.',
-      labels: { state: serviceStates },
-    });
+    const { state: gauge } = lifecycleMetrics(telemetry.metrics);
     this.#show = (shown) => {
       for (const state of serviceStates) gauge.with({ state }).set(state === shown ? 1 : 0);
     };

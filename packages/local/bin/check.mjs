@@ -49,6 +49,10 @@ const steps = [
     () => command(bin('buf'), ['breaking', '--against', 'baseline.binpb'], protoFolder),
   ],
   ['generated proto code', generatedDrift],
+  [
+    'generated reference',
+    () => command(process.execPath, [join(root, 'packages', 'local', 'bin', 'reference.mjs'), '--check']),
+  ],
 ];
 
 const only = process.argv.slice(2);

@@ -1,3 +1,4 @@
+export { type AptMirror, findMirror } from './servers/apt-sources.js';
 export { type DebianFetch, fetchDebian } from './servers/fetch-debian.js';
 export { findOnPath } from './servers/find-binary.js';
 export { freePort, portIsFree } from './servers/free-port.js';

@@ -1,0 +1,82 @@
+/**
+ * `npm run test:containers`: builds the images of deploy/Dockerfile, brings docker-compose.yml up, sends mail, sees it in the mailbox, scales
+ * policy, restarts with the data kept, and takes everything down. Bounded in time; whatever it started is gone afterwards.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort, SetupError } from '@postern/local';
+import { namedImages, substituteImages } from './base-images.js';
+import { type ComposeCluster, composeCluster } from './compose-cluster.js';
+import { type DockerGround, dockerGround } from './docker-ground.js';
+import { mailArrives } from './first-mail.js';
+
+const projectRoot = fileURLToPath(new URL('../../../../', import.meta.url));
+const longestRunMs = 25 * 60_000;
+const begun = performance.now();
+
+function say(line: string): void {
+  process.stdout.write(`${((performance.now() - begun) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
+}
+
+async function check(cluster: ComposeCluster): Promise<void> {
+  say('building the images');
+  await cluster.build();
+  for (const line of await cluster.imageFaults()) throw new Error(line);
+  say('docker compose up');
+  await cluster.up();
+  await mailArrives(cluster, 'first', say);
+  say('docker compose up --scale policy=2');
+  await cluster.up('--scale', 'policy=2');
+  await mailArrives(cluster, 'scaled', say);
+  say('docker compose down, then up with the volumes kept');
+  await cluster.down();
+  await cluster.up();
+  await mailArrives(cluster, 'again', say);
+}
+
+async function main(folder: string): Promise<void> {
+  const logFile = join(folder, 'commands.log');
+  let ground: DockerGround | undefined;
+  let cluster: ComposeCluster | undefined;
+  try {
+    ground = await dockerGround(join(folder, 'docker'), logFile, say);
+    if (!ground.pulls) {
+      const nodeBinary = join(projectRoot, 'node_modules', '.bin', 'node');
+      await substituteImages(ground.run, join(folder), await namedImages(projectRoot), nodeBinary, say);
+    }
+    const ports = {
+      mx: await freePort(),
+      submission: await freePort(),
+      submissions: await freePort(),
+      mailbox: await freePort(),
+    };
+    cluster = composeCluster(ground.run, projectRoot, ports);
+    await check(cluster);
+  } catch (error) {
+    const logs = await cluster?.logs().catch(() => '');
+    if (logs) process.stdout.write(`${logs}\n`);
+    throw error;
+  } finally {
+    say('taking down');
+    await cluster?.down('--volumes', '--remove-orphans').catch((error: unknown) => say(String(error)));
+    await ground?.stop();
+  }
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'postern-c-'));
+const late = setTimeout(() => {
+  say(`not finished after ${longestRunMs / 60_000} minutes; what it left is in ${folder}`);
+  process.exit(1);
+}, longestRunMs);
+try {
+  await main(folder);
+  say('test:containers passed');
+} catch (error) {
+  say(`FAILED: ${error instanceof SetupError || error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+} finally {
+  clearTimeout(late);
+  await rm(folder, { recursive: true, force: true });
+}

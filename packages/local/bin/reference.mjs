@@ -1,0 +1,133 @@
+// `npm run gen:reference`: writes docs/reference/ and deploy/nats/nats.conf from the declarations in the code, so that what is
+// written down cannot disagree with what runs. With --check nothing is written: one line per file that differs, exit code 1.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ensureBuilt, ensureInstalled, root, runPinned } from './pinned.mjs';
+
+const services = ['edge', 'policy', 'queue', 'delivery', 'provisioning'];
+const built = (path) => import(pathToFileURL(join(root, path)).href);
+const json = (value) => `${JSON.stringify(value, null, 2)}\n`;
+
+async function declarations(service) {
+  const from = (file) => built(`services/${service}/dist/${file}.js`);
+  const [config, metrics, events] = await Promise.all(['config', 'metrics', 'events'].map(from));
+  return {
+    config: config[`${service}Config`],
+    metrics: metrics[`${service}Metrics`],
+    events: events[`${service}Events`] ?? events.events,
+  };
+}
+
+/** A gauge that reads its value when asked gets a reader that is never asked. */
+function describe(declare, metrics) {
+  for (const made of Object.values(declare(metrics))) if (typeof made === 'function') made(() => 0);
+}
+
+async function metricsPage(declared) {
+  const { Metrics, metricsMarkdown } = await built('packages/telemetry/dist/index.js');
+  const { serverMetrics } = await built('packages/grpc/dist/observe.js');
+  const { clientMetrics } = await built('packages/grpc/dist/client-metrics.js');
+  const { lifecycleMetrics } = await built('packages/lifecycle/dist/state.js');
+  const metrics = new Metrics();
+  for (const declare of [
+    ...declared.map((service) => service.metrics),
+    serverMetrics,
+    clientMetrics,
+    lifecycleMetrics,
+  ]) {
+    describe(declare, metrics);
+  }
+  return metricsMarkdown(metrics.describe());
+}
+
+async function eventsPage(declared) {
+  const { eventsMarkdown } = await built('packages/telemetry/dist/index.js');
+  const { grpcEvents } = await built('packages/grpc/dist/index.js');
+  const { lifecycleEvents } = await built('packages/lifecycle/dist/state.js');
+  return eventsMarkdown([...declared.map((service) => service.events), grpcEvents, lifecycleEvents]);
+}
+
+async function factsPage() {
+  const { factEntry, factNames, ruleEvents } = await built('packages/rules/dist/index.js');
+  const rows = factNames().map((name) => {
+    const { type, since, doc, needs } = factEntry(name);
+    return `| \`${name}\` | ${type} | ${since} | ${doc}${needs === undefined ? '' : ` Needs a ${needs} file.`} |`;
+  });
+  return [
+    '# Facts of rule conditions',
+    '',
+    'Generated from `packages/rules/src/fact-table.ts`. A fact that is not known reads as the empty value of its type. `headers` is known',
+    'from the event `headers` on, with `headers.values(name)`, `headers.first(name)`, `headers.has(name)`, `headers.count(name)`.',
+    `Events, in the order a message meets them: ${ruleEvents.map((event) => `\`${event}\``).join(', ')}.`,
+    '',
+    '| fact | type | known from | meaning |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+async function generatedFiles() {
+  const { documentJsonSchema, documentMarkdown, jsonSchema, referenceMarkdown } = await built(
+    'packages/config/dist/index.js',
+  );
+  const { operatorSchema } = await built('services/provisioning/dist/operator/schema.js');
+  const { errorsMarkdown } = await built('packages/errors/dist/index.js');
+  const { natsContainerConfiguration } = await built('packages/local/dist/containers/nats-conf.js');
+  const declared = await Promise.all(services.map(declarations));
+  const files = new Map();
+  for (const { config } of declared) {
+    files.set(`docs/reference/config/${config.name}.md`, referenceMarkdown(config));
+    files.set(`docs/reference/config/${config.name}.schema.json`, json(jsonSchema(config)));
+  }
+  const operator = 'Operator settings';
+  const text =
+    'Generated from the schema of the operator file, which provisioning reads and watches. An unknown key is an error; a wrong file\nis refused whole, and the settings before it stay.';
+  files.set('docs/reference/config/operator.md', documentMarkdown(operator, text, operatorSchema));
+  files.set('docs/reference/config/operator.schema.json', json(documentJsonSchema(operator, operatorSchema)));
+  files.set('docs/reference/metrics.md', await metricsPage(declared));
+  files.set('docs/reference/events.md', await eventsPage(declared));
+  files.set('docs/reference/errors.md', errorsMarkdown());
+  files.set('docs/reference/rule-facts.md', await factsPage());
+  files.set('deploy/nats/nats.conf', natsContainerConfiguration());
+  return files;
+}
+
+/** Files of the reference folder that nothing generates any more. */
+function strays(files) {
+  const folder = join(root, 'docs', 'reference');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((path) => !files.has(path));
+}
+
+async function main(checking) {
+  const files = await generatedFiles();
+  const differing = [...files].filter(([path, text]) => {
+    const file = join(root, path);
+    return !existsSync(file) || readFileSync(file, 'utf8') !== text;
+  });
+  const stray = strays(files);
+  for (const path of [...differing.map(([path]) => path), ...stray]) {
+    process.stdout.write(`${checking ? 'not what the code says' : 'written'}: ${path}\n`);
+  }
+  if (checking) return differing.length + stray.length === 0 ? 0 : 1;
+  for (const [path, text] of differing) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  for (const path of stray) rmSync(join(root, path));
+  return 0;
+}
+
+const args = process.argv.slice(2);
+if (args.includes('--pinned')) {
+  process.exitCode = await main(args.includes('--check'));
+} else {
+  ensureInstalled();
+  ensureBuilt();
+  process.exitCode = await runPinned([join(root, 'packages', 'local', 'bin', 'reference.mjs'), '--pinned', ...args]);
+}
