@@ -61,20 +61,24 @@ async function observe(
   subject: Subject,
 ): Promise<readonly Observation[]> {
   const deadlineMs = Math.min(policy.timeoutMs || check.timeoutMs, remainingMs);
-  const fallback: readonly Observation[] = [{ outcome: check.late, evidence: { reason: 'timeout' } }];
-  if (deadlineMs <= 0) return fallback;
+  if (deadlineMs <= 0) return fallback(check, subject, 'timeout');
   const context = { resolver, clock, directory, deadlineMs, unusable: observer.unusable };
   const over = Promise.withResolvers<typeof late>();
   const timer = clock.setTimer(deadlineMs, () => over.resolve(late));
   try {
     const ended = await Promise.race([check.evaluate(context, subject, policy), over.promise]);
-    return ended === late ? fallback : ended;
+    return ended === late ? fallback(check, subject, 'timeout') : ended;
   } catch (error) {
     observer.failed(check.name, error);
-    return [{ outcome: check.late, evidence: { reason: 'fault' } }];
+    return fallback(check, subject, 'fault');
   } finally {
     timer.cancel();
   }
+}
+
+function fallback(check: CheckDefinition, subject: Subject, reason: string): readonly Observation[] {
+  const observation = { outcome: check.late, evidence: { reason } };
+  return check.concerns?.(subject).map((recipient) => ({ ...observation, recipient })) ?? [observation];
 }
 
 export function skippedFinding(check: CheckDefinition, stage: Stage): Finding {

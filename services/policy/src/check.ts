@@ -40,6 +40,8 @@ export interface CheckDefinition<O extends string = string> {
   /** Used where the snapshot names none. */
   readonly timeoutMs: number;
   readonly applies: (subject: Subject) => boolean;
+  /** Recipients it speaks about one by one; absent = it speaks about the session or message. */
+  readonly concerns?: (subject: Subject) => readonly string[];
   readonly evaluate: (
     context: CheckContext,
     subject: Subject,

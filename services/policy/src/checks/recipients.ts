@@ -28,23 +28,25 @@ export const recipients = defineCheck({
   outcomes,
   late: 'unavailable',
   timeoutMs: 2_000,
-  applies: (subject) =>
-    subject.asked.some(({ recipientClass, address }) => isValidated(subject, recipientClass, address)),
+  applies: (subject) => validated(subject).length > 0,
+  concerns: validated,
   async evaluate({ directory }, subject) {
-    const asked = subject.asked.filter(({ recipientClass, address }) => isValidated(subject, recipientClass, address));
+    const asked = validated(subject);
     const observations: Observation<Outcome>[] = [];
     for (let at = 0; at < asked.length; at += maxConcurrent) {
       const some = asked.slice(at, at + maxConcurrent);
-      observations.push(...(await Promise.all(some.map(({ address }) => observe(directory, subject, address)))));
+      observations.push(...(await Promise.all(some.map((address) => observe(directory, subject, address)))));
     }
     return observations;
   },
 });
 
 /** A domain this pod does not know yet is asked about too: its answer is `unavailable`. */
-export function isValidated({ snapshot }: Subject, recipientClass: RecipientClass, address: string): boolean {
-  if (recipientClass !== RecipientClass.LOCAL) return false;
-  return snapshot.domain(domainOf(address))?.validateRecipients !== false;
+function validated({ asked, snapshot }: Subject): readonly string[] {
+  return asked
+    .filter(({ recipientClass }) => recipientClass === RecipientClass.LOCAL)
+    .map(({ address }) => address)
+    .filter((address) => snapshot.domain(domainOf(address))?.validateRecipients !== false);
 }
 
 async function observe(

@@ -1,0 +1,218 @@
+// biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
+import { HeaderEditKind } from '@postern/proto/mail/v1/envelope';
+import { Action, ContentPlan } from '@postern/proto/policy/v1/policy_service';
+import { skippableChecks } from '@postern/rules';
+import { expect, test } from 'vitest';
+import { checks } from '../checks/index.js';
+import { askContent, askEnvelope, ground } from '../testing/ground.js';
+
+const message = 'From: a@sender.test\nX-Old: 1\n\nbody\n';
+const spfFails = {
+  zone: { 'sender.test': { TXT: ['v=spf1 -all'] } },
+  snapshot: { checks: { spf: { enabled: true, onFail: 'reject' } } },
+} as const;
+
+test.each<[object, Partial<{ action: Action; replyCode: number; enhancedCode: string; text: string }>]>([
+  [
+    { event: 'connect', then: [{ reject: { code: 554, enhanced: '5.7.9', text: 'no' } }] },
+    { action: Action.REJECT, replyCode: 554, enhancedCode: '5.7.9', text: 'no' },
+  ],
+  [
+    { event: 'ehlo', when: 'helo == "client.test"', then: ['tempfail'] },
+    { action: Action.TEMPFAIL, replyCode: 451 },
+  ],
+  [
+    { event: 'mail', then: [{ close: { text: 'bye' } }] },
+    { action: Action.CLOSE, replyCode: 421, text: 'bye' },
+  ],
+  [{ event: 'mail', then: ['discard'] }, { action: Action.DISCARD }],
+  [{ event: 'mail', then: ['quarantine'] }, { action: Action.QUARANTINE }],
+  [{ event: 'mail', then: ['hold'] }, { action: Action.HOLD }],
+  [{ event: 'mail', when: 'sender.domain == "else.test"', then: ['discard'] }, { action: Action.ACCEPT }],
+])('%j of the operator', async (rule, expected) => {
+  const verdict = await askEnvelope(ground({ rules: [rule] }));
+  expect(verdict.decision).toMatchObject(expected);
+  if (expected.action === Action.ACCEPT) return;
+  expect(verdict.decision?.decidedBy).toBe('server-1@3');
+  expect(verdict.findings.find(({ check }) => check === 'rule')).toMatchObject({
+    outcome: 'matched',
+    rule: 'server-1@3',
+  });
+});
+
+test('rules speak about what checks found', async () => {
+  const rules = [{ event: 'mail', when: 'spf.result == "fail"', then: [{ reject: { code: 551, text: 'own words' } }] }];
+  const verdict = await askEnvelope(ground({ ...spfFails, rules }));
+  expect(verdict.decision).toMatchObject({ replyCode: 551, text: 'own words', decidedBy: 'server-1@3' });
+});
+
+test.each([
+  [['accept'], 'accepted'],
+  [[{ skip: { check: 'spf' } }], 'skipped'],
+])('a check has no say after %j at its event', async (then, action) => {
+  const verdict = await askEnvelope(ground({ ...spfFails, rules: [{ event: 'mail', then }] }));
+  expect(verdict.decision?.action).toBe(Action.ACCEPT);
+  expect(verdict.findings.find(({ check }) => check === 'spf')).toMatchObject({ outcome: 'fail', action });
+});
+
+test('a check skipped earlier is not asked', async () => {
+  const here = ground({ ...spfFails, rules: [{ event: 'connect', then: [{ skip: { check: 'spf' } }] }] });
+  const verdict = await askEnvelope(here);
+  expect(verdict.findings.find(({ check }) => check === 'spf')).toMatchObject({ outcome: 'skipped' });
+  expect(here.observed).toEqual(['recipients exists']);
+});
+
+test('what a rule may skip are the checks there are', () => {
+  expect([...skippableChecks].sort()).toEqual(checks.map(({ name }) => name as string).sort());
+});
+
+test('tenants judge their own recipients only', async () => {
+  const to = ['user@here.test', { address: 'x@two.test', tenant: 't2' }];
+  const here = ground({
+    snapshot: {
+      domains: [
+        { name: 'here.test', tenant: 't1' },
+        { name: 'two.test', tenant: 't2' },
+      ],
+    },
+    tenantRules: { t2: [{ event: 'rcpt', then: [{ reject: { text: 'not to t2' } }] }] },
+  });
+  const verdict = await askEnvelope(here, { to });
+  expect(verdict.recipients.map(({ decision }) => decision?.action)).toEqual([Action.ACCEPT, Action.REJECT]);
+  expect(verdict.recipients[1]?.decision?.decidedBy).toBe('tenant-1@3');
+  expect(verdict.findings.find(({ check }) => check === 'rule')).toMatchObject({
+    recipient: 'x@two.test',
+    evidence: { tenant: 't2', text: 'not to t2' },
+  });
+});
+
+test('redirect, addRecipient, dropRecipient', async () => {
+  const rules = [
+    { event: 'rcpt', when: 'recipient.user == "old"', then: [{ redirect: { address: 'new@far.test' } }] },
+    { event: 'rcpt', when: 'recipient.user == "user"', then: [{ addRecipient: { address: 'archive@far.test' } }] },
+    { event: 'rcpt', when: 'recipient.user == "trap"', then: ['dropRecipient'] },
+  ];
+  const to = ['old@here.test', 'user@here.test', 'trap@here.test'];
+  const entries = { 'user@here.test': 'user', 'trap@here.test': 'user' } as const;
+  const { recipients } = await askEnvelope(ground({ rules, entries }), { to });
+  expect(recipients.map(({ decision, expandsTo }) => [decision?.action, expandsTo])).toEqual([
+    [Action.ACCEPT, ['new@far.test']],
+    [Action.ACCEPT, ['user@here.test', 'archive@far.test']],
+    [Action.DISCARD, []],
+  ]);
+});
+
+test('limits: the tighter one', async () => {
+  const rules = [
+    { event: 'mail', then: [{ setLimit: { size: 5_000, recipients: 7 } }] },
+    { event: 'connect', then: [{ setLimit: { size: 9_000 } }] },
+  ];
+  expect((await askEnvelope(ground({ rules }))).limits).toEqual({ messageSize: 5_000, recipients: 7 });
+});
+
+test('edits and tags of RCPT are carried by findings to the end of data and make groups', async () => {
+  const rules = [
+    { event: 'mail', then: [{ tag: { name: 'all' } }] },
+    {
+      event: 'rcpt',
+      when: 'recipient.user == "one"',
+      then: [{ addHeader: { name: 'X-One', value: '1' } }, { tag: { name: 'one' } }],
+    },
+    { event: 'headers', when: 'headers.has("X-Old")', then: [{ removeHeader: { name: 'X-Old' } }] },
+    {
+      event: 'body',
+      when: 'recipient.user == "two"',
+      then: [{ changeHeader: { name: 'Subject', value: 's' } }, 'quarantine'],
+    },
+  ];
+  const entries = { 'one@here.test': 'user', 'two@here.test': 'user', 'three@here.test': 'user' } as const;
+  const here = ground({ rules, entries });
+  const to = ['one@here.test', 'two@here.test', 'three@here.test'];
+  const described = { to, user: 'u@here.test', role: 'submission', tenant: 't1' };
+  const before = await askEnvelope(here, described);
+  expect(before.contentPlan).toBe(ContentPlan.BODY);
+  const { groups } = await askContent(here, message, described, before);
+  const remove = { kind: HeaderEditKind.REMOVE, name: 'X-Old', value: '', index: 0 };
+  expect(groups.map(({ recipients, decision, rendering }) => [recipients, decision?.action, rendering])).toEqual([
+    [
+      ['one@here.test'],
+      Action.ACCEPT,
+      {
+        edits: [{ kind: HeaderEditKind.APPEND, name: 'X-One', value: '1', index: 0 }, remove],
+        replacedBodyId: '',
+        tags: ['all', 'one'],
+      },
+    ],
+    [
+      ['two@here.test'],
+      Action.QUARANTINE,
+      {
+        edits: [remove, { kind: HeaderEditKind.CHANGE, name: 'Subject', value: 's', index: 0 }],
+        replacedBodyId: '',
+        tags: ['all'],
+      },
+    ],
+    [['three@here.test'], Action.ACCEPT, { edits: [remove], replacedBodyId: '', tags: ['all'] }],
+  ]);
+});
+
+test('a tag of RCPT asks for the header section', async () => {
+  const rules = [{ event: 'rcpt', then: [{ tag: { name: 'x' } }] }];
+  const described = { user: 'u@here.test', role: 'submission' };
+  expect((await askEnvelope(ground(), described)).contentPlan).toBe(ContentPlan.NONE);
+  expect((await askEnvelope(ground({ rules }), described)).contentPlan).toBe(ContentPlan.HEADERS);
+});
+
+test('a disposition of MAIL is told again by later answers', async () => {
+  const here = ground({ rules: [{ event: 'mail', then: [{ quarantine: { reason: 'odd' } }] }] });
+  const { findings } = await askEnvelope(here);
+  const later = await askEnvelope(here, { findings }, [5]);
+  expect(later.decision).toMatchObject({ action: Action.QUARANTINE, decidedBy: 'server-1@3', text: 'odd' });
+});
+
+test('every recipient refused at the end of data is a refusal; some are a group', async () => {
+  const refuse = (user: string) => ({
+    event: 'body',
+    when: `recipient.user == "${user}"`,
+    then: [{ reject: { text: user } }],
+  });
+  const entries = { 'one@here.test': 'user', 'two@here.test': 'user' } as const;
+  const to = ['one@here.test', 'two@here.test'];
+  const all = await askContent(ground({ rules: [refuse('one'), refuse('two')], entries }), message, { to });
+  expect(all.decision).toMatchObject({ action: Action.REJECT, text: 'one' });
+  expect(all.groups).toEqual([]);
+  const some = await askContent(ground({ rules: [refuse('two')], entries }), message, { to });
+  expect(some.decision?.action).toBe(Action.ACCEPT);
+  expect(some.groups.map(({ recipients, decision }) => [recipients, decision?.action])).toEqual([
+    [['one@here.test'], Action.ACCEPT],
+    [['two@here.test'], Action.REJECT],
+  ]);
+});
+
+test('content facts: size, parts, attachments, received', async () => {
+  const when =
+    'message.size > 100 && message.parts == 3 && "a.exe" in message.attachments && received.count == 1 && "text/plain" in message.types';
+  const rules = [{ event: 'body', when, then: ['discard'] }];
+  const mime =
+    'Received: by x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n--b\n' +
+    'Content-Type: application/octet-stream; name=a.exe\nContent-Disposition: attachment\n\nMZ\n--b--\n';
+  const verdict = await askContent(ground({ rules }), mime, {});
+  expect(verdict.groups[0]?.decision?.action).toBe(Action.DISCARD);
+});
+
+test('a rule of a tenant that cannot be used is left out; one of the operator refuses the snapshot', async () => {
+  const bad = { event: 'connect', then: [{ requireTls: {} }] };
+  const good = { event: 'rcpt', then: [{ reject: { text: 'good' } }] };
+  const here = ground({ tenantRules: { t1: [bad, good] } });
+  expect(here.faults).toHaveLength(1);
+  expect(here.faults[0]).toContain('t1 tenant-1@3');
+  expect((await askEnvelope(here)).recipients[0]?.decision?.text).toBe('good');
+  expect(() => ground({ rules: [bad] })).toThrow(/not carried out by this release/);
+});
+
+test('a header section too large to be edited is refused', async () => {
+  const verdict = await askContent(ground(), `X: ${'a'.repeat(300_000)}\n\nbody`, {}).catch((error: unknown) => error);
+  expect(verdict).toMatchObject({ id: 'invalid-argument' });
+  const many = await askContent(ground(), `${'a:\n'.repeat(10_001)}\nbody`, {});
+  expect(many.decision).toMatchObject({ action: Action.REJECT, enhancedCode: '5.3.4' });
+});

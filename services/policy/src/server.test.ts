@@ -1,0 +1,271 @@
+// biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { systemClock } from '@postern/clock';
+import { createClient, createScopeSource, createServer, requireScope } from '@postern/grpc';
+import {
+  Action,
+  ContentRequest,
+  EvaluateRequest,
+  PolicyServiceClient,
+  PolicyServiceService,
+  SessionRequest,
+  type SessionResponse,
+  SimulateRequest,
+  Stage,
+} from '@postern/proto/policy/v1/policy_service';
+import { captureTelemetry } from '@postern/telemetry/testing';
+import { afterEach, expect, test } from 'vitest';
+import type { Directory } from './directory/directory.js';
+import { policyMetrics } from './metrics.js';
+import { observeServer } from './observe.js';
+import { policyHandlers } from './server.js';
+import { envelopeStages, factsOf, type GroundOptions, ground, memoryDirectory } from './testing/ground.js';
+
+const key = Buffer.alloc(32, 7);
+const clock = systemClock;
+const ends: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+});
+
+async function serve(options: GroundOptions & { credit?: number } = {}) {
+  const telemetry = captureTelemetry();
+  const draining = new AbortController();
+  const here = ground({ ...options, clock });
+  const server = createServer({ telemetry, interceptors: [requireScope({ key, clock })] });
+  server.add(
+    PolicyServiceService,
+    policyHandlers({
+      judge: here.judge,
+      clock,
+      pod: 'policy-1',
+      credit: options.credit ?? 256,
+      draining: draining.signal,
+      observer: observeServer(telemetry.log, policyMetrics(telemetry.metrics)),
+    }),
+  );
+  const port = await server.listen({ host: '127.0.0.1', port: 0 });
+  const client = (service: string, tenant = '*') => {
+    const made = createClient(PolicyServiceClient, {
+      address: `127.0.0.1:${port}`,
+      telemetry: captureTelemetry(),
+      deadlineMs: 5_000,
+      scope: createScopeSource({ service, key, clock, tenant }),
+    });
+    ends.push(() => made.close());
+    return made;
+  };
+  ends.push(() => server.stop());
+  return { server, draining, telemetry, client };
+}
+
+/** Collects what a stream says; `next` waits for one more. */
+function listen(stream: ClientDuplexStream<SessionRequest, SessionResponse>) {
+  const said: SessionResponse[] = [];
+  let wake = (): void => undefined;
+  stream.on('data', (response: SessionResponse) => {
+    said.push(response);
+    wake();
+  });
+  const ended = new Promise<number>((resolve) => stream.on('status', ({ code }: { code: number }) => resolve(code)));
+  stream.on('error', () => undefined);
+  const next = async (count: number): Promise<SessionResponse[]> => {
+    while (said.length < count) await new Promise<void>((resolve) => (wake = resolve));
+    return said;
+  };
+  return { next, ended };
+}
+
+const request = (requestId: number, deadlineMs = 2_000, to = ['user@here.test']) =>
+  SessionRequest.fromPartial({
+    requestId,
+    deadlineMs,
+    kind: {
+      $case: 'evaluate',
+      value: { sessionId: `s${requestId}`, sequence: 1, stages: envelopeStages, facts: factsOf({ to }) },
+    },
+  });
+
+test('a stream: notice first, then verdicts by id', async () => {
+  const { client } = await serve();
+  const edge = client('edge');
+  const stream = edge.duplex(edge.rpc.session);
+  const { next, ended } = listen(stream);
+  const [notice] = await next(1);
+  expect(notice).toMatchObject({
+    requestId: 0,
+    kind: { $case: 'notice', value: { pod: 'policy-1', credit: 256, draining: false } },
+  });
+  for (let id = 1; id <= 20; id += 1)
+    stream.write(request(id, 2_000, [id % 2 === 0 ? 'user@here.test' : 'no@here.test']));
+  stream.write(SessionRequest.fromPartial({ kind: { $case: 'end', value: { sessionId: 's1' } } }));
+  const said = (await next(21)).slice(1);
+  expect(said.map(({ requestId }) => requestId).sort((a, b) => a - b)).toEqual(
+    Array.from({ length: 20 }, (_, i) => i + 1),
+  );
+  for (const { requestId, kind } of said) {
+    if (kind?.$case !== 'verdict') throw new Error('no verdict');
+    expect(kind.value.sessionId).toBe(`s${requestId}`);
+    expect(kind.value.recipients[0]?.decision?.action).toBe(requestId % 2 === 0 ? Action.ACCEPT : Action.REJECT);
+  }
+  stream.end();
+  expect(await ended).toBe(0);
+});
+
+test('a request that waits is answered by its deadline, and others are not held up by it', async () => {
+  const directory: Directory = {
+    lookup: (address) => (address.startsWith('slow') ? new Promise(() => undefined) : { kind: 'absent' }),
+  };
+  const { client } = await serve({ directory });
+  const edge = client('edge');
+  const stream = edge.duplex(edge.rpc.session);
+  const { next } = listen(stream);
+  stream.write(request(1, 150, ['slow@here.test']));
+  stream.write(request(2));
+  const said = await next(3);
+  expect(said.map(({ requestId }) => requestId)).toEqual([0, 2, 1]);
+  const [, , slow] = said;
+  if (slow?.kind?.$case !== 'verdict') throw new Error('no verdict');
+  expect(slow.kind.value.recipients[0]?.decision).toMatchObject({ action: Action.TEMPFAIL, replyCode: 451 });
+});
+
+test('malformed requests are failures with an id; the stream and the process go on', async () => {
+  const { client } = await serve();
+  const edge = client('edge');
+  const stream = edge.duplex(edge.rpc.session);
+  const { next } = listen(stream);
+  stream.write(SessionRequest.fromPartial({ requestId: 1 }));
+  stream.write(
+    SessionRequest.fromPartial({ requestId: 2, kind: { $case: 'evaluate', value: { stages: [Stage.MAIL] } } }),
+  );
+  stream.write(
+    SessionRequest.fromPartial({
+      requestId: 3,
+      kind: { $case: 'evaluate', value: { stages: [99], facts: factsOf() } },
+    }),
+  );
+  const said = await next(4);
+  const ids = said.map(({ requestId, kind }) => [
+    requestId,
+    kind?.$case === 'failure' ? kind.value.errorId : kind?.$case,
+  ]);
+  expect(ids.sort()).toEqual([
+    [0, 'notice'],
+    [1, 'invalid-argument'],
+    [2, 'invalid-argument'],
+    [3, 'verdict'],
+  ]);
+});
+
+test('more than the credit is refused as overload', async () => {
+  const directory: Directory = { lookup: () => new Promise(() => undefined) };
+  const { client } = await serve({ directory, credit: 2 });
+  const edge = client('edge');
+  const stream = edge.duplex(edge.rpc.session);
+  const { next } = listen(stream);
+  for (const id of [1, 2, 3]) stream.write(request(id, 300));
+  const said = await next(2);
+  expect(said[1]).toMatchObject({ requestId: 3, kind: { $case: 'failure', value: { errorId: 'overload' } } });
+  expect(await next(4)).toHaveLength(4);
+});
+
+test('drain: a notice, the answer outstanding, the end', async () => {
+  const release = Promise.withResolvers<void>();
+  const inner = memoryDirectory({ 'user@here.test': 'user' });
+  const asked = Promise.withResolvers<void>();
+  const directory: Directory = {
+    lookup: async (address) => {
+      asked.resolve();
+      await release.promise;
+      return inner.lookup(address);
+    },
+  };
+  const { client, draining, server } = await serve({ directory });
+  const edge = client('edge');
+  const stream = edge.duplex(edge.rpc.session);
+  const { next, ended } = listen(stream);
+  stream.write(request(1));
+  await asked.promise;
+  draining.abort();
+  const drained = server.drain(5_000);
+  const [, notice] = await next(2);
+  expect(notice).toMatchObject({ kind: { $case: 'notice', value: { draining: true } } });
+  release.resolve();
+  const [, , verdict] = await next(3);
+  expect(verdict).toMatchObject({ requestId: 1, kind: { $case: 'verdict' } });
+  expect(await ended).toBe(0);
+  await drained;
+});
+
+test('who may call what', async () => {
+  const { client } = await serve();
+  const ask = EvaluateRequest.fromPartial({ stages: [Stage.CONNECT], facts: factsOf() });
+  const described = SimulateRequest.fromPartial({ facts: factsOf(), tenant: 't1' });
+  const [edge, provisioning, one] = [client('edge'), client('provisioning'), client('provisioning', 't1')];
+  await expect(edge.call(edge.rpc.evaluate, ask)).resolves.toMatchObject({ pod: 'policy-1' });
+  await expect(edge.call(edge.rpc.simulate, described)).rejects.toMatchObject({ id: 'permission-denied' });
+  await expect(provisioning.call(provisioning.rpc.simulate, described)).resolves.toMatchObject({
+    stages: expect.any(Array),
+  });
+  await expect(one.call(one.rpc.simulate, described)).resolves.toMatchObject({ stages: expect.any(Array) });
+  await expect(one.call(one.rpc.simulate, { ...described, tenant: 't2' })).rejects.toMatchObject({
+    id: 'permission-denied',
+  });
+  await expect(one.call(one.rpc.simulate, { ...described, tenant: '' })).rejects.toMatchObject({
+    id: 'permission-denied',
+  });
+  const { ended } = listen(provisioning.duplex(provisioning.rpc.session));
+  expect(await ended).toBe(7);
+  const queue = client('queue');
+  await expect(queue.call(queue.rpc.evaluate, ask)).rejects.toMatchObject({ id: 'permission-denied' });
+  await expect(queue.call(queue.rpc.evaluate, ask, { scope: 'forged.token' })).rejects.toMatchObject({
+    id: 'unauthenticated',
+  });
+});
+
+test('content of 30 MB in chunks, judged at its end', async () => {
+  const { client } = await serve({
+    rules: [{ event: 'body', when: 'message.size > 30000000', then: [{ reject: { text: 'big' } }] }],
+  });
+  const edge = client('edge');
+  const { stream, response } = edge.upload(edge.rpc.content, { deadlineMs: 20_000 });
+  const send = (kind: ContentRequest['kind']): Promise<void> =>
+    new Promise((resolve) =>
+      stream.write(ContentRequest.fromPartial({ kind })) ? resolve() : stream.once('drain', resolve),
+    );
+  const start = EvaluateRequest.fromPartial({ stages: [Stage.HEADERS, Stage.BODY], facts: factsOf({ asked: false }) });
+  await send({ $case: 'start', value: start });
+  const header = Buffer.from('From: a@sender.test\r\n\r\n');
+  await send({ $case: 'chunk', value: header });
+  const chunk = Buffer.alloc(65_536, 'x');
+  for (let at = 0; at < 480; at += 1) await send({ $case: 'chunk', value: chunk });
+  await send({ $case: 'end', value: { size: header.length + 480 * chunk.length } });
+  stream.end();
+  expect((await response).verdict?.decision).toMatchObject({ action: Action.REJECT, text: 'big' });
+});
+
+test('content that breaks off is a failure', async () => {
+  const { client } = await serve();
+  const edge = client('edge');
+  const { stream, response } = edge.upload(edge.rpc.content);
+  stream.write(ContentRequest.fromPartial({ kind: { $case: 'chunk', value: Buffer.from('x') } }));
+  stream.end();
+  await expect(response).rejects.toMatchObject({ id: 'invalid-argument' });
+});
+
+test('simulation gives the verdict of each stage and ends where mail would', async () => {
+  const { client } = await serve({
+    rules: [{ event: 'headers', when: 'headers.first("Subject") == "x"', then: [{ reject: { text: 'x' } }] }],
+  });
+  const provisioning = client('provisioning');
+  const simulate = (facts: Parameters<typeof factsOf>[0], content: string) =>
+    provisioning.call(
+      provisioning.rpc.simulate,
+      SimulateRequest.fromPartial({ facts: factsOf(facts), content: Buffer.from(content) }),
+    );
+  const whole = await simulate({ to: ['user@here.test', 'no@here.test'] }, 'Subject: x\r\n\r\nbody');
+  expect(whole.stages.map(({ decision }) => decision?.action)).toEqual([1, 1, 1, 1, 2]);
+  expect(whole.stages.at(-1)?.decision?.text).toBe('x');
+  const unknown = await simulate({ to: ['no@here.test'] }, 'Subject: x\r\n\r\nbody');
+  expect(unknown.stages).toHaveLength(4);
+});
