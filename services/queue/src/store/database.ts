@@ -49,10 +49,17 @@ const int8 = 20;
 // The service's own statements all go by key. A plan made while a table was still empty must not stay a scan when it has grown.
 const byKeyOnly = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
 
+/** pg lets what the URL says win, also where it says nothing: the password must be part of it. */
+function withPassword(url: string, password: string | undefined): string {
+  if (password === undefined) return url;
+  const parsed = new URL(url);
+  parsed.password = encodeURIComponent(password);
+  return parsed.href;
+}
+
 function openPool(options: DatabaseOptions, size: number, timeoutMs: number, settings: string): pg.Pool {
   const pool = new pg.Pool({
-    connectionString: options.url,
-    ...(options.password === undefined ? {} : { password: options.password }),
+    connectionString: withPassword(options.url, options.password),
     ...(options.tlsCa === undefined ? {} : { ssl: { ca: options.tlsCa } }),
     max: size,
     connectionTimeoutMillis: connectTimeoutMs,
