@@ -127,7 +127,7 @@ export function itemsOf(
   const groups = new Map<string, { route: Route; rows: TakenRow[] }[]>();
   const unrouted: Unrouted[] = [];
   for (const row of rows) {
-    const result = policy.router.route(row.tenant, row.recipient);
+    const result = policy.router.route(row.recipient);
     if (result.kind === 'unrouted') {
       unrouted.push({ queueId: row.queueId, recipient: row.recipient, reason: result.reason });
       continue;

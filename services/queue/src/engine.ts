@@ -117,7 +117,7 @@ export function createEngine(parts: EngineParts): Engine {
     for (const { kind, attempt, tenant, item, recipients } of outcomes) {
       const [first] = recipients;
       if (attempt === 0 || first === undefined) continue;
-      const route = policy().router.route(tenant, first.address);
+      const route = policy().router.route(first.address);
       const lane = item?.route?.lane ?? (route.kind === 'routed' ? route.route.lane : '');
       windows.finish(tenant, lane);
       if (kind === OutcomeKind.DELIVERED) revival.delivered(tenant, lane);

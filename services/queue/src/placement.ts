@@ -81,7 +81,7 @@ function divide(
     units
       .filter((unit) => unit.fate === fate)
       .map((unit) => {
-        const result = policy.router.route(unit.tenant, unit.address);
+        const result = policy.router.route(unit.address);
         const to: UnitRoute = result.kind === 'routed' ? { route: result.route } : { reason: result.reason };
         return { unit, to };
       });
@@ -114,7 +114,7 @@ function reasonOf(planned: Planned, policy: PolicyInUse): string {
   const [unit] = planned.units;
   if (unit === undefined) return '';
   if (policy.isSuspended(unit.tenant)) return 'tenant is suspended';
-  const result = policy.router.route(unit.tenant, unit.address);
+  const result = policy.router.route(unit.address);
   return result.kind === 'unrouted' ? result.reason : '';
 }
 

@@ -1,24 +1,12 @@
 import { Disposition, Notify } from '@postern/proto/mail/v1/envelope';
 import { type Item, UnitKind } from '@postern/proto/mail/v1/item';
-import { Outcome, OutcomeBatch, OutcomeKind, RecipientResult } from '@postern/proto/mail/v1/outcome';
+import { Outcome, OutcomeBatch, OutcomeKind } from '@postern/proto/mail/v1/outcome';
 import { spoolSubject } from '@postern/stream';
 import { expect, test } from 'vitest';
-import { envelope, forwardPath, newQueueId, withQueue } from './testing/ground.js';
+import { withQueue } from './testing/ground.js';
+import { answer, envelope, forwardPath, newQueueId } from './testing/messages.js';
 
 const queue = withQueue({ settings: { outcomeLinger: '5ms' } });
-
-const answer = (item: Item, kind: OutcomeKind, reply: Partial<RecipientResult> = {}): Outcome =>
-  Outcome.fromPartial({
-    kind,
-    queueId: item.queueId,
-    tenant: item.tenant,
-    attempt: item.attempt,
-    atMs: Date.now(),
-    recipients: item.recipients.map(({ address }) => RecipientResult.fromPartial({ address, ...reply })),
-    ...(kind === OutcomeKind.DELIVERED
-      ? {}
-      : { item: { ...item, body: { place: { $case: 'bodyId', value: item.queueId } } } }),
-  });
 
 const itemsOf = (queueId: string): Item[] => queue.ground.work.filter((item) => item.queueId === queueId);
 const unitsOf = async (queueId: string) =>
@@ -153,7 +141,10 @@ test('deferred becomes a row, is dispatched again when due, and its row goes whe
     )
   )[1];
   expect(second).toMatchObject({ attempt: 2, body: { place: { $case: 'bodyId', value: message.queueId } } });
-  expect(await rowsOf(message.queueId)).toMatchObject([{ state: 'dispatched', attempt: 2, out: true }]);
+  await ground.until(
+    () => rowsOf(message.queueId),
+    ([found]) => found?.state === 'dispatched' && found.attempt === 2 && found.out,
+  );
   if (second === undefined) return;
   await ground.outcomes(answer(first, OutcomeKind.DEFERRED));
   await ground.outcomes(answer(second, OutcomeKind.DELIVERED));

@@ -17,8 +17,8 @@ export type RouteResult =
   | { readonly kind: 'unrouted'; readonly reason: string };
 
 export interface Router {
-  /** `tenant` owns the recipient; `address` is canonical. */
-  route(tenant: string, address: string): RouteResult;
+  /** The owner of a hosted domain decides; foreign mail goes the operator's way. */
+  route(address: string): RouteResult;
   /** Owner of a hosted domain. */
   ownerOf(domain: string): string | undefined;
 }
@@ -73,7 +73,7 @@ export function createRouter(snapshot: Snapshot): Router {
   const remembered = new Map<string, RouteResult>();
   return {
     ownerOf: (domain) => domains.get(domain)?.tenant,
-    route(_tenant, address) {
+    route(address) {
       const domain = domainOf(address);
       const known = remembered.get(domain);
       if (known !== undefined) return known;

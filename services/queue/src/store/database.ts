@@ -69,6 +69,8 @@ function openPool(options: DatabaseOptions, size: number, timeoutMs: number, set
     keepAlive: true,
     types: { getTypeParser: (oid, format) => (oid === int8 ? Number : pg.types.getTypeParser(oid, format)) },
   });
+  // A connection may break while it is taken but idle, between two statements: without a listener of its own that would end the process.
+  pool.on('connect', (client) => client.on('error', options.onError));
   pool.on('error', options.onError);
   return pool;
 }

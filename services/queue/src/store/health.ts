@@ -31,9 +31,15 @@ export function createStoreHealth(onChange: (away: boolean, reason: string) => v
 
 export type FailureKind = 'away' | 'conflict' | 'data';
 
-/** By SQLSTATE class: 22 and 23 are the data's fault, 40 another transaction's; everything else is the server or the way to it. */
+/**
+ * By SQLSTATE class: 22 (wrong values), 23 (constraints by name) and 54 (too large for an index) are the data's fault, 40 another
+ * transaction's, and so is a row that met a partition being attached (23514 without a constraint's name). Everything else is the server or
+ * the way to it: when in doubt it is tried again, since what is parked leaves the ledger.
+ */
 export function failureKind(error: unknown): FailureKind {
-  const state = error instanceof pg.DatabaseError ? (error.code ?? '') : '';
-  if (/^(22|23)/.test(state)) return 'data';
+  if (!(error instanceof pg.DatabaseError)) return 'away';
+  const state = error.code ?? '';
+  if (/^(22|54)/.test(state)) return 'data';
+  if (state.startsWith('23')) return state === '23514' && error.constraint === undefined ? 'conflict' : 'data';
   return state.startsWith('40') ? 'conflict' : 'away';
 }

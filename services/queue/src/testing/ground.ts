@@ -1,9 +1,8 @@
 /** Real NATS and PostgreSQL with the engine over them, for integration tests of this service. The database role is bound by row-level security. */
 import { type BodyStore, createBodyStore } from '@postern/body-store';
-import { createUlidSource, seededRandom, systemClock, systemRandom } from '@postern/clock';
+import { seededRandom, systemClock } from '@postern/clock';
 import { loadConfig } from '@postern/config';
-import { Snapshot } from '@postern/proto/config/v1/snapshot';
-import { Disposition, Envelope, type ForwardPath } from '@postern/proto/mail/v1/envelope';
+import { Envelope } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
 import { type Outcome, OutcomeBatch } from '@postern/proto/mail/v1/outcome';
 import {
@@ -28,57 +27,7 @@ import { type Database, openDatabase } from '../store/database.js';
 import { migrate } from '../store/migrate.js';
 import { createLevelReader, type LevelReader } from '../stream-levels.js';
 import { createWorkScanner, type WorkScanner } from '../work-scan.js';
-
-export const newQueueId = createUlidSource(systemClock, systemRandom);
-
-export const testSnapshot = (changes: Partial<Snapshot> = {}): Snapshot => ({
-  ...Snapshot.fromPartial({
-    version: 1,
-    readerVersion: 1,
-    hostname: 'mx.test',
-    domains: [
-      { name: 'acme.test', tenant: 'acme', nextHop: 'main' },
-      { name: 'beta.test', tenant: 'beta', nextHop: 'main' },
-    ],
-    tenants: [
-      { name: 'acme', state: 'active', weight: 1 },
-      { name: 'beta', state: 'active', weight: 1 },
-    ],
-    nextHops: [
-      { name: 'main', hosts: [{ host: '127.0.0.1', port: 2600 }] },
-      { name: 'mailbox', hosts: [{ host: '127.0.0.1', port: 2601 }] },
-    ],
-    defaultNextHop: 'mailbox',
-  }),
-  ...changes,
-});
-
-export const forwardPath = (address: string, changes: Partial<ForwardPath> = {}): ForwardPath => ({
-  address,
-  tenant: address.split('@')[1]?.split('.')[0] ?? 'system',
-  recipientClass: 1,
-  notify: [],
-  originalRecipient: '',
-  rendering: 0,
-  disposition: Disposition.DELIVER,
-  expandsTo: [],
-  ...changes,
-});
-
-export const envelope = (recipients: readonly (string | ForwardPath)[], changes: Partial<Envelope> = {}): Envelope => ({
-  ...Envelope.fromPartial({
-    queueId: newQueueId(),
-    sessionId: newQueueId(),
-    acceptedAtMs: systemClock.now(),
-    reversePath: 'alice@example.test',
-    forwardPaths: recipients.map((recipient) => (typeof recipient === 'string' ? forwardPath(recipient) : recipient)),
-    renderings: [{}],
-    size: 30,
-    body: { place: { $case: 'inline', value: Buffer.from('Subject: hello\r\n\r\nhow are you\r\n') } },
-    senderAuthenticated: true,
-  }),
-  ...changes,
-});
+import { newQueueId, testSnapshot } from './messages.js';
 
 export interface Ground {
   readonly connection: StreamConnection;
@@ -88,6 +37,8 @@ export interface Ground {
   readonly levels: LevelReader;
   readonly scan: WorkScanner;
   readonly engine: Engine;
+  /** Another pod over the same stores; the caller starts and drains it. */
+  newEngine(podName: string): Engine;
   /** Superuser, past row-level security. */
   readonly admin: pg.Client;
   readonly telemetry: ReturnType<typeof captureTelemetry>;
@@ -151,6 +102,21 @@ export function withQueue(options: GroundOptions = {}): {
         }
       },
     );
+    const newEngine = (podName: string): Engine =>
+      createEngine({
+        clock: systemClock,
+        random: seededRandom(1),
+        connection,
+        bodies,
+        database,
+        levels,
+        scan,
+        policy: () => made.policy,
+        telemetry: engines++ === 0 ? telemetry : captureTelemetry('queue'),
+        settings: { ...settings, podName },
+        migrated: Promise.resolve(),
+      });
+    let engines = 0;
     const made: Ground = {
       connection,
       publisher,
@@ -162,19 +128,8 @@ export function withQueue(options: GroundOptions = {}): {
       telemetry,
       work,
       policy: compilePolicy(testSnapshot()),
-      engine: createEngine({
-        clock: systemClock,
-        random: seededRandom(1),
-        connection,
-        bodies,
-        database,
-        levels,
-        scan,
-        policy: () => made.policy,
-        telemetry,
-        settings,
-        migrated: Promise.resolve(),
-      }),
+      engine: newEngine('queue-0'),
+      newEngine,
       async spool(message) {
         const stored = await publisher.publish(spoolSubject(message.queueId), Envelope.encode(message).finish(), {
           msgId: message.queueId,
@@ -191,7 +146,10 @@ export function withQueue(options: GroundOptions = {}): {
         for (;;) {
           const value = await look();
           if (good(value)) return value;
-          if (systemClock.now() > end) throw new Error(`still ${JSON.stringify(value)} after ${deadlineMs} ms`);
+          if (systemClock.now() > end)
+            throw new Error(
+              `still ${JSON.stringify(value)} after ${deadlineMs} ms; log: ${JSON.stringify(telemetry.lines.filter(({ level }) => level !== 'debug').slice(-5))}`,
+            );
           await systemClock.sleep(20);
         }
       },

@@ -45,8 +45,12 @@ export function dayOf(name: string): number | undefined {
 }
 
 async function makeDays(transaction: Transaction, present: ReadonlySet<string>, today: number): Promise<void> {
-  for (let day = today - 1; day <= today + daysAhead; day++) {
-    if (present.has(dayName(day))) continue;
+  const days = Array.from({ length: daysAhead + 2 }, (_, index) => today - 1 + index).filter(
+    (day) => !present.has(dayName(day)),
+  );
+  // Writers wait these few milliseconds: a row on its way into the last partition would be refused when its day takes over.
+  if (days.length > 0) await transaction.script('LOCK TABLE mail.trace_events IN SHARE ROW EXCLUSIVE MODE');
+  for (const day of days) {
     const name = dayName(day);
     const [from, to] = [day * dayMs, (day + 1) * dayMs];
     // Rows of that day that came before its partition move in, else the partition could not be made.

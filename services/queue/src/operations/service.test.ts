@@ -1,0 +1,193 @@
+import { systemClock } from '@postern/clock';
+import { createClient, createServer, type GrpcClient, requireScope, signScope } from '@postern/grpc';
+import { Disposition } from '@postern/proto/mail/v1/envelope';
+import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
+import { TraceBatch } from '@postern/proto/mail/v1/trace';
+import {
+  LedgerRequest,
+  ListItemsRequest,
+  OperateRequest,
+  Operation,
+  QueueServiceClient,
+  Selection,
+  SummaryRequest,
+  TraceRequest,
+} from '@postern/proto/queue/v1/queue_service';
+import { captureTelemetry } from '@postern/telemetry/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { withQueue } from '../testing/ground.js';
+import { answer, envelope, forwardPath, newQueueId } from '../testing/messages.js';
+import { addQueueService } from './service.js';
+
+const queue = withQueue({ settings: { outcomeLinger: '2ms' } });
+const key = Buffer.alloc(32, 7);
+let client: GrpcClient<QueueServiceClient>;
+let close: () => void;
+
+const scopeOf = (tenant: string) =>
+  signScope({ service: 'provisioning', tenant, roles: [], expiresAt: systemClock.now() + 60_000 }, key);
+const as = (tenant: string) => ({ scope: scopeOf(tenant) });
+
+beforeAll(async () => {
+  const { ground } = queue;
+  const telemetry = captureTelemetry('queue');
+  const server = createServer({
+    telemetry,
+    interceptors: [requireScope({ key, clock: systemClock, services: ['provisioning'] })],
+  });
+  addQueueService(server, {
+    clock: systemClock,
+    database: ground.database,
+    levels: ground.levels,
+    scan: ground.scan,
+    log: ground.telemetry.log,
+    operate: () => ground.engine.operateParts(),
+    onOperated: () => ground.engine.wakeDispatch(),
+  });
+  const port = await server.listen({ host: '127.0.0.1', port: 0 });
+  client = createClient(QueueServiceClient, { address: `127.0.0.1:${port}`, telemetry, deadlineMs: 10_000 });
+  close = () => {
+    client.close();
+    server.stop();
+  };
+  for (const domain of ['acme', 'beta']) {
+    const held = envelope([
+      forwardPath(`held@${domain}.test`, { disposition: Disposition.HOLD }),
+      forwardPath(`spam@${domain}.test`, { disposition: Disposition.QUARANTINE }),
+    ]);
+    await ground.spool(held);
+  }
+  await ground.until(
+    async () => (await ground.admin.query('SELECT count(*)::int AS n FROM mail.waiting')).rows[0]?.n,
+    (count) => count === 4,
+  );
+}, 60_000);
+afterAll(() => close?.());
+
+const list = (tenant: string, request: Partial<ListItemsRequest> = {}) =>
+  client.call(client.rpc.listItems, { ...ListItemsRequest.fromPartial({}), ...request }, as(tenant));
+
+test('a call without a scope, or for a tenant outside it, is refused', async () => {
+  await expect(client.call(client.rpc.summary, SummaryRequest.fromPartial({}))).rejects.toMatchObject({
+    id: 'unauthenticated',
+  });
+  await expect(
+    client.call(client.rpc.summary, SummaryRequest.fromPartial({ tenant: 'beta' }), as('acme')),
+  ).rejects.toMatchObject({
+    id: 'permission-denied',
+  });
+});
+
+test('a tenant sees and changes its own rows only, also when it selects all', async () => {
+  expect((await list('acme')).items.map(({ recipient }) => recipient)).toEqual(['held@acme.test', 'spam@acme.test']);
+  expect((await list('*')).items).toHaveLength(4);
+  const summary = await client.call(client.rpc.summary, SummaryRequest.fromPartial({}), as('acme'));
+  expect(summary.lanes).toMatchObject([{ tenant: 'acme', lane: 'main', held: 1, quarantined: 1 }]);
+  const deleted = await client.call(
+    client.rpc.operate,
+    OperateRequest.fromPartial({
+      operation: Operation.DELETE,
+      selection: { all: true },
+      actor: 'bob',
+      reason: 'cleaning',
+    }),
+    as('acme'),
+  );
+  expect(deleted.changed).toBe(2);
+  expect((await list('*')).items.map(({ tenant }) => tenant)).toEqual(['beta', 'beta']);
+  const ledger = await client.call(client.rpc.ledger, LedgerRequest.fromPartial({}), as('acme'));
+  expect(ledger.rows).toMatchObject([
+    { tenant: 'acme', created: { accepted: 2 }, closed: { deleted: 2 }, difference: 0 },
+  ]);
+});
+
+test('pages by key, and refuses an operation that selects nothing', async () => {
+  const first = await list('beta', { pageSize: 1 });
+  const second = await list('beta', { pageSize: 1, pageToken: first.nextPageToken });
+  expect([...first.items, ...second.items].map(({ recipient }) => recipient)).toEqual([
+    'held@beta.test',
+    'spam@beta.test',
+  ]);
+  await expect(
+    client.call(client.rpc.operate, OperateRequest.fromPartial({ operation: Operation.DELETE }), as('beta')),
+  ).rejects.toMatchObject({ id: 'invalid-argument' });
+  await expect(list('beta', { selection: Selection.fromPartial({ state: 'nonsense' }) })).rejects.toMatchObject({
+    id: 'invalid-argument',
+  });
+});
+
+test('released mail goes out, is traced step by step, and the ledger balances at rest', async () => {
+  const { ground } = queue;
+  const released = await client.call(
+    client.rpc.operate,
+    OperateRequest.fromPartial({
+      operation: Operation.RELEASE,
+      selection: { domain: 'beta.test' },
+      actor: 'op',
+      reason: 'fine',
+    }),
+    as('*'),
+  );
+  expect(released.changed).toBe(2);
+  const items = await ground.until(
+    () => ground.work.filter(({ tenant }) => tenant === 'beta'),
+    (found) => found.flatMap(({ recipients }) => recipients).length === 2,
+  );
+  const [item] = items;
+  if (item === undefined) throw new Error('no item');
+  expect(items.every(({ attempt }) => attempt === 1)).toBe(true);
+  for (const one of items)
+    await ground.outcomes(answer(one, OutcomeKind.DELIVERED, { replyCode: 250, remoteHost: 'mx.beta.test' }));
+  const traced = await ground.until(
+    () => client.call(client.rpc.trace, TraceRequest.fromPartial({ id: item.queueId }), as('beta')),
+    ({ messages }) => messages[0]?.recipients.every(({ state }) => state === 'delivered') === true,
+  );
+  expect(traced.messages[0]?.events.map(({ event, recipient }) => [event, recipient])).toEqual(
+    expect.arrayContaining([
+      ['queue.message.accepted', ''],
+      ['queue.recipient.held', 'held@beta.test'],
+      ['queue.recipient.operated', 'held@beta.test'],
+      ['queue.recipient.delivered', 'held@beta.test'],
+    ]),
+  );
+  const hidden = await client.call(client.rpc.trace, TraceRequest.fromPartial({ id: item.queueId }), as('acme'));
+  expect(hidden.messages).toEqual([]);
+  const byRecipient = await client.call(
+    client.rpc.trace,
+    TraceRequest.fromPartial({ recipient: 'held@beta.test' }),
+    as('beta'),
+  );
+  expect(byRecipient.messages.map(({ queueId }) => queueId)).toEqual([item.queueId]);
+  await ground.until(
+    () => client.call(client.rpc.ledger, LedgerRequest.fromPartial({ withOrphans: true }), as('*')),
+    ({ balanced, orphans }) => balanced && orphans.length === 0,
+  );
+  await ground.until(
+    () => ground.bodies.stat(item.queueId),
+    (facts) => facts === undefined,
+  );
+});
+
+test('a refused session is found by its id and by the recipient', async () => {
+  const { ground } = queue;
+  const sessionId = newQueueId();
+  const event = {
+    atMs: systemClock.now(),
+    event: 'edge.recipient.rejected',
+    sessionId,
+    tenant: 'acme',
+    recipient: 'ghost@acme.test',
+    reply: `550 5.1.1 no such user (${sessionId})`,
+    detail: { client_address: '192.0.2.1' },
+  };
+  const batch = TraceBatch.encode(TraceBatch.fromPartial({ events: [event, event] })).finish();
+  await ground.publisher.publish('trace.edge', batch, { msgId: newQueueId() });
+  const byId = await ground.until(
+    () => client.call(client.rpc.trace, TraceRequest.fromPartial({ id: sessionId }), as('acme')),
+    ({ messages }) => messages.length === 1,
+  );
+  expect(byId.messages[0]?.events).toMatchObject([{ event: 'edge.recipient.rejected', reply: event.reply }]);
+  const request = TraceRequest.fromPartial({ recipient: 'ghost@acme.test' });
+  expect((await client.call(client.rpc.trace, request, as('acme'))).messages).toHaveLength(1);
+  expect((await client.call(client.rpc.trace, request, as('beta'))).messages).toHaveLength(0);
+});

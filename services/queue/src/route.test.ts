@@ -1,0 +1,36 @@
+import { LaneClass } from '@postern/proto/mail/v1/item';
+import { expect, test } from 'vitest';
+import { createRouter, domainOf } from './route.js';
+import { testSnapshot } from './testing/messages.js';
+
+const hop = (name: string, tenant = '') => ({ name, tenant, egressPool: '', hosts: [] });
+
+test.each([
+  [
+    'a hosted domain goes to its next hop',
+    {},
+    'u@acme.test',
+    { lane: 'main', laneClass: LaneClass.LOCAL, domain: 'acme.test' },
+  ],
+  ['the domain is compared without case', {}, 'u@ACME.test', { lane: 'main' }],
+  ['foreign mail stays at home by default', {}, 'u@far.test', { lane: 'mailbox', laneClass: LaneClass.SMARTHOST }],
+  [
+    'foreign mail goes by MX when that is on',
+    { remoteDelivery: true },
+    'u@far.test',
+    { lane: 'far.test', laneClass: LaneClass.REMOTE, nextHops: [] },
+  ],
+])('%s', (_, changes, address, expected) => {
+  expect(createRouter(testSnapshot(changes)).route(address)).toMatchObject({ kind: 'routed', route: expected });
+});
+
+test("a tenant's next hop comes before the operator's, and another tenant's is not seen", () => {
+  const router = createRouter(testSnapshot({ nextHops: [hop('main', 'acme'), hop('main', 'other')] }));
+  expect(router.route('u@acme.test')).toMatchObject({ kind: 'routed' });
+  expect(router.route('u@beta.test')).toMatchObject({ kind: 'unrouted' });
+  expect(router.route('u@far.test')).toMatchObject({ kind: 'unrouted' });
+});
+
+test('the domain is what stands behind the last @', () => {
+  expect(domainOf('"a@b"@C.test')).toBe('c.test');
+});
