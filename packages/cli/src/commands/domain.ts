@@ -1,0 +1,160 @@
+/** posternctl domain add|list|get|update|verify|delete */
+import type { Domain } from '@postern/proto/provisioning/v1/resources';
+import type { Command } from 'commander';
+import type { CommandContext, Run } from '../context.js';
+import { type Column, facts, table, yesNo } from '../output.js';
+import { allPages } from '../pages.js';
+import { UsageError } from '../usage-error.js';
+
+const columns: readonly Column<Domain>[] = [
+  { title: 'DOMAIN', value: (domain) => domain.name },
+  { title: 'TENANT', value: (domain) => domain.tenant },
+  { title: 'VERIFIED', value: (domain) => yesNo(domain.verified) },
+  { title: 'NEXT HOP', value: (domain) => domain.nextHop || '(default)' },
+  { title: 'RECIPIENTS', value: (domain) => (domain.validateRecipients ? 'listed' : 'any') },
+  { title: 'CATCH-ALL', value: (domain) => domain.catchAll },
+];
+
+export const blankDomain: Domain = {
+  name: '',
+  tenant: '',
+  nextHop: '',
+  validateRecipients: true,
+  catchAll: '',
+  verified: false,
+  verification: '',
+  etag: '',
+};
+
+function tell({ output }: CommandContext, domain: Domain | undefined): void {
+  if (domain === undefined) return;
+  output.show(domain, () => {
+    const text = facts([
+      ['domain', domain.name],
+      ['tenant', domain.tenant],
+      ['next hop', domain.nextHop || '(default)'],
+      ['recipients', domain.validateRecipients ? 'listed' : 'any'],
+      ['catch-all', domain.catchAll],
+      ['verified', yesNo(domain.verified)],
+      ['etag', domain.etag],
+    ]);
+    if (domain.verified) return text;
+    return `${text}\n\nTakes no mail yet. Publish this record, then run \`posternctl domain verify ${domain.name}\`:\n  _postern.${domain.name}. TXT "${domain.verification}"`;
+  });
+}
+
+interface Settings {
+  readonly nextHop?: string;
+  readonly catchAll?: string;
+  readonly anyRecipient?: boolean;
+  readonly listedRecipients?: boolean;
+}
+
+export function addDomainCommands(program: Command, run: Run): void {
+  const domain = program.command('domain').description('domains that take mail');
+  domain
+    .command('add <name>')
+    .description('host a domain')
+    .option('--tenant <name>', 'its tenant (operators)')
+    .option('--next-hop <route>', 'route of the tenant or next hop of the operator its mail goes to')
+    .option('--catch-all <address>', 'takes unknown recipients')
+    .option('--any-recipient', 'accept every recipient instead of listed ones')
+    .option('--assume-verified', 'take mail at once, without the TXT record (operators)')
+    .option('--request-id <id>', 'the same id again makes nothing twice')
+    .action(
+      (
+        name: string,
+        options: Settings & { tenant?: string; assumeVerified?: boolean; requestId?: string },
+        command: Command,
+      ) =>
+        run(command, async (context) => {
+          const { api } = context;
+          const wanted = {
+            ...blankDomain,
+            name,
+            tenant: options.tenant ?? '',
+            nextHop: options.nextHop ?? '',
+            catchAll: options.catchAll ?? '',
+            validateRecipients: options.anyRecipient !== true,
+          };
+          const request = {
+            domain: wanted,
+            requestId: options.requestId ?? '',
+            assumeVerified: options.assumeVerified === true,
+          };
+          tell(context, (await api.call(api.rpc.createDomain, request)).domain);
+        }),
+    );
+  domain
+    .command('list')
+    .description('every domain the key may see')
+    .option('--tenant <name>', 'of that tenant only')
+    .action((options: { tenant?: string }, command: Command) =>
+      run(command, async ({ api, output }) => {
+        const rows = await allPages(async (page) => {
+          const answer = await api.call(api.rpc.listDomains, { ...page, tenant: options.tenant ?? '' });
+          return { rows: answer.domains, nextPageToken: answer.nextPageToken };
+        });
+        output.show(rows, () => table(rows, columns, 'No domains.'));
+      }),
+    );
+  domain
+    .command('get <name>')
+    .description('one domain')
+    .action((name: string, _options: object, command: Command) =>
+      run(command, async (context) => {
+        tell(context, (await context.api.call(context.api.rpc.getDomain, { name })).domain);
+      }),
+    );
+  domain
+    .command('update <name>')
+    .description('change what is given, leave the rest')
+    .option('--next-hop <route>', 'where its mail goes; empty = the default')
+    .option('--catch-all <address>', 'takes unknown recipients; empty = none')
+    .option('--any-recipient', 'accept every recipient')
+    .option('--listed-recipients', 'accept listed recipients only')
+    .option('--etag <etag>', 'only if nobody changed it since')
+    .action((name: string, options: Settings & { etag?: string }, command: Command) =>
+      run(command, async (context) => {
+        const { api } = context;
+        const updateMask = [
+          ...(options.nextHop === undefined ? [] : ['next_hop']),
+          ...(options.catchAll === undefined ? [] : ['catch_all']),
+          ...(options.anyRecipient || options.listedRecipients ? ['validate_recipients'] : []),
+        ];
+        if (updateMask.length === 0)
+          throw new UsageError(
+            'nothing to change: give --next-hop, --catch-all, --any-recipient or --listed-recipients',
+          );
+        if (options.anyRecipient && options.listedRecipients)
+          throw new UsageError('give either --any-recipient or --listed-recipients, not both');
+        const wanted = {
+          ...blankDomain,
+          name,
+          nextHop: options.nextHop ?? '',
+          catchAll: options.catchAll ?? '',
+          validateRecipients: options.anyRecipient !== true,
+          etag: options.etag ?? '',
+        };
+        tell(context, (await api.call(api.rpc.updateDomain, { domain: wanted, updateMask })).domain);
+      }),
+    );
+  domain
+    .command('verify <name>')
+    .description('look for the TXT record and let the domain take mail')
+    .action((name: string, _options: object, command: Command) =>
+      run(command, async (context) => {
+        tell(context, (await context.api.call(context.api.rpc.verifyDomain, { name })).domain);
+      }),
+    );
+  domain
+    .command('delete <name>')
+    .description('remove a domain with its users and aliases')
+    .option('--etag <etag>', 'only if nobody changed it since')
+    .action((name: string, options: { etag?: string }, command: Command) =>
+      run(command, async ({ api, output }) => {
+        await api.call(api.rpc.deleteDomain, { name, etag: options.etag ?? '' });
+        output.show({ deleted: name }, () => `Deleted ${name}.`);
+      }),
+    );
+}

@@ -1,0 +1,138 @@
+/** posternctl queue summary|list|retry|hold|release|bounce|delete */
+import { type LaneSummary, Operation, type Selection, type WaitingItem } from '@postern/proto/queue/v1/queue_service';
+import type { Command } from 'commander';
+import type { Run } from '../context.js';
+import { duration, wholeNumber } from '../numbers.js';
+import { age, bytes, type Column, table, time } from '../output.js';
+import { UsageError } from '../usage-error.js';
+
+const laneColumns: readonly Column<LaneSummary>[] = [
+  { title: 'TENANT', value: (lane) => lane.tenant },
+  { title: 'LANE', value: (lane) => lane.lane },
+  { title: 'READY', value: (lane) => lane.ready, right: true },
+  { title: 'DEFERRED', value: (lane) => lane.deferred, right: true },
+  { title: 'HELD', value: (lane) => lane.held, right: true },
+  { title: 'QUARANTINED', value: (lane) => lane.quarantined, right: true },
+  { title: 'OLDEST', value: (lane) => age(lane.oldestMs), right: true },
+  { title: 'NEXT ATTEMPT', value: (lane) => time(lane.nextAttemptAtMs) },
+  { title: 'LAST REPLY', value: (lane) => lane.lastReply },
+];
+
+const itemColumns: readonly Column<WaitingItem>[] = [
+  { title: 'QUEUE ID', value: (item) => item.queueId },
+  { title: 'STATE', value: (item) => item.state },
+  { title: 'RECIPIENT', value: (item) => item.recipient },
+  { title: 'FROM', value: (item) => item.reversePath || '<>' },
+  { title: 'TENANT', value: (item) => item.tenant },
+  { title: 'LANE', value: (item) => item.lane },
+  { title: 'TRIES', value: (item) => item.attempts, right: true },
+  { title: 'DUE', value: (item) => time(item.dueAtMs) },
+  { title: 'SIZE', value: (item) => bytes(item.size), right: true },
+  { title: 'LAST REPLY', value: (item) => item.lastReply },
+];
+
+interface SelectionOptions {
+  readonly domain?: string;
+  readonly lane?: string;
+  readonly recipient?: string;
+  readonly sender?: string;
+  readonly state?: string;
+  readonly olderThan?: number;
+  readonly tenant?: string;
+  readonly all?: boolean;
+}
+
+function withSelection(command: Command): Command {
+  return command
+    .option('--domain <name>', 'recipient domain')
+    .option('--lane <name>', 'lane')
+    .option('--recipient <address>', 'recipient')
+    .option('--sender <address>', 'reverse-path')
+    .option('--state <state>', 'ready, deferred, held or quarantined')
+    .option('--older-than <duration>', 'only what waits longer', duration)
+    .option('--tenant <name>', 'tenant (operators)');
+}
+
+function selectionOf(queueIds: readonly string[], options: SelectionOptions): Selection {
+  return {
+    queueIds: [...queueIds],
+    domain: options.domain ?? '',
+    lane: options.lane ?? '',
+    recipient: options.recipient ?? '',
+    reversePath: options.sender ?? '',
+    state: options.state ?? '',
+    olderThanMs: options.olderThan ?? 0,
+    all: options.all === true,
+  };
+}
+
+function restricts(selection: Selection): boolean {
+  return (
+    selection.all ||
+    selection.queueIds.length > 0 ||
+    selection.olderThanMs > 0 ||
+    [selection.domain, selection.lane, selection.recipient, selection.reversePath, selection.state].some(
+      (text) => text !== '',
+    )
+  );
+}
+
+const operations = [
+  ['retry', Operation.RETRY, 'try now'],
+  ['hold', Operation.HOLD, 'stop attempts until released'],
+  ['release', Operation.RELEASE, 'let held or quarantined mail go on'],
+  ['bounce', Operation.BOUNCE, 'give up with a report to the sender'],
+  ['delete', Operation.DELETE, 'give up without a report'],
+] as const;
+
+export function addQueueCommands(program: Command, run: Run): void {
+  const queue = program.command('queue').description('mail that waits');
+  queue
+    .command('summary', { isDefault: true })
+    .description('counts by lane')
+    .option('--tenant <name>', 'of that tenant only')
+    .action((options: { tenant?: string }, command: Command) =>
+      run(command, async ({ api, output }) => {
+        const { result } = await api.call(api.rpc.queueSummary, { query: { tenant: options.tenant ?? '' } });
+        const lanes = result?.lanes ?? [];
+        const streams = Object.entries(result?.streams ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+        output.show({ lanes, streams: Object.fromEntries(streams) }, () => {
+          const flow = streams.map(([name, count]) => `${name} ${count}`).join(', ');
+          return `${table(lanes, laneColumns, 'Nothing waits.')}${flow === '' ? '' : `\n\nIn the streams: ${flow}`}`;
+        });
+      }),
+    );
+  withSelection(queue.command('list'))
+    .description('what waits, oldest due first')
+    .option('--limit <n>', 'at most this many', wholeNumber(1, 100_000), 100)
+    .action((options: SelectionOptions & { limit: number }, command: Command) =>
+      run(command, async ({ api, output }) => {
+        const items: WaitingItem[] = [];
+        let pageToken = '';
+        do {
+          const pageSize = Math.min(1_000, options.limit - items.length);
+          const query = { tenant: options.tenant ?? '', selection: selectionOf([], options), pageSize, pageToken };
+          const { result } = await api.call(api.rpc.listQueue, { query });
+          items.push(...(result?.items ?? []));
+          pageToken = result?.nextPageToken ?? '';
+        } while (pageToken !== '' && items.length < options.limit);
+        output.show(items, () => table(items, itemColumns, 'Nothing waits.'));
+      }),
+    );
+  for (const [verb, operation, text] of operations) {
+    withSelection(queue.command(`${verb} [queue-ids...]`))
+      .description(`${text}: what the ids or options name`)
+      .option('--all', 'everything the key may see')
+      .option('--reason <text>', 'kept in the trace')
+      .action((queueIds: string[], options: SelectionOptions & { reason?: string }, command: Command) =>
+        run(command, async ({ api, output }) => {
+          const selection = selectionOf(queueIds, options);
+          if (!restricts(selection)) throw new UsageError(`queue ${verb}: name queue ids, a selection, or --all`);
+          const query = { tenant: options.tenant ?? '', operation, selection, reason: options.reason ?? '', actor: '' };
+          const { result } = await api.call(api.rpc.operateQueue, { query });
+          const changed = result?.changed ?? 0;
+          output.show({ changed }, () => `${changed} recipient${changed === 1 ? '' : 's'} changed.`);
+        }),
+      );
+  }
+}

@@ -1,0 +1,62 @@
+/** posternctl status: what is up, what the streams really guarantee, which configuration is live. */
+import type { DependencyStatus, StreamStatus } from '@postern/proto/provisioning/v1/provisioning_service';
+import type { Command } from 'commander';
+import type { Run } from '../context.js';
+import { bytes, type Column, facts, table } from '../output.js';
+
+const streamColumns: readonly Column<StreamStatus>[] = [
+  { title: 'STREAM', value: (stream) => stream.name },
+  { title: 'COPIES', value: (stream) => `${stream.replicasCurrent}/${stream.replicas}`, right: true },
+  { title: 'STORAGE', value: (stream) => stream.storage },
+  { title: 'SYNC', value: (stream) => stream.sync },
+  { title: 'MESSAGES', value: (stream) => stream.messages, right: true },
+  { title: 'BYTES', value: (stream) => bytes(stream.bytes), right: true },
+  { title: 'LIMIT', value: (stream) => bytes(stream.maxBytes), right: true },
+];
+
+const dependencyColumns: readonly Column<DependencyStatus>[] = [
+  { title: 'SERVICE', value: (dependency) => dependency.name },
+  { title: 'STATE', value: (dependency) => dependency.state },
+  { title: 'DETAIL', value: (dependency) => dependency.detail },
+];
+
+/** Stated separately (design.md, invariant 1): a lost node and a lost power supply are not the same thing. */
+function guarantee(streams: readonly StreamStatus[]): string {
+  if (streams.length === 0) return 'Durability: unknown, the streams cannot be read.';
+  const copies = Math.min(...streams.map((stream) => stream.replicasCurrent));
+  const syncs = new Set(streams.map((stream) => stream.sync));
+  const sync = syncs.has('unknown') ? 'unknown' : syncs.has('interval') ? 'interval' : 'always';
+  const node = copies >= 3 ? 'a lost node loses nothing' : 'one copy: a lost disk loses the mail on it';
+  const power =
+    sync === 'always'
+      ? 'a power failure loses nothing (every write is synced)'
+      : sync === 'interval'
+        ? 'a power failure of all copies may lose the last writes (synced at intervals)'
+        : 'what a power failure loses is unknown (no monitor answers)';
+  return `Durability: ${node}; ${power}.`;
+}
+
+export function addStatusCommand(program: Command, run: Run): void {
+  program
+    .command('status')
+    .description('state of the cluster')
+    .action((_options: object, command: Command) =>
+      run(command, async ({ api, output }) => {
+        const status = await api.call(api.rpc.getStatus, {});
+        output.show(status, () =>
+          [
+            facts([
+              ['snapshot', status.snapshotVersion === 0 ? 'none published' : `version ${status.snapshotVersion}`],
+              ['to publish', status.outboxPending],
+            ]),
+            '',
+            table(status.dependencies, dependencyColumns, ''),
+            '',
+            table(status.streams, streamColumns, 'Streams cannot be read.'),
+            '',
+            guarantee(status.streams),
+          ].join('\n'),
+        );
+      }),
+    );
+}

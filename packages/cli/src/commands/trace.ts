@@ -1,0 +1,77 @@
+/** posternctl trace <id> | --recipient | --sender: where is my mail, and why. */
+import type { TraceEvent } from '@postern/proto/mail/v1/trace';
+import type { MessageTrace } from '@postern/proto/queue/v1/queue_service';
+import type { Command } from 'commander';
+import type { Run } from '../context.js';
+import { duration, wholeNumber } from '../numbers.js';
+import { printable, time } from '../output.js';
+import { PlainError, UsageError } from '../usage-error.js';
+
+function eventLine(event: TraceEvent): string {
+  const parts = [
+    event.recipient === '' ? '' : `<${event.recipient}>`,
+    event.reply === '' ? '' : `"${event.reply}"`,
+    ...Object.entries(event.detail).map(([name, value]) => `${name}=${value}`),
+  ].filter((part) => part !== '');
+  return printable(`  ${time(event.atMs)}  ${event.event.padEnd(32)}  ${parts.join(' ')}`.trimEnd());
+}
+
+function messageText(message: MessageTrace): string {
+  const title = message.queueId === '' ? `Session ${message.sessionId} (refused)` : `Message ${message.queueId}`;
+  const session = message.queueId === '' || message.sessionId === '' ? '' : `, session ${message.sessionId}`;
+  const recipients = message.recipients.map((recipient) => {
+    const tries =
+      recipient.attempts === 0 ? '' : `, ${recipient.attempts} ${recipient.attempts === 1 ? 'try' : 'tries'}`;
+    const reply = recipient.reply === '' ? '' : `: ${recipient.reply}`;
+    return printable(`  to <${recipient.address}>  ${recipient.state}${tries}${reply}`);
+  });
+  return [
+    printable(`${title} from <${message.reversePath}>${session}`),
+    ...recipients,
+    ...message.events.map(eventLine),
+  ].join('\n');
+}
+
+interface TraceOptions {
+  readonly recipient?: string;
+  readonly sender?: string;
+  readonly tenant?: string;
+  readonly since?: number;
+  readonly limit: number;
+}
+
+export function addTraceCommand(program: Command, run: Run): void {
+  program
+    .command('trace [id]')
+    .description(
+      'the way of a message: by queue id (from the 250 reply), session id (from a refusal), Message-ID, sender or recipient',
+    )
+    .option('--recipient <address>', 'recipient')
+    .option('--sender <address>', 'reverse-path')
+    .option('--since <duration>', 'only what is younger, such as 2h', duration)
+    .option('--tenant <name>', 'tenant (operators)')
+    .option('--limit <n>', 'at most this many messages', wholeNumber(1, 100), 20)
+    .action((id: string | undefined, options: TraceOptions, command: Command) =>
+      run(command, async ({ api, output, now }) => {
+        if (id === undefined && options.recipient === undefined && options.sender === undefined) {
+          throw new UsageError('trace: give an id, --recipient or --sender');
+        }
+        const query = {
+          tenant: options.tenant ?? '',
+          id: id ?? '',
+          reversePath: options.sender ?? '',
+          recipient: options.recipient ?? '',
+          fromMs: options.since === undefined ? 0 : now() - options.since,
+          toMs: 0,
+          limit: options.limit,
+        };
+        const { result } = await api.call(api.rpc.traceMessage, { query });
+        const messages = result?.messages ?? [];
+        if (messages.length === 0 && id !== undefined && !output.json)
+          throw new PlainError(`nothing is known of ${printable(id)}`);
+        output.show(messages, () =>
+          messages.length === 0 ? 'Nothing found.' : messages.map(messageText).join('\n\n'),
+        );
+      }),
+    );
+}

@@ -1,0 +1,132 @@
+/** posternctl user add|list|get|set-password|disable|enable|delete */
+import type { User } from '@postern/proto/provisioning/v1/resources';
+import type { Command } from 'commander';
+import type { CommandContext, Run } from '../context.js';
+import { repeated } from '../numbers.js';
+import { type Column, facts, table, yesNo } from '../output.js';
+import { allPages } from '../pages.js';
+import { type PasswordOptions, readPassword } from '../password.js';
+
+const columns: readonly Column<User>[] = [
+  { title: 'ADDRESS', value: (user) => user.address },
+  { title: 'TENANT', value: (user) => user.tenant },
+  { title: 'ENABLED', value: (user) => yesNo(!user.disabled) },
+  { title: 'NAME', value: (user) => user.displayName },
+];
+
+export const blankUser: User = {
+  address: '',
+  tenant: '',
+  password: '',
+  displayName: '',
+  disabled: false,
+  etag: '',
+  allowedIdentities: [],
+};
+
+function tell({ output }: CommandContext, user: User | undefined): void {
+  if (user === undefined) return;
+  const { password: _never, ...shown } = user;
+  output.show(shown, () =>
+    facts([
+      ['address', user.address],
+      ['tenant', user.tenant],
+      ['name', user.displayName],
+      ['enabled', yesNo(!user.disabled)],
+      ['may send as', user.allowedIdentities.join(' ')],
+      ['etag', user.etag],
+    ]),
+  );
+}
+
+export function addUserCommands(program: Command, run: Run): void {
+  const user = program.command('user').description('users: recipients, and logins when they have a password');
+  user
+    .command('add <address>')
+    .description('make a user; asks for the password unless --no-login')
+    .option('--display-name <text>', 'name for people')
+    .option('--password-file <file>', 'first line is the password; - reads standard input')
+    .option('--password <text>', 'seen by other users of this machine: prefer --password-file')
+    .option('--no-login', 'a recipient without password')
+    .option('--send-as <address>', 'another address it may send as; may be repeated', repeated)
+    .option('--request-id <id>', 'the same id again makes nothing twice')
+    .action(
+      (
+        address: string,
+        options: PasswordOptions & { displayName?: string; login: boolean; sendAs?: string[]; requestId?: string },
+        command: Command,
+      ) =>
+        run(command, async (context) => {
+          const { api, terminal } = context;
+          const password = options.login ? await readPassword(options, true, terminal) : '';
+          const wanted = {
+            ...blankUser,
+            address,
+            password: password ?? '',
+            displayName: options.displayName ?? '',
+            allowedIdentities: options.sendAs ?? [],
+          };
+          const request = { user: wanted, requestId: options.requestId ?? '' };
+          tell(context, (await api.call(api.rpc.createUser, request)).user);
+        }),
+    );
+  user
+    .command('list')
+    .description('every user the key may see')
+    .option('--domain <name>', 'of that domain only')
+    .action((options: { domain?: string }, command: Command) =>
+      run(command, async ({ api, output }) => {
+        const rows = await allPages(async (page) => {
+          const answer = await api.call(api.rpc.listUsers, { ...page, domain: options.domain ?? '' });
+          return { rows: answer.users, nextPageToken: answer.nextPageToken };
+        });
+        const shown = rows.map(({ password: _never, ...rest }) => rest);
+        output.show(shown, () => table(rows, columns, 'No users.'));
+      }),
+    );
+  user
+    .command('get <address>')
+    .description('one user')
+    .action((address: string, _options: object, command: Command) =>
+      run(command, async (context) => {
+        tell(context, (await context.api.call(context.api.rpc.getUser, { address })).user);
+      }),
+    );
+  user
+    .command('set-password <address>')
+    .description('give a new password; asks for it')
+    .option('--password-file <file>', 'first line is the password; - reads standard input')
+    .option('--password <text>', 'seen by other users of this machine: prefer --password-file')
+    .action((address: string, options: PasswordOptions, command: Command) =>
+      run(command, async ({ api, output, terminal }) => {
+        const password = (await readPassword(options, true, terminal)) ?? '';
+        await api.call(api.rpc.setPassword, { address, password });
+        output.show({ address, passwordSet: true }, () => `Password of ${address} set.`);
+      }),
+    );
+  const states = [
+    ['disable', true, 'neither log in nor receive'],
+    ['enable', false, 'log in and receive again'],
+  ] as const;
+  for (const [verb, disabled, text] of states) {
+    user
+      .command(`${verb} <address>`)
+      .description(text)
+      .action((address: string, _options: object, command: Command) =>
+        run(command, async (context) => {
+          const { api } = context;
+          const request = { user: { ...blankUser, address, disabled }, updateMask: ['disabled'] };
+          tell(context, (await api.call(api.rpc.updateUser, request)).user);
+        }),
+      );
+  }
+  user
+    .command('delete <address>')
+    .description('remove a user')
+    .action((address: string, _options: object, command: Command) =>
+      run(command, async ({ api, output }) => {
+        await api.call(api.rpc.deleteUser, { address });
+        output.show({ deleted: address }, () => `Deleted ${address}.`);
+      }),
+    );
+}

@@ -1,0 +1,23 @@
+/** Numbers and durations given as options. */
+
+import { parseDuration } from '@postern/config';
+import { InvalidArgumentError } from 'commander';
+
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+/** Milliseconds. */
+export function duration(text: string): number {
+  const value = parseDuration(text);
+  if (value === undefined) throw new InvalidArgumentError('Expected a duration such as 30s, 5m, 2h or 1d.');
+  return value;
+}
+
+export const repeated = (value: string, before: string[] = []): string[] => [...before, value];

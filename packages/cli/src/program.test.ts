@@ -1,0 +1,310 @@
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { runWith, startTestServer, type TestServer } from './testing.js';
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startTestServer();
+});
+beforeEach(() => {
+  server.requests.length = 0;
+});
+afterAll(() => server.close());
+
+const acme = {
+  name: 'acme',
+  displayName: 'Acme',
+  state: 'active',
+  etag: '"1"',
+  createdAtMs: 1_767_323_045_000,
+  weight: 2,
+};
+const domain = {
+  name: 'acme.test',
+  tenant: 'acme',
+  nextHop: '',
+  validateRecipients: true,
+  catchAll: '',
+  verified: false,
+  verification: 'postern-verify=abc',
+  etag: '"1"',
+};
+const user = {
+  address: 'a@acme.test',
+  tenant: 'acme',
+  password: '',
+  displayName: '',
+  disabled: false,
+  etag: '"1"',
+  allowedIdentities: [],
+};
+
+test('a list is a table, with --json the values', async () => {
+  server.answer('listTenants', {
+    tenants: [acme, { ...acme, name: 'b', weight: 10, displayName: 'Bell\u001b[2J' }],
+    nextPageToken: '',
+  });
+  expect(await server.run('tenant list')).toEqual({
+    code: 0,
+    err: '',
+    out: [
+      'TENANT  STATE   WEIGHT  CREATED                  NAME',
+      'acme    active       2  2026-01-02 03:04:05.000  Acme',
+      'b       active      10  2026-01-02 03:04:05.000  Bell\\x1b[2J',
+      '',
+    ].join('\n'),
+  });
+  const json = await server.run('--json tenant list');
+  expect(JSON.parse(json.out)[0]).toEqual(acme);
+  expect((await server.run('tenant list --json')).out).toBe(json.out);
+  expect(server.requests[0]?.authorization).toBe('Bearer postern_test_key');
+});
+
+test('an empty list says so', async () => {
+  server.answer('listRoutes', { routes: [], nextPageToken: '' });
+  expect((await server.run('route list')).out).toBe('No routes.\n');
+  expect((await server.run('route list --json')).out).toBe('[]\n');
+});
+
+test('every page is read', async () => {
+  server.answer('listUsers', { users: [user], nextPageToken: '' });
+  await server.run('user list --domain acme.test');
+  expect(server.requests[0]?.request).toEqual({ domain: 'acme.test', pageSize: 1000, pageToken: '' });
+});
+
+test('a domain that is not verified tells the record to publish', async () => {
+  server.answer('createDomain', { domain });
+  const { out } = await server.run('domain add acme.test --tenant acme');
+  expect(out).toContain('_postern.acme.test. TXT "postern-verify=abc"');
+  expect(server.requests[0]?.request).toMatchObject({ domain: { validateRecipients: true }, assumeVerified: false });
+});
+
+test('update sends only what was given', async () => {
+  server.answer('updateDomain', { domain: { ...domain, verified: true } });
+  await server.run('domain update acme.test --catch-all a@acme.test --any-recipient');
+  expect(server.requests[0]?.request).toMatchObject({
+    domain: { catchAll: 'a@acme.test', validateRecipients: false },
+    updateMask: ['catch_all', 'validate_recipients'],
+  });
+});
+
+test('passwords come from standard input or a file and are never printed', async () => {
+  server.answer('createUser', { user });
+  server.answer('setPassword', {});
+  const added = await server.run('user add a@acme.test --json', 'from-stdin-1\nrest');
+  writeFileSync(join(server.folder, 'pw'), 'from-file-1\n');
+  const set = await server.run(`user set-password a@acme.test --password-file ${join(server.folder, 'pw')}`);
+  const typed = await server.run('user set-password a@acme.test --password typed-one-1');
+  expect(server.requests.map(({ request }) => request)).toMatchObject([
+    { user: { password: 'from-stdin-1' } },
+    { password: 'from-file-1' },
+    { password: 'typed-one-1' },
+  ]);
+  expect(typed.err).toMatch(/^warning: a password on the command line/);
+  expect(added.out + set.out + typed.out).not.toMatch(/from-stdin|from-file|typed-one|"password"/);
+});
+
+test('a host of a route is read from its URL', async () => {
+  server.answer('putRoute', { route: { name: 'main', tenant: 'acme', hosts: [], egressPool: '', etag: '' } });
+  await server.run(
+    'route put main --tenant acme --host lmtp://u@[::1]:2400?tls=required --host mx.test --password secret-one',
+  );
+  expect(server.requests[0]?.request).toMatchObject({
+    route: {
+      hosts: [
+        { host: '::1', port: 2400, protocol: 'lmtp', tls: 'required', username: 'u', password: 'secret-one' },
+        { host: 'mx.test', port: 25, protocol: 'smtp', tls: '', username: '', password: '' },
+      ],
+    },
+  });
+});
+
+test('trace tells the story of a message', async () => {
+  server.answer('traceMessage', {
+    result: {
+      messages: [
+        {
+          queueId: '01JD4Q6V6S7M8N9P0Q1R2S3T4V',
+          sessionId: 'S1',
+          reversePath: 'x@y.test',
+          recipients: [
+            {
+              address: 'a@acme.test',
+              tenant: 'acme',
+              state: 'deferred',
+              reply: '450 4.2.1 later',
+              attempts: 2,
+              atMs: 0,
+            },
+          ],
+          events: [
+            {
+              atMs: 1_767_323_045_000,
+              event: 'edge.message.accepted',
+              sessionId: 'S1',
+              queueId: '',
+              tenant: '',
+              reversePath: '',
+              recipient: '',
+              reply: '250 ok',
+              detail: { size: '12' },
+            },
+          ],
+        },
+      ],
+    },
+  });
+  expect((await server.run('trace 01JD4Q6V6S7M8N9P0Q1R2S3T4V')).out).toBe(
+    [
+      'Message 01JD4Q6V6S7M8N9P0Q1R2S3T4V from <x@y.test>, session S1',
+      '  to <a@acme.test>  deferred, 2 tries: 450 4.2.1 later',
+      '  2026-01-02 03:04:05.000  edge.message.accepted             "250 ok" size=12',
+      '',
+    ].join('\n'),
+  );
+  server.answer('traceMessage', { result: { messages: [] } });
+  expect(await server.run('trace nope')).toMatchObject({ code: 1, err: 'posternctl: nothing is known of nope\n' });
+});
+
+test('queue operations need a selection', async () => {
+  server.answer('operateQueue', { result: { changed: 1 } });
+  expect(await server.run('queue delete')).toMatchObject({
+    code: 2,
+    err: 'posternctl: queue delete: name queue ids, a selection, or --all\n',
+  });
+  expect(await server.run('queue retry --domain slow.test --older-than 2h')).toMatchObject({
+    code: 0,
+    out: '1 recipient changed.\n',
+  });
+  expect(server.requests).toHaveLength(1);
+  expect(server.requests[0]?.request).toMatchObject({
+    query: { operation: 1, selection: { domain: 'slow.test', olderThanMs: 7_200_000 } },
+  });
+});
+
+test('ledger and status say what holds', async () => {
+  server.answer('getLedger', {
+    result: {
+      rows: [
+        {
+          tenant: 'acme',
+          created: { accepted: 5 },
+          closed: { delivered: 3, bounced: 1 },
+          open: { deferred: 1 },
+          difference: 0,
+        },
+      ],
+      outcomesInFlight: 0,
+      streamMessages: 0,
+      balanced: true,
+      orphans: [],
+    },
+  });
+  const { out } = await server.run('ledger');
+  expect(out).toContain('acme          5       4     1           0  accepted 5 | delivered 3, bounced 1 | deferred 1');
+  expect(out).toContain('Balanced. 0 outcomes in flight');
+  const stream = {
+    name: 'SPOOL',
+    replicas: 1,
+    replicasCurrent: 1,
+    storage: 'file',
+    sync: 'always',
+    messages: 0,
+    bytes: 0,
+    maxBytes: 1024,
+  };
+  const status = {
+    snapshotVersion: 4,
+    streams: [stream],
+    dependencies: [{ name: 'queue', state: 'away', detail: 'cannot be reached' }],
+    outboxPending: 0,
+  };
+  server.answer('getStatus', status);
+  expect((await server.run('status')).out).toContain(
+    'Durability: one copy: a lost disk loses the mail on it; a power failure loses nothing',
+  );
+  server.answer('getStatus', { ...status, streams: [{ ...stream, sync: 'unknown' }] });
+  expect((await server.run('status')).out).toContain('is unknown (no monitor answers)');
+});
+
+test.each([
+  ['tenant', 2, /Usage: posternctl tenant/],
+  ['tenant create', 2, /missing required argument 'name'/],
+  ['tenannt list', 2, /unknown command 'tenannt'/],
+  ['tenant list --colour', 2, /unknown option '--colour'/],
+  ['tenant create acme --weight 1000', 2, /Expected a whole number from 1 to 100/],
+  ['domain update acme.test', 2, /nothing to change/],
+  ['tenant list --timeout soon', 2, /--timeout: "soon" is not allowed/],
+  ['--help', 0, /^$/],
+])('%s: exit %i', async (args, code, err) => {
+  const outcome = await server.run(args);
+  expect(outcome.code).toBe(code);
+  expect(outcome.err).toMatch(err);
+  expect(server.requests).toEqual([]);
+});
+
+test.each([
+  [
+    { code: 3, details: 'tenant.name: missing; expected a name' },
+    'posternctl: tenant.name: missing; expected a name\n',
+  ],
+  [{ code: 16, details: 'the API key is not known' }, 'posternctl: the API key is not known\n'],
+])('what the server refuses is one line and exit 1', async (status, err) => {
+  server.refuse('getTenant', status.code, status.details);
+  expect(await server.run('tenant get x')).toEqual({ code: 1, out: '', err });
+});
+
+test('a cluster that is not there is one line, whatever was given', async () => {
+  const key = join(server.folder, 'key');
+  const none = await runWith('/', {}, 'tenant list');
+  expect(none).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^posternctl: no cluster found: start one with `npm start`/),
+  });
+  const away = await runWith('/', { POSTERN_SERVER: '127.0.0.1:9', POSTERN_KEY_FILE: key }, 'tenant list --timeout 2s');
+  expect(away).toMatchObject({ code: 1, err: expect.stringMatching(/^posternctl: .*127\.0\.0\.1:9.*\n$/) });
+  const noKey = await runWith('/', { POSTERN_SERVER: '127.0.0.1:9', POSTERN_KEY_FILE: '/nowhere' }, 'tenant list');
+  expect(noKey.err).toBe('posternctl: API key /nowhere cannot be read (ENOENT)\n');
+});
+
+test('run.json of the local cluster is found above, and its mailbox is shown', async () => {
+  const message = {
+    id: '01M',
+    recipient: 'a@acme.test',
+    reversePath: '',
+    receivedAt: '2026-01-02T03:04:05.000Z',
+    bytes: 2048,
+  };
+  const http = createServer((request, response) => {
+    if (request.url === '/messages/01M/raw') response.end('Subject: hi\r\n\r\nbell\u0007\r\n');
+    else if (request.url?.startsWith('/messages?') === true) response.end(JSON.stringify({ messages: [message] }));
+    else response.writeHead(404).end('{}');
+  }).listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const address = http.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const data = join(server.folder, '.postern');
+  const below = join(server.folder, 'deep', 'er');
+  mkdirSync(data, { recursive: true });
+  mkdirSync(below, { recursive: true });
+  const run = {
+    provisioning: { address: '127.0.0.1:9', keyFile: '/k' },
+    infrastructure: [{ name: 'mailbox', pid: 1, address: '127.0.0.1:1', http: `http://127.0.0.1:${port}` }],
+  };
+  writeFileSync(join(data, 'run.json'), JSON.stringify(run));
+  try {
+    const list = await runWith(below, {}, 'mailbox');
+    expect(list.out).toContain('01M  2026-01-02 03:04:05.000  <>    a@acme.test  2.0 KiB');
+    expect((await runWith('/', {}, `mailbox show 01M --data ${data}`)).out).toBe('Subject: hi\n\nbell\\x07\n\n');
+    expect(await runWith(below, {}, 'mailbox show nope')).toMatchObject({
+      code: 1,
+      err: 'posternctl: no message nope in the mailbox\n',
+    });
+  } finally {
+    http.close();
+  }
+});

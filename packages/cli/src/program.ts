@@ -1,0 +1,87 @@
+/** The whole command line. `runProgram` never throws and never exits: it returns the exit code (0 done, 1 failed, 2 typed wrong). */
+import { PosternError } from '@postern/errors';
+import { Command, CommanderError } from 'commander';
+import { addAliasCommands } from './commands/alias.js';
+import { addDomainCommands } from './commands/domain.js';
+import { addInitCommand } from './commands/init.js';
+import { addKeyCommands } from './commands/key.js';
+import { addLedgerCommand } from './commands/ledger.js';
+import { addMailboxCommands } from './commands/mailbox.js';
+import { addQueueCommands } from './commands/queue.js';
+import { addRouteCommands } from './commands/route.js';
+import { addRuleCommands } from './commands/rule.js';
+import { addStatusCommand } from './commands/status.js';
+import { addTenantCommands } from './commands/tenant.js';
+import { addTraceCommand } from './commands/trace.js';
+import { addUserCommands } from './commands/user.js';
+import { createRun, type Host } from './context.js';
+import { PlainError, UsageError } from './usage-error.js';
+
+export type { Host } from './context.js';
+
+const exampleText = `
+Examples:
+  posternctl status
+  posternctl init --tenant acme --domain acme.test --user alice
+  posternctl domain add acme.test --tenant acme --assume-verified
+  posternctl trace 01JD4Q6V6S7M8N9P0Q1R2S3T4V
+  posternctl queue list --state deferred`;
+
+export function createProgram(host: Host): Command {
+  const program = new Command('posternctl')
+    .description('Operates a Postern cluster through its API. Finds the local cluster by itself.')
+    .option('--data <dir>', 'data folder of a local cluster (default: .postern here or above)')
+    .option('--server <host:port>', 'API address (env POSTERN_SERVER)')
+    .option('--key-file <file>', 'file with the API key (env POSTERN_KEY_FILE)')
+    .option('--ca <file>', 'certificate authority of the API: use TLS')
+    .option('--timeout <duration>', 'deadline of one call (default: 20s)')
+    .option('--json', 'print JSON')
+    .addHelpText('after', exampleText);
+  const run = createRun(host);
+  addInitCommand(program, run);
+  addStatusCommand(program, run);
+  addTenantCommands(program, run);
+  addDomainCommands(program, run);
+  addUserCommands(program, run);
+  addAliasCommands(program, run);
+  addRouteCommands(program, run);
+  addRuleCommands(program, run);
+  addKeyCommands(program, run);
+  addQueueCommands(program, run);
+  addTraceCommand(program, run);
+  addLedgerCommand(program, run);
+  addMailboxCommands(program, run);
+  prepare(program, host);
+  return program;
+}
+
+/** Errors become values, and go where the host says; also in subcommands. */
+function prepare(command: Command, host: Host): void {
+  command.exitOverride();
+  command.configureOutput({ writeOut: host.write, writeErr: host.terminal.error });
+  command.showSuggestionAfterError(true);
+  for (const child of command.commands) prepare(child, host);
+}
+
+export async function runProgram(args: readonly string[], host: Host): Promise<number> {
+  try {
+    await createProgram(host).parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    host.terminal.error(`posternctl: ${failure(error)}\n`);
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+function failure(error: unknown): string {
+  if (error instanceof UsageError || error instanceof PlainError) return error.message;
+  if (error instanceof PosternError) return posternText(error);
+  return error instanceof Error ? error.message : String(error);
+}
+
+function posternText(error: PosternError): string {
+  const { publicText } = error.entry;
+  if (error.id === 'store-unavailable' && error.detail === '') return 'the cluster does not answer; does it run?';
+  return error.detail === '' ? publicText.toLowerCase() : error.detail;
+}
