@@ -1,5 +1,6 @@
-/** Received fields in a header section, for loop detection (RFC 5321 §6.3). Looks at line starts only; allocates nothing. */
+/** Received fields of a message, for loop detection (RFC 5321 §6.3). Looks at line starts up to the empty line; allocates nothing. */
 const LF = 0x0a;
+const CR = 0x0d;
 const name = Buffer.from('received:');
 
 function startsWithName(bytes: Buffer, at: number): boolean {
@@ -12,10 +13,11 @@ function startsWithName(bytes: Buffer, at: number): boolean {
   return true;
 }
 
-export function countReceived(headerSection: Buffer): number {
-  let count = startsWithName(headerSection, 0) ? 1 : 0;
-  for (let at = headerSection.indexOf(LF); at !== -1; at = headerSection.indexOf(LF, at + 1)) {
-    if (startsWithName(headerSection, at + 1)) count++;
+export function countReceived(message: Buffer): number {
+  let count = startsWithName(message, 0) ? 1 : 0;
+  for (let at = message.indexOf(LF); at !== -1; at = message.indexOf(LF, at + 1)) {
+    if (message[at + 1] === CR) break;
+    if (startsWithName(message, at + 1)) count++;
   }
   return count;
 }

@@ -67,7 +67,12 @@ function receivedEdit(facts: EnvelopeFacts): HeaderEdit {
   return { kind: HeaderEditKind.PREPEND, name: 'Received', value, index: 0 };
 }
 
-/** Renderings, and which one each address of a group has; every other address has the first. */
+interface Assigned {
+  readonly rendering: number;
+  readonly action: Action;
+}
+
+/** Renderings, and what each address of a group has; every other address has the plain one. */
 function renderingsOf(groups: readonly RecipientGroup[], received: HeaderEdit) {
   const plain: Rendering = { edits: [received], replacedBodyId: '', tags: [] };
   const renderings: Rendering[] = [];
@@ -79,7 +84,7 @@ function renderingsOf(groups: readonly RecipientGroup[], received: HeaderEdit) {
     indexes.set(key, renderings.length);
     return renderings.push(rendering) - 1;
   };
-  const ofAddress = new Map<string, { readonly rendering: number; readonly action: Action }>();
+  const ofAddress = new Map<string, Assigned>();
   for (const { recipients, rendering, decision } of groups) {
     const own = rendering === undefined ? plain : { ...rendering, edits: [received, ...rendering.edits] };
     const index = indexOf(own);
@@ -87,8 +92,15 @@ function renderingsOf(groups: readonly RecipientGroup[], received: HeaderEdit) {
     const action = isAcceptance(decision) ? actionOf(decision) : Action.QUARANTINE;
     for (const address of recipients) ofAddress.set(address, { rendering: index, action });
   }
-  const plainIndex = (): number => indexOf(plain);
-  return { renderings, ofAddress, plainIndex };
+  let plainIndex: number | undefined;
+  const assigned = (address: string): Assigned => {
+    const found = ofAddress.get(address);
+    if (found !== undefined) return found;
+    // Without groups there is nothing to compare with: the common case encodes nothing here.
+    plainIndex ??= groups.length === 0 ? renderings.push(plain) - 1 : indexOf(plain);
+    return { rendering: plainIndex, action: Action.ACCEPT };
+  };
+  return { renderings, assigned };
 }
 
 function forwardPath(recipient: Recipient, rendering: number, action: Action): ForwardPath {
@@ -121,11 +133,11 @@ function summaryOf({ check, outcome, evidence, recipient }: Finding): FindingSum
 /** Undefined where policy asked for more forms than a message may have. */
 export function buildEnvelope(facts: EnvelopeFacts): Envelope | undefined {
   const { session, transaction } = facts;
-  const { renderings, ofAddress, plainIndex } = renderingsOf(facts.groups, receivedEdit(facts));
+  const { renderings, assigned } = renderingsOf(facts.groups, receivedEdit(facts));
   const forwardPaths = transaction.recipients.map((recipient) => {
-    const own = ofAddress.get(recipient.address);
-    const said = strongerAction(strongerAction(facts.action, recipient.action), own?.action ?? Action.ACCEPT);
-    return forwardPath(recipient, own?.rendering ?? plainIndex(), said);
+    const own = assigned(recipient.address);
+    const said = strongerAction(strongerAction(facts.action, recipient.action), own.action);
+    return forwardPath(recipient, own.rendering, said);
   });
   if (renderings.length > maxRenderings) return undefined;
   return {

@@ -45,6 +45,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   readonly #context: ConnectionContext;
   #release: (() => void) | undefined;
   #gathered = '';
+  #isUtf8 = false;
   #activity: Activity;
   #ended = false;
 
@@ -184,6 +185,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
 
   reply(reply: Reply): void {
     const smtputf8 = this.dialogue.transaction?.mail.smtputf8 === true;
+    if (smtputf8) this.#isUtf8 = true;
     this.#gathered += formatReply(reply, this.edgeSession.id, { utf8: smtputf8 });
     if (this.#gathered.length > maxGathered) this.flush();
   }
@@ -194,7 +196,8 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     this.#gathered = '';
     // While a handshake runs, `_socket` is the raw one: a write would be plain text inside the TLS records.
     if (this._upgrading || this._socket.destroyed || !this._socket.writable) return;
-    this._socket.write(text);
+    this._socket.write(text, this.#isUtf8 ? 'utf8' : 'latin1');
+    this.#isUtf8 = false;
   }
 
   readLine(): Promise<string | undefined> {

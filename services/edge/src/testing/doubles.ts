@@ -71,7 +71,7 @@ export class Doubles {
       ? { kind: 'verified', user: 'user@example.test', tenant: 'acme', cached: false }
       : { kind: 'denied', reason: 'wrong password' };
   spoolResult: SpoolResult = { kind: 'stored' };
-  opening: () => Opening = () => ({ kind: 'admitted', release: () => this.released++ });
+  opening: () => Opening | Promise<Opening> = () => ({ kind: 'admitted', release: () => this.released++ });
   released = 0;
   draining = false;
   overloaded: string | undefined;

@@ -1,0 +1,112 @@
+import { AccessRule } from '@postern/proto/config/v1/snapshot';
+import { describe, expect, it } from 'vitest';
+import { compileAccess } from './access.js';
+import { ipOctets, parseNetworks } from './ip-network.js';
+import { PrefixTrie } from './prefix-trie.js';
+
+type Row = readonly [level: string, target: string, priority: number, network: string, allow: boolean];
+
+function table(rows: readonly Row[]) {
+  return compileAccess(
+    rows.map(([level, target, priority, network, allow]) =>
+      AccessRule.fromPartial({ level, target, priority, network, allow }),
+    ),
+  );
+}
+
+describe('access rules', () => {
+  it.each<[string, readonly Row[], string, boolean]>([
+    ['nothing matches', [], '192.0.2.1', true],
+    ['single address denied', [['global', '', 1, '192.0.2.1', false]], '192.0.2.1', false],
+    ['its neighbour is not', [['global', '', 1, '192.0.2.1', false]], '192.0.2.2', true],
+    ['network denied', [['global', '', 1, '192.0.2.0/24', false]], '192.0.2.200', false],
+    ['range, last address', [['global', '', 1, '192.0.2.5-192.0.2.9', false]], '192.0.2.9', false],
+    ['range, one beyond', [['global', '', 1, '192.0.2.5-192.0.2.9', false]], '192.0.2.10', true],
+    ['IPv6 network', [['global', '', 1, '2001:db8::/32', false]], '2001:db8:5::1', false],
+    ['IPv4-mapped client', [['global', '', 1, '192.0.2.0/24', false]], '::ffff:192.0.2.7', false],
+    [
+      'service over global, whatever the priority',
+      [
+        ['global', '', 1, '0.0.0.0/0', false],
+        ['service', 'smtp', 9, '192.0.2.0/24', true],
+      ],
+      '192.0.2.1',
+      true,
+    ],
+    [
+      'listener over service',
+      [
+        ['service', 'smtp', 1, '192.0.2.0/24', true],
+        ['listener', 'mx', 9, '192.0.2.1', false],
+      ],
+      '192.0.2.1',
+      false,
+    ],
+    [
+      'rules of another listener and service do not count',
+      [
+        ['listener', 'submission', 1, '192.0.2.1', false],
+        ['service', 'api', 1, '192.0.2.1', false],
+      ],
+      '192.0.2.1',
+      true,
+    ],
+    [
+      'lowest number wins on overlap, not the longest prefix',
+      [
+        ['global', '', 5, '192.0.2.1', true],
+        ['global', '', 2, '192.0.0.0/16', false],
+      ],
+      '192.0.2.1',
+      false,
+    ],
+    [
+      'equal numbers: the first',
+      [
+        ['global', '', 2, '192.0.2.0/24', true],
+        ['global', '', 2, '192.0.2.0/24', false],
+      ],
+      '192.0.2.1',
+      true,
+    ],
+    ['an address that cannot be read', [['global', '', 1, '10.0.0.0/8', true]], 'nonsense', false],
+  ])('%s', (_name, rows, address, allowed) => {
+    expect(table(rows).isAllowed('mx', address)).toBe(allowed);
+  });
+});
+
+describe('networks', () => {
+  it.each([
+    '192.0.2.0/33',
+    '192.0.2',
+    'a-b',
+    '192.0.2.9-192.0.2.1',
+    '1.1.1.1-::1',
+    '2001:db8::/129',
+    '1.1.1.1-2-3',
+    '',
+  ])('refuses %s', (text) => expect(parseNetworks(text)).toBeUndefined());
+
+  it('covers a range exactly', () => {
+    const trie = new PrefixTrie<boolean>();
+    for (const network of parseNetworks('10.0.0.3-10.0.1.2') ?? []) trie.insert(network, true);
+    const inside = (text: string) => trie.find(ipOctets(text) ?? new Uint8Array(4)) === true;
+    expect(['10.0.0.2', '10.0.0.3', '10.0.0.255', '10.0.1.2', '10.0.1.3'].map(inside)).toEqual([
+      false,
+      true,
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it('finds among 100,000 networks as a list would', () => {
+    const trie = new PrefixTrie<number>();
+    for (let index = 0; index < 100_000; index++) {
+      const octets = Uint8Array.from([11 + (index >> 16), (index >> 8) & 255, index & 255, 0]);
+      trie.insert({ octets, prefixLength: 24 }, index);
+    }
+    expect(trie.find(Uint8Array.from([11, 200, 7, 9]))).toBe(200 * 256 + 7);
+    expect(trie.find(Uint8Array.from([99, 0, 0, 1]))).toBeUndefined();
+  });
+});

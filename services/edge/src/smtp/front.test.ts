@@ -1,0 +1,287 @@
+/** The front over real sockets where a dialog file cannot say it: addresses, drain, admission, segmentation, memory. */
+import { replies } from '@postern/smtp-core';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Listener } from '../listener.js';
+import { Doubles, RawClient } from '../testing/doubles.js';
+import type { Opening } from './connection.js';
+
+let open: Listener | undefined;
+
+async function start(doubles: Doubles, ...args: Parameters<Doubles['listen']>): Promise<Listener> {
+  open = await doubles.listen(...args);
+  return open;
+}
+
+afterEach(async () => {
+  open?.destroy();
+  await open?.drain();
+  open = undefined;
+});
+
+const transaction = ['EHLO c.test', 'MAIL FROM:<a@sender.test>', 'RCPT TO:<bob@example.test>'];
+
+async function greeted(port: number, lines: readonly string[] = transaction): Promise<RawClient> {
+  const client = await RawClient.open(port);
+  await client.reply();
+  for (const line of lines) await client.command(line);
+  return client;
+}
+
+describe('client address', () => {
+  const trusted = { trustedProxies: ['127.0.0.0/8'] };
+
+  it('takes a PROXY header of a trusted peer, also split, and what follows it', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(trusted);
+    const { port } = await start(doubles, { proxyProtocol: true });
+    const client = await RawClient.open(port);
+    client.send('PROXY TCP4 192.0.2.9 198.51.10');
+    client.send('0.1 4711 25\r\n');
+    expect(await client.reply()).toMatch(/^220/);
+    for (const line of [...transaction, 'DATA']) await client.command(line);
+    client.send('x\r\n.\r\n');
+    await client.reply();
+    expect(doubles.stored[0]?.envelope.origin).toMatchObject({ clientAddress: '192.0.2.9', clientPort: 4711 });
+    client.destroy();
+  });
+
+  it('drops a peer that is not trusted, and one that sends no header, where it is required', async () => {
+    const doubles = new Doubles();
+    const { port } = await start(doubles, { proxyProtocol: true });
+    const stranger = await RawClient.open(port);
+    stranger.send('PROXY TCP4 192.0.2.9 198.51.100.1 4711 25\r\n');
+    await stranger.closed();
+    expect(stranger.rest).toBe('');
+    doubles.setSnapshot(trusted);
+    const direct = await RawClient.open(port);
+    direct.send('EHLO c.test\r\n');
+    await direct.closed();
+    expect(direct.rest).toBe('');
+  });
+
+  it('does not believe a header of a stranger', async () => {
+    const doubles = new Doubles();
+    const { port } = await start(doubles);
+    const client = await RawClient.open(port);
+    await client.reply();
+    expect(await client.command('PROXY TCP4 192.0.2.9 198.51.100.1 4711 25')).toMatch(/^500/);
+    client.destroy();
+  });
+
+  it('gives a trusted peer that sends none its banner all the same, where it is not required', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(trusted);
+    const { port } = await start(doubles);
+    const client = await RawClient.open(port);
+    expect(await client.reply()).toMatch(/^220/);
+    client.destroy();
+  });
+
+  it('reads the header before the TLS handshake of submissions', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(trusted);
+    const { port } = await start(doubles, { name: 'submissions', role: 'submissions', proxyProtocol: true });
+    const client = await RawClient.open(port);
+    client.send('PROXY TCP4 192.0.2.9 198.51.100.1 4711 465\r\n');
+    await client.startTls();
+    expect(await client.reply()).toMatch(/^220/);
+    expect(await client.command('EHLO c.test')).toContain('AUTH PLAIN LOGIN');
+    client.destroy();
+  });
+});
+
+describe('before the banner', () => {
+  it('refuses with a reason and the session id, and gives no lease', async () => {
+    const doubles = new Doubles();
+    doubles.opening = () => ({ kind: 'refused', reply: replies.tooManyConnections, reason: 'limit' });
+    const { port } = await start(doubles);
+    const client = await RawClient.open(port);
+    expect(await client.reply()).toMatch(/^421 4\.7\.0 too many connections, try again later \([0-9A-Z]{26}\)$/);
+    await client.closed();
+    expect(doubles.events.map(({ event }) => event)).toContain('edge.session.refused');
+    expect(doubles.released).toBe(0);
+  });
+
+  it('gives the lease back when the client leaves, however', async () => {
+    const doubles = new Doubles();
+    const { port } = await start(doubles);
+    const polite = await greeted(port);
+    await polite.command('QUIT');
+    await polite.closed();
+    const rude = await greeted(port);
+    rude.destroy();
+    await expect.poll(() => doubles.released).toBe(2);
+  });
+
+  it('cuts off who speaks first', async () => {
+    const doubles = new Doubles();
+    const { promise, resolve } = Promise.withResolvers<Opening>();
+    doubles.opening = () => promise;
+    const { port } = await start(doubles);
+    const client = await RawClient.open(port);
+    client.send('EHLO c.test\r\nMAIL FROM:<a@sender.test>\r\n');
+    expect(await client.reply()).toMatch(/^421 4\.7\.0 client spoke before its turn/);
+    await client.closed();
+    resolve({ kind: 'admitted', release: () => doubles.released++ });
+    await expect.poll(() => doubles.released).toBe(1);
+    expect(client.rest).toBe('');
+  });
+
+  it('cuts off who speaks TLS on a plain port', async () => {
+    const { port } = await start(new Doubles());
+    const client = await RawClient.open(port);
+    await client.reply();
+    client.send(Buffer.from('160301020001', 'hex'));
+    expect(await client.reply()).toMatch(/^421 4\.7\.0/);
+    await client.closed();
+  });
+});
+
+describe('drain', () => {
+  it('sends idle clients away, lets a transaction finish, then resolves', async () => {
+    const doubles = new Doubles();
+    const listener = await start(doubles);
+    const idle = await greeted(listener.port, ['EHLO c.test']);
+    const busy = await greeted(listener.port);
+    doubles.draining = true;
+    const drained = listener.drain();
+    expect(await idle.reply()).toMatch(/^421 4\.3\.2/);
+    expect(await busy.command('DATA')).toMatch(/^354/);
+    busy.send('x\r\n.\r\n');
+    expect(await busy.reply()).toMatch(/^250/);
+    expect(await busy.command('NOOP')).toMatch(/^421 4\.3\.2/);
+    await drained;
+    expect(doubles.stored).toHaveLength(1);
+  });
+});
+
+describe('policy', () => {
+  it('is asked once for a pipelined group, with every stage and all facts', async () => {
+    const doubles = new Doubles();
+    const { port } = await start(doubles);
+    const client = await greeted(port, ['EHLO c.test']);
+    client.send('MAIL FROM:<a@sender.test>\r\nRCPT TO:<a@example.test>\r\nRCPT TO:<b@example.test>\r\n');
+    for (let index = 0; index < 3; index++) expect(await client.reply()).toMatch(/^250/);
+    expect(doubles.asked).toHaveLength(1);
+    expect(doubles.asked[0]).toMatchObject({ stages: [1, 2, 4, 5], sequence: 1 });
+    expect(doubles.asked[0]?.facts?.recipients.map(({ address }) => address)).toEqual([
+      'a@example.test',
+      'b@example.test',
+    ]);
+    await client.command('RSET');
+    await client.command('MAIL FROM:<a@sender.test>');
+    await client.command('RCPT TO:<c@example.test>');
+    expect(doubles.asked[1]).toMatchObject({ stages: [4, 5], sequence: 2 });
+    client.destroy();
+    await expect.poll(() => doubles.ended.length).toBe(1);
+  });
+});
+
+describe('segmentation', () => {
+  const terminators = [
+    '\n.\n',
+    '\n.\r\n',
+    '\r\n.\n',
+    '\r.\r',
+    '\r.\r\n',
+    '\r\n.\r',
+    '\n.\r',
+    '\r.\n',
+    '\r\n\0.\r\n',
+    '\r\n.\0\r\n',
+    '\r\n.\r\r\n',
+  ];
+
+  it('never reads a smuggled message, however the bytes are cut', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot({ limits: { errorsPerSession: 1_000 } });
+    const { port } = await start(doubles);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...terminators),
+        fc.array(fc.nat(120), { maxLength: 8 }),
+        async (terminator, cuts) => {
+          doubles.stored.length = 0;
+          const client = await greeted(port);
+          await client.command('DATA');
+          const wire = Buffer.from(
+            `a${terminator}MAIL FROM:<evil@sender.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nevil\r\n.\r\nQUIT\r\n`,
+            'latin1',
+          );
+          let at = 0;
+          for (const cut of [...cuts.sort((a, b) => a - b), wire.length]) {
+            if (cut <= at) continue;
+            client.send(wire.subarray(at, cut));
+            at = cut;
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          expect(await client.reply()).toMatch(/^550 5\.6\./);
+          expect(await client.reply()).toMatch(/^221/);
+          await client.closed();
+          expect(doubles.stored).toHaveLength(0);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it('gives the same replies for the same bytes, however they are cut', async () => {
+    const doubles = new Doubles();
+    const { port } = await start(doubles);
+    const wire = Buffer.from(
+      'EHLO c.test\r\nMAIL FROM:<a@sender.test>\r\nRCPT TO:<bob@example.test>\r\nNOOP\r\nDATA\r\n..x\r\nhello\r\n.\r\nRSET\r\nBOGUS\r\nQUIT\r\n',
+    );
+    const run = async (cuts: readonly number[]): Promise<string> => {
+      const client = await RawClient.open(port);
+      await client.reply();
+      let at = 0;
+      for (const cut of [...[...cuts].sort((a, b) => a - b), wire.length]) {
+        if (cut <= at) continue;
+        client.send(wire.subarray(at, cut));
+        at = cut;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await client.closed();
+      return client.rest.replace(/[0-9A-Z]{26}/g, 'ID');
+    };
+    const whole = await run([]);
+    expect(whole).toContain('250 2.6.0 queued as ID');
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(wire.length), { maxLength: 12 }), async (cuts) => {
+        expect(await run(cuts)).toBe(whole);
+        expect(doubles.stored.at(-1)?.body.toString()).toBe('.x\r\nhello\r\n');
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('size', () => {
+  it('refuses a message that grows beyond the limit, and keeps the session', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot({ limits: { messageSize: 10_000 } });
+    const { port } = await start(doubles);
+    const client = await greeted(port);
+    await client.command('DATA');
+    client.send(`${'x'.repeat(78)}\r\n`.repeat(1_000));
+    client.send('.\r\n');
+    expect(await client.reply()).toMatch(/^552 5\.3\.4/);
+    expect(await client.command('NOOP')).toMatch(/^250/);
+    expect(doubles.stored).toHaveLength(0);
+    expect(doubles.aborted).toBe(1);
+    client.destroy();
+  });
+
+  it('closes on a client that does not stop', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot({ limits: { messageSize: 10_000 } });
+    const { port } = await start(doubles);
+    const client = await greeted(port);
+    await client.command('DATA');
+    const megabyte = `${'x'.repeat(1_022)}\r\n`.repeat(1_024);
+    for (let sent = 0; sent < 20; sent++) client.send(megabyte);
+    expect(await client.reply()).toMatch(/^552 5\.3\.4/);
+    await client.closed();
+  });
+});
