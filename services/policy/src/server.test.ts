@@ -37,6 +37,7 @@ async function serve(options: GroundOptions & { credit?: number } = {}) {
     PolicyServiceService,
     policyHandlers({
       judge: here.judge,
+      snapshot: () => here.snapshot,
       clock,
       pod: 'policy-1',
       credit: options.credit ?? 256,
@@ -221,6 +222,35 @@ test('who may call what', async () => {
   await expect(queue.call(queue.rpc.evaluate, ask, { scope: 'forged.token' })).rejects.toMatchObject({
     id: 'unauthenticated',
   });
+});
+
+test.each([
+  [
+    'a recipient of another tenant',
+    { tenant: 't1', facts: factsOf({ to: [{ address: 'x@two.test', tenant: 't2' }] }) },
+  ],
+  ['a domain of another tenant', { tenant: 't1', facts: factsOf({ to: [{ address: 'x@two.test', tenant: 't1' }] }) }],
+  ['the login of another tenant', { tenant: 't1', facts: factsOf({ tenant: 't2' }) }],
+])('a tenant does not simulate %s', async (_what, described) => {
+  const domains = [
+    { name: 'here.test', tenant: 't1', validateRecipients: true },
+    { name: 'two.test', tenant: 't2', validateRecipients: true },
+  ];
+  const { client } = await serve({ snapshot: { domains } });
+  const one = client('provisioning', 't1');
+  const asked = one.call(one.rpc.simulate, SimulateRequest.fromPartial(described));
+  await expect(asked).rejects.toMatchObject({ id: 'permission-denied' });
+});
+
+test('a client that ends its side still gets every answer', async () => {
+  const { client } = await serve();
+  const edge = client('edge');
+  const stream = edge.duplex(edge.rpc.session);
+  const { next, ended } = listen(stream);
+  for (let id = 1; id <= 5; id += 1) stream.write(request(id));
+  stream.end();
+  expect(await next(6)).toHaveLength(6);
+  expect(await ended).toBe(0);
 });
 
 test('content of 30 MB in chunks, judged at its end', async () => {

@@ -5,7 +5,15 @@
 
 import type { Clock } from '@postern/clock';
 import { PosternError, toPosternError } from '@postern/errors';
-import { bidirectional, type CallContext, clientStreaming, coversTenant, type Handlers, unary } from '@postern/grpc';
+import {
+  bidirectional,
+  type CallContext,
+  clientStreaming,
+  coversTenant,
+  everyTenant,
+  type Handlers,
+  unary,
+} from '@postern/grpc';
 import type {
   ContentRequest,
   ContentResponse,
@@ -17,9 +25,11 @@ import type {
 import type { Judge } from './judge.js';
 import { serveSessionStream } from './session-stream.js';
 import { simulate } from './simulate.js';
+import type { CompiledSnapshot } from './snapshot/compile.js';
 
 export interface PolicyServerOptions {
   readonly judge: Judge;
+  snapshot(): CompiledSnapshot | undefined;
   readonly clock: Clock;
   readonly pod: string;
   readonly credit: number;
@@ -78,7 +88,8 @@ async function readContent(judge: Judge, requests: AsyncIterable<ContentRequest>
 export function policyHandlers(options: PolicyServerOptions): Handlers<typeof PolicyServiceService> {
   const { clock, pod, credit, draining, observer } = options;
   const judge = observed(options.judge, clock, observer);
-  const remaining = (context: CallContext): number => context.deadline - clock.now();
+  /** A deadline that has passed is not the same as none. */
+  const remaining = (context: CallContext): number => Math.max(1, context.deadline - clock.now());
   const failing = async <R>(request: EvaluateRequest | undefined, work: () => Promise<R>): Promise<R> => {
     try {
       return await work();
@@ -106,12 +117,11 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
     }),
     simulate: unary((request: SimulateRequest, context) => {
       admit(context, ['provisioning']);
-      if (!coversTenant(context.scope, request.tenant === '' ? '*' : request.tenant))
-        throw new PosternError(
-          'permission-denied',
-          `the scope does not cover ${request.tenant || 'the operator view'}`,
-        );
-      return failing(undefined, () => simulate(judge, request));
+      if (!coversTenant(context.scope, request.tenant === '' ? everyTenant : request.tenant)) {
+        const view = request.tenant === '' ? 'the operator view' : request.tenant;
+        throw new PosternError('permission-denied', `the scope does not cover ${view}`);
+      }
+      return failing(undefined, () => simulate(judge, request, options.snapshot()));
     }),
   };
 }

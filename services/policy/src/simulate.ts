@@ -4,15 +4,19 @@
  */
 import { PosternError } from '@postern/errors';
 import { findBodyOffset } from '@postern/mail-message';
+import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import {
   type EvaluateResponse,
   type Finding,
+  type RecipientFacts,
   type SessionFacts,
   type SimulateRequest,
   type SimulateResponse,
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
 import type { Judge } from './judge.js';
+import type { CompiledSnapshot } from './snapshot/compile.js';
+import { domainOf } from './subject.js';
 import { isRefusal } from './verdict/decision.js';
 
 const deadlineMs = 10_000;
@@ -43,14 +47,51 @@ function after(facts: SessionFacts, verdict: EvaluateResponse): SessionFacts {
   return { ...facts, findings, recipients: recipients.map((recipient) => ({ ...recipient, asked: false })) };
 }
 
-export async function simulate(judge: Judge, request: SimulateRequest): Promise<SimulateResponse> {
+/** Recipients as the edge would class them, where the caller did not say. */
+function classed(recipient: RecipientFacts, submittingTenant: string, snapshot: CompiledSnapshot): RecipientFacts {
+  const domain = snapshot.domain(domainOf(recipient.address));
+  const recipientClass =
+    recipient.recipientClass === RecipientClass.UNSPECIFIED
+      ? domain === undefined
+        ? RecipientClass.RELAY
+        : RecipientClass.LOCAL
+      : recipient.recipientClass;
+  return {
+    ...recipient,
+    recipientClass,
+    tenant: recipient.tenant || (domain?.tenant ?? submittingTenant),
+    asked: true,
+  };
+}
+
+/** A tenant sees how its own mail is judged, and learns nothing about the recipients and rules of others. */
+function refuseForeign(tenant: string, facts: SessionFacts, snapshot: CompiledSnapshot): void {
+  if (tenant === '') return;
+  const denied = (what: string): never => {
+    throw new PosternError('permission-denied', `${what} is not of tenant ${tenant}`);
+  };
+  if (facts.submittingTenant !== '' && facts.submittingTenant !== tenant) denied('the submitting tenant');
+  for (const { address, tenant: owner } of facts.recipients) {
+    const domain = snapshot.domain(domainOf(address));
+    if (owner !== tenant || (domain !== undefined && domain.tenant !== tenant)) denied(address);
+  }
+}
+
+export async function simulate(
+  judge: Judge,
+  request: SimulateRequest,
+  snapshot: CompiledSnapshot | undefined,
+): Promise<SimulateResponse> {
+  if (snapshot === undefined) throw new PosternError('policy-unavailable', 'no snapshot yet');
   if (request.facts === undefined) throw new PosternError('invalid-argument', 'facts are missing');
+  const { submittingTenant } = request.facts;
   const stages: EvaluateResponse[] = [];
   let facts: SessionFacts = {
     ...request.facts,
     findings: [],
-    recipients: request.facts.recipients.map((recipient) => ({ ...recipient, asked: true })),
+    recipients: request.facts.recipients.map((recipient) => classed(recipient, submittingTenant, snapshot)),
   };
+  refuseForeign(request.tenant, facts, snapshot);
   for (const [index, step] of stepsOf(request).entries()) {
     if (step.includes(Stage.HEADERS) && facts.recipients.length === 0) break;
     const verdict = await judge.evaluate(

@@ -118,7 +118,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       const observer = observeServer(log, metrics);
       server.add(
         PolicyServiceService,
-        policyHandlers({ judge, clock, pod, credit, draining: draining.signal, observer }),
+        policyHandlers({ judge, snapshot: () => snapshot, clock, pod, credit, draining: draining.signal, observer }),
       );
       await server.listen(config.policy.listen);
     },

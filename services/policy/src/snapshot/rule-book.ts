@@ -80,7 +80,8 @@ function compileTenant(tenant: string, rules: readonly Rule[], onRefused: OnRefu
   return { scope: options.scope, size: 0, events: new Map() };
 }
 
-const isOperators = ({ scope, tenant }: Rule): boolean => scope === 'server' || tenant === '';
+const isOperators = ({ scope }: Rule): boolean => scope === 'server';
+const isTenants = ({ scope, tenant }: Rule): boolean => scope === 'tenant' && tenant !== '';
 const sourceOf = (rules: readonly Rule[]): string => JSON.stringify(rules);
 
 export function createRuleCompiler(onRefused: OnRefusedRule): RuleCompiler {
@@ -97,10 +98,9 @@ export function createRuleCompiler(onRefused: OnRefusedRule): RuleCompiler {
       };
       const operators = rules.filter(isOperators);
       const operator = setOf('', operators, () => compileOperator(operators));
-      const byTenant = Map.groupBy(
-        rules.filter((rule) => !isOperators(rule)),
-        ({ tenant }) => tenant,
-      );
+      const byTenant = Map.groupBy(rules.filter(isTenants), ({ tenant }) => tenant);
+      for (const { tenant, id, version, scope } of rules.filter((rule) => !isOperators(rule) && !isTenants(rule)))
+        onRefused(tenant, `${id}@${version}`, `scope ${scope} is not known to this release`);
       const choices = new Map<string, RuleChoice>();
       for (const [tenant, own] of byTenant)
         choices.set(tenant, choiceOf([operator, setOf(tenant, own, () => compileTenant(tenant, own, onRefused))]));
