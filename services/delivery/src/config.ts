@@ -53,7 +53,7 @@ export const deliveryConfig = defineConfig('delivery', {
       sealKeyFile: s.file().optional().doc('Key of 32 bytes that opens sealed passwords and DKIM keys.'),
       outcomeLinger: s
         .duration({ min: 0, max: 1_000 })
-        .default('5ms')
+        .default('20ms')
         .doc('How long outcomes are gathered into one message.'),
     })
     .default({})

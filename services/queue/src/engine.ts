@@ -49,6 +49,9 @@ import { historyRound } from './trace/partitions.js';
 import { foldOutcomes } from './unit-change.js';
 import type { WorkScanner } from './work-scan.js';
 
+/** Outcomes of intake are gathered this long before they become one message on OUTCOMES. */
+const outcomePublishLingerMs = 20;
+
 export interface EngineParts {
   readonly clock: Clock;
   readonly random: Random;
@@ -79,7 +82,12 @@ export function createEngine(parts: EngineParts): Engine {
   const { log } = parts.telemetry;
   const metrics = queueMetrics(parts.telemetry.metrics);
   const publisher = createPublisher(connection, clock);
-  const outcomePublisher = createOutcomePublisher(publisher, createUlidSource(clock, random));
+  const outcomePublisher = createOutcomePublisher({
+    publisher,
+    newId: createUlidSource(clock, random),
+    clock,
+    lingerMs: outcomePublishLingerMs,
+  });
   const placer = createPlacer(publisher, bodies);
   const windows = createLaneWindows({ size: settings.window, busyAt: settings.windowFrom });
   const renewal = createRenewal(clock);

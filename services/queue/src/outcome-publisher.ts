@@ -2,6 +2,7 @@
  * Outcomes of this service into OUTCOMES, in messages well below the payload limit of the stream. Outcomes of one queue id that begin it stay in one
  * message, so that one transaction sees all its units (bodies are removed when all known units are closed).
  */
+import type { Clock } from '@postern/clock';
 import { type Outcome, OutcomeBatch } from '@postern/proto/mail/v1/outcome';
 import { outcomesSubject, type Publisher } from '@postern/stream';
 
@@ -40,20 +41,52 @@ export function batchesOf(outcomes: readonly Outcome[]): Outcome[][] {
   return batches;
 }
 
-export function createOutcomePublisher(publisher: Publisher, newId: () => string): OutcomePublisher {
+export interface OutcomePublisherOptions {
+  readonly publisher: Publisher;
+  readonly newId: () => string;
+  readonly clock: Clock;
+  /** How long outcomes are gathered: every message on OUTCOMES is one synced write, and nobody waits for it on the way to a first attempt. */
+  readonly lingerMs: number;
+}
+
+interface Waiting {
+  readonly outcomes: readonly Outcome[];
+  readonly settle: (result: OutcomesStored) => void;
+}
+
+export function createOutcomePublisher({
+  publisher,
+  newId,
+  clock,
+  lingerMs,
+}: OutcomePublisherOptions): OutcomePublisher {
+  let waiting: Waiting[] = [];
+
+  const send = async (outcomes: readonly Outcome[]): Promise<OutcomesStored> => {
+    const results = await Promise.all(
+      batchesOf(outcomes).map((batch) =>
+        publisher.publish(outcomesSubject('queue'), OutcomeBatch.encode({ outcomes: batch }).finish(), {
+          msgId: `q:${newId()}`,
+        }),
+      ),
+    );
+    for (const result of results) {
+      if (result.kind !== 'stored') return { done: false, step: 'outcomes', reason: result.reason };
+    }
+    return { done: true };
+  };
+  const flush = async (): Promise<void> => {
+    const taken = waiting;
+    waiting = [];
+    const result = await send(taken.flatMap(({ outcomes }) => outcomes));
+    for (const { settle } of taken) settle(result);
+  };
   return {
-    async publish(outcomes) {
-      const results = await Promise.all(
-        batchesOf(outcomes).map((batch) =>
-          publisher.publish(outcomesSubject('queue'), OutcomeBatch.encode({ outcomes: batch }).finish(), {
-            msgId: `q:${newId()}`,
-          }),
-        ),
-      );
-      for (const result of results) {
-        if (result.kind !== 'stored') return { done: false, step: 'outcomes', reason: result.reason };
-      }
-      return { done: true };
+    publish(outcomes) {
+      return new Promise((settle) => {
+        waiting.push({ outcomes, settle });
+        if (waiting.length === 1) clock.setTimer(lingerMs, () => void flush());
+      });
     },
   };
 }
