@@ -13,35 +13,6 @@ test('a plain message: accepted, headers wanted, nothing found without checks', 
   ]);
 });
 
-test.each([
-  ['pass', 'v=spf1 ip4:192.0.2.0/24 -all', 'reject', Action.ACCEPT, undefined, true],
-  ['fail', 'v=spf1 -all', 'reject', Action.REJECT, '5.7.23', false],
-  ['fail', 'v=spf1 -all', 'mark', Action.ACCEPT, undefined, false],
-  ['softfail', 'v=spf1 ~all', 'reject', Action.ACCEPT, undefined, false],
-  ['none', 'other text', 'reject', Action.ACCEPT, undefined, false],
-  ['permerror', 'v=spf1 foo:bar -all', 'reject', Action.ACCEPT, undefined, false],
-] as const)('SPF %s of %s with %s', async (outcome, record, onFail, action, enhanced, authenticated) => {
-  const here = ground({
-    zone: { 'sender.test': { TXT: [record] } },
-    snapshot: { checks: { spf: { enabled: true, onFail, timeoutMs: 0 } } },
-  });
-  const verdict = await askEnvelope(here);
-  expect(verdict.findings.find(({ check }) => check === 'spf')?.outcome).toBe(outcome);
-  expect(verdict.decision?.action).toBe(action);
-  if (enhanced !== undefined)
-    expect(verdict.decision).toMatchObject({ replyCode: 550, enhancedCode: enhanced, decidedBy: 'spf' });
-  expect(verdict.senderAuthenticated).toBe(authenticated);
-});
-
-test('SPF that cannot be asked with reject is temporary', async () => {
-  const here = ground({
-    zone: { 'sender.test': 'timeout' },
-    snapshot: { checks: { spf: { enabled: true, onFail: 'reject', timeoutMs: 0 } } },
-  });
-  const verdict = await askEnvelope(here);
-  expect(verdict.decision).toMatchObject({ action: Action.TEMPFAIL, replyCode: 451, enhancedCode: '4.7.24' });
-});
-
 test('an SPF finding of RCPT is written at the end of data', async () => {
   const here = ground({
     zone: { 'sender.test': { TXT: ['v=spf1 ip4:192.0.2.0/24 -all'] } },

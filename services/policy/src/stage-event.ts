@@ -15,7 +15,5 @@ const pairs: readonly (readonly [Stage, RuleEvent])[] = [
 const events = new Map(pairs);
 const stages = new Map(pairs.map(([stage, event]) => [event, stage]));
 
-export type SessionEvent = 'connect' | 'ehlo' | 'auth' | 'mail' | 'rcpt' | 'headers' | 'body';
-
 export const eventOf = (stage: Stage): RuleEvent | undefined => events.get(stage);
 export const stageOf = (event: RuleEvent): Stage => stages.get(event) ?? Stage.UNSPECIFIED;

@@ -1,0 +1,42 @@
+import { Action } from '@postern/proto/policy/v1/policy_service';
+import { expect, test } from 'vitest';
+import { askEnvelope, ground } from '../testing/ground.js';
+
+test.each([
+  ['pass', 'v=spf1 ip4:192.0.2.0/24 -all', 'reject', Action.ACCEPT, undefined, true],
+  ['fail', 'v=spf1 -all', 'reject', Action.REJECT, '5.7.23', false],
+  ['fail', 'v=spf1 -all', 'mark', Action.ACCEPT, undefined, false],
+  ['softfail', 'v=spf1 ~all', 'reject', Action.ACCEPT, undefined, false],
+  ['none', 'other text', 'reject', Action.ACCEPT, undefined, false],
+  ['permerror', 'v=spf1 foo:bar -all', 'reject', Action.ACCEPT, undefined, false],
+] as const)('SPF %s of %s with %s', async (outcome, record, onFail, action, enhanced, authenticated) => {
+  const here = ground({
+    zone: { 'sender.test': { TXT: [record] } },
+    snapshot: { checks: { spf: { enabled: true, onFail, timeoutMs: 0 } } },
+  });
+  const verdict = await askEnvelope(here);
+  expect(verdict.findings.find(({ check }) => check === 'spf')?.outcome).toBe(outcome);
+  expect(verdict.decision?.action).toBe(action);
+  if (enhanced !== undefined)
+    expect(verdict.decision).toMatchObject({ replyCode: 550, enhancedCode: enhanced, decidedBy: 'spf' });
+  expect(verdict.senderAuthenticated).toBe(authenticated);
+});
+
+test('SPF that cannot be asked with reject is temporary', async () => {
+  const here = ground({
+    zone: { 'sender.test': 'timeout' },
+    snapshot: { checks: { spf: { enabled: true, onFail: 'reject', timeoutMs: 0 } } },
+  });
+  const verdict = await askEnvelope(here);
+  expect(verdict.decision).toMatchObject({ action: Action.TEMPFAIL, replyCode: 451, enhancedCode: '4.7.24' });
+});
+
+test('a null reverse-path is judged by its greeting and proves no sender', async () => {
+  const here = ground({
+    zone: { 'client.test': { TXT: ['v=spf1 ip4:192.0.2.10 -all'] } },
+    snapshot: { checks: { spf: { enabled: true, onFail: 'reject' } } },
+  });
+  const verdict = await askEnvelope(here, { from: '' });
+  expect(verdict.findings[0]).toMatchObject({ outcome: 'pass', evidence: { identity: 'helo', domain: 'client.test' } });
+  expect(verdict.senderAuthenticated).toBe(false);
+});
