@@ -4,7 +4,7 @@
  * users and paths.
  */
 import { chmod, cp, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { findMirror, sharedCache } from '@postern/local';
 import type { Run } from './command.js';
 
@@ -68,14 +68,15 @@ async function nodeImage(run: Run, folder: string, nodeBinary: string, say: (lin
   const tar = await systemTar(run, nodeTree, folder, say);
   await buildImage(run, folder, 'substitute/base-node', tar, ['CMD ["bash"]']);
   const context = join(folder, 'node');
-  const npm = (await run('npm', ['root', '--global'])).trim();
+  // Beside its own program, wherever the machine keeps it: the pinned Node brings no npm.
+  const npm = dirname(dirname((await run('sh', ['-c', 'realpath "$(command -v npm)"'])).trim()));
   const registry = (await run('npm', ['config', 'get', 'registry'])).trim();
   await mkdir(join(context, 'bin'), { recursive: true });
   await mkdir(join(context, 'lib', 'node_modules'), { recursive: true });
   await mkdir(join(context, 'etc'), { recursive: true });
   await cp(nodeBinary, join(context, 'bin', 'node'), { dereference: true });
   await chmod(join(context, 'bin', 'node'), 0o755);
-  await cp(join(npm, 'npm'), join(context, 'lib', 'node_modules', 'npm'), { recursive: true });
+  await cp(npm, join(context, 'lib', 'node_modules', 'npm'), { recursive: true });
   await symlink('../lib/node_modules/npm/bin/npm-cli.js', join(context, 'bin', 'npm'));
   await symlink('../lib/node_modules/npm/bin/npx-cli.js', join(context, 'bin', 'npx'));
   await writeFile(join(context, 'etc', 'npmrc'), `registry=${registry}\n`);

@@ -20,6 +20,8 @@ export interface ComposeCluster {
   down(...more: string[]): Promise<void>;
   /** Standard output of a command inside the container of a service. */
   inside(service: string, ...command: string[]): Promise<string>;
+  /** Standard output of posternctl in a container of its own. */
+  posternctl(...args: string[]): Promise<string>;
   logs(): Promise<string>;
 }
 
@@ -73,6 +75,7 @@ export function composeCluster(run: Run, projectRoot: string, ports: ComposePort
       await compose(['down', '--timeout', '40', ...more]);
     },
     inside: (service, ...command) => compose(['exec', '-T', service, ...command]),
+    posternctl: (...args) => compose(['run', '--rm', '-T', 'posternctl', ...args]),
     logs: () => compose(['logs', '--no-color', '--tail', '40']),
   };
 }

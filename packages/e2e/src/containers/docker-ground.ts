@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { cp, mkdir, readdir } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fetchDebian, SetupError, sharedCache } from '@postern/local';
@@ -60,6 +60,27 @@ async function ensureDaemon(run: Run, say: (line: string) => void): Promise<void
   await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env });
 }
 
+/** What dockerd changes in the network of the machine, remembered; the result puts it back. */
+async function rememberNetwork(run: Run): Promise<() => Promise<void>> {
+  const forwarding = '/proc/sys/net/ipv4/ip_forward';
+  const forward = await readFile(forwarding, 'utf8');
+  const bridged = await works(run('ip', ['link', 'show', 'docker0']));
+  const tables = ['filter', 'nat'];
+  const rules = await Promise.all(tables.map((table) => run('iptables-save', ['--table', table])));
+  return async () => {
+    for (const [index, table] of tables.entries()) {
+      // A table nobody has used is saved as nothing.
+      const chains =
+        table === 'nat' ? ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'] : ['INPUT', 'FORWARD', 'OUTPUT'];
+      const empty = [`*${table}`, ...chains.map((chain) => `:${chain} ACCEPT [0:0]`), 'COMMIT', ''].join('\n');
+      const saved = rules[index] ?? '';
+      await run('iptables-restore', [], { input: saved.includes(`*${table}`) ? saved : empty });
+    }
+    if (!bridged) await run('ip', ['link', 'delete', 'docker0']);
+    await writeFile(forwarding, forward);
+  };
+}
+
 async function stopDaemon(daemon: ChildProcess): Promise<void> {
   if (daemon.exitCode !== null || daemon.signalCode !== null) return;
   const ended = new Promise((resolve) => daemon.once('exit', resolve));
@@ -76,6 +97,7 @@ async function ownDaemon(folder: string, logFile: string, say: (line: string) =>
   await mkdir(join(configFolder, 'cli-plugins'), { recursive: true });
   await cp(await plugins(say), join(configFolder, 'cli-plugins'), { recursive: true });
   const socket = `unix://${join(folder, 'docker.sock')}`;
+  const restoreNetwork = await rememberNetwork(prepare);
   say('starting dockerd');
   const args = ['--host', socket, '--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')];
   const daemon = spawn('dockerd', [...args, '--pidfile', join(folder, 'docker.pid')], {
@@ -85,7 +107,10 @@ async function ownDaemon(folder: string, logFile: string, say: (line: string) =>
   daemon.stdout.pipe(log, { end: false });
   daemon.stderr.pipe(log, { end: false });
   const run = createRun(logFile, { DOCKER_HOST: socket, DOCKER_CONFIG: configFolder });
-  const stop = () => stopDaemon(daemon);
+  const stop = async () => {
+    await stopDaemon(daemon);
+    await restoreNetwork();
+  };
   for (let tries = 0; !(await works(run('docker', ['version']))); tries += 1) {
     if (tries < 60 && daemon.exitCode === null) await sleep(500);
     else {

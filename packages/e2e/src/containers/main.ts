@@ -27,6 +27,10 @@ async function check(cluster: ComposeCluster): Promise<void> {
   say('docker compose up');
   await cluster.up();
   await mailArrives(cluster, 'first', say);
+  const status = await cluster.posternctl('status');
+  if (!status.includes('SPOOL')) throw new Error(`posternctl status does not know the streams:\n${status}`);
+  const mailbox = await cluster.posternctl('mailbox');
+  if (!mailbox.includes('alice@demo.test')) throw new Error(`posternctl mailbox does not list the mail:\n${mailbox}`);
   say('docker compose up --scale policy=2');
   await cluster.up('--scale', 'policy=2');
   await mailArrives(cluster, 'scaled', say);
