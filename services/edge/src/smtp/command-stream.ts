@@ -132,8 +132,7 @@ export class CommandStream extends SMTPStream {
     if (this.isClosed) {
       this.#input = nothing;
       this.#at = 0;
-      this.#needMore();
-      return false;
+      return this.#needMore();
     }
     if (this.#reading !== undefined) return this.#feed(this.#reading);
     if (this.#busy && this.#lineWaiter === undefined) return false;
@@ -146,10 +145,7 @@ export class CommandStream extends SMTPStream {
       this.#handlers.onNoise('endlessLine');
       return false;
     }
-    if (end === -1) {
-      this.#needMore();
-      return false;
-    }
+    if (end === -1) return this.#needMore();
     return this.#dispatch(end);
   }
 
@@ -182,10 +178,7 @@ export class CommandStream extends SMTPStream {
   }
 
   #feed(reading: Reading): boolean {
-    if (!this.hasPipelined) {
-      this.#needMore();
-      return false;
-    }
+    if (!this.hasPipelined) return this.#needMore();
     const chunk = this.#at === 0 ? this.#input : this.#input.subarray(this.#at);
     const end = reading.reader.feed(chunk);
     this.#at = end === -1 ? this.#input.length : this.#at + end;
@@ -218,9 +211,11 @@ export class CommandStream extends SMTPStream {
     return undefined;
   }
 
-  #needMore(): void {
+  /** True: more has come at once. A chunk that waited in the base is written from inside its callback. */
+  #needMore(): boolean {
     const done = this.#done;
     this.#done = undefined;
     done?.();
+    return this.#done !== undefined;
   }
 }
