@@ -15,8 +15,6 @@ export interface Subject {
   readonly content: MessageContent | undefined;
   /** A stranger on a public port: no login, no relay right. Checks of the sender are for these only. */
   readonly isOutsider: boolean;
-  /** Not logged in on a public port: may have written Authentication-Results in our name. */
-  readonly mayForge: boolean;
   /** Recipients this request asks about. */
   readonly asked: readonly RecipientFacts[];
   /** Of earlier stages and of this evaluation, in order. */
@@ -35,14 +33,12 @@ export function subjectOf(
   if (facts?.origin === undefined) throw new PosternError('invalid-argument', 'facts.origin is missing');
   if (facts.recipients.length > maxRecipients) throw new PosternError('invalid-argument', 'facts.recipients: too many');
   if (facts.findings.length > maxFindings) throw new PosternError('invalid-argument', 'facts.findings: too many');
-  const mayForge = facts.listenerRole === 'mx' && facts.origin.authenticatedUser === '';
   return {
     facts,
     origin: facts.origin,
     snapshot,
     content,
-    mayForge,
-    isOutsider: mayForge && !facts.relayRight,
+    isOutsider: facts.listenerRole === 'mx' && facts.origin.authenticatedUser === '' && !facts.relayRight,
     asked: facts.recipients.filter(({ asked }) => asked),
     findings: [...facts.findings],
   };

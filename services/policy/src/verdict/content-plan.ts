@@ -1,21 +1,16 @@
-/** What the edge must send at the end of data: nothing, the header section, or the whole message (design.md, step 4). */
+/**
+ * What the edge must send at the end of data: the header section, or the whole message (design.md, step 4). The header section always: an
+ * Authentication-Results field in our name is removed whoever sends it, a logged-in client included (invariant 8).
+ */
 import { ContentPlan } from '@postern/proto/policy/v1/policy_service';
-import { carriedAction } from '../rules/rule-finding.js';
 import type { Subject } from '../subject.js';
 
 export function contentPlan(subject: Subject, skips: ReadonlySet<string>): ContentPlan {
-  const { facts, snapshot, findings, mayForge } = subject;
-  const { rules } = snapshot;
-  const choices = new Set(facts.recipients.map(({ tenant }) => rules.of(tenant)));
+  const { facts, snapshot } = subject;
   if (verifiesSignatures(subject, skips)) return ContentPlan.BODY;
+  const choices = new Set(facts.recipients.map(({ tenant }) => snapshot.rules.of(tenant)));
   for (const choice of choices) if (choice.has('body')) return ContentPlan.BODY;
-  if (mayForge) return ContentPlan.HEADERS;
-  for (const choice of choices) if (choice.has('headers')) return ContentPlan.HEADERS;
-  const carried = findings.some((finding) => {
-    const action = carriedAction(finding);
-    return action !== undefined && action.kind !== 'skip' && action.kind !== 'dropRecipient';
-  });
-  return carried ? ContentPlan.HEADERS : ContentPlan.NONE;
+  return ContentPlan.HEADERS;
 }
 
 export function verifiesSignatures(

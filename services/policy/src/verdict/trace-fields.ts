@@ -16,8 +16,8 @@ import type { Subject } from '../subject.js';
 
 const prepend = (name: string, value: string): HeaderEdit => ({ kind: HeaderEditKind.PREPEND, name, value, index: 0 });
 
-export function forgedFieldEdits({ content, snapshot, mayForge }: Subject): HeaderEdit[] {
-  if (!mayForge || content === undefined) return [];
+export function forgedFieldEdits({ content, snapshot }: Subject): HeaderEdit[] {
+  if (content === undefined) return [];
   return stripForgedAuthenticationResults(content.fields, snapshot.hostname).map((edit) => ({
     kind: HeaderEditKind.REMOVE,
     name: edit.name,
