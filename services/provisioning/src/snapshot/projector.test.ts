@@ -169,3 +169,34 @@ test('a domain that belongs to another tenant stops the first start with one lin
   cleanups.push(thief.stop);
   await expect(thief.settled).rejects.toThrow(/tenants\.thief\.domains: "acme\.test" belongs to tenant acme already/);
 });
+
+test('of two pods one publishes; the other takes over when it is gone', async () => {
+  const parts = await ground();
+  const first = await begin(parts, acme());
+  const second = await startProjector(parts.database, parts.connection, acme('limits: { connections: 5 }'));
+  cleanups.push(second.stop);
+  await parts.database.withTenant('acme', async (tx) => {
+    await tx.run("INSERT INTO users (address, domain, tenant) VALUES ('new@acme.test', 'acme.test', 'acme')");
+    await noteRecipients(tx, 'acme', ['new@acme.test']);
+  });
+  await eventually(2_000, async () => (await first.recipient('new@acme.test')) !== undefined);
+  expect(second.lines.map((line) => line.event)).not.toContain('provisioning.leadership.gained');
+  const { version } = await first.snapshot();
+  await first.stop();
+  await second.settled;
+  const after = await second.snapshot();
+  expect([after.version, after.limits?.connections]).toEqual([version + 1, 5]);
+});
+
+test('a directory that was lost is written again, a database that was replaced continues the versions', async () => {
+  const parts = await ground();
+  const first = await begin(parts, acme());
+  const { version } = await first.snapshot();
+  await first.stop();
+  await first.directory.delete('d.epoch');
+  await parts.database.admin.query('UPDATE config.snapshot_version SET version = 0');
+  const second = await begin(parts, acme('limits: { connections: 9 }'));
+  expect((await second.snapshot()).version).toBe(version + 1);
+  expect((await second.directory.get('d.epoch'))?.value).toBeDefined();
+  expect(second.lines.map((line) => line.event)).toContain('provisioning.directory.rebuilt');
+});

@@ -222,6 +222,7 @@ export class Projector {
       await this.#forget(rows);
       if (rows.length < batchRows) break;
     }
+    failpoint('provisioning.before-snapshot');
     if (always || head.rows.length > 0) await this.#publishSnapshot();
     failpoint('provisioning.after-snapshot');
     await this.#forget(head.rows);
@@ -281,7 +282,6 @@ export class Projector {
       );
       const version = Number(rows[0]?.version);
       const bytes = Snapshot.encode({ ...content, version, publishedAtMs: clock.now() }).finish();
-      failpoint('provisioning.before-snapshot');
       if ((await config.putOver(snapshotKey, bytes, entry?.revision ?? 0)) === undefined) {
         log.warn('provisioning.snapshot.conflicted', { version });
         continue;

@@ -28,7 +28,20 @@ export interface TestService {
 
 const scopeKey = Buffer.alloc(32, 5);
 
-export async function startService(database: TestDatabase, nats: TestNats, operatorYaml: string): Promise<TestService> {
+export interface PreparedService {
+  readonly configFile: string;
+  readonly operatorFile: string;
+  readonly keyFile: string;
+  readonly apiPort: number;
+  readonly credentialsPort: number;
+}
+
+/** Writes the files of a service that is not started yet. */
+export async function prepareService(
+  database: TestDatabase,
+  nats: TestNats,
+  operatorYaml: string,
+): Promise<PreparedService> {
   const dir = await mkdtemp(join(tmpdir(), 'postern-provisioning-'));
   const at = (name: string): string => join(dir, name);
   const [apiPort, credentialsPort] = [await freePort(), await freePort()];
@@ -46,6 +59,7 @@ export async function startService(database: TestDatabase, nats: TestNats, opera
     },
     scopeKeyFile: at('scope.key'),
     lifecycle: { drainTimeout: '1s' },
+    telemetry: { metrics: '127.0.0.1:0' },
     provisioning: {
       listen: `127.0.0.1:${apiPort}`,
       credentialsListen: `127.0.0.1:${credentialsPort}`,
@@ -61,8 +75,23 @@ export async function startService(database: TestDatabase, nats: TestNats, opera
     },
   };
   await writeFile(at('provisioning.yaml'), JSON.stringify(settings));
+  return {
+    configFile: at('provisioning.yaml'),
+    operatorFile: at('operator.yaml'),
+    keyFile: at('keys/operator.key'),
+    apiPort,
+    credentialsPort,
+  };
+}
+
+export async function startService(database: TestDatabase, nats: TestNats, operatorYaml: string): Promise<TestService> {
+  return startPrepared(await prepareService(database, nats, operatorYaml));
+}
+
+export async function startPrepared(prepared: PreparedService): Promise<TestService> {
+  const { apiPort, credentialsPort } = prepared;
   const telemetry = captureTelemetry('provisioning');
-  const config = loadConfig(provisioningConfig, { file: at('provisioning.yaml'), env: {}, argv: [] });
+  const config = loadConfig(provisioningConfig, { file: prepared.configFile, env: {}, argv: [] });
   const service = wire(config, telemetry);
   const context = { signal: new AbortController().signal, telemetry, clock: systemClock };
   try {
@@ -71,7 +100,7 @@ export async function startService(database: TestDatabase, nats: TestNats, opera
     await service.stop(context);
     throw error;
   }
-  const operatorKey = (await readFile(at('keys/operator.key'), 'utf8')).trim();
+  const operatorKey = (await readFile(prepared.keyFile, 'utf8')).trim();
   const api = createClient(ProvisioningServiceClient, {
     address: `127.0.0.1:${apiPort}`,
     telemetry,
@@ -87,9 +116,9 @@ export async function startService(database: TestDatabase, nats: TestNats, opera
     api,
     credentials,
     as: (key = operatorKey) => ({ metadata: { authorization: `Bearer ${key}` } }),
-    operatorFile: at('operator.yaml'),
-    keyFile: at('keys/operator.key'),
-    configFile: at('provisioning.yaml'),
+    operatorFile: prepared.operatorFile,
+    keyFile: prepared.keyFile,
+    configFile: prepared.configFile,
     lines: telemetry.lines,
     stop: async () => {
       api.close();

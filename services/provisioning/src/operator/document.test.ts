@@ -1,0 +1,131 @@
+import { ConfigError } from '@postern/config';
+import { expect, test } from 'vitest';
+import { compileSnapshot } from '../snapshot/compile.js';
+import { parseOperatorDocument } from './document.js';
+
+const parse = (...texts: string[]) =>
+  parseOperatorDocument(texts.map((text, index) => ({ file: index === 0 ? 'base.yaml' : 'mine.yaml', text })));
+
+function problemOf(...texts: string[]): string {
+  try {
+    parse(...texts);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return 'accepted';
+}
+
+const hop = 'nextHops: { mailbox: { hosts: [{ host: 127.0.0.1 }] } }';
+
+test.each([
+  ['unknown key', 'dnss: {}', /^base\.yaml:1: dnss: unknown key; did you mean dns\?/],
+  [
+    'number as text',
+    'limits:\n  connections: many',
+    /^base\.yaml:2: limits\.connections: "many" is not allowed; expected a whole number from 0/,
+  ],
+  [
+    'range with bits behind it',
+    'trustedProxies: [10.0.0.1/8]',
+    /^base\.yaml:1: trustedProxies\[0\]: "10\.0\.0\.1\/8" is not allowed; expected a CIDR network, an address or a range/,
+  ],
+  [
+    'next hop that is not there',
+    `${hop}\ndefaultNextHop: mailbx`,
+    /^base\.yaml:2: defaultNextHop: "mailbx" is not allowed; expected one of mailbox/,
+  ],
+  [
+    'check action',
+    'checks:\n  spf: { onFail: drop }',
+    /^base\.yaml:2: checks\.spf\.onFail: "drop" is not allowed; expected one of reject, mark/,
+  ],
+  [
+    'user of a foreign domain',
+    'tenants:\n- name: a\n  domains: [{ name: a.test }]\n  users:\n  - address: x@b.test',
+    /^base\.yaml:5: tenants\[0\]\.users\[0\]\.address: "x@b\.test" is not allowed; expected an address in a domain of the tenant: a\.test/,
+  ],
+  [
+    'domain twice',
+    'tenants:\n- { name: a, domains: [{ name: x.test }] }\n- { name: b, domains: [{ name: X.test }] }',
+    /^base\.yaml:3: tenants\[1\]\.domains\[0\]\.name: "x\.test" belongs to a already/,
+  ],
+  ['reserved tenant', 'tenants: [{ name: system }]', /^base\.yaml:1: tenants\[0\]\.name: "system" is reserved/],
+  [
+    'listener without role',
+    'listeners: { extra: {} }',
+    /^base\.yaml:1: listeners\.extra\.role: missing; expected one of mx, submission, submissions/,
+  ],
+  [
+    'rule that does not compile',
+    'rules:\n- id: r\n  event: rcpt\n  when: sender.domian == "x"\n  then: [{ reject: {} }]',
+    /^base\.yaml:4: rules\[0\]\.when: /,
+  ],
+  [
+    'short password',
+    'tenants:\n- name: a\n  domains: [{ name: a.test }]\n  users: [{ address: x@a.test, password: hunter2 }]',
+    /expected a password of 8 to 1,024 characters/,
+  ],
+  ['no YAML', 'a: [', /^base\.yaml:\d: not valid YAML/],
+])('%s is refused with file, line, field, value and what is allowed', (_name, text, expected) => {
+  const problem = problemOf(text);
+  expect(problem).toMatch(expected);
+  expect(problem).not.toContain('hunter2');
+});
+
+test('nothing at all is every default', () => {
+  expect(parse()).toEqual(parse(''));
+  expect(parse().limits.interval).toBe(60_000);
+  expect(parse().retry).toEqual({ first: 300_000, cap: 28_800_000, lifetime: 432_000_000, delayNotice: 14_400_000 });
+});
+
+test('an overlay is merged over it, tenants by name, lines are those of its own file, sections of services are skipped', () => {
+  const base = `${hop}\ndefaultNextHop: mailbox\ntenants: [{ name: demo, weight: 2 }, { name: kept }]`;
+  const overlay =
+    'edge: { hostname: x }\nnats: {}\nlimits: { connections: 7 }\ntenants: [{ name: demo, weight: 9 }, { name: mine }]';
+  const document = parse(base, overlay);
+  expect(document.limits.connections).toBe(7);
+  expect(document.defaultNextHop).toBe('mailbox');
+  expect(document.tenants.map(({ name, weight }) => [name, weight])).toEqual([
+    ['kept', 1],
+    ['demo', 9],
+    ['mine', 1],
+  ]);
+  expect(problemOf(base, 'edge: {}\n\nlimits: { conections: 7 }')).toMatch(
+    /^mine\.yaml:3: limits\.conections: unknown key/,
+  );
+  expect(problemOf('edge: {}')).toMatch(/^base\.yaml:1: edge: unknown key/);
+});
+
+test('the snapshot holds what the document says', () => {
+  const document = parse(`
+${hop}
+access: [{ level: listener, target: mx, priority: 3, network: 192.0.2.0/24, action: deny }]
+listeners: { submission: { requireTls: false }, intern: { role: mx, limits: { connections: 5 } } }
+dns: { servers: ["[::1]:5353"], timeout: 2s }
+checks: { dnsbl: { enabled: true, zones: [bl.test] } }
+rules: [{ id: r, event: rcpt, then: [{ reject: { code: 550, text: no } }] }]`);
+  const snapshot = compileSnapshot(document, 'mx.test', { tenants: [], domains: [], routes: [], rules: [] });
+  expect(snapshot).toMatchObject({
+    hostname: 'mx.test',
+    accessRules: [{ level: 'listener', target: 'mx', priority: 3, network: '192.0.2.0/24', allow: false }],
+    dns: { servers: ['[::1]:5353'], timeoutMs: 2_000 },
+    checks: {
+      dnsbl: { enabled: true, onFail: 'reject', timeoutMs: 2_000 },
+      dnsblZones: ['bl.test'],
+      spf: { enabled: true, onFail: 'mark' },
+    },
+    limits: { intervalMs: 60_000, ipv6Prefix: 64 },
+  });
+  const listeners = Object.fromEntries(snapshot.listeners.map((listener) => [listener.name, listener]));
+  expect(listeners.mx).toMatchObject({ requireTls: false, requireAuth: false, authMechanismsTls: [] });
+  expect(listeners.submission).toMatchObject({
+    requireTls: false,
+    requireAuth: true,
+    authMechanismsTls: ['PLAIN', 'LOGIN'],
+  });
+  expect(listeners.submissions).toMatchObject({ requireTls: true, requireAuth: true });
+  expect(listeners.intern).toMatchObject({ role: 'mx', limits: { connections: 5 } });
+  expect(snapshot.rules).toMatchObject([{ id: 'r', scope: 'server', tenant: '' }]);
+  expect(JSON.parse(snapshot.rules[0]?.document ?? '')).toMatchObject({ id: 'r', event: 'rcpt' });
+});
