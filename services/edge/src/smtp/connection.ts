@@ -28,6 +28,8 @@ export interface ConnectionContext {
   onClosed(connection: EdgeConnection): void;
 }
 
+const working: Activity = { kind: 'working' };
+
 /** Replies gathered before they are written whatever else waits. */
 const maxGathered = 16 * 1024;
 
@@ -111,12 +113,13 @@ export class EdgeConnection extends SMTPConnection implements Wire {
 
   #onLine(line: string): Promise<void> | undefined {
     return this.#whenReady(() => {
+      // Before the verb runs: DATA and AUTH say themselves when they wait for the client.
+      this.#activity = working;
       const work = this.dialogue.onLine(line);
       if (work === undefined) {
         this.#touch();
         return this.#whenDrained();
       }
-      this.#activity = { kind: 'working' };
       return work.then(() => {
         this.#touch();
         return this.#whenDrained();
@@ -215,7 +218,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
       checkedMs: 0,
     };
     const end = await stream.readMessage(reader, sink);
-    this.#activity = { kind: 'working' };
+    this.#activity = working;
     return end;
   }
 

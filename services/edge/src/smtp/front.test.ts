@@ -1,4 +1,5 @@
 /** The front over real sockets where a dialog file cannot say it: addresses, drain, admission, segmentation, memory. */
+import { FakeClock } from '@postern/clock';
 import { replies } from '@postern/smtp-core';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -135,6 +136,26 @@ describe('before the banner', () => {
     client.send(Buffer.from('160301020001', 'hex'));
     expect(await client.reply()).toMatch(/^421 4\.7\.0/);
     await client.closed();
+  });
+});
+
+describe('deadlines', () => {
+  it.each([
+    ['a command', [], 301_000],
+    ['message bytes', [...transaction, 'DATA'], 62_000],
+    ['the answer to a challenge', ['EHLO c.test', 'AUTH PLAIN'], 301_000],
+  ])('end a session that waits with %s', async (_name, lines, afterMs) => {
+    const doubles = new Doubles();
+    const clock = new FakeClock();
+    doubles.clock = clock;
+    doubles.setSnapshot({ listeners: [{ name: 'mx', role: 'mx', authMechanismsPlain: ['PLAIN'] }] });
+    const { port } = await start(doubles);
+    const client = await greeted(port, lines);
+    await clock.advance(afterMs - 2_000);
+    expect(doubles.events.some(({ event }) => event === 'edge.session.aborted')).toBe(false);
+    await clock.advance(2_000);
+    expect(await client.reply()).toMatch(/^421 4\.4\.2/);
+    expect(await client.closed()).toBe(true);
   });
 });
 

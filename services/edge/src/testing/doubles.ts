@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { createUlidSource, systemClock, systemRandom } from '@postern/clock';
+import { type Clock, createUlidSource, systemClock, systemRandom } from '@postern/clock';
 import { Snapshot } from '@postern/proto/config/v1/snapshot';
 import type { Envelope } from '@postern/proto/mail/v1/envelope';
 import { ContentPlan, type EvaluateRequest, EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
@@ -76,6 +76,7 @@ export class Doubles {
   draining = false;
   overloaded: string | undefined;
   aborted = 0;
+  clock: Clock = systemClock;
 
   /** Fields of a snapshot, partial ones allowed, over the test's own. */
   setSnapshot(change: object): void {
@@ -85,7 +86,7 @@ export class Doubles {
   services(settings: Partial<SessionSettings> = {}): SessionServices {
     const { inlineLimit } = { ...defaultSessionSettings, ...settings };
     return {
-      clock: systemClock,
+      clock: this.clock,
       ids: createUlidSource(systemClock, systemRandom),
       settings: { ...defaultSessionSettings, podName: 'edge-test', ...settings },
       snapshot: () => this.snapshot,
