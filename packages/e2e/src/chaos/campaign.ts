@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cluster, startCluster } from '../cluster/cluster.js';
-import { type Ledger, waitBalanced } from '../cluster/ledger.js';
+import { type Ledger, waitAtRest } from '../cluster/ledger.js';
 import { collectArrivals } from './arrivals.js';
 import { type LoadResult, startLoad } from './load.js';
 import { failpointsOf, hitFailpoint, type Misfortune, strike } from './nemesis.js';
@@ -95,9 +95,9 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     options.say(`nemesis done; ${load.accepted()} accepted so far`);
     const loaded = await load.done;
     options.say(`load done: ${loaded.accepted.size} accepted, ${loaded.temporary} answered 4xx`);
-    const ledger = await waitBalanced(cluster, 240_000);
-    const end = Date.now() + 60_000;
+    const end = Date.now() + 120_000;
     while (arrivals.byNumber.size < loaded.accepted.size && Date.now() < end) await sleep(200);
+    const ledger = await waitAtRest(cluster, 240_000);
     return { verdict: judge(loaded, arrivals), ledger, load: loaded, strikes, failpointsMissed };
   } catch (error) {
     options.say(cluster.output().slice(-3_000));
