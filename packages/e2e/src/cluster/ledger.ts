@@ -32,15 +32,25 @@ export async function readLedger(cluster: Cluster): Promise<Ledger> {
 export const sum = (terms: Readonly<Record<string, number>>): number =>
   Object.values(terms).reduce((total, count) => total + Number(count), 0);
 
-/** Waits until created = closed with nothing open and nothing in flight; throws with the last ledger seen. */
-export async function waitAtRest(cluster: Cluster, timeoutMs: number): Promise<Ledger> {
+const isBalanced = (ledger: Ledger): boolean =>
+  ledger.balanced && ledger.rows.every((row) => Number(row.difference) === 0);
+
+/** Waits until created = closed + open with nothing in flight; throws with the last ledger seen. */
+export const waitBalanced = (cluster: Cluster, timeoutMs: number): Promise<Ledger> =>
+  waitLedger(cluster, timeoutMs, isBalanced);
+
+/** The same, and nothing open: everything has come to its end. */
+export const waitAtRest = (cluster: Cluster, timeoutMs: number): Promise<Ledger> =>
+  waitLedger(cluster, timeoutMs, (ledger) => isBalanced(ledger) && ledger.rows.every(({ open }) => sum(open) === 0));
+
+async function waitLedger(cluster: Cluster, timeoutMs: number, wanted: (ledger: Ledger) => boolean): Promise<Ledger> {
   const end = Date.now() + timeoutMs;
   let last: Ledger | undefined;
   let problem = '';
   while (Date.now() < end) {
     try {
       last = await readLedger(cluster);
-      if (last.balanced && last.rows.every((row) => Number(row.difference) === 0 && sum(row.open) === 0)) return last;
+      if (wanted(last)) return last;
     } catch (error) {
       problem = error instanceof Error ? error.message : String(error);
     }
