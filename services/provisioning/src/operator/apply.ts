@@ -1,7 +1,7 @@
 /**
  * Brings the tenants of the operator file into the database: what is missing is created, what differs is changed, nothing is deleted.
- * One transaction; what changed goes through the outbox like any other change. Domains count as verified. A password is hashed only when
- * the file's password changed since it was applied, so a user's own change stays and an unchanged file costs no hashing.
+ * A tenant whose part of the file is what was applied before is left alone, so that what was changed since through the API stays; a password
+ * is hashed only when the file's password changed. One transaction; what changed goes through the outbox. Domains count as verified.
  */
 import type { Random } from '@postern/clock';
 import { ConfigError, readSecret } from '@postern/config';
@@ -29,7 +29,8 @@ interface WantedUser {
   readonly domain: string;
   readonly tenant: string;
   readonly display_name: string;
-  readonly disabled: boolean;
+  /** Null = leave as it is. */
+  readonly disabled: boolean | null;
   readonly allowed_identities: string[];
   readonly password: string | null;
   readonly scram: string | null;
@@ -38,12 +39,14 @@ interface WantedUser {
 }
 
 export async function applyOperatorDocument(document: OperatorDocument, context: ApplyContext): Promise<void> {
-  const users = await Promise.all(document.tenants.map((tenant) => wantedUsers(tenant, context)));
-  const routes = await Promise.all(document.tenants.map((tenant) => wantedRoutes(tenant, context)));
-  const domains = await Promise.all(document.tenants.map((tenant) => wantedDomains(tenant, context)));
+  const marks = await tenantMarks(document.tenants, context);
+  const tenants = document.tenants.filter((tenant) => marks.changed.has(tenant.name));
+  const users = await Promise.all(tenants.map((tenant) => wantedUsers(tenant, context)));
+  const routes = await Promise.all(tenants.map((tenant) => wantedRoutes(tenant, context)));
+  const domains = await Promise.all(tenants.map((tenant) => wantedDomains(tenant, context)));
   await context.withTenant(operatorScope, async (tx) => {
     await applyPostmaster(tx, document.postmaster ?? '');
-    for (const [index, tenant] of document.tenants.entries()) {
+    for (const [index, tenant] of tenants.entries()) {
       const note = await applyTenant(tx, tenant, routes[index] ?? [], domains[index] ?? [], context);
       await refuseCollisions(tx, tenant, context.file);
       const recipients = [
@@ -54,8 +57,40 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
       await noteRecipients(tx, tenant.name, recipients);
       await noteSecrets(tx, tenant.name, note.secrets);
       if (note.snapshot) await noteSnapshot(tx, tenant.name);
+      await tx.run(
+        `INSERT INTO operator_settings (name, value) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+        [markName(tenant.name), marks.changed.get(tenant.name)],
+      );
     }
   });
+}
+
+const markName = (tenant: string): string => `tenant ${tenant}`;
+
+/** Keyed digests of each tenant's part of the file, the secrets it names included; `changed` are those not applied yet. */
+async function tenantMarks(
+  tenants: readonly OperatorTenant[],
+  context: ApplyContext,
+): Promise<{ readonly changed: ReadonlyMap<string, string> }> {
+  const rows = await context.withTenant(operatorScope, (tx) =>
+    tx.rows<{ name: string; value: string }>('SELECT name, value FROM operator_settings WHERE name = ANY ($1)', [
+      tenants.map((tenant) => markName(tenant.name)),
+    ]),
+  );
+  const applied = new Map(rows.map((row) => [row.name, row.value]));
+  const changed = new Map<string, string>();
+  for (const tenant of tenants) {
+    const sources = [...tenant.users, ...tenant.routes.flatMap((route) => route.hosts)];
+    const passwords = await Promise.all(sources.map(givenPassword));
+    const keys = await Promise.all(
+      tenant.domains.flatMap((domain) => domain.dkim.map(({ keyFile }) => readSecret(keyFile))),
+    );
+    const text = JSON.stringify([tenant, passwords, keys]);
+    const mark = context.sealer.digest('operator-tenant', text).toString('hex');
+    if (applied.get(markName(tenant.name)) !== mark) changed.set(tenant.name, mark);
+  }
+  return { changed };
 }
 
 const addressOf = (text: string): string => canonical(text) ?? text.toLowerCase();
@@ -81,7 +116,7 @@ async function wantedUsers(tenant: OperatorTenant, context: ApplyContext): Promi
         domain: domainOf(address),
         tenant: tenant.name,
         display_name: user.displayName,
-        disabled: user.disabled,
+        disabled: user.disabled ?? null,
         allowed_identities: user.allowedIdentities.map(addressOf),
         password: verifiers?.password ?? null,
         scram: verifiers?.scram ?? null,
@@ -260,10 +295,11 @@ async function applyUsers(tx: Transaction, users: readonly WantedUser[]): Promis
   // Only what a recipient entry or a login depends on makes the row differ.
   const changed = await tx.rows<{ address: string }>(
     `INSERT INTO users AS u (address, domain, tenant, display_name, disabled, allowed_identities, password, scram, operator_digest)
-     SELECT w.address, w.domain, w.tenant, w.display_name, w.disabled, ARRAY(SELECT jsonb_array_elements_text(w.allowed_identities)),
+     SELECT w.address, w.domain, w.tenant, w.display_name, coalesce(w.disabled, e.disabled, false), ARRAY(SELECT jsonb_array_elements_text(w.allowed_identities)),
        w.password, w.scram, decode(w.digest, 'hex')
      FROM jsonb_to_recordset($1::jsonb) AS w (address text, domain text, tenant text, display_name text, disabled boolean,
        allowed_identities jsonb, password text, scram text, digest text)
+     LEFT JOIN users e ON e.address = w.address
      ON CONFLICT (address) DO UPDATE SET display_name = excluded.display_name, disabled = excluded.disabled,
        allowed_identities = excluded.allowed_identities, password = coalesce(excluded.password, u.password),
        scram = coalesce(excluded.scram, u.scram), operator_digest = coalesce(excluded.operator_digest, u.operator_digest),

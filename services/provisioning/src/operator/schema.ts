@@ -125,7 +125,7 @@ const tenant = s.object({
           .secret()
           .optional(),
         passwordFile: s.file().optional().doc('File with the password.'),
-        disabled: s.boolean().default(false).doc('Neither logs in nor receives.'),
+        disabled: s.boolean().optional().doc('Neither logs in nor receives. Absent: as it is.'),
         allowedIdentities: s.list(address, { max: 1000 }).default([]).doc('Addresses it may send as.'),
       }),
       { max: 1_000_000 },

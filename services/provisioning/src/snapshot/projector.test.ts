@@ -105,9 +105,18 @@ test('an unchanged file publishes nothing new when the service starts again', as
   const parts = await ground();
   const first = await begin(parts, acme());
   const { version } = await first.snapshot();
+  await parts.database.withTenant('acme', (tx) =>
+    tx.run("UPDATE users SET disabled = true WHERE address = 'alice@acme.test'"),
+  );
   await first.stop();
   const second = await begin(parts, acme());
   expect((await second.snapshot()).version).toBe(version);
+  await second.stop();
+  // Another part of the tenant changes: who was disabled through the API stays so.
+  const third = await begin(parts, acme().replace('other.test', 'third.test'));
+  expect((await third.snapshot()).domains.map((domain) => domain.name)).toContain('third.test');
+  const alice = await parts.database.admin.query("SELECT disabled FROM config.users WHERE address = 'alice@acme.test'");
+  expect(alice.rows[0]).toEqual({ disabled: true });
   const users = await parts.database.admin.query('SELECT address, version FROM config.users ORDER BY address');
   expect(users.rows.map((row) => row.version)).toEqual(['1', '1']);
 });
