@@ -4,7 +4,7 @@
  */
 import { buildMessage, ConnectionLost, type SmtpReply } from '@postern/testkit/smtp';
 import { expect, test, vi } from 'vitest';
-import { waitBalanced } from '../cluster/index.js';
+import { waitAtRest } from '../cluster/index.js';
 import { type SpeakOptions, withMailWorld } from './mail-world.js';
 import { freeze } from './process-trees.js';
 
@@ -137,7 +137,7 @@ test.each<'timeout' | 'servfail'>(['timeout', 'servfail'])(
 );
 
 test('at the end everything accepted has arrived and the ledger balances', { timeout: 400_000 }, async () => {
-  await waitBalanced(world.cluster, 120_000);
+  await waitAtRest(world.cluster, 120_000);
   const missing = acceptedIds.filter((id) => world.nextHop.having(`<${id}@`).length === 0);
   expect(missing).toEqual([]);
 });

@@ -8,7 +8,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { type Cluster, type ClusterOptions, startCluster } from '../cluster/index.js';
 import { type NextHopServer, reserveNextHop } from './next-hop-server.js';
 
-export const password = 'correct horse battery';
+export const password = 'correct-horse-battery';
 /** Users of acme.test that log in and receive. */
 export const users = ['bob', 'carol', 'dave', 'bjørn'] as const;
 

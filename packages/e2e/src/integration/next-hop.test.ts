@@ -1,7 +1,7 @@
 /** What becomes of accepted mail when the next hop is away or refuses: it waits and arrives, or its sender is told, and strangers never are. */
 import { buildMessage } from '@postern/testkit/smtp';
 import { expect, test, vi } from 'vitest';
-import { waitBalanced } from '../cluster/index.js';
+import { waitAtRest } from '../cluster/index.js';
 import { explained, queueIdOf } from './explanation.js';
 import { type SpeakOptions, withMailWorld } from './mail-world.js';
 
@@ -65,13 +65,13 @@ test.each<[string, string]>([
 ])('no DSN goes to a sender nobody vouches for: %s', async (_name, to) => {
   const queueId = await accepted('victim@plain.test', to, `backscatter-${to}`);
   await explained(world.cluster, queueId, /bounced/i);
-  await waitBalanced(world.cluster, 60_000);
+  await waitAtRest(world.cluster, 60_000);
   expect(reportsTo('victim@plain.test')).toEqual([]);
 });
 
 test('no DSN about a DSN', async () => {
   const queueId = await accepted('', '550-gone@open.test', 'null-sender');
   await explained(world.cluster, queueId, /bounced/i);
-  await waitBalanced(world.cluster, 60_000);
+  await waitAtRest(world.cluster, 60_000);
   expect(world.nextHop.having('null-sender')).toEqual([]);
 });

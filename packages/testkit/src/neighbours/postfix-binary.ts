@@ -1,6 +1,6 @@
 /** Debian's or Ubuntu's Postfix, unpacked without installing: where it is and the environment its programs need. */
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ensureUnpacked, libraryPath } from './unpacked.js';
 
 export interface PostfixBinary {
@@ -15,12 +15,12 @@ export async function ensurePostfix(cacheDir?: string): Promise<PostfixBinary> {
     cacheDir,
   );
   const names = await readdir(join(tree, 'usr/lib'), { recursive: true });
-  const plugins = names.find((name) => name.endsWith('/sasl2') || name === 'sasl2');
+  const plain = names.find((name) => name.endsWith('/libplain.so'));
   return {
     tree,
     env: {
       LD_LIBRARY_PATH: await libraryPath(tree),
-      ...(plugins === undefined ? {} : { SASL_PATH: join(tree, 'usr/lib', plugins) }),
+      ...(plain === undefined ? {} : { SASL_PATH: dirname(join(tree, 'usr/lib', plain)) }),
     },
   };
 }
