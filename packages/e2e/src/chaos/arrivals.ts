@@ -23,7 +23,7 @@ export async function collectArrivals(options: ArrivalsOptions): Promise<Arrival
     keep: false,
     replyTo: () => (options.deferEvery > 0 && ++asked % options.deferEvery === 0 ? 451 : undefined),
     onMessage: ({ data }) => {
-      const head = data.toString('latin1', 0, Math.min(data.length, 4_096));
+      const head = data.toString('latin1', 0, Math.min(data.length, 16_384));
       const number = Number(numberPattern.exec(head)?.[1] ?? Number.NaN);
       if (Number.isNaN(number)) return;
       const queueId = idPattern.exec(head)?.[1] ?? 'unknown';

@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startDnsServer } from '@postern/dns/testing';
 import { type Cluster, startCluster } from '../cluster/cluster.js';
 import { type Ledger, waitAtRest } from '../cluster/ledger.js';
 import { collectArrivals } from './arrivals.js';
@@ -27,6 +28,8 @@ export interface CampaignOptions {
   /** Also kill once at every failpoint of these services. */
   readonly failpointsOf: readonly string[];
   readonly deferEvery: number;
+  readonly largeEvery: number;
+  readonly bounceEvery: number;
   readonly timeoutMs: number;
   readonly say: (line: string) => void;
 }
@@ -45,10 +48,18 @@ const domain = 'chaos.test';
 function configuration(sinkPort: number): Record<string, unknown> {
   return {
     nextHops: { chaos: { hosts: [{ host: '127.0.0.1', port: sinkPort, protocol: 'smtp', tls: 'none' }] } },
+    defaultNextHop: 'chaos',
     retry: { first: '1s', cap: '4s', lifetime: '1h', delayNotice: '1h' },
-    checks: { spf: { enabled: false }, dkim: { enabled: false }, dmarc: { enabled: false }, dnsbl: { enabled: false } },
+    checks: { spf: { enabled: true }, dkim: { enabled: false }, dmarc: { enabled: false }, dnsbl: { enabled: false } },
     tenants: [{ name: 'chaos', domains: [{ name: domain, nextHop: 'chaos', validateRecipients: false }] }],
   };
+}
+
+let users = 0;
+
+/** Configuration changes, so that provisioning has something to do; mail flows anyway. */
+async function provoke(cluster: Cluster, service: string): Promise<void> {
+  if (service === 'provisioning') await cluster.ctl('user', 'add', `new${users++}@${domain}`, '--no-login');
 }
 
 async function torment(
@@ -68,7 +79,7 @@ async function torment(
   }
   for (const service of options.failpointsOf) {
     for (const name of await failpointsOf(service)) {
-      const hit = await hitFailpoint(cluster, armFile, name, 30_000);
+      const hit = await hitFailpoint(cluster, armFile, name, 40_000, () => provoke(cluster, service));
       options.say(`failpoint ${name}: ${hit ? 'hit' : 'not reached'}`);
       if (hit) strikes.push(`failpoint ${name}`);
       else missed.push(name);
@@ -79,12 +90,14 @@ async function torment(
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const arrivals = await collectArrivals({ deferEvery: options.deferEvery });
+  const dns = await startDnsServer({ 'sender.test': { TXT: ['v=spf1 ip4:127.0.0.0/8 -all'] } });
   const armFolder = await mkdtemp(join(tmpdir(), 'postern-failpoint-'));
   const armFile = join(armFolder, 'armed');
   const cluster = await startCluster({
     config: configuration(arrivals.sink.port),
     edges: options.edges,
     policies: options.policies,
+    dns: dns.server,
     environment: { POSTERN_FAILPOINT_FILE: armFile },
   });
   try {
@@ -105,6 +118,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   } finally {
     await cluster.stop();
     await arrivals.sink.close();
+    await dns.stop();
     await rm(armFolder, { recursive: true, force: true });
   }
 }

@@ -14,6 +14,8 @@ test('2,000 messages survive kill -9 of every service and store', async () => {
     misfortunes: ['kill'],
     failpointsOf: [],
     deferEvery: 50,
+    largeEvery: 100,
+    bounceEvery: 100,
     timeoutMs: 240_000,
     say: () => {},
   });

@@ -11,6 +11,10 @@ export interface LoadOptions {
   readonly senders: number;
   readonly domain: string;
   readonly size: number;
+  /** Every n-th message is larger than what travels inline; 0 = none. */
+  readonly largeEvery: number;
+  /** Every n-th message goes to a recipient that the next hop refuses for good; its DSN counts as its arrival; 0 = none. */
+  readonly bounceEvery: number;
   /** Milliseconds in all. */
   readonly timeoutMs: number;
   /** Messages per second at most over all senders; 0 = as fast as it goes. */
@@ -31,6 +35,9 @@ export interface Load {
   readonly done: Promise<LoadResult>;
   accepted(): number;
 }
+
+/** Beyond the 128 KiB that travel inline. */
+const largeBytes = 200_000;
 
 export const numberHeader = 'X-Chaos-Number';
 

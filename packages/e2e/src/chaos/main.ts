@@ -36,6 +36,8 @@ const result = await runCampaign({
   misfortunes: list(values.misfortunes).map((name) => (name === 'pause' || name === 'restart' ? name : 'kill')),
   failpointsOf: list(values.failpoints),
   deferEvery: 50,
+  largeEvery: 40,
+  bounceEvery: 100,
   timeoutMs: Number(values.minutes) * 60_000,
   say,
 });

@@ -2,7 +2,7 @@
  * The nemesis: kills, pauses and restarts processes of the cluster one after the other while mail flows, and once per failpoint kills exactly there.
  * A step ends when the cluster is whole again. Only processes named in the cluster's own run.json are touched.
  */
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cluster, projectRoot } from '../cluster/cluster.js';
@@ -34,12 +34,13 @@ export async function failpointsOf(service: string): Promise<string[]> {
   return [...names].sort();
 }
 
-/** Arms a failpoint, restarts the service so that it reads it, and waits until it was hit and the service is back. */
+/** Arms a failpoint, restarts the service so that it reads it, provokes it, and waits until it was hit and the service is back. */
 export async function hitFailpoint(
   cluster: Cluster,
   armFile: string,
   name: string,
   timeoutMs: number,
+  provoke: () => Promise<void>,
 ): Promise<boolean> {
   const service = name.split('.')[0] ?? '';
   await writeFile(armFile, `${name}:3`);
@@ -52,7 +53,9 @@ export async function hitFailpoint(
       if (armed !== undefined) await cluster.waitReplaced(service, armed);
       return true;
     }
-    await sleep(100);
+    await provoke();
+    await sleep(200);
   }
+  await rm(armFile, { force: true });
   return false;
 }

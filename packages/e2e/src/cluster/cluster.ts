@@ -142,12 +142,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+  const expected = 3 + (options.edges ?? 1) + (options.policies ?? 1);
   const end = Date.now() + (options.startTimeoutMs ?? 240_000);
   while (!ended && Date.now() < end) {
     const run = await readRunFile(dataDir).catch(() => undefined);
     if (
       run !== undefined &&
-      run.services.length >= 5 &&
+      run.services.length >= expected &&
       (await Promise.all(run.services.map(({ metrics }) => isReady(metrics)))).every(Boolean)
     ) {
       return cluster;
