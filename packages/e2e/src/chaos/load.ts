@@ -51,12 +51,13 @@ export function startLoad(options: LoadOptions): Load {
   const end = startedAt + options.timeoutMs;
 
   async function deliverOne(number: number, sender: SmtpSender): Promise<'accepted' | 'again' | 'reconnect'> {
-    const to = `user${number % 50}@${options.domain}`;
+    const every = (n: number): boolean => n > 0 && number % n === n - 1;
+    const to = `${every(options.bounceEvery) ? '550-' : ''}user${number % 50}@${options.domain}`;
     const data = buildMessage({
       from: 'load@sender.test',
       to,
       id: `chaos-${number}`,
-      size: options.size,
+      size: every(options.largeEvery) ? largeBytes : options.size,
       headers: { [numberHeader]: String(number) },
     });
     const reply = await sender.send({ from: 'load@sender.test', to: [to], data });
