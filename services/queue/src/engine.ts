@@ -155,6 +155,11 @@ export function createEngine(parts: EngineParts): Engine {
       stalled: (step, reason) => log.warn('queue.intake.stalled', { step, reason }),
     },
   });
+  const takeIn = async (batch: readonly Delivery[]): Promise<void> => {
+    const began = clock.monotonic();
+    await intake.handle(batch);
+    metrics.intakeDuration.observe((clock.monotonic() - began) / 1000);
+  };
   const outcomeConsumer = createOutcomeConsumer({
     clock,
     renewal,
@@ -290,9 +295,7 @@ export function createEngine(parts: EngineParts): Engine {
     start() {
       const { intakeInFlight, intakeBatch, outcomeBatch, traceBatch } = settings;
       consumptions = [
-        consumeFrom(intakeConsumer, { maxInFlight: intakeInFlight, maxBatch: intakeBatch }, (batch) =>
-          intake.handle(batch),
-        ),
+        consumeFrom(intakeConsumer, { maxInFlight: intakeInFlight, maxBatch: intakeBatch }, (batch) => takeIn(batch)),
         consumeFrom(outcomesConsumer, { maxInFlight: outcomeBatch * 2, maxBatch: outcomeBatch }, (batch) =>
           outcomeConsumer.handle(batch),
         ),

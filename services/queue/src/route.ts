@@ -6,7 +6,6 @@
 import type { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { LaneClass, Route } from '@postern/proto/mail/v1/item';
 
-export const systemTenant = 'system';
 const defaultPool = 'default';
 /** Domains remembered; forgotten as a whole when full. */
 const rememberedDomains = 50_000;

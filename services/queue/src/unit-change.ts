@@ -3,7 +3,6 @@
  * is asked: creation, delivery and all in one row. Pure. Order does not matter for creation against the end; the first final state wins.
  */
 import type { Item } from '@postern/proto/mail/v1/item';
-import { UnitKind } from '@postern/proto/mail/v1/item';
 import { type Outcome, OutcomeKind, type RecipientResult } from '@postern/proto/mail/v1/outcome';
 
 export type CreatedTerm = 'accepted' | 'expanded' | 'generated';
@@ -177,10 +176,4 @@ function apply(change: UnitChange, outcome: Outcome, result: RecipientResult): v
   const over = wait === 'deferred' && item.expiresAtMs > 0 && atMs >= item.expiresAtMs;
   if (over) change.final ??= { state: 'expired', attempt, reply, atMs, outcome, result };
   else change.wait = { state: wait, attempt, reply, siteFailure: isSiteFailure(result), atMs, item, outcome, result };
-}
-
-/** How the unit of an item came into being, as a term. */
-export function createdTermOf(kind: UnitKind): CreatedTerm {
-  if (kind === UnitKind.EXPANDED) return 'expanded';
-  return kind === UnitKind.GENERATED ? 'generated' : 'accepted';
 }

@@ -1,49 +1,20 @@
 /** The whole dependency graph of the queue service in reading order. Nothing listens here; `start` connects and takes mail. */
 import { createBodyStore } from '@postern/body-store';
 import { type Clock, systemClock, systemRandom } from '@postern/clock';
-import { formatHostPort, readSecret, readSecretBytes } from '@postern/config';
+import { readSecretBytes } from '@postern/config';
 import { PosternError } from '@postern/errors';
 import { createServer, type GrpcServer, requireScope } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
-import { connectStreams, openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
-import type { Telemetry } from '@postern/telemetry';
+import { openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
 import type { QueueConfig } from './config.js';
+import { connectDatabase, connectNats, type QueueTelemetry } from './connect.js';
 import { createEngine, type Engine } from './engine.js';
-import type { QueueEvent } from './events.js';
 import { addQueueService } from './operations/service.js';
 import { compilePolicy, type PolicyInUse } from './policy-in-use.js';
-import { type Database, openDatabase } from './store/database.js';
+import type { Database } from './store/database.js';
 import { migrate } from './store/migrate.js';
 import { createLevelReader } from './stream-levels.js';
 import { createWorkScanner } from './work-scan.js';
-
-type QueueTelemetry = Telemetry<QueueEvent>;
-
-const optionalSecret = (path: string | undefined): Promise<string | undefined> =>
-  path === undefined ? Promise.resolve(undefined) : readSecret(path);
-
-async function connectDatabase(config: QueueConfig['database'], log: QueueTelemetry['log']): Promise<Database> {
-  const password = await optionalSecret(config.passwordFile);
-  const tlsCa = await optionalSecret(config.tlsCaFile);
-  return openDatabase({
-    url: config.url,
-    ...(password === undefined ? {} : { password }),
-    ...(tlsCa === undefined ? {} : { tlsCa }),
-    connections: config.connections,
-    onError: (error) => log.warn('queue.store.lost', { reason: error.message }),
-  });
-}
-
-async function connectNats(config: QueueConfig['nats'], log: QueueTelemetry['log']): Promise<StreamConnection> {
-  const tlsCa = await optionalSecret(config.tlsCaFile);
-  return connectStreams({
-    servers: config.servers.map(formatHostPort),
-    user: 'queue',
-    password: (await optionalSecret(config.passwordFile)) ?? '',
-    ...(tlsCa === undefined ? {} : { tlsCa }),
-    onState: (state, detail) => log.warn('queue.stream.changed', { state, detail }),
-  });
-}
 
 /** Without a key nobody may call: every call is then refused, mail goes on. */
 async function scopeKey({ scopeKeyFile }: QueueConfig): Promise<Uint8Array> {
