@@ -18,7 +18,9 @@ export async function strike(cluster: Cluster, name: string, misfortune: Misfort
     process.kill(pid, 'SIGCONT');
     return;
   }
-  const pid = await cluster.signal(name, misfortune === 'kill' ? 'SIGKILL' : 'SIGTERM', index);
+  // PostgreSQL takes SIGTERM as "when every client has left"; SIGINT is its orderly stop.
+  const orderly = name === 'postgres' ? 'SIGINT' : 'SIGTERM';
+  const pid = await cluster.signal(name, misfortune === 'kill' ? 'SIGKILL' : orderly, index);
   await cluster.waitReplaced(name, pid);
 }
 

@@ -1,7 +1,7 @@
 /**
  * What a schema cannot see: names that must exist, addresses in the tenant's own domains, domains given twice. Pure.
  */
-import { compileRules } from '@postern/rules';
+import { compileRules, notCarriedOut } from '@postern/rules';
 import { canonical, domainOf } from '../addresses.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 
@@ -56,7 +56,7 @@ export function referenceProblems(document: OperatorDocument): ReferenceProblem[
 }
 
 function ruleProblems(document: OperatorDocument): ReferenceProblem[] {
-  const compiled = compileRules(document.rules, { scope: { kind: 'operator' } });
+  const compiled = compileRules(document.rules, { scope: { kind: 'operator' }, unsupported: notCarriedOut });
   if (compiled.ok) return [];
   return compiled.errors.map((error) => {
     const index = document.rules.findIndex(

@@ -10,7 +10,7 @@ import type {
   PutRuleResponse,
 } from '@postern/proto/provisioning/v1/provisioning_service';
 import type { Rule } from '@postern/proto/provisioning/v1/resources';
-import { compileRules, type RuleScope } from '@postern/rules';
+import { compileRules, notCarriedOut, type RuleScope } from '@postern/rules';
 import { type Caller, tenantOf } from '../access.js';
 import { audit } from '../audit.js';
 import { operatorScope } from '../database/tenant-scope.js';
@@ -58,7 +58,7 @@ function readDocument(id: string, tenant: string, text: string): { readonly [key
   }
   const document = { ...plain, id };
   const scope: RuleScope = tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant };
-  const compiled = compileRules([document], { scope });
+  const compiled = compileRules([document], { scope, unsupported: notCarriedOut });
   if (compiled.ok) return document;
   const problems = compiled.errors.slice(0, 10).map(({ field, line, column, message, hint }) => {
     const where = line > 1 || column > 1 ? ` (line ${line}, column ${column})` : '';
