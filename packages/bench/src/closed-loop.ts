@@ -2,15 +2,15 @@
  * The generator: a fixed number of sessions, each sending the next message as soon as the last one was answered. Counts and times; bounded by the
  * number of messages. `new` opens a connection per message, `reuse` keeps it.
  */
-import { buildMessage, SmtpSender } from '@postern/testkit/smtp';
+import { SmtpSender } from '@postern/testkit/smtp';
 
 export interface ClosedLoop {
   readonly port: number;
   readonly sessions: number;
   readonly messages: number;
-  readonly size: number;
   readonly mode: 'new' | 'reuse';
   readonly to: (number: number) => string;
+  readonly letter: { readonly from: string; readonly data: Buffer };
 }
 
 export interface LoopResult {
@@ -22,7 +22,6 @@ export interface LoopResult {
 
 export async function runClosedLoop(loop: ClosedLoop): Promise<LoopResult> {
   const latencies = new Float64Array(loop.messages);
-  const data = buildMessage({ from: 'load@sender.test', to: loop.to(0), size: loop.size });
   let next = 0;
   let refused = 0;
   const startedAt = performance.now();
@@ -35,7 +34,7 @@ export async function runClosedLoop(loop: ClosedLoop): Promise<LoopResult> {
         sender = await SmtpSender.open({ port: loop.port });
         await sender.greet();
       }
-      const reply = await sender.send({ from: 'load@sender.test', to: [loop.to(number)], data });
+      const reply = await sender.send({ ...loop.letter, to: [loop.to(number)] });
       latencies[number] = performance.now() - from;
       if (reply.code !== 250) refused++;
       if (loop.mode === 'new') {

@@ -19,7 +19,7 @@ const { values } = parseArgs({
   },
 });
 const known = new Map(
-  [bare, postfixRelay, postern('relay'), postern('full')].map((factory) => [factory.name, factory]),
+  [bare, postfixRelay, postern('relay'), postern('full'), postern('sign')].map((factory) => [factory.name, factory]),
 );
 const factories = values.peers.split(',').map((name) => {
   const factory = known.get(name);

@@ -5,6 +5,10 @@ export interface Peer {
   readonly port: number;
   /** Roots of its process trees; asked anew for every measurement. */
   pids(): Promise<readonly number[]>;
+  /** The letter of the load; absent = an unsigned one from load@sender.test. */
+  letter?(size: number): { readonly from: string; readonly data: Buffer };
+  /** Recipient of a message; absent = a user of bench.test. */
+  to?(number: number): string;
   /** CPU seconds by part, for the table of where it goes; absent = not known. */
   parts?(): Promise<Readonly<Record<string, readonly number[]>>>;
   /** Resolves when everything accepted has reached the sink (`sunk` messages in all since the start). */

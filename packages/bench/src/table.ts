@@ -1,5 +1,5 @@
 /** Runs the peers interleaved and prints one table: the median of the rounds, ratios against the first peer of the comparison. */
-import { startSmtpSink } from '@postern/testkit/smtp';
+import { buildMessage, startSmtpSink } from '@postern/testkit/smtp';
 import { type ClosedLoop, percentile, runClosedLoop } from './closed-loop.js';
 import type { Peer, PeerFactory } from './peer.js';
 import { cpuSeconds, pssMiB } from './process-tree.js';
@@ -40,7 +40,13 @@ async function measure(peer: Peer, sunk: () => number, now: Case, to: ClosedLoop
   const sunkBefore = sunk();
   const partsBefore = await partSeconds(peer);
   const cpuBefore = await cpuSeconds(await peer.pids());
-  const result = await runClosedLoop({ ...now, port: peer.port, to });
+  const recipient = peer.to?.bind(peer) ?? to;
+  const letter = peer.letter?.(now.size) ?? {
+    from: 'load@sender.test',
+    data: buildMessage({ from: 'load@sender.test', to: recipient(0), size: now.size }),
+  };
+  const { mode, sessions, messages } = now;
+  const result = await runClosedLoop({ mode, sessions, messages, port: peer.port, to: recipient, letter });
   if (result.refused > 0) throw new Error(`${peer.name} refused ${result.refused} messages`);
   await peer.drained(sunk, sunkBefore + now.messages);
   const cpu = (await cpuSeconds(await peer.pids())) - cpuBefore;

@@ -1,9 +1,15 @@
 /**
  * Peer `postern`: the cluster as `npm start` runs it, stores included in the count. Profile *relay*: access rules, limits, recipients from the
- * directory, 10 rules, SPF with a warm cache, unsigned message, trace on.
+ * directory, 10 rules, SPF with a warm cache, unsigned message, trace on. *full*: plus DKIM and DMARC of a signed message and three blocklists.
+ * *sign*: a client with relay right sends to a foreign domain, and delivery makes one rsa2048 signature.
  */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { type Cluster, startCluster } from '@postern/e2e/cluster';
+import { buildMessage } from '@postern/testkit/smtp';
 import { startDns } from '../dns.js';
+import { makeKeyPair, selector, signedLetter } from '../letters.js';
 import type { Peer, PeerFactory } from '../peer.js';
 import { waitSunk } from '../peer.js';
 
@@ -19,14 +25,19 @@ const rules = Array.from({ length: 10 }, (_, index) => ({
   then: [{ reject: { text: 'not here' } }],
 }));
 
-export type Profile = 'relay' | 'full';
+export type Profile = 'relay' | 'full' | 'sign';
+
+const names: Record<Profile, string> = { relay: 'postern', full: 'postern-full', sign: 'postern-sign' };
 
 export function postern(profile: Profile): PeerFactory {
-  const name = profile === 'relay' ? 'postern' : 'postern-full';
+  const name = names[profile];
   return {
     name,
     async start(sinkPort): Promise<Peer> {
-      const dns = await startDns();
+      const key = makeKeyPair();
+      const dns = await startDns(key.record);
+      const keyFile = join(await mkdtemp(join(tmpdir(), 'postern-bench-key-')), 'key.pem');
+      await writeFile(keyFile, key.pem, { mode: 0o600 });
       const full = profile === 'full';
       const cluster: Cluster = await startCluster({
         dns: dns.address,
@@ -49,10 +60,18 @@ export function postern(profile: Profile): PeerFactory {
               : { enabled: false },
           },
           rules,
+          defaultNextHop: 'bench',
+          ...(profile === 'sign' ? { relayNetworks: [{ network: '127.0.0.0/8', tenant: 'bench' }] } : {}),
           tenants: [
             {
               name: 'bench',
-              domains: [{ name: 'bench.test', nextHop: 'bench' }],
+              domains: [
+                {
+                  name: 'bench.test',
+                  nextHop: 'bench',
+                  ...(profile === 'sign' ? { dkim: [{ selector, keyFile }] } : {}),
+                },
+              ],
               users: Array.from({ length: users }, (_, index) => ({
                 address: recipientOf(index),
                 password: 'bench-password-1',
@@ -72,6 +91,23 @@ export function postern(profile: Profile): PeerFactory {
         name,
         port: await cluster.port('mx'),
         pids: pidsOf,
+        ...(full
+          ? {
+              letter: (size) => ({
+                from: 'load@sender.test',
+                data: signedLetter('sender.test', recipientOf(0), size, key),
+              }),
+            }
+          : {}),
+        ...(profile === 'sign'
+          ? {
+              letter: (size) => ({
+                from: recipientOf(0),
+                data: buildMessage({ from: recipientOf(0), to: 'x@foreign.test', size }),
+              }),
+              to: (number) => `user${number % users}@foreign.test`,
+            }
+          : {}),
         parts: async () => {
           const run = await cluster.run();
           return Object.fromEntries([...run.services, ...run.infrastructure].map((entry) => [entry.name, [entry.pid]]));
@@ -84,6 +120,7 @@ export function postern(profile: Profile): PeerFactory {
         async stop() {
           await cluster.stop();
           await dns.stop();
+          await rm(dirname(keyFile), { recursive: true, force: true });
         },
       };
     },
