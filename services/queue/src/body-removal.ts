@@ -23,19 +23,30 @@ export function createBodyRemoval(
   onRemoved: (count: number) => void,
 ): BodyRemoval {
   const pending = new Set<string>();
+  const remember = (queueIds: Iterable<string>): void => {
+    for (const queueId of queueIds) if (pending.size < rememberedIds) pending.add(queueId);
+  };
+  const removeFree = async (queueIds: readonly string[]): Promise<void> => {
+    const free = await database.service((transaction) => findFreeBodies(transaction, queueIds));
+    if (free.length === 0) return;
+    await removeBodies(bodies, free);
+    failpoint('queue.after-body-remove');
+    await database.service((transaction) => forgetBodies(transaction, free));
+    onRemoved(free.length);
+  };
   return {
-    closed(queueIds) {
-      for (const queueId of queueIds) if (pending.size < rememberedIds) pending.add(queueId);
-    },
+    closed: remember,
     async round() {
       if (pending.size === 0) return false;
       const queueIds = [...pending].slice(0, batch);
-      const free = await database.service((transaction) => findFreeBodies(transaction, queueIds));
-      await removeBodies(bodies, free);
-      failpoint('queue.after-body-remove');
-      if (free.length > 0) await database.service((transaction) => forgetBodies(transaction, free));
+      // Forgotten before the look: another unit of the message that closes meanwhile is remembered anew.
       for (const queueId of queueIds) pending.delete(queueId);
-      if (free.length > 0) onRemoved(free.length);
+      try {
+        await removeFree(queueIds);
+      } catch (error) {
+        remember(queueIds);
+        throw error;
+      }
       return pending.size > 0;
     },
   };

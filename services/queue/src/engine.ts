@@ -72,6 +72,8 @@ export interface Engine {
   drain(): Promise<void>;
   /** PostgreSQL does not answer. */
   readonly storeAway: () => boolean;
+  /** Rows of this lane were there when last looked at. */
+  isLaneWaiting(tenant: string, lane: string): boolean;
   /** Rows changed by hand: look at once. */
   wakeDispatch(): void;
   readonly operateParts: () => OperateParts;
@@ -290,6 +292,7 @@ export function createEngine(parts: EngineParts): Engine {
     });
   return {
     storeAway: () => health.away,
+    isLaneWaiting: (tenant, lane) => dispatcher.isWaiting(tenant, lane),
     wakeDispatch: () => loops.get('dispatch')?.wake(),
     operateParts: () => ({ database, settle: settleNow, onSettled, lifetimeMs: policy().schedule.lifetimeMs }),
     start() {

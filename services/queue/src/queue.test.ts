@@ -260,3 +260,32 @@ test('what waits longer than its lifetime expires with a DSN', async () => {
     (items) => items.length === 1,
   );
 });
+
+test('when a destination delivers again, what failed for its sake is due at once, a full mailbox is not', async () => {
+  const { ground } = queue;
+  const messages = ['down@beta.test', 'full@beta.test', 'works@beta.test'].map((address) => envelope([address]));
+  for (const message of messages) {
+    await ground.spool(message);
+    await ground.bodies.put(message.queueId, Buffer.from('Subject: x\r\n\r\n'), Buffer.alloc(0));
+  }
+  const [down, full, works] = await ground.until(
+    () => messages.flatMap(({ queueId }) => itemsOf(queueId)),
+    (items) => items.length === 3,
+  );
+  if (down === undefined || full === undefined || works === undefined) throw new Error('no items');
+  await ground.outcomes(
+    answer(down, OutcomeKind.DEFERRED, { enhancedCode: '4.4.1', replyText: 'connection refused' }),
+    answer(full, OutcomeKind.DEFERRED, { replyCode: 452, enhancedCode: '4.2.2', replyText: 'mailbox full' }),
+  );
+  await ground.until(
+    () => ground.telemetry.lines.length + ground.work.length,
+    () => ground.engine.isLaneWaiting('beta', 'main'),
+  );
+  await ground.outcomes(answer(works, OutcomeKind.DELIVERED));
+  const again = await ground.until(
+    () => itemsOf(down.queueId),
+    (items) => items.length === 2,
+  );
+  expect(again[1]).toMatchObject({ attempt: 2 });
+  expect(await rowsOf(full.queueId)).toMatchObject([{ state: 'deferred', attempt: 1 }]);
+});

@@ -65,6 +65,9 @@ test('a lost database gets its rows back from BODIES, once', async () => {
   );
   expect(sent.map(({ address }) => address).sort()).toEqual(['a@acme.test', 'late@acme.test']);
   for (const { queueId, body } of sent) expect(body?.place).toEqual({ $case: 'bodyId', value: queueId });
-  const { rows } = await ground.admin.query("SELECT recipient, state FROM mail.waiting WHERE state <> 'dispatched'");
-  expect(rows).toEqual([{ recipient: 'b@beta.test', state: 'quarantined' }]);
+  await ground.until(
+    async () =>
+      (await ground.admin.query("SELECT recipient, state FROM mail.waiting WHERE state <> 'dispatched'")).rows,
+    (rows) => rows.length === 1 && rows[0]?.recipient === 'b@beta.test' && rows[0]?.state === 'quarantined',
+  );
 });

@@ -63,7 +63,9 @@ test('two pods, every outcome repeated and shuffled: units are counted once and 
   );
   const items = ground.work.slice(before);
   const kinds = [OutcomeKind.DELIVERED, OutcomeKind.DEFERRED, OutcomeKind.DISCARDED];
-  const said = items.map((item, i) => answer(item, kinds[i % kinds.length] ?? OutcomeKind.DELIVERED));
+  // A reply of the mailbox: a failure of the site would make the rows due when the lane delivers.
+  const full = { replyCode: 452, enhancedCode: '4.2.2', replyText: 'mailbox full' };
+  const said = items.map((item, i) => answer(item, kinds[i % kinds.length] ?? OutcomeKind.DELIVERED, full));
   await Promise.all([...said, ...said.toReversed()].map((outcome) => ground.outcomes(outcome)));
   const found = await ground.until(report, ({ balanced, outcomesInFlight }) => balanced && outcomesInFlight === 0);
   const total = (terms: (row: (typeof found.rows)[number]) => Record<string, number>) =>
