@@ -203,9 +203,11 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     this.#isUtf8 = false;
   }
 
-  readLine(): Promise<string | undefined> {
+  async readLine(): Promise<string | undefined> {
     this.#touch();
-    return this.#stream?.readLine() ?? Promise.resolve(undefined);
+    const line = await this.#stream?.readLine();
+    this.#activity = working;
+    return line;
   }
 
   async readMessage(reader: DataReader, sink: MessageSink): Promise<MessageEnd> {

@@ -4,7 +4,7 @@ import { replies } from '@postern/smtp-core';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Listener } from '../listener.js';
-import { Doubles, RawClient } from '../testing/doubles.js';
+import { acceptAll, Doubles, RawClient } from '../testing/doubles.js';
 import type { Opening } from './connection.js';
 
 let open: Listener | undefined;
@@ -156,6 +156,29 @@ describe('deadlines', () => {
     await clock.advance(2_000);
     expect(await client.reply()).toMatch(/^421 4\.4\.2/);
     expect(await client.closed()).toBe(true);
+  });
+});
+
+describe('deadlines of ours', () => {
+  it.each([
+    ['policy', ['EHLO c.test', 'MAIL FROM:<a@sender.test>'], 'RCPT TO:<bob@example.test>', /^250/],
+    ['the credential service', ['EHLO c.test'], 'AUTH PLAIN AHgAeA==', /^535/],
+  ] as const)('end no session that waits for %s', async (_name, lines, command, reply) => {
+    const doubles = new Doubles();
+    const clock = new FakeClock();
+    doubles.clock = clock;
+    doubles.setSnapshot({ listeners: [{ name: 'mx', role: 'mx', authMechanismsPlain: ['PLAIN'] }] });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    doubles.evaluate = (request) => promise.then(() => acceptAll(request));
+    doubles.verify = () => promise.then(() => ({ kind: 'denied', reason: 'test' }));
+    const { port } = await start(doubles);
+    const client = await greeted(port, lines);
+    client.send(`${command}\r\n`);
+    await expect.poll(() => doubles.asked.length + doubles.logins.length).toBe(1);
+    await clock.advance(400_000);
+    resolve();
+    expect(await client.reply()).toMatch(reply);
+    client.destroy();
   });
 });
 

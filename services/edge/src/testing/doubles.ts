@@ -66,7 +66,10 @@ export class Doubles {
   readonly ended: string[] = [];
   snapshot: ReturnType<typeof compileSnapshot> | undefined = compileSnapshot(testSnapshot);
   evaluate: (request: EvaluateRequest) => PolicyAnswer | Promise<PolicyAnswer> = (request) => acceptAll(request);
-  verify: (question: CredentialQuestion) => CredentialAnswer = ({ username, parameters }) =>
+  verify: (question: CredentialQuestion) => CredentialAnswer | Promise<CredentialAnswer> = ({
+    username,
+    parameters,
+  }) =>
     username === 'user@example.test' && parameters.password?.toString() === 'secret'
       ? { kind: 'verified', user: 'user@example.test', tenant: 'acme', cached: false }
       : { kind: 'denied', reason: 'wrong password' };
