@@ -48,11 +48,10 @@ export async function hitFailpoint(
   await writeFile(armFile, `${name}:3`);
   const before = await cluster.signal(service, 'SIGKILL');
   await cluster.waitReplaced(service, before);
-  const [armed] = await cluster.pids(service);
   const end = Date.now() + timeoutMs;
   while (Date.now() < end) {
     if ((await stat(armFile).catch(() => undefined)) === undefined) {
-      if (armed !== undefined) await cluster.waitReplaced(service, armed);
+      await cluster.waitReady(service);
       return true;
     }
     await provoke();

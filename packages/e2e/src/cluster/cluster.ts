@@ -42,6 +42,8 @@ export interface Cluster {
   signal(name: string, signal: NodeJS.Signals, index?: number): Promise<number>;
   /** Waits until the process list has a fresh, ready process in place of `pid`. */
   waitReplaced(name: string, pid: number, timeoutMs?: number): Promise<void>;
+  /** Waits until every process of that name answers that it is ready. */
+  waitReady(name: string, timeoutMs?: number): Promise<void>;
   demoPassword(): Promise<string>;
   writeConfig(config: Readonly<Record<string, unknown>>): Promise<void>;
   output(): string;
@@ -124,6 +126,16 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         await sleep(100);
       }
       throw new Error(`${name} was not replaced in ${timeoutMs} ms\n${output.slice(-2_000)}`);
+    },
+    async waitReady(name, timeoutMs = 60_000) {
+      const end = Date.now() + timeoutMs;
+      while (Date.now() < end) {
+        const { services } = await readRunFile(dataDir);
+        const metrics = services.filter((entry) => entry.name === name).map((entry) => entry.metrics);
+        if ((await Promise.all(metrics.map(isReady))).every(Boolean)) return;
+        await sleep(100);
+      }
+      throw new Error(`${name} was not ready in ${timeoutMs} ms\n${output.slice(-2_000)}`);
     },
     async demoPassword() {
       return (await readFile((await readRunFile(dataDir)).demo.passwordFile, 'utf8')).trim();
