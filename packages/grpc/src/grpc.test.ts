@@ -72,6 +72,30 @@ function ledgerOf(client: GrpcClient<QueueServiceClient>) {
   return (tenant: string, per = {}) => client.call(client.rpc.ledger, LedgerRequest.fromPartial({ tenant }), per);
 }
 
+test('a request that cannot be read is invalid-argument, is counted, and never reaches the handler', async () => {
+  let reached = 0;
+  const { port, telemetry } = await serve({
+    ledger: unary(() => {
+      reached++;
+      return balanced;
+    }),
+  });
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  cleanups.push(() => client.close());
+  const code = await new Promise((resolve) => {
+    const { path } = QueueServiceService.ledger;
+    client.makeUnaryRequest(
+      path,
+      () => Buffer.from([0x0a, 0xff]),
+      () => undefined,
+      {},
+      (error) => resolve(error?.code),
+    );
+  });
+  expect([code, reached]).toEqual([3, 0]);
+  expect(await telemetry.metrics.text()).toMatch(/requests_total\{.*code="INVALID_ARGUMENT".*\} 1/);
+});
+
 const balanced = LedgerResponse.fromPartial({ balanced: true });
 
 describe('a unary call', () => {

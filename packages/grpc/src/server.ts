@@ -18,6 +18,7 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from './grpc-js.js';
+import { markMalformed, refuseMalformed } from './malformed.js';
 import { type grpcEvents, observeCalls, splitPath } from './observe.js';
 import { addReflection } from './reflection.js';
 
@@ -80,7 +81,7 @@ export class GrpcServer {
     this.#clock = options.clock ?? systemClock;
     this.#log = options.telemetry.log;
     this.#server = new Server({
-      interceptors: [observeCalls(options.telemetry, this.#clock), ...(options.interceptors ?? [])],
+      interceptors: [observeCalls(options.telemetry, this.#clock), ...(options.interceptors ?? []), refuseMalformed()],
       'grpc.max_receive_message_length': options.maxMessageBytes ?? defaultMessageBytes,
       'grpc.max_send_message_length': options.maxMessageBytes ?? defaultMessageBytes,
       'grpc.max_connection_age_ms': options.connectionAgeMs ?? defaultConnectionAgeMs,
@@ -94,7 +95,7 @@ export class GrpcServer {
   /** `server.add(QueueServiceService, { trace: unary(async (request, context) => …) })` */
   add<D extends ServiceDefinition>(definition: D, handlers: Handlers<D>): this;
   add(definition: ServiceDefinition, handlers: UntypedServiceImplementation): this {
-    this.#server.addService(definition, handlers);
+    this.#server.addService(markMalformed(definition), handlers);
     for (const method of Object.values(definition)) {
       const { service } = splitPath(method.path);
       if (!this.#services.includes(service)) this.#services.push(service);

@@ -16,6 +16,8 @@ export type RawAnswer =
   | { readonly kind: 'silence' };
 
 const patienceMs = 15_000;
+/** A call that was abandoned is waited for shortly, then cancelled. */
+const abandonedMs = 300;
 
 export function openSession(port: number): ClientHttp2Session {
   const session = connect(`http://127.0.0.1:${port}`);
@@ -34,7 +36,8 @@ export function rawCall(session: ClientHttp2Session, call: RawCall): Promise<Raw
     }
     let grpc = -1;
     let http = 0;
-    const timer = setTimeout(() => finish({ kind: 'silence' }), patienceMs);
+    const wait = call.ending === 'abandon' ? abandonedMs : patienceMs;
+    const timer = setTimeout(() => finish({ kind: 'silence' }), wait);
     const finish = (answer: RawAnswer): void => {
       clearTimeout(timer);
       resolve(answer);

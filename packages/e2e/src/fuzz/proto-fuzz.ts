@@ -30,6 +30,7 @@ const callsPerPort = 400;
 const noisesPerPort = 60;
 
 const unauthenticated = 16;
+const internal = 13;
 /** OK, CANCELLED, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, UNIMPLEMENTED. */
 const blamesCaller = new Set([0, 1, 3, 4, 5, 6, 7, 8, 9, 12, unauthenticated]);
 
@@ -172,7 +173,19 @@ function judge(call: RawCall, rights: Rights, answer: RawAnswer): string | undef
   if (answer.kind === 'reset') return undefined;
   if (answer.http !== 200) return answer.http >= 500 ? `HTTP ${answer.http}` : undefined;
   if (rights !== 'full' && answer.grpc === 0) return 'answered OK without rights';
-  return blamesCaller.has(answer.grpc) ? undefined : `status ${answer.grpc}`;
+  if (blamesCaller.has(answer.grpc)) return undefined;
+  // The protocol itself says INTERNAL for a frame that is compressed without a codec, or cut (gRPC compression.md).
+  return answer.grpc === internal && !isFramed(Buffer.concat(call.parts)) ? undefined : `status ${answer.grpc}`;
+}
+
+/** Whole frames, none compressed. */
+function isFramed(bytes: Buffer): boolean {
+  let at = 0;
+  while (at + 5 <= bytes.length) {
+    if (bytes[at] !== 0) return false;
+    at += 5 + bytes.readUInt32BE(at + 1);
+  }
+  return at === bytes.length;
 }
 
 async function fuzzPort(
