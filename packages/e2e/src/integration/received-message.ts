@@ -15,5 +15,3 @@ export function expectOnlyTraceAdded(received: Buffer | undefined, sent: Buffer)
     true,
   );
 }
-
-export const bodyOf = (message: Buffer): Buffer => message.subarray(message.indexOf('\r\n\r\n') + 4);

@@ -208,4 +208,3 @@ export const operatorSchema = s.object({
 
 export type OperatorDocument = Infer<typeof operatorSchema>;
 export type OperatorTenant = OperatorDocument['tenants'][number];
-export type OperatorHost = OperatorDocument['nextHops'][string]['hosts'][number];
