@@ -1,7 +1,7 @@
 /**
  * Programs run to their end, with a deadline. Output goes to a log file and is shown only when a program fails.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFile } from 'node:fs/promises';
 
 export interface CommandOptions {
@@ -13,6 +13,15 @@ export interface CommandOptions {
 }
 
 export type Run = (program: string, args: readonly string[], options?: CommandOptions) => Promise<string>;
+
+const running = new Set<ChildProcess>();
+
+/** End the commands that still run; their callers see a failure. */
+export async function endCommands(): Promise<void> {
+  const ends = [...running].map((child) => new Promise((resolve) => child.once('close', resolve)));
+  for (const child of running) child.kill('SIGTERM');
+  await Promise.all(ends);
+}
 
 const shownLines = 40;
 const keptBytes = 1_048_576;
@@ -27,6 +36,8 @@ export function createRun(logFile: string, environment: Readonly<Record<string, 
       timeout: options.timeoutMs ?? 300_000,
       killSignal: 'SIGKILL',
     });
+    running.add(child);
+    child.once('close', () => running.delete(child));
     let stdout = '';
     let all = '';
     child.stdin.on('error', () => {});

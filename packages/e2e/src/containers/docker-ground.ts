@@ -90,6 +90,14 @@ async function stopDaemon(daemon: ChildProcess): Promise<void> {
   clearTimeout(slow);
 }
 
+/** A daemon that was stopped in the middle of something leaves mounts. */
+async function unmountBelow(run: Run, folder: string): Promise<void> {
+  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
+  for (const mount of mounts.filter((path) => path.startsWith(`${folder}/`)).reverse()) {
+    await run('umount', ['--lazy', mount]);
+  }
+}
+
 async function ownDaemon(folder: string, logFile: string, say: (line: string) => void): Promise<DockerGround> {
   const prepare = createRun(logFile, {});
   await ensureDaemon(prepare, say);
@@ -102,6 +110,8 @@ async function ownDaemon(folder: string, logFile: string, say: (line: string) =>
   const args = ['--host', socket, '--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')];
   const daemon = spawn('dockerd', [...args, '--pidfile', join(folder, 'docker.pid')], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A Ctrl-C of the terminal is ours to handle: containers go first.
+    detached: true,
   });
   const log = createWriteStream(join(folder, '..', 'dockerd.log'));
   daemon.stdout.pipe(log, { end: false });
@@ -109,6 +119,7 @@ async function ownDaemon(folder: string, logFile: string, say: (line: string) =>
   const run = createRun(logFile, { DOCKER_HOST: socket, DOCKER_CONFIG: configFolder });
   const stop = async () => {
     await stopDaemon(daemon);
+    await unmountBelow(prepare, folder);
     await restoreNetwork();
   };
   for (let tries = 0; !(await works(run('docker', ['version']))); tries += 1) {

@@ -6,8 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort, SetupError } from '@postern/local';
+import { freePort } from '@postern/local';
 import { namedImages, substituteImages } from './base-images.js';
+import { endCommands } from './command.js';
 import { type ComposeCluster, composeCluster } from './compose-cluster.js';
 import { type DockerGround, dockerGround } from './docker-ground.js';
 import { mailArrives } from './first-mail.js';
@@ -40,47 +41,58 @@ async function check(cluster: ComposeCluster): Promise<void> {
   await mailArrives(cluster, 'again', say);
 }
 
-async function main(folder: string): Promise<void> {
-  const logFile = join(folder, 'commands.log');
-  let ground: DockerGround | undefined;
+/** Rejects at the end of the time there is, and at Ctrl-C, so that what was started is taken down in every case. */
+function interruption(): Promise<never> {
+  return new Promise((_, reject) => {
+    setTimeout(() => reject(new Error(`not finished after ${longestRunMs / 60_000} minutes`)), longestRunMs).unref();
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => reject(new Error(`${signal}: interrupted`)));
+    }
+  });
+}
+
+async function main(folder: string, interrupted: Promise<never>): Promise<void> {
+  const starting = dockerGround(join(folder, 'docker'), join(folder, 'commands.log'), say);
   let cluster: ComposeCluster | undefined;
-  try {
-    ground = await dockerGround(join(folder, 'docker'), logFile, say);
+  const work = async () => {
+    const ground = await starting;
     if (!ground.pulls) {
       const nodeBinary = join(projectRoot, 'node_modules', '.bin', 'node');
-      await substituteImages(ground.run, join(folder), await namedImages(projectRoot), nodeBinary, say);
+      await substituteImages(ground.run, folder, await namedImages(projectRoot), nodeBinary, say);
     }
-    const ports = {
-      mx: await freePort(),
-      submission: await freePort(),
-      submissions: await freePort(),
-      mailbox: await freePort(),
-    };
-    cluster = composeCluster(ground.run, projectRoot, ports);
+    const [mx, submission, submissions, mailbox] = [
+      await freePort(),
+      await freePort(),
+      await freePort(),
+      await freePort(),
+    ];
+    cluster = composeCluster(ground.run, projectRoot, { mx, submission, submissions, mailbox });
     await check(cluster);
+  };
+  try {
+    await Promise.race([work(), interrupted]);
   } catch (error) {
+    await endCommands();
     const logs = await cluster?.logs().catch(() => '');
     if (logs) process.stdout.write(`${logs}\n`);
     throw error;
   } finally {
     say('taking down');
     await cluster?.down('--volumes', '--remove-orphans').catch((error: unknown) => say(String(error)));
+    const ground: DockerGround | undefined = await starting.catch(() => undefined);
     await ground?.stop();
   }
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'postern-c-'));
-const late = setTimeout(() => {
-  say(`not finished after ${longestRunMs / 60_000} minutes; what it left is in ${folder}`);
-  process.exit(1);
-}, longestRunMs);
 try {
-  await main(folder);
+  await main(folder, interruption());
   say('test:containers passed');
 } catch (error) {
-  say(`FAILED: ${error instanceof SetupError || error instanceof Error ? error.message : String(error)}`);
+  say(`FAILED: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 } finally {
-  clearTimeout(late);
   await rm(folder, { recursive: true, force: true });
+  // Commands an interruption left running have nobody to answer to any more.
+  process.exit();
 }
