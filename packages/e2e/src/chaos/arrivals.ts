@@ -1,11 +1,11 @@
 /** What reached the next hop: per number, the queue ids under which it came. Some recipients are refused once with 451, so that mail waits, too. */
 import { type SmtpSink, startSmtpSink } from '@postern/testkit/smtp';
-import { numberHeader } from './load.js';
+import { keyOf, numberHeader } from './load.js';
 
 export interface Arrivals {
   readonly sink: SmtpSink;
-  /** Number -> queue ids, one entry per arrival. */
-  readonly byNumber: ReadonlyMap<number, readonly string[]>;
+  /** Key (`keyOf`) -> queue ids, one entry per arrival. */
+  readonly byKey: ReadonlyMap<string, readonly string[]>;
 }
 
 const numberPattern = new RegExp(`^${numberHeader}: (\\d+)`, 'm');
@@ -14,23 +14,28 @@ const idPattern = /\bid ([0-9A-HJKMNP-TV-Z]{26})\b/;
 export interface ArrivalsOptions {
   /** Every n-th RCPT is answered 451; 0 = none. */
   readonly deferEvery: number;
+  readonly secondDomain: string;
 }
 
 export async function collectArrivals(options: ArrivalsOptions): Promise<Arrivals> {
-  const byNumber = new Map<number, string[]>();
+  const byKey = new Map<string, string[]>();
   let asked = 0;
   const sink = await startSmtpSink({
     keep: false,
     replyTo: () => (options.deferEvery > 0 && ++asked % options.deferEvery === 0 ? 451 : undefined),
-    onMessage: ({ data }) => {
+    onMessage: ({ data, recipients }) => {
       const head = data.toString('latin1', 0, Math.min(data.length, 16_384));
       const number = Number(numberPattern.exec(head)?.[1] ?? Number.NaN);
       if (Number.isNaN(number)) return;
       const queueId = idPattern.exec(head)?.[1] ?? 'unknown';
-      const arrivals = byNumber.get(number);
-      if (arrivals === undefined) byNumber.set(number, [queueId]);
+      const key = keyOf(
+        number,
+        recipients.some((recipient) => recipient.endsWith(`@${options.secondDomain}`)),
+      );
+      const arrivals = byKey.get(key);
+      if (arrivals === undefined) byKey.set(key, [queueId]);
       else arrivals.push(queueId);
     },
   });
-  return { sink, byNumber };
+  return { sink, byKey };
 }

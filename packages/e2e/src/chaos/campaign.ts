@@ -30,6 +30,7 @@ export interface CampaignOptions {
   readonly deferEvery: number;
   readonly largeEvery: number;
   readonly bounceEvery: number;
+  readonly fanOutEvery: number;
   readonly timeoutMs: number;
   readonly say: (line: string) => void;
 }
@@ -44,14 +45,24 @@ export interface CampaignResult {
 }
 
 const domain = 'chaos.test';
+const secondDomain = 'second.test';
 
 function configuration(sinkPort: number): Record<string, unknown> {
+  const sink = { host: '127.0.0.1', port: sinkPort, protocol: 'smtp', tls: 'none' };
   return {
-    nextHops: { chaos: { hosts: [{ host: '127.0.0.1', port: sinkPort, protocol: 'smtp', tls: 'none' }] } },
+    nextHops: { chaos: { hosts: [sink] }, second: { hosts: [sink] } },
     defaultNextHop: 'chaos',
     retry: { first: '1s', cap: '4s', lifetime: '1h', delayNotice: '1h' },
     checks: { spf: { enabled: true }, dkim: { enabled: false }, dmarc: { enabled: false }, dnsbl: { enabled: false } },
-    tenants: [{ name: 'chaos', domains: [{ name: domain, nextHop: 'chaos', validateRecipients: false }] }],
+    tenants: [
+      {
+        name: 'chaos',
+        domains: [
+          { name: domain, nextHop: 'chaos', validateRecipients: false },
+          { name: secondDomain, nextHop: 'second', validateRecipients: false },
+        ],
+      },
+    ],
   };
 }
 
@@ -89,7 +100,7 @@ async function torment(
 }
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const arrivals = await collectArrivals({ deferEvery: options.deferEvery });
+  const arrivals = await collectArrivals({ deferEvery: options.deferEvery, secondDomain });
   const dns = await startDnsServer({ 'sender.test': { TXT: ['v=spf1 ip4:127.0.0.0/8 -all'] } });
   const armFolder = await mkdtemp(join(tmpdir(), 'postern-failpoint-'));
   const armFile = join(armFolder, 'armed');
@@ -102,14 +113,14 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   });
   try {
     const ports = await Promise.all(Array.from({ length: options.edges }, (_, edge) => cluster.port('mx', edge)));
-    const load = startLoad({ ...options, domain, ports: () => Promise.resolve(ports) });
+    const load = startLoad({ ...options, domain, secondDomain, ports: () => Promise.resolve(ports) });
     const strikes: string[] = [];
     const failpointsMissed = await torment(cluster, options, armFile, strikes);
     options.say(`nemesis done; ${load.accepted()} accepted so far`);
     const loaded = await load.done;
-    options.say(`load done: ${loaded.accepted.size} accepted, ${loaded.temporary} answered 4xx`);
+    options.say(`load done: ${loaded.acceptedMessages} accepted, ${loaded.temporary} answered 4xx`);
     const end = Date.now() + 120_000;
-    while (arrivals.byNumber.size < loaded.accepted.size && Date.now() < end) await sleep(200);
+    while (arrivals.byKey.size < loaded.accepted.size && Date.now() < end) await sleep(200);
     const ledger = await waitAtRest(cluster, 240_000);
     return { verdict: judge(loaded, arrivals), ledger, load: loaded, strikes, failpointsMissed };
   } catch (error) {

@@ -16,6 +16,7 @@ test('2,000 messages survive kill -9 of every service and store', async () => {
     deferEvery: 50,
     largeEvery: 100,
     bounceEvery: 100,
+    fanOutEvery: 20,
     timeoutMs: 240_000,
     say: () => {},
   });

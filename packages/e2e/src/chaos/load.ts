@@ -10,6 +10,9 @@ export interface LoadOptions {
   readonly messages: number;
   readonly senders: number;
   readonly domain: string;
+  /** Every n-th message has a second recipient in this domain, which has a lane of its own. */
+  readonly secondDomain: string;
+  readonly fanOutEvery: number;
   readonly size: number;
   /** Every n-th message is larger than what travels inline; 0 = none. */
   readonly largeEvery: number;
@@ -22,8 +25,9 @@ export interface LoadOptions {
 }
 
 export interface LoadResult {
-  /** Numbers answered 250, with the reply's text. */
-  readonly accepted: ReadonlyMap<number, string>;
+  /** What was answered 250: one key per recipient (`keyOf`). */
+  readonly accepted: ReadonlySet<string>;
+  readonly acceptedMessages: number;
   /** Numbers sent again after a try whose outcome was not known or was 4xx. */
   readonly repeated: ReadonlySet<number>;
   /** Replies 5xx: always a violation here. */
@@ -41,8 +45,13 @@ const largeBytes = 200_000;
 
 export const numberHeader = 'X-Chaos-Number';
 
+/** A number, marked for its second recipient. */
+export const keyOf = (number: number, isSecond: boolean): string => `${number}${isSecond ? '+' : ''}`;
+export const numberOf = (key: string): number => Number.parseInt(key, 10);
+
 export function startLoad(options: LoadOptions): Load {
-  const accepted = new Map<number, string>();
+  const accepted = new Set<string>();
+  let acceptedMessages = 0;
   const repeated = new Set<number>();
   const refused: string[] = [];
   let temporary = 0;
@@ -60,9 +69,12 @@ export function startLoad(options: LoadOptions): Load {
       size: every(options.largeEvery) ? largeBytes : options.size,
       headers: { [numberHeader]: String(number) },
     });
-    const reply = await sender.send({ from: 'load@sender.test', to: [to], data });
+    const fansOut = every(options.fanOutEvery);
+    const recipients = fansOut ? [to, `user${number % 50}@${options.secondDomain}`] : [to];
+    const reply = await sender.send({ from: 'load@sender.test', to: recipients, data });
     if (reply.code === 250) {
-      accepted.set(number, reply.text);
+      acceptedMessages++;
+      for (const isSecond of fansOut ? [false, true] : [false]) accepted.add(keyOf(number, isSecond));
       return 'accepted';
     }
     repeated.add(number);
@@ -105,7 +117,7 @@ export function startLoad(options: LoadOptions): Load {
   }
   const senders = Array.from({ length: options.senders }, (_, index) => run(index));
   return {
-    accepted: () => accepted.size,
-    done: Promise.all(senders).then(() => ({ accepted, repeated, refused, temporary })),
+    accepted: () => acceptedMessages,
+    done: Promise.all(senders).then(() => ({ accepted, acceptedMessages, repeated, refused, temporary })),
   };
 }

@@ -38,6 +38,7 @@ const result = await runCampaign({
   deferEvery: 50,
   largeEvery: 40,
   bounceEvery: 100,
+  fanOutEvery: 20,
   timeoutMs: Number(values.minutes) * 60_000,
   say,
 });

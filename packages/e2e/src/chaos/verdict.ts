@@ -4,34 +4,34 @@
  * before the outcome).
  */
 import type { Arrivals } from './arrivals.js';
-import type { LoadResult } from './load.js';
+import { type LoadResult, numberOf } from './load.js';
 
 export interface Verdict {
   readonly accepted: number;
-  readonly lost: readonly number[];
+  readonly lost: readonly string[];
   /** Arrived under several queue ids after the client had repeated it. */
   readonly repeatedByClient: number;
   /** The same queue id arrived more than once. */
   readonly repeatedByDelivery: number;
   /** Several queue ids although the client sent it once: never allowed. */
-  readonly unexplained: readonly number[];
+  readonly unexplained: readonly string[];
   readonly refused: readonly string[];
 }
 
-export function judge(load: LoadResult, arrivals: Pick<Arrivals, 'byNumber'>): Verdict {
-  const lost = [...load.accepted.keys()].filter((number) => !arrivals.byNumber.has(number));
+export function judge(load: LoadResult, arrivals: Pick<Arrivals, 'byKey'>): Verdict {
+  const lost = [...load.accepted].filter((key) => !arrivals.byKey.has(key));
   let repeatedByClient = 0;
   let repeatedByDelivery = 0;
-  const unexplained: number[] = [];
-  for (const [number, queueIds] of arrivals.byNumber) {
+  const unexplained: string[] = [];
+  for (const [key, queueIds] of arrivals.byKey) {
     const different = new Set(queueIds).size;
     repeatedByDelivery += queueIds.length - different;
     if (different === 1) continue;
-    if (load.repeated.has(number)) repeatedByClient += different - 1;
-    else unexplained.push(number);
+    if (load.repeated.has(numberOf(key))) repeatedByClient += different - 1;
+    else unexplained.push(key);
   }
   return {
-    accepted: load.accepted.size,
+    accepted: load.acceptedMessages,
     lost,
     repeatedByClient,
     repeatedByDelivery,
