@@ -14,11 +14,16 @@ export interface CertificateFiles {
 
 const lookEveryMs = 10_000;
 
-/** Throws where a file cannot be read or key and certificate do not fit. */
+/** Throws one line that names the files where one cannot be read or they do not fit together. */
 export async function readCertificate({ certFile, keyFile }: CertificateFiles): Promise<ServerTls> {
-  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
-  createSecureContext({ cert, key });
-  return { cert, key };
+  try {
+    const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
+    createSecureContext({ cert, key });
+    return { cert, key };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`edge.tls: cannot use ${certFile} with ${keyFile}: ${reason}`);
+  }
 }
 
 export interface CertificateWatch {

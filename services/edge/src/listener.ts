@@ -53,7 +53,9 @@ export async function openListener(options: ListenerOptions, context: ListenerCo
   const facts: ListenerFacts = { name: options.name, role: options.role };
   const implicitTls = options.role === 'submissions';
   if (implicitTls && context.tls === undefined) {
-    throw new Error(`listener ${options.name}: role submissions needs edge.tls.certFile and edge.tls.keyFile`);
+    throw new Error(
+      `edge.listeners: ${options.name} has role submissions, which needs edge.tls.certFile and edge.tls.keyFile`,
+    );
   }
   let emptied: (() => void) | undefined;
   let draining = false;

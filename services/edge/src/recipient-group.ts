@@ -17,6 +17,8 @@ type Place =
   | { readonly kind: 'answered'; readonly reply: Reply }
   | { readonly kind: 'asked'; readonly candidate: Candidate };
 
+const sessionStages: ReadonlySet<Stage> = new Set([Stage.CONNECT, Stage.EHLO, Stage.AUTH]);
+
 export class RecipientGroup {
   readonly #places: Place[] = [];
   readonly #asked = new Map<string, Candidate>();
@@ -136,6 +138,7 @@ export class RecipientGroup {
     transaction.action = actionOf(verdict.decision);
     transaction.judged = true;
     session.judged = { connect: true, ehlo: true, auth: session.login !== undefined };
+    session.findings = [...session.findings, ...verdict.findings.filter(({ stage }) => sessionStages.has(stage))];
     const byAddress = new Map(verdict.recipients.map((decision) => [decision.address, decision]));
     return new Map(
       asked.map((candidate) => {

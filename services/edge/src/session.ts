@@ -3,6 +3,7 @@
  * except who connected where. Counters are of the whole session: a new EHLO does not forgive.
  */
 import type { Clock, UlidSource } from '@postern/clock';
+import { type Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import type { CredentialPort } from './credentials.js';
 import type { Journal } from './journal.js';
 import type { PolicyPort } from './policy-port.js';
@@ -58,6 +59,8 @@ export interface Session {
   sequence: number;
   /** Policy has judged the connection, the greeting, the login. */
   judged: { connect: boolean; ehlo: boolean; auth: boolean };
+  /** What policy found about the connection, the greeting and the login: told with every transaction, since each is judged once a session. */
+  findings: readonly Finding[];
 }
 
 /** What a session asks of the rest of the process. */
@@ -100,6 +103,7 @@ export function openSession(start: SessionStart): Session {
     idleCommands: 0,
     sequence: 0,
     judged: { connect: false, ehlo: false, auth: false },
+    findings: [],
   };
 }
 
@@ -110,4 +114,5 @@ export function forgetPlain(session: Session, tls: TlsFacts): void {
   session.login = undefined;
   session.judged.ehlo = false;
   session.judged.auth = false;
+  session.findings = session.findings.filter(({ stage }) => stage === Stage.CONNECT);
 }

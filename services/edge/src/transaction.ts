@@ -31,10 +31,16 @@ export interface TransactionRefusal {
 
 const maxFindings = 256;
 
+/** Findings of rules carry edits and skips to the end of data: when something must go, it is not them. */
+function bounded(findings: readonly Finding[]): Finding[] {
+  let room = maxFindings - findings.filter(({ check }) => check === 'rule').length;
+  return findings.filter(({ check }) => check === 'rule' || room-- > 0);
+}
+
 export class Transaction {
   readonly recipients: Recipient[] = [];
   contentPlan: ContentPlan = ContentPlan.NONE;
-  findings: Finding[] = [];
+  findings: Finding[];
   senderAuthenticated = false;
   unjudged = false;
   judged = false;
@@ -50,7 +56,11 @@ export class Transaction {
     public messageSize: number,
     public maxRecipients: number,
     readonly submittingTenant: string | undefined,
-  ) {}
+    /** Of the session's own stages, judged before. */
+    sessionFindings: readonly Finding[] = [],
+  ) {
+    this.findings = [...sessionFindings];
+  }
 
   has(address: string): boolean {
     return this.#known.has(address);
@@ -71,7 +81,7 @@ export class Transaction {
   learn(verdict: EvaluateResponse): void {
     if (verdict.contentPlan > this.contentPlan) this.contentPlan = verdict.contentPlan;
     if (verdict.senderAuthenticated) this.senderAuthenticated = true;
-    this.findings = [...this.findings, ...verdict.findings].slice(0, maxFindings);
+    this.findings = bounded([...this.findings, ...verdict.findings]);
     const { limits } = verdict;
     if (limits !== undefined && limits.messageSize > 0) this.messageSize = limits.messageSize;
     if (limits !== undefined && limits.recipients > 0) this.maxRecipients = limits.recipients;

@@ -31,6 +31,7 @@ import { createPolicyClient, type PolicyClient } from './policy-client.js';
 import { type PodDirectory, watchPods } from './policy-pods.js';
 import type { SessionServices } from './session.js';
 import { defaultSessionSettings, type SessionSettings } from './session-settings.js';
+import type { ServerTls } from './smtp/server.js';
 import { type CompiledSnapshot, compileSnapshot } from './snapshot/compile.js';
 import { createTelemetryJournal } from './telemetry-journal.js';
 import { createTraceBatcher, type TraceBatcher } from './trace-batcher.js';
@@ -131,9 +132,12 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
       return true;
     };
 
-  const openListeners = async (services: SessionServices, admit: ListenerContext['admit']): Promise<void> => {
+  const openListeners = async (
+    services: SessionServices,
+    admit: ListenerContext['admit'],
+    tls: ServerTls | undefined,
+  ): Promise<void> => {
     const { tls: files } = config.edge;
-    const tls = files === undefined ? undefined : await readCertificate(files);
     for (const { address, ...listener } of config.edge.listeners) {
       const opened = await openListener(
         { ...listener, host: address.host, port: address.port },
@@ -164,6 +168,8 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   return {
     name: 'edge',
     async start() {
+      // First what needs no other server: a wrong setting is said at once.
+      const tls = config.edge.tls === undefined ? undefined : await readCertificate(config.edge.tls);
       const scope = await scopeOf();
       const streams = await connectNats();
       connection = streams;
@@ -219,7 +225,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         isDraining: () => draining,
         onDecided: (outcome) => metrics.connections.with({ outcome }).inc(),
       });
-      await openListeners(services, admit);
+      await openListeners(services, admit, tls);
     },
     async drain({ signal }) {
       draining = true;

@@ -61,7 +61,14 @@ export const mail: Verb = {
     if (command.size !== null && command.size > policy.messageSize)
       return refuse(replies.tooBig, command.reversePath.address);
     const tenant = submittingTenant(snapshot, session);
-    dialogue.transaction = new Transaction(services.ids(), command, policy.messageSize, policy.recipients, tenant);
+    dialogue.transaction = new Transaction(
+      services.ids(),
+      command,
+      policy.messageSize,
+      policy.recipients,
+      tenant,
+      session.findings,
+    );
     return replies.senderOk;
   },
 };
