@@ -1,5 +1,6 @@
 /** Signals to a process of the cluster with all that it started: a stopped PostgreSQL is its postmaster and every backend. Linux only. */
 import { readFile } from 'node:fs/promises';
+import { expect, vi } from 'vitest';
 import type { Cluster } from '../cluster/index.js';
 
 async function childrenOf(pid: number): Promise<number[]> {
@@ -26,5 +27,8 @@ export async function freeze(cluster: Cluster, name: string): Promise<() => void
   signalAll(roots, 'SIGSTOP');
   const all = [...roots, ...(await Promise.all(roots.map(childrenOf))).flat()];
   signalAll(all, 'SIGSTOP');
+  await vi.waitFor(async () => {
+    for (const pid of roots) expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) T /);
+  });
   return () => signalAll(all.toReversed(), 'SIGCONT');
 }

@@ -106,7 +106,14 @@ function serve(socket: Socket, options: SmtpSinkOptions, accept: (message: SunkM
     if (mode === 'data') {
       const whole = parts.length === 0 && pending.subarray(0, 3).toString('latin1') === '.\r\n';
       const at = whole ? 0 : pending.indexOf(endOfData);
-      if (at === -1) return false;
+      if (at === -1) {
+        // Searched once: only what may be the beginning of the end stays.
+        if (pending.length >= endOfData.length) {
+          parts.push(pending.subarray(0, pending.length - 4));
+          pending = pending.subarray(pending.length - 4);
+        }
+        return false;
+      }
       parts.push(whole ? Buffer.alloc(0) : pending.subarray(0, at + 2));
       pending = pending.subarray(whole ? 3 : at + 5);
       finish();
