@@ -4,6 +4,7 @@ export * from './directory-key.js';
 export * from './durability.js';
 export * from './ensure.js';
 export * from './key-value.js';
+export * from './leftovers.js';
 export * from './permissions.js';
 export * from './publish.js';
 export * from './snapshot.js';

@@ -51,9 +51,12 @@ const publish: Record<ServiceUser, readonly string[]> = {
     ...consume('TRACE'),
     ...readStream('BODIES'),
     '$JS.API.STREAM.PURGE.BODIES',
-    // The ledger counts what WORK carries.
-    '$JS.API.DIRECT.GET.WORK',
-    '$JS.API.DIRECT.GET.WORK.>',
+    // The ledger counts what WORK carries; leftovers of a killed server are read and removed one by one.
+    ...['SPOOL', 'WORK', 'OUTCOMES'].flatMap((stream) => [
+      `$JS.API.DIRECT.GET.${stream}`,
+      `$JS.API.DIRECT.GET.${stream}.>`,
+      `$JS.API.STREAM.MSG.DELETE.${stream}`,
+    ]),
     ...readBucket('CONFIG'),
     ...readBucket('DIRECTORY'),
   ],

@@ -14,7 +14,15 @@ import type { LaneWindows } from './lanes.js';
 import { publishItem } from './placer.js';
 import type { PolicyInUse } from './policy-in-use.js';
 import type { Database, Transaction } from './store/database.js';
-import { type DueLane, dueLanes, markDispatched, postponeRows, type TakenRow, takeDue } from './store/rows.js';
+import {
+  type DueLane,
+  dueLanes,
+  holdRows,
+  markDispatched,
+  postponeRows,
+  type TakenRow,
+  takeDue,
+} from './store/rows.js';
 
 export interface DispatchParts {
   readonly clock: Clock;
@@ -24,6 +32,8 @@ export interface DispatchParts {
   readonly policy: () => PolicyInUse;
   readonly batch: number;
   readonly onDispatched: (rows: number, items: number) => void;
+  /** A row whose item cannot be read was put on hold. */
+  readonly onUnreadable: (queueId: string, recipient: string) => void;
 }
 
 export interface Dispatcher {
@@ -86,7 +96,9 @@ async function dispatchRows(
   quotas: Parameters<typeof takeDue>[1],
   nowMs: number,
 ): Promise<number> {
-  const rows = await takeDue(transaction, quotas, nowMs);
+  const taken = await takeDue(transaction, quotas, nowMs);
+  const rows = taken.filter(({ unreadable }) => !unreadable);
+  const unreadable = taken.filter((row) => row.unreadable);
   const { items, unrouted } = itemsOf(rows, policy);
   const sent = await Promise.all(
     items.map(async (made) => {
@@ -102,9 +114,16 @@ async function dispatchRows(
   );
   await markDispatched(transaction, marks, nowMs);
   await postponeRows(transaction, unrouted, nowMs + policy.schedule.firstMs);
+  const held = unreadable.map(({ queueId, recipient }) => ({
+    queueId,
+    recipient,
+    reason: 'the stored item is unreadable',
+  }));
+  await holdRows(transaction, held, nowMs);
+  for (const { queueId, recipient } of unreadable) parts.onUnreadable(queueId, recipient);
   parts.onDispatched(marks.length, placed.length);
   // Nothing could be published: WORK is full or away. Pause instead of trying the same rows at once.
-  return placed.length === 0 && items.length > 0 ? 0 : rows.length;
+  return placed.length === 0 && items.length > 0 ? 0 : taken.length;
 }
 
 interface MadeItem {

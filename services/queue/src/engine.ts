@@ -12,6 +12,7 @@ import {
   createPublisher,
   type Delivery,
   intakeConsumer,
+  type LeftoverReader,
   outcomesConsumer,
   type StreamConnection,
   traceConsumer,
@@ -27,6 +28,7 @@ import { groupNumber } from './item-id.js';
 import { createLaneWindows } from './lanes.js';
 import { ledgerShards } from './ledger.js';
 import { ledgerRound } from './ledger-gauges.js';
+import { createLeftoverRound } from './leftovers.js';
 import { type Loop, startLoop } from './loop.js';
 import { type LoopName, loopNames, queueMetrics } from './metrics.js';
 import { noticesRound } from './notices.js';
@@ -49,6 +51,9 @@ import { historyRound } from './trace/partitions.js';
 import { foldOutcomes } from './unit-change.js';
 import type { WorkScanner } from './work-scan.js';
 
+/** How often work queues are looked through for what a killed server left behind. */
+const leftoversEveryMs = 20_000;
+
 /** Outcomes of intake are gathered this long before they become one message on OUTCOMES. */
 const outcomePublishLingerMs = 20;
 
@@ -60,6 +65,7 @@ export interface EngineParts {
   readonly database: Database;
   readonly levels: LevelReader;
   readonly scan: WorkScanner;
+  readonly leftovers: LeftoverReader;
   readonly policy: () => PolicyInUse;
   readonly telemetry: Telemetry<QueueEvent>;
   readonly settings: QueueConfig['queue'];
@@ -190,6 +196,10 @@ export function createEngine(parts: EngineParts): Engine {
       metrics.dispatched.inc(rows);
       if (rows > 0) log.debug('queue.rows.dispatched', { rows, items });
     },
+    onUnreadable: (queueId, recipient) => {
+      metrics.unreadable.inc();
+      log.error('queue.row.unreadable', { queue_id: queueId, recipient });
+    },
   });
   const revival = createRevival({
     clock,
@@ -240,6 +250,15 @@ export function createEngine(parts: EngineParts): Engine {
     },
     ledger: { everyMs: settings.ledgerEvery, round: ledgerRound({ clock, database, levels, scan, metrics, log }) },
     history: { everyMs: 600_000, round: historyRound(database, clock, settings.traceKeep) },
+    leftovers: {
+      everyMs: leftoversEveryMs,
+      round: createLeftoverRound({
+        clock,
+        database,
+        reader: parts.leftovers,
+        onRemoved: (stream, count) => log.warn('queue.leftover.removed', { stream, count }),
+      }),
+    },
     sweep: {
       everyMs: settings.sweepEvery,
       round: createSweep({

@@ -18,6 +18,9 @@ export const queueEvents = defineEvents('queue', {
   'queue.notice.sent': 'A DSN was generated and queued.',
   'queue.notice.failed': 'A DSN could not be generated now; it is tried again.',
   'queue.rows.dispatched': 'Rows that were due went into WORK.',
+  'queue.leftover.removed':
+    'A message that had been worked on was still in its work queue after a server was killed; it was removed.',
+  'queue.row.unreadable': 'A row whose item cannot be decoded was put on hold; an operator deletes or rebuilds it.',
   'queue.rows.rebuilt': 'Rows were made anew from BODIES by the rebuild command.',
   'queue.lane.released': 'A destination delivers again: its waiting mail is due now.',
   'queue.loop.failed': 'A background loop failed once; it goes on.',

@@ -4,6 +4,7 @@ import { createdTerms, finalStates } from './unit-change.js';
 
 const openTerms = ['queued', 'deferred', 'held', 'quarantined'] as const;
 export const loopNames = [
+  'leftovers',
   'dispatch',
   'expiry',
   'notices',
@@ -36,6 +37,10 @@ export function queueMetrics(metrics: Metrics) {
       name: 'postern_queue_parked_total',
       help: 'Messages copied to PARKED, by stream; an operator decides.',
       labels: { stream: ['spool', 'outcomes'] },
+    }),
+    unreadable: metrics.counter({
+      name: 'postern_queue_rows_unreadable_total',
+      help: 'Rows put on hold because their item cannot be decoded.',
     }),
     units: metrics.counter({
       name: 'postern_queue_recipients_total',

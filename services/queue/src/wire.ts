@@ -5,7 +5,13 @@ import { readSecretBytes } from '@postern/config';
 import { PosternError } from '@postern/errors';
 import { createServer, type GrpcServer, requireScope } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
-import { openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
+import {
+  createLeftoverReader,
+  openBucket,
+  type SnapshotWatch,
+  type StreamConnection,
+  watchSnapshot,
+} from '@postern/stream';
 import type { QueueConfig } from './config.js';
 import { connectDatabase, connectNats, type QueueTelemetry } from './connect.js';
 import { createEngine, type Engine } from './engine.js';
@@ -73,6 +79,7 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
       });
       const levels = await createLevelReader(connection);
       const scan = await createWorkScanner(connection);
+      const leftovers = await createLeftoverReader(connection);
       const parts = {
         clock,
         random: systemRandom,
@@ -81,6 +88,7 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
         database,
         levels,
         scan,
+        leftovers,
         telemetry,
         settings: config.queue,
       };

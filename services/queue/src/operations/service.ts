@@ -48,7 +48,10 @@ async function stored<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof PosternError || failureKind(error) === 'data') throw error;
+    if (error instanceof PosternError) throw error;
+    // Values the database cannot hold, such as NUL, came with the request.
+    if (failureKind(error) === 'data')
+      throw new PosternError('invalid-argument', 'a value of the request cannot be stored', { cause: error });
     throw new PosternError('store-unavailable', 'the queue database does not answer', { cause: error });
   }
 }

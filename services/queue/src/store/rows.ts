@@ -1,6 +1,7 @@
 /**
  * Reading rows of what waits for dispatch and expiry. Every look locks what it takes with SKIP LOCKED, so that any number of pods may look at once.
  */
+import { Notify } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
 import type { Statement, Transaction } from './database.js';
 
@@ -20,6 +21,8 @@ export interface TakenRow {
   readonly attempt: number;
   readonly group: number;
   readonly item: Item;
+  /** The stored item cannot be read; `item` holds no more than the row tells, and asks for no report. */
+  readonly unreadable: boolean;
   readonly bodyId: string;
   readonly expiresAt: number;
   readonly lastReply: string;
@@ -59,13 +62,19 @@ const takeExpired: Statement = {
 };
 const dispatched: Statement = {
   name: 'rows-dispatched',
-  text: `UPDATE mail.waiting w SET state = 'dispatched', out = true, attempt = w.attempt + 1, lane = u.lane, egress_pool = u.pool, updated_at = $5::bigint
+  text: `UPDATE mail.waiting w SET state = 'dispatched', out = true, attempt = w.attempt + (w.attempt < 2147483647)::int, lane = u.lane, egress_pool = u.pool, updated_at = $5::bigint
          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS u (queue_id, recipient, lane, pool)
          WHERE w.queue_id = u.queue_id AND w.recipient = u.recipient`,
 };
 const postpone: Statement = {
   name: 'rows-postpone',
   text: `UPDATE mail.waiting w SET state = 'deferred', due_at = $4::bigint, last_reply = u.reply
+         FROM unnest($1::text[], $2::text[], $3::text[]) AS u (queue_id, recipient, reply)
+         WHERE w.queue_id = u.queue_id AND w.recipient = u.recipient`,
+};
+const hold: Statement = {
+  name: 'rows-hold',
+  text: `UPDATE mail.waiting w SET state = 'held', last_reply = u.reply, updated_at = $4::bigint
          FROM unnest($1::text[], $2::text[], $3::text[]) AS u (queue_id, recipient, reply)
          WHERE w.queue_id = u.queue_id AND w.recipient = u.recipient`,
 };
@@ -109,8 +118,21 @@ export interface TakenColumns extends Record<string, unknown> {
   readonly size: number;
 }
 
+function readItem(row: TakenColumns): { readonly item: Item; readonly unreadable: boolean } {
+  try {
+    const item = Item.decode(row.item);
+    if (item.recipients.length > 0) return { item, unreadable: false };
+  } catch {
+    // Not an item: the same as an empty one.
+  }
+  const { queue_id: queueId, tenant, grp: group, attempt } = row;
+  const recipients = [{ address: row.recipient, notify: [Notify.NEVER], originalRecipient: '' }];
+  return { item: Item.fromPartial({ queueId, tenant, group, attempt, recipients }), unreadable: true };
+}
+
 export function takenRow(row: TakenColumns): TakenRow {
   return {
+    ...readItem(row),
     queueId: row.queue_id,
     recipient: row.recipient,
     tenant: row.tenant,
@@ -118,7 +140,6 @@ export function takenRow(row: TakenColumns): TakenRow {
     state: row.state,
     attempt: row.attempt,
     group: row.grp,
-    item: Item.decode(row.item),
     bodyId: row.body_id,
     expiresAt: row.expires_at,
     lastReply: row.last_reply,
@@ -177,6 +198,21 @@ export async function postponeRows(
     rows.map(({ recipient }) => recipient),
     rows.map(({ reason }) => reason),
     dueAt,
+  ]);
+}
+
+/** What cannot be dispatched at all waits for an operator, or for its end. */
+export async function holdRows(
+  transaction: Transaction,
+  rows: readonly { readonly queueId: string; readonly recipient: string; readonly reason: string }[],
+  nowMs: number,
+): Promise<void> {
+  if (rows.length === 0) return;
+  await transaction.run(hold, [
+    rows.map(({ queueId }) => queueId),
+    rows.map(({ recipient }) => recipient),
+    rows.map(({ reason }) => reason),
+    nowMs,
   ]);
 }
 

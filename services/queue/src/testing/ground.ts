@@ -8,6 +8,7 @@ import { type Outcome, OutcomeBatch } from '@postern/proto/mail/v1/outcome';
 import {
   connectStreams,
   consume,
+  createLeftoverReader,
   createPublisher,
   ensureStreams,
   outcomesSubject,
@@ -84,6 +85,7 @@ export function withQueue(options: GroundOptions = {}): {
     const publisher = createPublisher(connection, systemClock);
     const levels = await createLevelReader(connection);
     const scan = await createWorkScanner(connection);
+    const leftovers = await createLeftoverReader(connection);
     const telemetry = captureTelemetry('queue');
     const { queue: settings } = loadConfig(queueConfig, {
       env: {},
@@ -111,6 +113,7 @@ export function withQueue(options: GroundOptions = {}): {
         database,
         levels,
         scan,
+        leftovers,
         policy: () => made.policy,
         telemetry: engines++ === 0 ? telemetry : captureTelemetry('queue'),
         settings: { ...settings, podName },
