@@ -2,7 +2,7 @@
  * May this connection speak to us at all? Asked once, before the banner: drain, snapshot, access rules, then the limits of the service and the
  * listener over all pods in one round trip (design.md, step 1). A refusal names its kind to the client and the limit to the log.
  */
-import type { ConnectionLimiter, Refusal } from '@postern/flow-control';
+import { type ConnectionLimiter, clientPrefix, type Refusal } from '@postern/flow-control';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { Session } from './session.js';
 import type { Opening } from './smtp/connection.js';
@@ -37,7 +37,8 @@ export function createAdmission(options: AdmissionOptions): (session: Session) =
     if (!snapshot.access.isAllowed(session.listener.name, session.clientAddress))
       return refuse('access', replies.serviceRefused, 'access rule');
     const { scopes } = snapshot.listener(session.listener);
-    const admission = await options.limiter.admit({ address: session.clientAddress, scopes });
+    const address = clientPrefix(session.clientAddress, snapshot.ipv6Prefix);
+    const admission = await options.limiter.admit({ address, scopes });
     if (admission.kind === 'joining') return refuse('not_ready', replies.notReady, 'limits: joining');
     if (admission.kind === 'refused') {
       const { refusal } = admission;

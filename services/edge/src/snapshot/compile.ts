@@ -30,6 +30,8 @@ export interface CompiledSnapshot {
   readonly hostname: string;
   readonly access: AccessTable;
   readonly admitWhenPolicyAway: boolean;
+  /** IPv6 clients are counted by networks of this length. */
+  readonly ipv6Prefix: number;
   listener(facts: ListenerFacts): ListenerPolicy;
   /** `name` as lower-case A-label. */
   domain(name: string): Domain | undefined;
@@ -41,7 +43,13 @@ export interface CompiledSnapshot {
   readonly postmasterDomain: string | undefined;
 }
 
-const defaults = { messageSize: 52_428_800, recipients: 1_000, errorsPerSession: 20, intervalMs: 60_000 };
+const defaults = {
+  messageSize: 52_428_800,
+  recipients: 1_000,
+  errorsPerSession: 20,
+  intervalMs: 60_000,
+  ipv6Prefix: 64,
+};
 
 function scopeOf(name: string, limits: Limits | undefined): LimitScope[] {
   if (limits === undefined) return [];
@@ -109,6 +117,7 @@ export function compileSnapshot(snapshot: Snapshot): CompiledSnapshot {
     hostname: snapshot.hostname,
     access: compileAccess(snapshot.accessRules),
     admitWhenPolicyAway: snapshot.admitWhenPolicyAway,
+    ipv6Prefix: snapshot.limits?.ipv6Prefix || defaults.ipv6Prefix,
     listener(facts) {
       let policy = listeners.get(facts.name);
       if (policy === undefined) {
