@@ -31,6 +31,10 @@ export function explainSystemError(error: unknown, doing: string): unknown {
       'choose another folder with `-- --data DIR`.',
     );
   }
+  if (code === 'EEXIST' || code === 'ENOTDIR') {
+    const path = error instanceof Error && 'path' in error ? String(error.path) : 'a part of the path';
+    return new SetupError(`Cannot ${doing}: ${path} is no folder.`, 'choose another folder with `-- --data DIR`.');
+  }
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new SetupError(
       `No disk space left to ${doing}.`,

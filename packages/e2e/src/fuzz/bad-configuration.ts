@@ -21,6 +21,7 @@ interface BadStart {
 }
 
 const portBase = 41_000;
+const longestLine = 800;
 
 const occupy = (port: number): Promise<() => Promise<void>> =>
   new Promise((resolve, reject) => {
@@ -100,9 +101,13 @@ const badStarts: readonly BadStart[] = [
   {
     name: 'unknown key of a service',
     yaml: 'edge:\n  inlineLimti: 1KiB\n',
-    says: [/edge\.inlineLimti/, /inlineLimit/],
+    says: [file, /edge\.inlineLimti/, /inlineLimit/],
   },
-  { name: 'bad value of a service', yaml: 'delivery:\n  concurrency: lots\n', says: [/delivery\.concurrency/, /lots/] },
+  {
+    name: 'bad value of a service',
+    yaml: 'delivery:\n  concurrency: lots\n',
+    says: [file, /delivery\.concurrency/, /lots/],
+  },
   { name: 'bad rule', yaml: 'rules:\n  - name: broken\n    when: "1 +"\n', says: [file, /rules\[0\]/] },
   {
     name: 'data folder without rights',
@@ -161,6 +166,8 @@ async function tryStart(bad: BadStart): Promise<string[]> {
   const problems: string[] = [];
   if (code !== 1) problems.push(`exit code ${code}`);
   if (lines.length !== 1) problems.push(`${lines.length} lines on stderr`);
+  if (stderr.length > longestLine) problems.push(`${stderr.length} characters`);
+  if (/"event":|^\s+at /m.test(stderr)) problems.push('a log line or a stack in it');
   for (const pattern of bad.says) if (!pattern.test(stderr)) problems.push(`does not say ${pattern}`);
   return problems.length === 0
     ? []

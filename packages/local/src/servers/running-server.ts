@@ -77,7 +77,9 @@ function lastWords(file: string, from: number): string {
   try {
     const lines = readFileSync(file).subarray(from).subarray(-4096).toString('utf8').trimEnd().split('\n');
     const uncaught = lines.findLast((line) => /^\s*([A-Z]\w*)?Error\b.*: /.test(line));
-    return uncaught ?? lines.slice(-5).join(' | ');
+    // What a service says to people is plain; its log lines are JSON.
+    const plain = lines.filter((line) => line !== '' && !line.startsWith('{'));
+    return uncaught ?? (plain.length > 0 ? plain : lines).slice(-5).join(' | ');
   } catch {
     return '';
   }

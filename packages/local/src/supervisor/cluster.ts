@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { portIsFree } from '../servers/free-port.js';
 import { startServer } from '../servers/running-server.js';
 import type { ServerCache } from '../servers/server-cache.js';
+import { blameOverlay } from '../service-config/blame.js';
 import { demo, operatorSettings } from '../service-config/operator.js';
 import { readOverlay, writeOperatorSettings, writeServiceConfig } from '../service-config/write.js';
 import { SetupError } from '../setup-error.js';
@@ -113,7 +114,10 @@ export class Cluster {
       const started = plan.services
         .filter((process) => group.includes(process.service))
         .map((process) => this.#service(process));
-      await this.#startTogether(started);
+      await this.#startTogether(started).catch((error: unknown) => {
+        const generated = plan.services.map(({ configFile }) => configFile);
+        throw blameOverlay(error, generated, overlay, start.configFile);
+      });
     }
     await this.#runFile.settled();
   }

@@ -50,6 +50,11 @@ test.each([
     'tenants:\n- { name: a, domains: [{ name: x.test }] }\n- { name: b, domains: [{ name: X.test }] }',
     /^base\.yaml:3: tenants\[1\]\.domains\[0\]\.name: "x\.test" belongs to a already/,
   ],
+  [
+    'password file that is not there',
+    'tenants:\n- name: a\n  domains: [{ name: a.test }]\n  users:\n  - address: x@a.test\n    passwordFile: /nowhere/pw',
+    /^base\.yaml:6: tenants\[0\]\.users\[0\]\.passwordFile: "\/nowhere\/pw" cannot be read \(ENOENT\)/,
+  ],
   ['reserved tenant', 'tenants: [{ name: system }]', /^base\.yaml:1: tenants\[0\]\.name: "system" is reserved/],
   [
     'listener without role',

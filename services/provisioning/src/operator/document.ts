@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { ConfigError, type Located, type LocatedMap, locateYaml, type Problem, Reader } from '@postern/config';
+import { fileProblems } from './named-files.js';
 import { referenceProblems } from './references.js';
 import { type OperatorDocument, operatorSchema } from './schema.js';
 
@@ -37,7 +38,8 @@ export function parseOperatorDocument(texts: readonly OperatorText[]): OperatorD
   const reader = new Reader();
   const outcome = operatorSchema.read(merged, '', reader);
   if (!outcome.ok) throw new ConfigError(reader.problems);
-  const problems: Problem[] = referenceProblems(outcome.value).map(({ path, message }) => ({
+  const faults = [...referenceProblems(outcome.value), ...fileProblems(outcome.value)];
+  const problems: Problem[] = faults.map(({ path, message }) => ({
     place: placeOf(merged, path),
     path: pathText(path),
     message,
