@@ -1,11 +1,15 @@
 /**
- * Reads and removes single messages of a work queue by sequence, past its consumer. For what a server killed in the middle leaves behind: it may come back
- * with an acknowledgement on disk but without the removal that belongs to it, and such a message is never delivered again and never leaves.
- * Removing is only right when somebody can show that the message was worked on.
+ * Reads and removes single messages of a work queue by sequence, past its consumer. For what a server killed in the middle leaves behind, in two ways seen
+ * with 2.10: an acknowledgement is on disk but not the removal that belongs to it; or the stream forgot sequences it had given and removed, gives them to new
+ * messages, and the consumer, which remembers them as acknowledged, never delivers those. Either way a message at or below the consumer's
+ * acknowledgement floor that is still in the stream will never be delivered.
  */
-import { jetstreamManager } from '@nats-io/jetstream';
+import { JetStreamApiCodes, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
 import type { StreamConnection } from './connection.js';
 import type { StreamName } from './streams.js';
+
+/** err_code of a message that is not there. */
+const noSuchMessage = 10057;
 
 export interface StoredMessage {
   readonly sequence: number;
@@ -17,7 +21,10 @@ export interface StoredMessage {
 export interface LeftoverReader {
   /** The oldest messages stored before `beforeMs`, in order, at most `limit`, from a sequence on. */
   oldest(stream: StreamName, beforeMs: number, limit: number, from?: number): Promise<StoredMessage[]>;
+  /** Gone already is fine. */
   remove(stream: StreamName, sequence: number): Promise<void>;
+  /** Sequence up to which the consumer counts everything as acknowledged; 0 = nothing, or no such consumer. */
+  acknowledgedUpTo(stream: StreamName, durable: string): Promise<number>;
 }
 
 export async function createLeftoverReader(connection: StreamConnection): Promise<LeftoverReader> {
@@ -37,7 +44,19 @@ export async function createLeftoverReader(connection: StreamConnection): Promis
       return found;
     },
     async remove(stream, sequence) {
-      await manager.streams.deleteMessage(stream, sequence, false);
+      try {
+        await manager.streams.deleteMessage(stream, sequence, false);
+      } catch (error) {
+        if (!(error instanceof JetStreamApiError) || error.code !== noSuchMessage) throw error;
+      }
+    },
+    async acknowledgedUpTo(stream, durable) {
+      try {
+        return (await manager.consumers.info(stream, durable)).ack_floor.stream_seq;
+      } catch (error) {
+        if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound) return 0;
+        throw error;
+      }
     },
   };
 }

@@ -56,6 +56,7 @@ const publish: Record<ServiceUser, readonly string[]> = {
       `$JS.API.DIRECT.GET.${stream}`,
       `$JS.API.DIRECT.GET.${stream}.>`,
       `$JS.API.STREAM.MSG.DELETE.${stream}`,
+      `$JS.API.CONSUMER.INFO.${stream}.>`,
     ]),
     ...readBucket('CONFIG'),
     ...readBucket('DIRECTORY'),

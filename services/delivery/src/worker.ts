@@ -107,7 +107,8 @@ export function createWorker(parts: WorkerParts) {
     const lease = parts.renewals.hold(message);
     const startedAt = clock.monotonic();
     try {
-      if (message.deliveryCount > 1) {
+      // An item that queue had to publish again may have been delivered under its first sequence.
+      if (message.deliveryCount > 1 || message.header('Postern-Again') !== '') {
         const earlier = await parts.done.get(item.itemId);
         if (earlier !== undefined) return await record(message, item, earlier, false);
       }

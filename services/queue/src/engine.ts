@@ -52,7 +52,7 @@ import { foldOutcomes } from './unit-change.js';
 import type { WorkScanner } from './work-scan.js';
 
 /** How often work queues are looked through for what a killed server left behind. */
-const leftoversEveryMs = 20_000;
+const leftoversEveryMs = 5_000;
 
 /** Outcomes of intake are gathered this long before they become one message on OUTCOMES. */
 const outcomePublishLingerMs = 20;
@@ -256,7 +256,13 @@ export function createEngine(parts: EngineParts): Engine {
         clock,
         database,
         reader: parts.leftovers,
-        onRemoved: (stream, count) => log.warn('queue.leftover.removed', { stream, count }),
+        publisher,
+        intake: (batch) => takeIn(batch),
+        outcomes: (batch) => outcomeConsumer.handle(batch),
+        onLeftover: (stream, fate, count) => {
+          metrics.leftovers.with({ fate }).inc(count);
+          log.warn('queue.leftover.found', { stream, fate, count });
+        },
       }),
     },
     sweep: {

@@ -18,8 +18,8 @@ export const queueEvents = defineEvents('queue', {
   'queue.notice.sent': 'A DSN was generated and queued.',
   'queue.notice.failed': 'A DSN could not be generated now; it is tried again.',
   'queue.rows.dispatched': 'Rows that were due went into WORK.',
-  'queue.leftover.removed':
-    'A message that had been worked on was still in its work queue after a server was killed; it was removed.',
+  'queue.leftover.found':
+    'A work queue held messages its consumer counts as acknowledged, as after the kill of a server; what was not worked on is worked on now.',
   'queue.row.unreadable': 'A row whose item cannot be decoded was put on hold; an operator deletes or rebuilds it.',
   'queue.rows.rebuilt': 'Rows were made anew from BODIES by the rebuild command.',
   'queue.lane.released': 'A destination delivers again: its waiting mail is due now.',

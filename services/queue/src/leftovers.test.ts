@@ -1,15 +1,46 @@
 import { systemClock } from '@postern/clock';
+import { Envelope } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
 import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
-import { createLeftoverReader, workSubject } from '@postern/stream';
+import { createLeftoverReader, type Delivery, type LeftoverReader, spoolSubject, workSubject } from '@postern/stream';
 import { expect, test } from 'vitest';
-import { createLeftoverRound } from './leftovers.js';
+import { createLeftoverRound, type LeftoverParts } from './leftovers.js';
 import { withQueue } from './testing/ground.js';
 import { answer, envelope, newQueueId } from './testing/messages.js';
 
 const queue = withQueue({ settings: { outcomeLinger: '5ms' } });
+const inAMinute = { now: () => systemClock.now() + 60_000 };
 
-test('an item whose outcome is recorded is removed when WORK still holds it; one without proof stays', async () => {
+/** The real reader over a server that believes everything acknowledged, as after the kill this is for. */
+async function forgetfulServer(): Promise<LeftoverReader> {
+  const reader = await createLeftoverReader(queue.ground.connection);
+  return { ...reader, acknowledgedUpTo: () => Promise.resolve(Number.POSITIVE_INFINITY) };
+}
+
+function parts(reader: LeftoverReader, found: unknown[], intake: Delivery[] = []): Omit<LeftoverParts, 'clock'> {
+  const { database, publisher } = queue.ground;
+  return {
+    database,
+    publisher,
+    reader,
+    intake: async (batch) => {
+      intake.push(...batch);
+    },
+    outcomes: () => Promise.resolve(),
+    onLeftover: (...what) => found.push(what),
+  };
+}
+
+/** An egress pool without a consumer keeps its messages: what a consumer ahead of its stream leaves. */
+async function leaveInWork(item: Item): Promise<void> {
+  const data = Item.encode(item).finish();
+  const stored = await queue.ground.publisher.publish(workSubject('ghost', item.queueId), data, {
+    msgId: item.queueId,
+  });
+  expect(stored.kind).toBe('stored');
+}
+
+test('an item with an outcome is removed, one without is published again, and nothing is touched while it may be in work', async () => {
   const { ground } = queue;
   const message = envelope(['bob@acme.test']);
   await ground.spool(message);
@@ -24,27 +55,52 @@ test('an item whose outcome is recorded is removed when WORK still holds it; one
       (await ground.admin.query('SELECT state FROM mail.recipients WHERE queue_id = $1', [message.queueId])).rows,
     ([unit]) => unit?.state === 'delivered',
   );
-  // What a killed server leaves: messages no consumer will be given. An egress pool without a consumer makes such.
   const unknown = newQueueId();
-  for (const queueId of [message.queueId, unknown]) {
-    const left: Item = { ...item, queueId };
-    const stored = await ground.publisher.publish(workSubject('ghost', queueId), Item.encode(left).finish(), {
-      msgId: `left:${queueId}`,
-    });
-    expect(stored.kind).toBe('stored');
-  }
-  const reader = await createLeftoverReader(ground.connection);
-  const removed: [string, number][] = [];
-  const inTwoMinutes = { now: () => systemClock.now() + 120_000 };
-  const parts = {
-    database: ground.database,
-    reader,
-    onRemoved: (stream: string, count: number) => removed.push([stream, count]),
+  await leaveInWork(item);
+  await leaveInWork({ ...item, queueId: unknown });
+  const reader = await forgetfulServer();
+  const found: unknown[] = [];
+  await createLeftoverRound({ ...parts(reader, found), clock: systemClock })();
+  expect(found).toEqual([]);
+  const honest = await createLeftoverReader(ground.connection);
+  await createLeftoverRound({ ...parts(honest, found), clock: inAMinute })();
+  expect(found).toEqual([]);
+  const before = await reader.oldest('WORK', Number.POSITIVE_INFINITY, 10);
+  await createLeftoverRound({ ...parts(reader, found), clock: inAMinute })();
+  expect(found).toEqual([
+    ['WORK', 'removed', 1],
+    ['WORK', 'worked', 1],
+  ]);
+  const after = await reader.oldest('WORK', Number.POSITIVE_INFINITY, 10);
+  expect(after.map(({ data }) => Item.decode(data).queueId)).toEqual([unknown]);
+  expect(after[0]?.sequence).toBeGreaterThan(before.at(-1)?.sequence ?? 0);
+});
+
+test('an envelope the tables do not know goes through intake, a known one does not', async () => {
+  const { ground } = queue;
+  const known = envelope(['carol@acme.test']);
+  await ground.spool(known);
+  await ground.until(
+    async () => (await ground.admin.query('SELECT 1 FROM mail.recipients WHERE queue_id = $1', [known.queueId])).rows,
+    ({ length }) => length === 1,
+  );
+  const skipped = envelope(['dave@acme.test']);
+  const stored = [known, skipped].map((message, index) => ({
+    sequence: 1_000 + index,
+    subject: spoolSubject(message.queueId),
+    data: Envelope.encode(message).finish(),
+    storedAtMs: 0,
+  }));
+  const removed: number[] = [];
+  const reader: LeftoverReader = {
+    oldest: (stream) => Promise.resolve(stream === 'SPOOL' ? stored : []),
+    remove: (_stream, sequence) => Promise.resolve(void removed.push(sequence)),
+    acknowledgedUpTo: () => Promise.resolve(1_001),
   };
-  await createLeftoverRound({ ...parts, clock: systemClock })();
-  expect(removed).toEqual([]);
-  await createLeftoverRound({ ...parts, clock: inTwoMinutes })();
-  expect(removed).toEqual([['WORK', 1]]);
-  const rest = await reader.oldest('WORK', Number.POSITIVE_INFINITY, 10);
-  expect(rest.map(({ data }) => Item.decode(data).queueId)).toEqual([unknown]);
+  const intake: Delivery[] = [];
+  await createLeftoverRound({ ...parts(reader, [], intake), clock: systemClock })();
+  expect(removed).toEqual([1_000]);
+  expect(intake.map(({ data }) => Envelope.decode(data).queueId)).toEqual([skipped.queueId]);
+  intake[0]?.ack();
+  expect(removed).toEqual([1_000, 1_001]);
 });

@@ -1,23 +1,37 @@
 /**
- * Removes from SPOOL and WORK what was worked on and is still there: after kill -9 a NATS server may know an acknowledgement and not the removal, and
- * then neither delivers the message again nor drops it. The proof is in the tables, not in the consumer: a SPOOL message whose acceptance is recorded, an
- * item whose attempt has an outcome for every recipient. What has no proof is left alone; JetStream delivers it, or the next round finds the proof.
+ * Finds in SPOOL, WORK and OUTCOMES what JetStream will never deliver although it is there: a server that was killed may come back with a consumer that is ahead
+ * of its stream (`LeftoverReader`). What the tables prove to be worked on is removed; everything else is worked on now: an envelope and outcomes here, an item by
+ * publishing it again. All of it is idempotent, so two pods may do the same. Invariant 3: nothing acknowledged with 250 is lost.
  */
 import type { Clock } from '@postern/clock';
 import { Envelope } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
-import type { LeftoverReader, StoredMessage } from '@postern/stream';
-import type { Database, Statement, Transaction } from './store/database.js';
+import {
+  type Delivery,
+  intakeConsumer,
+  type LeftoverReader,
+  outcomesConsumer,
+  type Publisher,
+  type StoredMessage,
+  type StreamName,
+  workConsumer,
+} from '@postern/stream';
+import type { Database, Statement } from './store/database.js';
+
+export type LeftoverFate = 'removed' | 'worked';
 
 export interface LeftoverParts {
   readonly clock: Pick<Clock, 'now'>;
   readonly database: Database;
   readonly reader: LeftoverReader;
-  readonly onRemoved: (stream: 'SPOOL' | 'WORK', count: number) => void;
+  readonly publisher: Publisher;
+  readonly intake: (batch: readonly Delivery[]) => Promise<void>;
+  readonly outcomes: (batch: readonly Delivery[]) => Promise<void>;
+  readonly onLeftover: (stream: StreamName, fate: LeftoverFate, count: number) => void;
 }
 
-/** Far beyond AckWait: whatever is younger may simply be in work. */
-const minimumAgeMs = 60_000;
+/** An acknowledgement and its removal are moments apart; this is not. */
+const minimumAgeMs = 10_000;
 const perRound = 200;
 
 const unitsOf: Statement = {
@@ -32,64 +46,111 @@ type Unit = {
   readonly attempts: number;
 };
 
-/** What a message is about; undefined = unreadable, which the consumers park. */
-interface Subject {
-  readonly message: StoredMessage;
+/** What the tables must show of a message that was worked on. */
+interface Claim {
   readonly queueId: string;
-  readonly isDone: (units: readonly Unit[]) => boolean;
+  readonly isProven: (units: readonly Unit[]) => boolean;
 }
 
-function spoolSubject(message: StoredMessage): Subject | undefined {
+function claimOfEnvelope({ data }: StoredMessage): Claim {
+  const { queueId, forwardPaths } = Envelope.decode(data);
+  return {
+    queueId,
+    isProven: (units) => forwardPaths.every(({ address }) => units.some(({ recipient }) => recipient === address)),
+  };
+}
+
+function claimOfItem({ data }: StoredMessage): Claim {
+  const { queueId, attempt, recipients } = Item.decode(data);
+  const isDone = (address: string, units: readonly Unit[]): boolean =>
+    units.some(({ recipient, state, attempts }) => recipient === address && (state !== 'open' || attempts >= attempt));
+  return { queueId, isProven: (units) => recipients.every(({ address }) => isDone(address, units)) };
+}
+
+/** A message that cannot be read claims nothing: whoever works on it parks it. */
+function claimOf(message: StoredMessage, read: (message: StoredMessage) => Claim): Claim | undefined {
   try {
-    const { queueId, forwardPaths } = Envelope.decode(message.data);
-    const isDone = (units: readonly Unit[]): boolean => {
-      const known = new Set(units.map(({ recipient }) => recipient));
-      return forwardPaths.every(({ address }) => known.has(address));
-    };
-    return { message, queueId, isDone };
+    return read(message);
   } catch {
     return undefined;
   }
 }
 
-function workSubject(message: StoredMessage): Subject | undefined {
-  try {
-    const { queueId, attempt, recipients } = Item.decode(message.data);
-    const isDone = (units: readonly Unit[]): boolean =>
-      recipients.every(({ address }) =>
-        units.some(
-          ({ recipient, state, attempts }) => recipient === address && (state !== 'open' || attempts >= attempt),
-        ),
-      );
-    return { message, queueId, isDone };
-  } catch {
-    return undefined;
-  }
-}
-
-async function unitsByQueueId(transaction: Transaction, queueIds: readonly string[]): Promise<Map<string, Unit[]>> {
-  const rows = await transaction.query<Unit>(unitsOf, [queueIds]);
-  return Map.groupBy(rows, ({ queue_id }) => queue_id);
-}
+const poolOf = (subject: string): string => subject.split('.')[1] ?? '';
 
 export function createLeftoverRound(parts: LeftoverParts): () => Promise<boolean> {
-  const { clock, database, reader } = parts;
-  const clean = async (
-    stream: 'SPOOL' | 'WORK',
-    read: (message: StoredMessage) => Subject | undefined,
-  ): Promise<void> => {
+  const { clock, database, reader, publisher } = parts;
+
+  /** As if JetStream had delivered it again; acknowledging removes it. */
+  const deliver = (stream: StreamName, { subject, data, sequence, storedAtMs }: StoredMessage): Delivery => ({
+    subject,
+    data,
+    sequence,
+    deliveryCount: 2,
+    pending: 0,
+    storedAtMs,
+    header: () => '',
+    ack: () => void reader.remove(stream, sequence).catch(() => undefined),
+    ackConfirmed: () => reader.remove(stream, sequence).then(() => true),
+    nak: () => undefined,
+    working: () => undefined,
+  });
+  const find = async (stream: StreamName, durableOf: (subject: string) => string): Promise<StoredMessage[]> => {
     const old = await reader.oldest(stream, clock.now() - minimumAgeMs, perRound);
-    const subjects = old.map(read).filter((subject) => subject !== undefined);
-    if (subjects.length === 0) return;
-    const ids = [...new Set(subjects.map(({ queueId }) => queueId))];
-    const units = await database.service((transaction) => unitsByQueueId(transaction, ids));
-    const done = subjects.filter(({ queueId, isDone }) => isDone(units.get(queueId) ?? []));
-    for (const { message } of done) await reader.remove(stream, message.sequence);
-    if (done.length > 0) parts.onRemoved(stream, done.length);
+    const floors = new Map<string, number>();
+    for (const durable of new Set(old.map(({ subject }) => durableOf(subject)))) {
+      floors.set(durable, await reader.acknowledgedUpTo(stream, durable));
+    }
+    return old.filter(({ sequence, subject }) => sequence <= (floors.get(durableOf(subject)) ?? 0));
   };
+  /** Removes what is proven; gives the rest. */
+  const withoutProof = async (
+    stream: StreamName,
+    messages: readonly StoredMessage[],
+    read: (message: StoredMessage) => Claim,
+  ): Promise<StoredMessage[]> => {
+    const claims = new Map(messages.map((message) => [message, claimOf(message, read)]));
+    const ids = [...claims.values()].flatMap((claim) => (claim === undefined ? [] : [claim.queueId]));
+    const rows = await database.service((transaction) => transaction.query<Unit>(unitsOf, [ids]));
+    const units = Map.groupBy(rows, ({ queue_id }) => queue_id);
+    const rest: StoredMessage[] = [];
+    let removed = 0;
+    for (const [message, claim] of claims) {
+      if (claim?.isProven(units.get(claim.queueId) ?? []) !== true) rest.push(message);
+      else {
+        await reader.remove(stream, message.sequence);
+        removed++;
+      }
+    }
+    if (removed > 0) parts.onLeftover(stream, 'removed', removed);
+    return rest;
+  };
+  const publishAgain = async ({ subject, data, sequence, storedAtMs }: StoredMessage): Promise<void> => {
+    const result = await publisher.publish(subject, data, {
+      msgId: `again:${sequence}:${storedAtMs}`,
+      headers: { 'Postern-Again': '1' },
+    });
+    if (result.kind === 'stored') await reader.remove('WORK', sequence);
+  };
+
   return async () => {
-    await clean('SPOOL', spoolSubject);
-    await clean('WORK', workSubject);
-    return false;
+    const outcomes = await find('OUTCOMES', () => outcomesConsumer.durable);
+    if (outcomes.length > 0) {
+      parts.onLeftover('OUTCOMES', 'worked', outcomes.length);
+      await parts.outcomes(outcomes.map((message) => deliver('OUTCOMES', message)));
+    }
+    const envelopes = await find('SPOOL', () => intakeConsumer.durable);
+    const unknown = envelopes.length === 0 ? [] : await withoutProof('SPOOL', envelopes, claimOfEnvelope);
+    if (unknown.length > 0) {
+      parts.onLeftover('SPOOL', 'worked', unknown.length);
+      await parts.intake(unknown.map((message) => deliver('SPOOL', message)));
+    }
+    const items = await find('WORK', (subject) => workConsumer(poolOf(subject)).durable);
+    const open = items.length === 0 ? [] : await withoutProof('WORK', items, claimOfItem);
+    if (open.length > 0) {
+      parts.onLeftover('WORK', 'worked', open.length);
+      for (const message of open) await publishAgain(message);
+    }
+    return outcomes.length + envelopes.length + items.length >= perRound;
   };
 }

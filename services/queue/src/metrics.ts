@@ -102,6 +102,11 @@ export function queueMetrics(metrics: Metrics) {
       help: 'Failures of background loops; each goes on.',
       labels: { loop: loopNames },
     }),
+    leftovers: metrics.counter({
+      name: 'postern_queue_leftovers_total',
+      help: 'Messages JetStream would never have delivered again: removed because they had been worked on, or worked on now.',
+      labels: { fate: ['removed', 'worked'] },
+    }),
     loopDuration: metrics.histogram({
       name: 'postern_queue_loop_duration_seconds',
       help: 'Duration of one round of a background loop.',
