@@ -63,7 +63,7 @@ async function fuzzEdge(report: Report, { cluster, sink }: FuzzCluster, book: Se
     grown < allowedGrowthMiB
       ? []
       : [`${grown.toFixed(0)} MiB; samples ${watch.samples.map((size) => size.toFixed(0)).join(' ')}`];
-  report.check(`memory of the edge is flat (${grown.toFixed(1)} MiB from warm-up to the end)`, flat);
+  report.check(`memory of the edge is flat (${grown.toFixed(1)} MiB in the second half)`, flat);
   const end = Date.now() + 60_000;
   while (book.missing().length > 0 && Date.now() < end) await sleep(200);
   report.check(`all ${book.accepted} accepted messages reached the next hop`, book.missing());

@@ -40,8 +40,11 @@ export async function watchProcesses(cluster: Cluster): Promise<ProcessWatch> {
 const median = (list: readonly number[]): number =>
   [...list].sort((one, other) => one - other)[Math.floor(list.length / 2)] ?? 0;
 
-/** Growth in MiB from the second fifth of the samples (after warm-up) to the last fifth. */
+/**
+ * Growth in MiB from the middle of the run to its end. The first half is warm-up: V8 lets the old space grow to some multiple of what lives before it
+ * collects in earnest, so a plateau is reached only after some 10,000 sessions.
+ */
 export function growth(samples: readonly number[]): number {
   const fifth = Math.floor(samples.length / 5);
-  return fifth === 0 ? 0 : median(samples.slice(-fifth)) - median(samples.slice(fifth, 2 * fifth));
+  return fifth === 0 ? 0 : median(samples.slice(-fifth)) - median(samples.slice(2 * fifth, 3 * fifth));
 }
