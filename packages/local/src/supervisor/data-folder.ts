@@ -3,7 +3,7 @@
  * side in two folders. Made with rights for its owner only, apart from what PostgreSQL's own user must reach.
  */
 import { mkdir, rename, stat, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { explainSystemError, SetupError } from '../setup-error.js';
 
 const leastFreeBytes = 300 * 1024 * 1024;
@@ -41,11 +41,24 @@ export function dataFolder(root: string): DataFolder {
   };
 }
 
+/**
+ * Makes a folder and those above it. One step at a time: mkdir with `recursive` never returns on a file system that answers ENOENT for a
+ * folder whose parent is there (procfs).
+ */
+async function makeFolder(path: string, mode: number): Promise<void> {
+  const above = dirname(path);
+  if (above !== path && (await stat(above).catch(() => undefined)) === undefined) await makeFolder(above, 0o755);
+  await mkdir(path, { mode }).catch(async (error: NodeJS.ErrnoException) => {
+    const there = error.code === 'EEXIST' ? await stat(path) : undefined;
+    if (there?.isDirectory() !== true) throw error;
+  });
+}
+
 /** Make the folders; too little space or no right to write is one clear line. */
 export async function prepareDataFolder(root: string): Promise<DataFolder> {
   const folder = dataFolder(root);
   try {
-    await mkdir(folder.root, { recursive: true, mode: 0o755 });
+    await makeFolder(folder.root, 0o755);
     for (const path of [
       folder.secrets,
       folder.tls,
@@ -55,9 +68,9 @@ export async function prepareDataFolder(root: string): Promise<DataFolder> {
       folder.nats,
       folder.redis,
     ]) {
-      await mkdir(path, { recursive: true, mode: 0o700 });
+      await makeFolder(path, 0o700);
     }
-    await mkdir(folder.postgres, { recursive: true, mode: 0o755 });
+    await makeFolder(folder.postgres, 0o755);
   } catch (error) {
     throw explainSystemError(error, `write to ${root}`);
   }
