@@ -264,3 +264,37 @@ async function limiterUsed(limiter: ConnectionLimiter, scopes: LimitScope[]): Pr
   const [reading] = await limiter.show({ address: '192.0.2.1', scopes });
   return reading?.used ?? -1;
 }
+
+test('a pod that waits for the connection joins with its first beat', async () => {
+  const store = new RedisLimitStore({ url: redis.url });
+  stores.push(store);
+  expect(await store.ready(2_000)).toBe(true);
+  const limiter = new ConnectionLimiter({
+    store,
+    clock: systemClock,
+    service: 'smtp',
+    incarnation: 'patient',
+    onState: (state) => states.push(state.kind),
+  });
+  limiters.push(limiter);
+  await limiter.start();
+  expect(states).toEqual(['joined']);
+});
+
+test('a store that is not there is not waited for longer than told', async () => {
+  const store = new RedisLimitStore({ url: 'redis://127.0.0.1:1' });
+  stores.push(store);
+  expect(await store.ready(50)).toBe(false);
+});
+
+test('a stall of the own event loop is not taken for a store that is away', async () => {
+  const { limiter } = await pod();
+  await warm(limiter);
+  states = [];
+  const deciding = limiter.admit({ address: '192.0.2.1', scopes: [{ name: 'service', limits: { simultaneous: 5 } }] });
+  // As long as a garbage collection or a busy machine may take: twice the time a command has.
+  const end = performance.now() + 120;
+  while (performance.now() < end);
+  expect(await deciding).toMatchObject({ kind: 'admitted', decidedBy: 'cluster' });
+  expect(states).toEqual([]);
+});

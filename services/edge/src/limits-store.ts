@@ -9,6 +9,9 @@ export interface Limits {
   close(): Promise<void>;
 }
 
+/** Redis away is no reason not to start, but a moment's patience keeps a pod from deciding alone at first. */
+const connectMs = 2_000;
+
 export async function openLimits(
   config: EdgeConfig['redis'],
   clock: Clock,
@@ -25,6 +28,7 @@ export async function openLimits(
     incarnation: createUlidSource(clock, systemRandom)(),
     onState: (state, livePods) => onState(state.kind, state.kind === 'local' ? state.reason : '', livePods),
   });
+  await store.ready(connectMs);
   await limiter.start();
   return {
     limiter,
