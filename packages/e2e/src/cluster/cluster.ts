@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,7 +51,23 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
-let nextPortBase = 20_000 + (process.pid % 200) * 100;
+/** A base whose ports are free now, below the range from which the kernel takes ports for clients. */
+async function freePortBase(edges: number): Promise<number> {
+  for (let tries = 0; tries < 200; tries++) {
+    const base = 10_000 + Math.floor(Math.random() * 200) * 100;
+    const ports = [465, 525, 587].flatMap((offset) => Array.from({ length: edges }, (_, edge) => base + offset + edge));
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return base;
+  }
+  throw new Error('no free ports for a cluster');
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+}
 
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const dataDir = await mkdtemp(join(tmpdir(), 'postern-e2e-'));
@@ -58,8 +75,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const writeConfig = (config: Readonly<Record<string, unknown>>): Promise<void> =>
     writeFile(configFile, stringify(config));
   await writeConfig(options.config ?? {});
-  const portBase = nextPortBase;
-  nextPortBase += 1_000;
+  const portBase = await freePortBase(options.edges ?? 1);
   const args = [
     'packages/local/bin/start.mjs',
     '--data',
