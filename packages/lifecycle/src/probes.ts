@@ -28,7 +28,7 @@ export async function serveProbes(options: ProbeOptions): Promise<Probes> {
   const server = createServer((request, response) => {
     const path = (request.url ?? '').split('?')[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, 'only GET\n');
-    else if (path === '/metrics') void answerMetrics(response, options.metrics);
+    else if (path === '/metrics' || path === '/') void answerMetrics(response, options.metrics);
     else if (path === '/healthz') answerReadiness(response, options.live());
     else if (path === '/readyz') answerReadiness(response, options.ready());
     else answer(response, 404, '/metrics /healthz /readyz\n');

@@ -35,6 +35,13 @@ export function explainSystemError(error: unknown, doing: string): unknown {
     const path = error instanceof Error && 'path' in error ? String(error.path) : 'a part of the path';
     return new SetupError(`Cannot ${doing}: ${path} is no folder.`, 'choose another folder with `-- --data DIR`.');
   }
+  if (code === 'ENOENT') {
+    const path = error instanceof Error && 'path' in error ? String(error.path) : 'the path';
+    return new SetupError(
+      `Cannot ${doing}: ${path} cannot be made there.`,
+      'choose another folder with `-- --data DIR`.',
+    );
+  }
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new SetupError(
       `No disk space left to ${doing}.`,

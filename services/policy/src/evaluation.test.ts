@@ -19,7 +19,8 @@ test('an SPF finding of RCPT is written at the end of data', async () => {
     snapshot: { checks: { spf: { enabled: true, onFail: 'reject', timeoutMs: 0 } } },
   });
   const before = await askEnvelope(here);
-  const forged = 'Authentication-Results: mx.postern.test; spf=pass\nFrom: a@sender.test\n\nhello\n';
+  const forged =
+    'Authentication-Results: mx.postern.test; spf=pass\nReceived-SPF: pass (forged)\nReceived-SPF: none receiver=elsewhere.test\nFrom: a@sender.test\n\nhello\n';
   const verdict = await askContent(here, forged, {}, before);
   expect(verdict.groups).toHaveLength(1);
   expect(verdict.groups[0]?.rendering?.edits).toMatchInlineSnapshot(`
@@ -28,6 +29,12 @@ test('an SPF finding of RCPT is written at the end of data', async () => {
         "index": 1,
         "kind": 5,
         "name": "Authentication-Results",
+        "value": "",
+      },
+      {
+        "index": 1,
+        "kind": 5,
+        "name": "Received-SPF",
         "value": "",
       },
       {

@@ -31,6 +31,9 @@ async function scopeKeyOf(config: PolicyConfig): Promise<Buffer> {
   throw new ConfigError([{ place: 'configuration', path: 'scopeKeyFile', message }]);
 }
 
+/** The longest timer there is: 24.8 days. */
+const noConnectionAge = 2_147_483_647;
+
 export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): Service {
   const { log } = telemetry;
   const clock = systemClock;
@@ -113,7 +116,13 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         snapshot: () => snapshot,
       });
       watch = await watchConfig(connection, resolver, own);
-      server = createServer({ telemetry, interceptors: [requireScope({ key, clock })], clock });
+      // Edges keep one stream for as long as they live and look for new pods themselves: an age limit would only break streams.
+      server = createServer({
+        telemetry,
+        interceptors: [requireScope({ key, clock })],
+        clock,
+        connectionAgeMs: noConnectionAge,
+      });
       const { podName: pod, credit } = config.policy;
       const observer = observeServer(log, metrics);
       server.add(

@@ -53,8 +53,10 @@ export function createAuthenticate(withTenant: WithTenant, clock: Clock): Authen
     const [header] = context.metadata.get('authorization');
     const [scheme = '', token = ''] = typeof header === 'string' ? header.split(' ') : [];
     const key = scheme.toLowerCase() === 'bearer' ? readKey(token) : undefined;
-    if (key === undefined)
-      throw new PosternError('unauthenticated', 'an API key is needed: authorization: Bearer <key>');
+    if (key === undefined) {
+      const given = token === '' ? 'an API key is needed' : 'what was given is not an API key (postern_<id>_<secret>)';
+      throw new PosternError('unauthenticated', `${given}: authorization: Bearer <key>`);
+    }
     const [row] = await withTenant(operatorScope, (tx) =>
       tx.rows<KeyRow>('SELECT tenant, role, secret_hash, expires_at FROM api_keys WHERE id = $1', [key.id]),
     );

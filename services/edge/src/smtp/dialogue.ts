@@ -77,6 +77,12 @@ export class Dialogue {
       if (one.code >= 500) this.session.errors++;
       if (one.code === 421) return this.#end(one, command);
     }
+    // What was in hand when the drain began has ended with this reply: nobody waits for the client's next command.
+    const isLast = this.services.isDraining() && this.transaction === undefined && !this.wire.isClosed;
+    if (isLast && list.every(({ code }) => code !== 221 && code !== 354 && code !== 334)) {
+      this.wire.reply(replies.shuttingDown);
+      return this.#end(replies.shuttingDown, command);
+    }
     const limit = this.policy()?.errorsPerSession ?? 20;
     if (this.session.errors < limit || list.every(({ code }) => code < 500)) return undefined;
     this.wire.reply(replies.tooManyErrors);

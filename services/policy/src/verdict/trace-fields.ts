@@ -6,6 +6,7 @@ import { type DkimResult, receivedSpf } from '@postern/mail-auth';
 import {
   type AuthenticationResult,
   formatAuthenticationResults,
+  type HeaderField,
   stripForgedAuthenticationResults,
 } from '@postern/mail-message';
 import { type HeaderEdit, HeaderEditKind } from '@postern/proto/mail/v1/envelope';
@@ -18,12 +19,26 @@ const prepend = (name: string, value: string): HeaderEdit => ({ kind: HeaderEdit
 
 export function forgedFieldEdits({ content, snapshot }: Subject): HeaderEdit[] {
   if (content === undefined) return [];
-  return stripForgedAuthenticationResults(content.fields, snapshot.hostname).map((edit) => ({
-    kind: HeaderEditKind.REMOVE,
-    name: edit.name,
-    value: '',
-    index: edit.op === 'remove' ? edit.index : 0,
-  }));
+  const results = stripForgedAuthenticationResults(content.fields, snapshot.hostname).map((edit) =>
+    remove(edit.name, edit.op === 'remove' ? edit.index : 0),
+  );
+  return [...results, ...forgedReceivedSpf(content.fields, snapshot.hostname)];
+}
+
+const remove = (name: string, index: number): HeaderEdit => ({ kind: HeaderEditKind.REMOVE, name, value: '', index });
+
+/** Received-SPF says who wrote it in `receiver=`; one that names us, or nobody, was not written by us. Last first: removing moves the later ones. */
+function forgedReceivedSpf(fields: readonly HeaderField[], hostname: string): HeaderEdit[] {
+  const edits: HeaderEdit[] = [];
+  let occurrence = 0;
+  for (const field of fields) {
+    if (field.key !== 'received-spf') continue;
+    occurrence++;
+    const receiver = /\breceiver\s*=\s*"?([^\s;"]+)/i.exec(field.value)?.[1]?.toLowerCase().replace(/\.$/, '');
+    if (receiver === undefined || receiver === hostname.toLowerCase())
+      edits.unshift(remove('Received-SPF', occurrence));
+  }
+  return edits;
 }
 
 export function traceFieldEdits(subject: Subject, signatures: readonly DkimResult[]): HeaderEdit[] {
