@@ -1,6 +1,6 @@
 /**
  * Bodies in the stream BODIES: chunk messages `bodies.<id>.<n>` and a last one `bodies.<id>.end` that carries the envelope and the tail of
- * the bytes. A body without its `end` is unfinished and swept. Plain chunk messages, not the object store: its deletes leave tombstones.
+ * the bytes. A body without its `end` is unfinished: given up by its writer (`bodies.<id>.drop`) or swept. Plain chunk messages, not the object store: its deletes leave tombstones.
  * Invariant: memory is bounded by `window` chunks, whatever the size of the message.
  */
 import { type JetStreamManager, jetstreamManager, type StoredMsg } from '@nats-io/jetstream';
@@ -13,6 +13,9 @@ export const chunkBytes = 128 * 1024;
 /** Chunks published or fetched ahead. */
 const window = 4;
 
+/** A mark that cannot be stored by then is left to the sweep. */
+const dropDeadlineMs = 10_000;
+
 const chunksHeader = 'Postern-Chunks';
 const envelopeHeader = 'Postern-Envelope-Length';
 const sizeHeader = 'Postern-Size';
@@ -22,7 +25,7 @@ export interface BodyWriter {
   write(bytes: Uint8Array): Promise<void>;
   /** Publishes the last chunk with the envelope; after this the body is durable. Throws BodyRefused. */
   finish(envelope: Uint8Array): Promise<void>;
-  /** Stops; what was written is unfinished and will be swept. */
+  /** Gives up: what was written is marked, and whoever may remove bodies does so (`removeDropped`). Best effort; the sweep finds what is missed. */
   abort(): void;
   readonly size: number;
 }
@@ -43,6 +46,8 @@ export interface BodyStore {
   stat(bodyId: string): Promise<BodyFacts | undefined>;
   /** Removes all its chunks. */
   remove(bodyId: string): Promise<void>;
+  /** Removes bodies whose writer gave up, at most `limit`; a finished body is never one of them. Gives how many. */
+  removeDropped(limit: number): Promise<number>;
   /** Ids present now with the number of their messages and whether the last is there. */
   list(): AsyncIterable<{ readonly bodyId: string; readonly finished: boolean }>;
 }
@@ -114,6 +119,11 @@ class ChunkWriter implements BodyWriter {
 
   abort(): void {
     this.#filled = 0;
+    if (this.#chunks === 0) return;
+    const mark = { msgId: `${this.bodyId}.drop`, deadlineMs: dropDeadlineMs };
+    void Promise.allSettled([...this.#outstanding])
+      .then(() => this.publisher.publish(`bodies.${this.bodyId}.drop`, new Uint8Array(), mark))
+      .catch(() => undefined);
   }
 
   async #send(): Promise<void> {
@@ -205,6 +215,17 @@ export async function createBodyStore(
     },
     async remove(bodyId) {
       await manager.streams.purge('BODIES', { filter: bodySubjects(bodyId) });
+    },
+    async removeDropped(limit) {
+      const info = await manager.streams.info('BODIES', { subjects_filter: 'bodies.*.drop' });
+      const marks = Object.keys(info.state.subjects ?? {}).slice(0, limit);
+      for (const mark of marks) {
+        const [, bodyId = ''] = mark.split('.');
+        // A mark beside a finished body is wrong or forged: only the mark goes.
+        const filter = (await end(bodyId)) === undefined ? bodySubjects(bodyId) : mark;
+        await manager.streams.purge('BODIES', { filter });
+      }
+      return marks.length;
     },
     async *list() {
       const info = await manager.streams.info('BODIES', { subjects_filter: 'bodies.>' });

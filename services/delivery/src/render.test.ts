@@ -31,7 +31,15 @@ async function* chunked(): AsyncGenerator<Buffer> {
 const unused = (): never => {
   throw new Error('not used by the renderer');
 };
-const bodies: BodyStore = { read: chunked, write: unused, put: unused, stat: unused, remove: unused, list: unused };
+const bodies: BodyStore = {
+  read: chunked,
+  write: unused,
+  put: unused,
+  stat: unused,
+  remove: unused,
+  removeDropped: unused,
+  list: unused,
+};
 
 const renderer = (secret: SecretResult) =>
   createRenderer({ bodies, clock, signing: createSigning(() => domains, { get: () => Promise.resolve(secret) }) });

@@ -51,6 +51,10 @@ import { historyRound } from './trace/partitions.js';
 import { foldOutcomes } from './unit-change.js';
 import type { WorkScanner } from './work-scan.js';
 
+/** How often bodies that an edge gave up are removed, and how many at once. */
+const dropsEveryMs = 5_000;
+const dropsPerRound = 500;
+
 /** How often work queues are looked through for what a killed server left behind. */
 const leftoversEveryMs = 5_000;
 
@@ -250,6 +254,14 @@ export function createEngine(parts: EngineParts): Engine {
     },
     ledger: { everyMs: settings.ledgerEvery, round: ledgerRound({ clock, database, levels, scan, metrics, log }) },
     history: { everyMs: 600_000, round: historyRound(database, clock, settings.traceKeep) },
+    drops: {
+      everyMs: dropsEveryMs,
+      round: async () => {
+        const count = await bodies.removeDropped(dropsPerRound);
+        metrics.bodiesRemoved.with({ why: 'dropped' }).inc(count);
+        return count === dropsPerRound;
+      },
+    },
     leftovers: {
       everyMs: leftoversEveryMs,
       round: createLeftoverRound({
@@ -281,7 +293,7 @@ export function createEngine(parts: EngineParts): Engine {
       }),
     },
   };
-  const needsStore = (name: LoopName): boolean => name !== 'streams';
+  const needsStore = (name: LoopName): boolean => name !== 'streams' && name !== 'drops';
 
   let consumptions: Consumption[] = [];
   let loops = new Map<LoopName, Loop>();

@@ -4,6 +4,7 @@ import { createdTerms, finalStates } from './unit-change.js';
 
 const openTerms = ['queued', 'deferred', 'held', 'quarantined'] as const;
 export const loopNames = [
+  'drops',
   'leftovers',
   'dispatch',
   'expiry',
@@ -80,8 +81,8 @@ export function queueMetrics(metrics: Metrics) {
     }),
     bodiesRemoved: metrics.counter({
       name: 'postern_queue_bodies_removed_total',
-      help: 'Bodies removed: closed = the last recipient ended, swept = nothing named it.',
-      labels: { why: ['closed', 'swept'] },
+      help: 'Bodies removed: closed = the last recipient ended, dropped = refused or cut off while it came, swept = nothing named it.',
+      labels: { why: ['closed', 'swept', 'dropped'] },
     }),
     ledger: metrics.gauge({
       name: 'postern_queue_ledger',

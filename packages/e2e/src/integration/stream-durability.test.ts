@@ -108,6 +108,28 @@ test('a body larger than a chunk comes back byte for byte, and an unfinished one
   expect(await reader.stat('01BIG')).toBeUndefined();
 });
 
+test('a body its writer gave up is removed at once, a finished one never is', async () => {
+  const writing = await createBodyStore(await connect('edge'), systemClock);
+  const removing = await createBodyStore(await connect('queue'), systemClock);
+  const given = writing.write('01GIVEN');
+  await given.write(randomBytes(400_000));
+  given.abort();
+  const finished = writing.write('01KEPT');
+  await finished.write(randomBytes(400_000));
+  await finished.finish(Buffer.from('envelope'));
+  finished.abort();
+  const present = async (): Promise<string[]> => {
+    const ids: string[] = [];
+    for await (const { bodyId } of removing.list()) ids.push(bodyId);
+    return ids.sort();
+  };
+  expect(await present()).toEqual(['01GIVEN', '01KEPT']);
+  await expect.poll(() => removing.removeDropped(10), { timeout: 10_000 }).toBe(2);
+  expect(await present()).toEqual(['01KEPT']);
+  expect(await removing.removeDropped(10)).toBe(0);
+  expect((await removing.stat('01KEPT'))?.size).toBe(400_000);
+});
+
 test('a watch sees changes, also after the server was killed', async () => {
   const writer = await openBucket(await connect('provisioning'), systemClock, 'CONFIG');
   const reader = await openBucket(await connect('edge'), systemClock, 'CONFIG');
