@@ -44,6 +44,8 @@ export const replies = {
   tooManyConnections: fixed(421, '4.7.0', 'too many connections, try again later'),
   rateLimited: fixed(421, '4.7.0', 'too much traffic, try again later'),
   tooManyErrors: fixed(421, '4.7.0', 'too many errors'),
+  /** To a client that sends its message though DATA was refused (RFC 2920 §3.1): its lines must never be read as commands. */
+  sentWithoutLeave: fixed(421, '4.7.0', 'message sent without leave'),
   talksTooSoon: fixed(421, '4.7.0', 'client spoke before its turn'),
   /** RFC 5321 §4.5.3.2.7 */
   timeout: fixed(421, '4.4.2', 'timeout, closing connection'),

@@ -108,7 +108,7 @@ async function behindData({ client }: SessionContext): Promise<void> {
     'MAIL FROM:<a@sender.test>\r\nRCPT TO:<nobody@strict.test>\r\n',
   ]);
   await client.say(
-    `${begin}DATA\r\nX-Fuzz: none\r\n\r\nRSET\r\nMAIL FROM:<smuggled@evil.test>\r\nRCPT TO:<smuggled@fuzz.test>\r\nDATA\r\nowned\r\n.\r\n`,
+    `${begin}DATA\r\nX-Fuzz: none\r\n\r\nRSET\r\nMAIL FROM:<smuggled@data.test>\r\nRCPT TO:<smuggled@fuzz.test>\r\nDATA\r\nowned\r\n.\r\n`,
     chance.yes(0.5) ? 0 : 1,
   );
   await client.hangUp();
@@ -122,7 +122,7 @@ async function behindStartTls(context: SessionContext): Promise<void> {
   const injected = chance.pick([
     'NOOP\r\n',
     'EHLO evil.test\r\n',
-    'MAIL FROM:<smuggled@evil.test>\r\nRCPT TO:<smuggled@fuzz.test>\r\nDATA\r\nowned\r\n.\r\n',
+    'MAIL FROM:<smuggled@starttls.test>\r\nRCPT TO:<smuggled@fuzz.test>\r\nDATA\r\nowned\r\n.\r\n',
     'QUIT\r\n',
     'STARTTLS\r\n',
   ]);

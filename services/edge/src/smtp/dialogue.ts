@@ -25,6 +25,8 @@ export class Dialogue {
   transaction: Transaction | undefined;
   /** Message being received. */
   transfer: MessageTransfer | undefined;
+  /** The last command was a DATA that was refused: what is no command now is a message sent without leave. */
+  dataRefused = false;
 
   constructor(
     readonly session: Session,
@@ -44,7 +46,10 @@ export class Dialogue {
     const space = line.indexOf(' ');
     const name = (space === -1 ? line : line.slice(0, space)).toUpperCase();
     const verb = verbs.get(name);
-    if (verb === undefined) return this.#unknown(line);
+    const afterRefusedData = this.dataRefused;
+    this.dataRefused = false;
+    if (verb === undefined)
+      return afterRefusedData ? this.#fail(replies.sentWithoutLeave, 'no leave') : this.#unknown(line);
     if (line.length > maxCommandLine && name !== 'AUTH') return this.#fail(replies.lineTooLong, name);
     if (verb.idle === true && ++this.session.idleCommands > this.services.settings.maxIdleCommands)
       return this.#fail(replies.tooManyErrors, 'idle commands');
@@ -52,6 +57,7 @@ export class Dialogue {
   }
 
   onBadLine(problem: LineProblem): undefined {
+    if (this.dataRefused) return this.#fail(replies.sentWithoutLeave, 'no leave');
     return this.#fail(lineReplies[problem], problem);
   }
 

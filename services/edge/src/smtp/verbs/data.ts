@@ -21,8 +21,8 @@ export const data: Verb = {
     const refused = barrier(dialogue, argument);
     const { transaction, session, services, wire } = dialogue;
     if (refused !== undefined || transaction === undefined) {
-      if (!wire.hasPipelined) return refused;
-      return [refused ?? replies.needMail, { ...replies.tooManyErrors, text: 'message sent without leave' }];
+      dialogue.dataRefused = true;
+      return wire.hasPipelined ? [refused ?? replies.needMail, replies.sentWithoutLeave] : refused;
     }
     const transfer = new MessageTransfer(session, services, transaction, wire);
     dialogue.transfer = transfer;
