@@ -8,6 +8,7 @@ export type { Fields, ObjectOf, RawObjectOf } from './object.js';
 export type { Environment } from './overrides.js';
 export { type PlainValue, plainOf } from './plain.js';
 export { type PrintOptions, printConfig } from './print.js';
+export { printsConfig } from './print-command.js';
 export { ConfigError, maskCredentials, type Problem, problemLine } from './problem.js';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantities.js';
 export { documentJsonSchema, documentMarkdown, exampleYaml, jsonSchema, referenceMarkdown } from './reference.js';

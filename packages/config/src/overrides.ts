@@ -33,7 +33,10 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const sets: { path: string; text: string }[] = [];
   for (let i = 0; i < argv.length; i++) {
     const [flag = '', inline] = splitOnce(argv[i] ?? '', '=');
-    if (flag !== '--config' && flag !== '--set') continue;
+    // A word without dashes names a command of the program, such as `rebuild`.
+    if (!flag.startsWith('-')) continue;
+    if (flag !== '--config' && flag !== '--set')
+      throw new ConfigError([argumentProblem(flag, 'unknown; allowed are --config FILE and --set path=value')]);
     const value = inline ?? argv[++i];
     if (value === undefined) throw new ConfigError([argumentProblem(flag, 'needs a value')]);
     if (flag === '--config') {

@@ -1,5 +1,5 @@
 /** Reads its configuration, wires the service, runs it until it is told to stop. `main.js rebuild --config FILE` makes rows anew from BODIES instead. */
-import { loadConfig } from '@postern/config';
+import { loadConfig, printsConfig } from '@postern/config';
 import { main, runService } from '@postern/lifecycle';
 import { startTelemetry } from '@postern/telemetry';
 import { queueConfig } from './config.js';
@@ -8,6 +8,7 @@ import { runRebuild } from './rebuild-command.js';
 import { wire } from './wire.js';
 
 await main(async () => {
+  if (printsConfig(queueConfig)) return;
   const [first, ...rest] = process.argv.slice(2);
   const rebuilding = first === 'rebuild';
   const config = loadConfig(queueConfig, rebuilding ? { argv: rest } : {});
