@@ -1,10 +1,11 @@
 /** What the verdict at the end of data does to the reply and to the envelope. */
 import { Disposition } from '@postern/proto/mail/v1/envelope';
 import { Action, ContentPlan, type EvaluateRequest, EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
+import { RawClient } from '@postern/testkit/smtp';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Listener } from './listener.js';
 import type { PolicyAnswer } from './policy-port.js';
-import { acceptAll, Doubles, RawClient } from './testing/doubles.js';
+import { acceptAll, Doubles } from './testing/doubles.js';
 
 let open: Listener | undefined;
 

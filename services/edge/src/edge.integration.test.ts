@@ -19,10 +19,11 @@ import {
 } from '@postern/stream';
 import { captureTelemetry } from '@postern/telemetry/testing';
 import { withNats, withRedis } from '@postern/testkit';
+import { RawClient } from '@postern/testkit/smtp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { edgeConfig } from './config.js';
 import { edgeEvents } from './events.js';
-import { RawClient, testSnapshot } from './testing/doubles.js';
+import { testSnapshot } from './testing/doubles.js';
 import { startTestPolicy, type TestPolicy } from './testing/policy-server.js';
 import { wire } from './wire.js';
 

@@ -44,7 +44,10 @@ export function recipientRight(snapshot: CompiledSnapshot | undefined, session: 
   const hosted = snapshot.domain(domain);
   if (hosted !== undefined) {
     if (snapshot.isSuspended(hosted.tenant)) return refuse(replies.mailboxBusy, 'tenant suspended');
-    return { kind: 'granted', address: path.address, recipientClass: RecipientClass.LOCAL, tenant: hosted.tenant };
+    // One spelling downstream: a U-label goes as the A-label the domain is known by (RFC 5890 §2.3.2.1).
+    const address =
+      domain === path.domain.toLowerCase() ? path.address : `${path.address.slice(0, -path.domain.length)}${domain}`;
+    return { kind: 'granted', address, recipientClass: RecipientClass.LOCAL, tenant: hosted.tenant };
   }
   const tenant = submittingTenant(snapshot, session);
   if (tenant === undefined) return refuse(replies.relayDenied, 'no relay right');

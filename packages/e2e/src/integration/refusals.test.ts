@@ -33,6 +33,29 @@ test('a wrong password is 535, an unknown login answers the same', async () => {
   await sender.quit();
 });
 
+test.each([
+  ['mx', 'AUTH PLAIN AGEAYg==', /^502 5\.5\.1 /, 'AUTH PLAIN'],
+  ['mx', 'STARTTLS now', /^501 5\.5\.4 /, 'STARTTLS'],
+  ['mx', 'SITE exec', /^500 5\.5\.2 /, 'SITE'],
+] as const)('on %s %s is refused and explained', async (listener, command, expected, reason) => {
+  const sender = await world.speak(listener);
+  const reply = await sender.command(command);
+  expect(`${reply.code} ${reply.text}`).toMatch(expected);
+  await explained(world.cluster, sessionIdOf(reply), 'edge.command.rejected', reason, String(reply.code));
+  await sender.quit();
+});
+
+test('AUTH before TLS is 538 and explained, without what came with it', async () => {
+  const sender = await SmtpSender.open({ port: await world.cluster.port('submission') });
+  await sender.greet();
+  const reply = await sender.command('AUTH PLAIN AGEAYg==');
+  expect(`${reply.code} ${reply.text}`).toMatch(/^538 5\.7\.11 /);
+  await explained(world.cluster, sessionIdOf(reply), 'edge.command.rejected', 'AUTH PLAIN', '538');
+  const shown = await world.cluster.ctl('trace', sessionIdOf(reply));
+  expect(shown.stdout).not.toContain('AGEAYg');
+  await sender.quit();
+});
+
 test.each<[string, string, string, RegExp]>([
   ['an unknown recipient', 'x@good.test', 'stranger@acme.test', /^550 5\.1\.1 /],
   ['a relay attempt', 'x@good.test', 'someone@elsewhere.test', /^550 5\.7\.1 /],

@@ -8,7 +8,7 @@ import type { Session, SessionServices } from '../session.js';
 import type { ListenerPolicy } from '../snapshot/compile.js';
 import type { Transaction } from '../transaction.js';
 import type { LineProblem } from './command-stream.js';
-import { type Verb, verbs } from './verbs/index.js';
+import { type Verb, type VerbResult, verbs } from './verbs/index.js';
 import type { Wire } from './wire.js';
 
 const lineReplies: Readonly<Record<LineProblem, Reply>> = {
@@ -21,12 +21,19 @@ const lineReplies: Readonly<Record<LineProblem, Reply>> = {
 const maxCommandLine = 2_048;
 const httpRequest = /^(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|TRACE|CONNECT|PATCH|PRI) \S+ HTTP\/\d/;
 
+/** What a client that makes only errors may fill log and trace with. */
+const maxRefusalsTold = 10;
+
+/** What stands where a verb should, as far as it may be shown: a client out of step may send message text or a password. */
+const firstWord = (line: string): string => /^[A-Z]{3,12}(?=[ :]|$)/.exec(line)?.[0] ?? '';
+
 export class Dialogue {
   transaction: Transaction | undefined;
   /** Message being received. */
   transfer: MessageTransfer | undefined;
   /** The last command was a DATA that was refused: what is no command now is a message sent without leave. */
   dataRefused = false;
+  #refusals = 0;
 
   constructor(
     readonly session: Session,
@@ -64,14 +71,27 @@ export class Dialogue {
   #run(verb: Verb, name: string, argument: string): Promise<void> | undefined {
     try {
       const result = verb.run(this, argument);
-      if (!(result instanceof Promise)) return this.answer(result, name);
+      if (!(result instanceof Promise)) return this.#conclude(verb, name, result);
       return result.then(
-        (reply) => this.answer(reply, name),
+        (reply) => this.#conclude(verb, name, reply),
         (error: unknown) => this.#broken(name, error),
       );
     } catch (error) {
       return this.#broken(name, error);
     }
+  }
+
+  #conclude(verb: Verb, name: string, result: VerbResult): undefined {
+    if (verb.records !== true && result !== undefined && 'code' in result && result.code >= 400)
+      this.refuse(result, name);
+    return this.answer(result, name);
+  }
+
+  /** Tells the journal of a refused command, so that an administrator finds it by the id in the reply; bounded for a session. */
+  refuse(reply: Reply, reason: string): Reply {
+    if (++this.#refusals <= maxRefusalsTold)
+      this.services.journal.record('edge.command.rejected', this.session, { reply, detail: { reason } });
+    return reply;
   }
 
   /** Replies of one command; 421 ends the connection, and so does one refusal too many. */
@@ -102,15 +122,14 @@ export class Dialogue {
   }
 
   #fail(reply: Reply, reason: string): undefined {
-    this.services.journal.record('edge.command.rejected', this.session, { reply, detail: { reason } });
-    return this.answer(reply, reason);
+    return this.answer(this.refuse(reply, reason), reason);
   }
 
   #unknown(line: string): undefined {
     if (httpRequest.test(line)) {
       return this.#fail({ ...replies.tooManyErrors, text: 'this is SMTP, not HTTP' }, 'http');
     }
-    return this.#fail(replies.unknownCommand, 'unknown command');
+    return this.#fail(replies.unknownCommand, `unknown command ${firstWord(line)}`.trimEnd());
   }
 
   #broken(command: string, error: unknown): undefined {

@@ -1,10 +1,11 @@
 /** The front over real sockets where a dialog file cannot say it: addresses, drain, admission, segmentation, memory. */
 import { FakeClock } from '@postern/clock';
 import { replies } from '@postern/smtp-core';
+import { RawClient } from '@postern/testkit/smtp';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Listener } from '../listener.js';
-import { acceptAll, Doubles, RawClient } from '../testing/doubles.js';
+import { acceptAll, Doubles } from '../testing/doubles.js';
 import type { Opening } from './connection.js';
 
 let open: Listener | undefined;

@@ -32,8 +32,8 @@ function decodeBase64(text: string): Buffer | undefined {
 
 async function conclude(dialogue: Dialogue, name: string, result: SaslResult): Promise<VerbReplies> {
   const { session, services } = dialogue;
-  if (result.kind === 'cancelled') return replies.authCancelled;
-  if (result.kind === 'malformed') return replies.authMalformed;
+  if (result.kind === 'cancelled') return dialogue.refuse(replies.authCancelled, `AUTH ${name}`);
+  if (result.kind === 'malformed') return dialogue.refuse(replies.authMalformed, `AUTH ${name}`);
   const { username, parameters } = result;
   const answer =
     result.kind === 'refused'
@@ -73,17 +73,19 @@ type VerbReplies = Reply | readonly Reply[];
 
 export const auth: Verb = {
   idle: true,
+  records: true,
   async run(dialogue, argument) {
     const [rawName = '', initial, ...more] = argument.trim().split(/ +/);
     const name = rawName.toUpperCase();
     const barred = barrier(dialogue, name);
-    if (barred !== undefined) return barred;
+    const said = /^[A-Z0-9_-]{1,20}$/.test(name) ? `AUTH ${name}` : 'AUTH';
+    if (barred !== undefined) return dialogue.refuse(barred, said);
     const mechanism = mechanisms.get(name);
-    if (mechanism === undefined) return replies.unknownMechanism;
-    if (more.length > 0) return replies.syntaxError;
+    if (mechanism === undefined) return dialogue.refuse(replies.unknownMechanism, said);
+    if (more.length > 0) return dialogue.refuse(replies.syntaxError, said);
     // RFC 4954 §4: `=` is an empty initial response.
     const first = initial === undefined ? undefined : initial === '=' ? Buffer.alloc(0) : decodeBase64(initial);
-    if (initial !== undefined && first === undefined) return replies.authMalformed;
+    if (initial !== undefined && first === undefined) return dialogue.refuse(replies.authMalformed, said);
     const result = await mechanism(first, async (challenge) => {
       dialogue.wire.reply(replies.challenge(challenge.toString('base64')));
       dialogue.wire.flush();

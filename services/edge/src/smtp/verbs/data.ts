@@ -17,11 +17,13 @@ function barrier(dialogue: Dialogue, argument: string): Reply | undefined {
 }
 
 export const data: Verb = {
+  records: true,
   async run(dialogue, argument) {
     const refused = barrier(dialogue, argument);
     const { transaction, session, services, wire } = dialogue;
     if (refused !== undefined || transaction === undefined) {
       dialogue.dataRefused = true;
+      dialogue.refuse(refused ?? replies.needMail, 'DATA');
       return wire.hasPipelined ? [refused ?? replies.needMail, replies.sentWithoutLeave] : refused;
     }
     const transfer = new MessageTransfer(session, services, transaction, wire);

@@ -17,6 +17,8 @@ export interface Verb {
   run(dialogue: Dialogue, argument: string): VerbResult | Promise<VerbResult>;
   /** Moves no mail: only so many per session. */
   readonly idle?: boolean;
+  /** Tells the journal itself what it refuses; of every other verb the dialogue tells it. */
+  readonly records?: boolean;
 }
 
 const notImplemented: Verb = { run: () => replies.notImplemented, idle: true };

@@ -41,6 +41,7 @@ function barrier(dialogue: Dialogue): Reply | undefined {
 const keyword = /^FROM:/i;
 
 export const mail: Verb = {
+  records: true,
   run(dialogue, argument) {
     const { session, services } = dialogue;
     const refuse = (reply: Reply, reversePath: string): Reply => {

@@ -8,11 +8,12 @@ const command = /^RCPT TO:/i;
 const maxLine = 2_048;
 
 export const rcpt: Verb = {
+  records: true,
   run(dialogue, argument) {
     const { session, services, wire, transaction } = dialogue;
-    if (session.greeting === undefined) return replies.helloFirst;
-    if (transaction === undefined) return replies.needMail;
-    if (!keyword.test(argument)) return replies.syntaxError;
+    if (session.greeting === undefined) return dialogue.refuse(replies.helloFirst, 'RCPT');
+    if (transaction === undefined) return dialogue.refuse(replies.needMail, 'RCPT');
+    if (!keyword.test(argument)) return dialogue.refuse(replies.syntaxError, 'RCPT');
     const group = new RecipientGroup(session, services, transaction);
     group.add(argument.slice(3));
     while (group.size < services.settings.maxRecipientGroup) {
