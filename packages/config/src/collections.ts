@@ -10,15 +10,26 @@ export interface SizeLimits {
 
 const defaultMax = 10_000;
 
+/** `a list`, with its bounds only where they say something. */
+function sizeText(what: string, { min = 0, max }: SizeLimits): string {
+  if (max !== undefined) return `${what} of ${min} to ${max} entries`;
+  return min === 0 ? what : `${what} of at least ${min} ${min === 1 ? 'entry' : 'entries'}`;
+}
+
 export function listKind<T, Raw>(item: Schema<T, Raw>, limits: SizeLimits = {}): Kind<T[]> {
   const { min = 0, max = defaultMax } = limits;
-  const allowed = `a list of ${min} to ${max} entries`;
+  const allowed = sizeText('a list', limits);
   return {
     type: `list of ${item.kind.type}`,
     textForm: item.kind.textForm === 'scalar' ? 'list' : 'structure',
     allowed: () => allowed,
     read: (at, path, reader) => {
-      if (at.kind !== 'list' || at.items.length < min || at.items.length > max) return reader.refuse(at, path, allowed);
+      if (at.kind !== 'list') return reader.refuse(at, path, allowed);
+      const { length } = at.items;
+      if (length < min || length > max) {
+        const given = length === 0 ? 'an empty list' : `a list of ${length} entries`;
+        return reader.report(at.place, path, `${given} is not allowed; expected ${min} to ${max} entries`);
+      }
       const values: T[] = [];
       let whole = true;
       for (const [index, entry] of at.items.entries()) {
@@ -37,11 +48,13 @@ export function listKind<T, Raw>(item: Schema<T, Raw>, limits: SizeLimits = {}):
 export interface RecordLimits extends SizeLimits {
   /** What a key may look like. */
   readonly key?: RegExp;
+  /** Describes a key to people. */
+  readonly keyForm?: string;
 }
 
 export function recordKind<T, Raw>(item: Schema<T, Raw>, limits: RecordLimits = {}): Kind<Record<string, T>> {
-  const { min = 0, max = defaultMax, key = /^[^\s]{1,255}$/ } = limits;
-  const allowed = `a map of ${min} to ${max} entries`;
+  const { min = 0, max = defaultMax, key = /^[^\s]{1,255}$/, keyForm = `text matching ${key.source}` } = limits;
+  const allowed = sizeText('a map', limits);
   return {
     type: `map of ${item.kind.type}`,
     textForm: 'structure',
@@ -53,7 +66,7 @@ export function recordKind<T, Raw>(item: Schema<T, Raw>, limits: RecordLimits = 
       for (const [name, entry] of at.entries) {
         const outcome: Outcome<T> = key.test(name)
           ? item.read(entry.value, `${path}.${name}`, reader)
-          : reader.report(entry.place, path, `key ${JSON.stringify(name)} is not allowed; expected ${key.source}`);
+          : reader.report(entry.place, path, `key ${JSON.stringify(name)} is not allowed; expected ${keyForm}`);
         if (outcome.ok) pairs.push([name, outcome.value]);
         else whole = false;
       }

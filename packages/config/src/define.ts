@@ -2,6 +2,7 @@
  * A configuration: a service's name and its top-level keys. Checks on definition that derived environment names differ.
  */
 import { commonSections, serviceSections } from './common-sections.js';
+import type { Fault } from './fault.js';
 import type { Fields, ObjectOf } from './object.js';
 import type { AnySchema } from './schema.js';
 
@@ -10,12 +11,18 @@ export interface ConfigDefinition<F extends Fields> {
   readonly fields: F;
   /** Top-level keys of the file that belong to others. */
   readonly foreign: ReadonlySet<string>;
+  /** What is wrong between fields that are right each for itself. */
+  faults(value: ObjectOf<F>): readonly Fault[];
 }
 
 export type ConfigOf<D> = D extends ConfigDefinition<infer F> ? ObjectOf<F> : never;
 
 /** `defineConfig('edge', { nats: commonSections.nats, edge: s.object({ … }) })`. */
-export function defineConfig<F extends Fields>(name: string, fields: F): ConfigDefinition<F> {
+export function defineConfig<F extends Fields>(
+  name: string,
+  fields: F,
+  faults: (value: ObjectOf<F>) => readonly Fault[] = () => [],
+): ConfigDefinition<F> {
   const seen = new Map<string, string>();
   for (const leaf of leavesOf(fields)) {
     const other = seen.get(leaf.environment);
@@ -24,7 +31,7 @@ export function defineConfig<F extends Fields>(name: string, fields: F): ConfigD
   }
   const own = new Set(Object.keys(fields));
   const foreign = [...serviceSections, ...Object.keys(commonSections)].filter((key) => !own.has(key));
-  return { name, fields, foreign: new Set(foreign) };
+  return { name, fields, foreign: new Set(foreign), faults };
 }
 
 export interface Leaf {

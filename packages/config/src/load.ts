@@ -4,8 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { type ConfigDefinition, leavesOf } from './define.js';
-import { emptyMap, type LocatedMap, locateYaml } from './located.js';
-import { asMap, type Fields, type ObjectOf, readFields, reportUnknownKey } from './object.js';
+import { faultProblems } from './fault.js';
+import { locateTop, ownKeys } from './layers.js';
+import { emptyMap } from './located.js';
+import { type Fields, type ObjectOf, readFields } from './object.js';
 import { applyArguments, applyEnvironment, type Environment, parseArguments } from './overrides.js';
 import { ConfigError } from './problem.js';
 import { Reader } from './schema.js';
@@ -30,18 +32,16 @@ export function loadConfig<F extends Fields>(
   const leaves = leavesOf(definition.fields);
   const reader = new Reader();
   const file = sources.file ?? args.file ?? (env.POSTERN_CONFIG || undefined);
-  const written = file === undefined ? emptyMap('configuration') : ownKeys(readTop(file), definition, reader);
+  const written =
+    file === undefined
+      ? emptyMap('configuration')
+      : ownKeys(locateTop({ file, text: readText(file) }), definition, reader);
   const map = applyArguments(applyEnvironment(written, leaves, env), leaves, args.sets);
   const outcome = readFields(definition.fields, map, '', reader);
   if (!outcome.ok || reader.problems.length > 0) throw new ConfigError(reader.problems);
+  const faults = faultProblems(definition, outcome.value, map);
+  if (faults.length > 0) throw new ConfigError(faults);
   return outcome.value;
-}
-
-function readTop(file: string): LocatedMap {
-  const top = locateYaml(readText(file), file);
-  const map = asMap(top);
-  if (map === undefined) throw new ConfigError([{ place: top.place, path: '', message: 'expected a map of sections' }]);
-  return map;
 }
 
 function readText(file: string): string {
@@ -53,14 +53,4 @@ function readText(file: string): string {
     throw new ConfigError([{ place: file, path: '', message: `cannot be read (${reason})` }]);
   }
   throw new ConfigError([{ place: file, path: '', message: `larger than ${largestFile} bytes` }]);
-}
-
-/** Drops sections of other services and reports what nobody knows. */
-function ownKeys(map: LocatedMap, definition: ConfigDefinition<Fields>, reader: Reader): LocatedMap {
-  const own = Object.keys(definition.fields);
-  const entries = new Map([...map.entries].filter(([key]) => own.includes(key)));
-  for (const [key, entry] of map.entries) {
-    if (!own.includes(key) && !definition.foreign.has(key)) reportUnknownKey(entry.place, key, key, own, reader);
-  }
-  return { ...map, entries };
 }

@@ -30,7 +30,7 @@ export type RawObjectOf<F extends Fields> = { readonly [K in keyof F]?: RawOf<F[
 
 export function objectKind<F extends Fields>(fields: F): Kind<ObjectOf<F>> {
   const names = Object.keys(fields);
-  const allowed = `a map with ${names.length > 8 ? 'the documented keys' : names.join(', ')}`;
+  const allowed = `a map with ${names.length > 16 ? 'the documented keys' : names.join(', ')}`;
   return {
     type: 'object',
     textForm: 'structure',

@@ -108,7 +108,7 @@ describe('documents', () => {
         {
           place: 'rules.yaml:2',
           path: 'domains',
-          message: 'a list is not allowed; expected a list of 1 to 10000 entries',
+          message: 'an empty list is not allowed; expected 1 to 10000 entries',
         },
       ],
     });

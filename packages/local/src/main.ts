@@ -2,15 +2,19 @@
  * `npm start`: one cluster on this machine. Reads the options, takes the data folder, starts the cluster, shows what
  * happens, drains on Ctrl-C or SIGTERM and stops at once on the second. One clear line and exit code 1 when it cannot start.
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '@postern/clock';
 import { defaultCacheDir } from './servers/server-cache.js';
 import { explainSystemError, SetupError } from './setup-error.js';
 import { Cluster } from './supervisor/cluster.js';
-import { dataFolder, prepareDataFolder } from './supervisor/data-folder.js';
+import { type DataFolder, dataFolder, prepareDataFolder } from './supervisor/data-folder.js';
 import { backgroundFlag, startInBackground, tellForeground } from './supervisor/detach.js';
 import { claimFolder, releaseFolder, stopCluster } from './supervisor/instance.js';
 import { parseStartOptions, type StartOptions, usage } from './supervisor/options.js';
+import { planCluster } from './supervisor/plan.js';
 import { welcome } from './supervisor/welcome.js';
 
 const standing = process.env.POSTERN_INVOKED_FROM ?? process.cwd();
@@ -26,21 +30,37 @@ function say(line: string): void {
   if (background) tellForeground({ kind: 'line', line: `postern: ${line}` });
 }
 
+const clusterOf = (start: StartOptions, folder: DataFolder) => ({
+  start,
+  folder,
+  // Fetched into the data folder, unless a cache of this user has it already.
+  cache: { dir: process.env.POSTERN_CACHE_DIR || folder.cache, alsoLookIn: [defaultCacheDir()] },
+  environment: process.env,
+  say,
+  now: () => new Date(systemClock.now()),
+});
+
+/** `--check`: the same judgement as a start's, over a folder that is gone afterwards, so that a running cluster is not touched. */
+async function check(options: StartOptions): Promise<number> {
+  const root = await mkdtemp(join(tmpdir(), 'postern-check-'));
+  try {
+    const folder = await prepareDataFolder(root);
+    const cluster = new Cluster(clusterOf(options, folder), await planCluster(folder, options));
+    await cluster.check();
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+  say(`${options.configFile ?? 'the default configuration'} is right`);
+  return 0;
+}
+
 async function run(options: StartOptions): Promise<number> {
   const folder = await prepareDataFolder(options.dataDir);
   if (options.action === 'detach') {
     return startInBackground(fileURLToPath(import.meta.url), process.argv.slice(2), folder, standing);
   }
   await claimFolder(folder, say);
-  const cluster = await Cluster.plan({
-    start: options,
-    folder,
-    // Fetched into the data folder, unless a cache of this user has it already.
-    cache: { dir: process.env.POSTERN_CACHE_DIR || folder.cache, alsoLookIn: [defaultCacheDir()] },
-    environment: process.env,
-    say,
-    now: () => new Date(systemClock.now()),
-  });
+  const cluster = await Cluster.plan(clusterOf(options, folder));
   const ended = Promise.withResolvers<void>();
   let firstSignalAt: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -85,7 +105,7 @@ async function main(): Promise<number> {
     await stopCluster(dataFolder(options.dataDir), say);
     return 0;
   }
-  return run(options);
+  return options.action === 'check' ? check(options) : run(options);
 }
 
 try {
@@ -93,7 +113,7 @@ try {
 } catch (thrown) {
   const error = explainSystemError(thrown, 'write to the data folder');
   if (!(error instanceof SetupError)) throw thrown;
-  const line = `postern: ${error.message}`;
+  const line = error.lines.map((text) => `postern: ${text}`).join('\n');
   process.stderr.write(`${line}\n`);
   if (background) tellForeground({ kind: 'failed', line });
   process.exit(1);

@@ -9,7 +9,12 @@ export class SetupError extends Error {
     readonly problem: string,
     readonly wayOut: string,
   ) {
-    super(`${problem} Way out: ${wayOut}`);
+    super(`${problem}${problem.includes('\n') ? '\n' : ' '}Way out: ${wayOut}`);
+  }
+
+  /** One line per problem for a terminal; the way out ends the only one, or follows several. */
+  get lines(): readonly string[] {
+    return this.message.split('\n');
   }
 }
 

@@ -1,4 +1,5 @@
 /** Configuration of the delivery service: what a pod must know before it has a snapshot. Everything else comes from CONFIG. */
+import { isIP } from 'node:net';
 import { type ConfigOf, commonSections, defineConfig, s } from '@postern/config';
 
 export const deliveryConfig = defineConfig('delivery', {
@@ -16,9 +17,14 @@ export const deliveryConfig = defineConfig('delivery', {
       egressPools: s
         .list(
           s.object({
-            name: s.string({ minLength: 1, maxLength: 64 }).doc('Name of the egress pool: letters, digits, hyphen.'),
+            name: s
+              .string({ maxLength: 64, pattern: /^[A-Za-z0-9_-]+$/, form: 'a name of letters, digits, - and _' })
+              .doc('Name of the egress pool: letters, digits, hyphen, underscore.'),
             localAddresses: s
-              .list(s.string({ minLength: 2, maxLength: 45 }), { max: 64 })
+              .list(
+                s.string({ maxLength: 45 }).check('an IP address', (text) => isIP(text) !== 0),
+                { max: 64 },
+              )
               .default([])
               .doc(
                 'Source addresses this pod can bind; empty = any. Mail of a pool never leaves from another address.',

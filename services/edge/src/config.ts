@@ -1,5 +1,13 @@
 /** Configuration of the edge: infrastructure addresses, listeners, files. Everything a tenant or operator changes while it runs is in CONFIG. */
-import { type ConfigOf, commonSections, defineConfig, s } from '@postern/config';
+import {
+  type ConfigOf,
+  commonSections,
+  defineConfig,
+  type Fault,
+  formatHostPort,
+  type Infer,
+  s,
+} from '@postern/config';
 
 const listener = s.object({
   name: s
@@ -15,7 +23,7 @@ const listener = s.object({
     .doc('Every connection must begin with a PROXY header of a trusted proxy; others are dropped.'),
 });
 
-export const edgeConfig = defineConfig('edge', {
+const fields = {
   nats: commonSections.nats,
   redis: commonSections.redis,
   telemetry: commonSections.telemetry,
@@ -81,6 +89,34 @@ export const edgeConfig = defineConfig('edge', {
     })
     .restart()
     .doc('SMTP sessions.'),
-});
+};
+
+type Listeners = readonly Infer<typeof listener>[];
+
+/** Names and addresses are given once; TLS from the first byte needs a certificate. */
+function listenerFaults(listeners: Listeners, tls: boolean): Fault[] {
+  return listeners.flatMap(({ name, role, address }, index) => {
+    const path = ['edge', 'listeners', index];
+    const before = listeners.slice(0, index);
+    const faults: Fault[] = [];
+    if (before.some((other) => other.name === name))
+      faults.push({ path: [...path, 'name'], message: `"${name}" is given twice; expected a name of its own` });
+    if (address.port !== 0 && before.some((other) => formatHostPort(other.address) === formatHostPort(address)))
+      faults.push({
+        path: [...path, 'address'],
+        message: `"${formatHostPort(address)}" is given twice; expected an address of its own`,
+      });
+    if (role === 'submissions' && !tls)
+      faults.push({
+        path: [...path, 'role'],
+        message: '"submissions" needs a certificate; expected edge.tls with certFile and keyFile',
+      });
+    return faults;
+  });
+}
+
+export const edgeConfig = defineConfig('edge', fields, ({ edge }) =>
+  listenerFaults(edge.listeners, edge.tls !== undefined),
+);
 
 export type EdgeConfig = ConfigOf<typeof edgeConfig>;

@@ -59,7 +59,11 @@ export const provisioningConfig = defineConfig('provisioning', {
         .doc('Egress pools that get a consumer on WORK.'),
       streams: s
         .object({
-          replicas: s.integer({ min: 1, max: 5 }).default(1).doc('Copies of every stream: 1, 3 or 5.'),
+          replicas: s
+            .integer()
+            .check('1, 3 or 5', (copies) => [1, 3, 5].includes(copies))
+            .default(1)
+            .doc('Copies of every stream: 1, 3 or 5.'),
           maxBytes: s
             .object({
               SPOOL: bytes.doc('Limit of SPOOL.'),

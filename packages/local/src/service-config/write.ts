@@ -2,9 +2,7 @@
  * Writes DATA/config: one YAML file per process and the operator settings. Sections of services in the person's `--config`
  * file are laid over the generated ones: maps are merged, everything else is replaced.
  */
-import { readFile } from 'node:fs/promises';
-import { parseDocument, stringify } from 'yaml';
-import { SetupError } from '../setup-error.js';
+import { stringify } from 'yaml';
 import { writeFileAtomic } from '../supervisor/atomic-file.js';
 import type { ServiceName, ServicePlan } from '../supervisor/plan.js';
 import type { ConfigContext, Document } from './context.js';
@@ -22,9 +20,6 @@ const writers: Readonly<Record<ServiceName, (context: ConfigContext, process: Se
   provisioning: provisioningConfig,
 };
 
-/** Sections of the person's file that go to services; all others are operator settings. */
-const sharedSections = ['nats', 'redis', 'database', 'telemetry', 'lifecycle'] as const;
-
 const isMap = (value: unknown): value is Document =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -38,41 +33,18 @@ export function layer(below: Document, above: Document): Document {
   return merged;
 }
 
-/** The person's file as a map; a syntax error is one line with its place. */
-export async function readOverlay(file: string | undefined): Promise<Document> {
-  if (file === undefined) return {};
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new SetupError(
-      `--config ${file} cannot be read (${error.code ?? error.message}).`,
-      'give the path of a YAML file.',
-    );
-  });
-  const document = parseDocument(text, { prettyErrors: true });
-  const [problem] = document.errors;
-  if (problem !== undefined) {
-    throw new SetupError(`--config ${file}: ${problem.message.split('\n')[0]}.`, 'correct the YAML.');
-  }
-  const value: unknown = document.toJS();
-  if (value === null) return {};
-  if (!isMap(value))
-    throw new SetupError(`--config ${file} is not a map of sections.`, 'begin with lines like `limits:`.');
-  return value;
+/** What a process gets when no file of the person says otherwise. */
+export function generatedConfig(context: ConfigContext, process: ServicePlan): Document {
+  return writers[process.service](context, process);
 }
 
-/** Write the file of one process. */
-export async function writeServiceConfig(
-  context: ConfigContext,
-  process: ServicePlan,
-  overlay: Document,
-): Promise<void> {
-  const generated = writers[process.service](context, process);
-  const own: readonly string[] = [process.service, ...sharedSections.filter((name) => name in generated)];
-  const above = Object.fromEntries(Object.entries(overlay).filter(([name]) => own.includes(name)));
+/** Write the file of one process; `above` is what the person's file says for this service. */
+export async function writeServiceConfig(process: ServicePlan, generated: Document, above: Document): Promise<void> {
   const header = `# Written by npm start for ${process.instance}; changes are overwritten. Use --config for your own settings.\n`;
   await writeFileAtomic(process.configFile, header + stringify(layer(generated, above)));
 }
 
-export async function writeOperatorSettings(file: string, settings: Document): Promise<void> {
+export async function writeOperatorSettings(file: string, settings: string): Promise<void> {
   const header = '# Written by npm start; changes are overwritten. Use --config for your own settings.\n';
-  await writeFileAtomic(file, header + stringify(settings));
+  await writeFileAtomic(file, header + settings);
 }

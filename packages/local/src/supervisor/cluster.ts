@@ -9,19 +9,17 @@ import { portIsFree } from '../servers/free-port.js';
 import { startServer } from '../servers/running-server.js';
 import type { ServerCache } from '../servers/server-cache.js';
 import { blameOverlay } from '../service-config/blame.js';
-import { demo, operatorSettings } from '../service-config/operator.js';
-import { readOverlay, writeOperatorSettings, writeServiceConfig } from '../service-config/write.js';
+import { builtChecker, type CheckerOf } from '../service-config/check.js';
+import { demo } from '../service-config/operator.js';
 import { SetupError } from '../setup-error.js';
-import { ensureCertificates } from '../trust/certificates.js';
 import { ensureDatabase } from '../trust/database-roles.js';
-import { ensureKey, ensureSecret } from '../trust/secrets.js';
 import { type DataFolder, rotateLog } from './data-folder.js';
 import { answersOk, infrastructureParts } from './infrastructure.js';
 import { Keeper } from './keeper.js';
 import type { StartOptions } from './options.js';
 import { type ClusterPlan, drainOrder, planCluster, publicPorts, type ServiceName, type ServicePlan } from './plan.js';
+import { type Prepared, prepareConfiguration } from './prepare.js';
 import { type RunFile, RunFileWriter, type RunInfrastructure } from './run-file.js';
-import { prepareStores } from './stores.js';
 
 /** Longer than the services' own drain time, so that they end by themselves. */
 const serviceStopGraceMs = 40_000;
@@ -36,6 +34,8 @@ export interface ClusterOptions {
   readonly now: () => Date;
   /** Program of a service; tests put small ones in their place. */
   readonly program?: (service: ServiceName) => string;
+  /** Judge of a service's configuration; tests put one for their small programs in its place. */
+  readonly checkerOf?: CheckerOf;
 }
 
 interface KeptPart {
@@ -57,7 +57,7 @@ export class Cluster {
   readonly #runFile: RunFileWriter;
   #stopping = false;
 
-  private constructor(options: ClusterOptions, plan: ClusterPlan) {
+  constructor(options: ClusterOptions, plan: ClusterPlan) {
     this.#options = options;
     this.#plan = plan;
     this.#caFile = join(plan.folder.tls, 'ca.crt');
@@ -80,25 +80,17 @@ export class Cluster {
     return new Cluster(options, await planCluster(options.folder, options.start));
   }
 
+  /** Secrets and configuration files of every process; a wrong configuration ends it before anything is started. */
+  check(): Promise<Prepared> {
+    const { checkerOf = builtChecker, ...options } = this.#options;
+    return prepareConfiguration({ ...options, checkerOf }, this.#plan);
+  }
+
   /** Bring everything up; on failure the caller stops what has started. */
   async start(): Promise<void> {
-    const { folder, start, say, environment, cache, now } = this.#options;
+    const { start, say, cache } = this.#options;
     const plan = this.#plan;
-    const overlay = await readOverlay(start.configFile);
-    const stores = await prepareStores(plan, environment);
-    const demoPassword = await ensureSecret(folder.secrets, 'demo.password');
-    const context = {
-      plan,
-      stores,
-      certificates: await ensureCertificates(folder.tls, ['mail.demo.test'], now()),
-      scopeKeyFile: await ensureKey(folder.secrets, 'scope.key'),
-      sealKeyFile: await ensureKey(folder.secrets, 'seal.key'),
-      operatorKeyFile: this.#operatorKeyFile,
-      operatorFile: join(folder.config, 'operator.yaml'),
-      operatorOverlayFile: start.configFile,
-    };
-    await writeOperatorSettings(context.operatorFile, operatorSettings(plan, start, demoPassword.file));
-    for (const process of plan.services) await writeServiceConfig(context, process, overlay);
+    const { stores, ownSections } = await this.check();
 
     const parts = await infrastructureParts(plan, stores, cache, say);
     this.#refuseWhenStopping();
@@ -116,7 +108,7 @@ export class Cluster {
         .map((process) => this.#service(process));
       await this.#startTogether(started).catch((error: unknown) => {
         const generated = plan.services.map(({ configFile }) => configFile);
-        throw blameOverlay(error, generated, overlay, start.configFile);
+        throw blameOverlay(error, generated, ownSections, start.configFile);
       });
     }
     await this.#runFile.settled();

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { SetupError } from '../setup-error.js';
 
 export interface StartOptions {
-  readonly action: 'run' | 'detach' | 'stop' | 'help';
+  readonly action: 'run' | 'detach' | 'stop' | 'check' | 'help';
   readonly edges: number;
   readonly policies: number;
   readonly configFile: string | undefined;
@@ -19,6 +19,7 @@ export interface StartOptions {
 export const usage = `npm start -- [options]
   --detach           start in the background and return when it serves
   --stop             stop the cluster of this data folder
+  --check            judge the configuration, start nothing
   --edges N          edge processes (1 to 16, default 1)
   --policies N       policy processes (1 to 16, default 1)
   --config FILE      YAML layered over the defaults
@@ -54,6 +55,7 @@ function parse(args: readonly string[]) {
       options: {
         detach: { type: 'boolean', default: false },
         stop: { type: 'boolean', default: false },
+        check: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
         edges: { type: 'string', default: '1' },
         policies: { type: 'string', default: '1' },
@@ -72,10 +74,11 @@ function parse(args: readonly string[]) {
 /** Read the arguments after `--`; relative paths are meant from `standing`. */
 export function parseStartOptions(args: readonly string[], standing: string): StartOptions {
   const values = parse(args);
-  if (values.detach && values.stop) {
-    throw new SetupError('--detach and --stop exclude each other.', 'give one of them.');
+  const asked = (['detach', 'stop', 'check'] as const).filter((name) => values[name]);
+  if (asked.length > 1) {
+    throw new SetupError(`${asked.map((name) => `--${name}`).join(' and ')} exclude each other.`, 'give one of them.');
   }
-  const action = values.help ? 'help' : values.stop ? 'stop' : values.detach ? 'detach' : 'run';
+  const action = values.help ? 'help' : (asked[0] ?? 'run');
   return {
     action,
     edges: integer('edges', values.edges, 1, 16),

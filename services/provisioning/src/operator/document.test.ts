@@ -43,12 +43,12 @@ test.each([
   [
     'user of a foreign domain',
     'tenants:\n- name: a\n  domains: [{ name: a.test }]\n  users:\n  - address: x@b.test',
-    /^base\.yaml:5: tenants\[0\]\.users\[0\]\.address: "x@b\.test" is not allowed; expected an address in a domain of the tenant: a\.test/,
+    /^base\.yaml:5: tenants\[0\]\.users\[0\]\.address: "x@b\.test" is not allowed; expected an address in a domain of the tenant \(a\.test\)/,
   ],
   [
     'domain twice',
     'tenants:\n- { name: a, domains: [{ name: x.test }] }\n- { name: b, domains: [{ name: X.test }] }',
-    /^base\.yaml:3: tenants\[1\]\.domains\[0\]\.name: "x\.test" belongs to a already/,
+    /^base\.yaml:3: tenants\[1\]\.domains\[0\]\.name: "x\.test" is a domain of tenant "a" already/,
   ],
   [
     'password file that is not there',
@@ -98,6 +98,10 @@ test('an overlay is merged over it, tenants by name, lines are those of its own 
   ]);
   expect(problemOf(base, 'edge: {}\n\nlimits: { conections: 7 }')).toMatch(
     /^mine\.yaml:3: limits\.conections: unknown key/,
+  );
+  // Counted as in its own file, wherever the merge put the tenant.
+  expect(problemOf(base, 'tenants: [{ name: demo }, { name: mine, weight: 0 }]')).toMatch(
+    /^mine\.yaml:1: tenants\[1\]\.weight: 0 is not allowed/,
   );
   expect(problemOf('edge: {}')).toMatch(/^base\.yaml:1: edge: unknown key/);
 });

@@ -1,75 +1,91 @@
 /**
  * Reads the operator file, with an overlay above it, keeping file and line of every value for the messages. Maps are merged, lists are
  * replaced, tenants are joined by name (the overlay's wins). Sections of services in the overlay are not ours and are skipped.
+ * A problem names the field as it stands in its own file, whatever the merge made of it.
  */
 import { readFile } from 'node:fs/promises';
-import { ConfigError, type Located, type LocatedMap, locateYaml, type Problem, Reader } from '@postern/config';
+import {
+  ConfigError,
+  type ConfigText,
+  type Located,
+  type LocatedMap,
+  layMaps,
+  locateTop,
+  type Problem,
+  pathText,
+  placeOf,
+  Reader,
+  reportUnknownKey,
+} from '@postern/config';
 import { fileProblems } from './named-files.js';
 import { referenceProblems } from './references.js';
 import { type OperatorDocument, operatorSchema } from './schema.js';
 
-const foreignSections = new Set([
+const foreignSections = [
   ...['edge', 'policy', 'queue', 'delivery', 'provisioning', 'local'],
   ...['nats', 'redis', 'database', 'telemetry', 'scopeKeyFile', 'lifecycle'],
-]);
+];
+const ownSections = operatorSchema.kind.children().map(({ name }) => name.slice(1));
 const largestFile = 256 * 1_048_576;
 
-export interface OperatorText {
-  readonly file: string;
-  readonly text: string;
-}
-
-export async function readOperatorText(file: string): Promise<OperatorText> {
+export async function readOperatorText(file: string): Promise<ConfigText> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw new ConfigError([{ place: file, path: '', message: `cannot be read (${reason})` }]);
+    throw new ConfigError([{ place: file, path: '', message: `cannot be read (${reason}); expected a YAML file` }]);
   }
   if (text.length <= largestFile) return { file, text };
   throw new ConfigError([{ place: file, path: '', message: `larger than ${largestFile} bytes` }]);
 }
 
 /** Throws ConfigError with one line per problem. No text at all is the empty document: every default. */
-export function parseOperatorDocument(texts: readonly OperatorText[]): OperatorDocument {
-  const maps = texts.map(({ file, text }, index) => topOf(locateYaml(text, file), index > 0));
-  const merged = maps.reduce(merge, { kind: 'map', place: texts[0]?.file ?? 'operator file', entries: new Map() });
-  const reader = new Reader();
-  const outcome = operatorSchema.read(merged, '', reader);
-  if (!outcome.ok) throw new ConfigError(reader.problems);
-  const faults = [...referenceProblems(outcome.value), ...fileProblems(outcome.value)];
-  const problems: Problem[] = faults.map(({ path, message }) => ({
-    place: placeOf(merged, path),
-    path: pathText(path),
-    message,
-  }));
-  if (problems.length > 0) throw new ConfigError(problems);
-  return outcome.value;
+export function parseOperatorDocument(texts: readonly ConfigText[]): OperatorDocument {
+  const { document, problems } = examineOperatorDocument(texts);
+  if (document === undefined || problems.length > 0) throw new ConfigError(problems);
+  return document;
 }
 
-function topOf(top: Located, overlay: boolean): LocatedMap {
-  if (top.kind !== 'map') {
-    if (top.kind === 'scalar' && top.value === null) return { kind: 'map', place: top.place, entries: new Map() };
-    throw new ConfigError([{ place: top.place, path: '', message: 'expected a map of sections' }]);
+export interface Examined {
+  /** What could be read, faults between its parts included; undefined when a field is wrong by itself. */
+  readonly document: OperatorDocument | undefined;
+  readonly problems: readonly Problem[];
+}
+
+export function examineOperatorDocument(texts: readonly ConfigText[]): Examined {
+  const reader = new Reader();
+  const maps = texts.map((text, index) => (index === 0 ? locateTop(text) : overlayOf(text, reader)));
+  const merged = maps.reduce(merge, { kind: 'map', place: texts[0]?.file ?? 'operator file', entries: new Map() });
+  const ownPath = tenantPaths(maps, merged);
+  const outcome = operatorSchema.read(merged, '', reader);
+  const found: Problem[] = [...reader.problems];
+  if (outcome.ok) {
+    for (const { path, message } of [...referenceProblems(outcome.value), ...fileProblems(outcome.value)])
+      found.push({ place: placeOf(merged, path), path: pathText(path), message });
   }
-  if (!overlay) return top;
-  return { ...top, entries: new Map([...top.entries].filter(([key]) => !foreignSections.has(key))) };
+  const problems = found.map((problem) => ({ ...problem, path: ownPath(problem.path) }));
+  return { document: outcome.ok ? outcome.value : undefined, problems };
+}
+
+/** The overlay without sections of services; what nobody knows is reported here, where all names are known. */
+function overlayOf(text: ConfigText, reader: Reader): LocatedMap {
+  const top = locateTop(text);
+  for (const [key, entry] of top.entries) {
+    if (ownSections.includes(key) || foreignSections.includes(key)) continue;
+    reportUnknownKey(entry.place, key, key, [...ownSections, ...foreignSections], reader);
+  }
+  return { ...top, entries: new Map([...top.entries].filter(([key]) => ownSections.includes(key))) };
 }
 
 function merge(below: LocatedMap, above: LocatedMap): LocatedMap {
-  const entries = new Map(below.entries);
-  for (const [key, entry] of above.entries) {
-    const old = entries.get(key)?.value;
-    if (old?.kind === 'map' && entry.value.kind === 'map') {
-      entries.set(key, { place: entry.place, value: merge(old, entry.value) });
-    } else if (key === 'tenants' && old?.kind === 'list' && entry.value.kind === 'list') {
-      const names = new Set(entry.value.items.map(tenantNameOf));
-      const kept = old.items.filter((item) => !names.has(tenantNameOf(item)));
-      entries.set(key, { place: entry.place, value: { ...entry.value, items: [...kept, ...entry.value.items] } });
-    } else entries.set(key, entry);
-  }
-  return { kind: 'map', place: above.place, entries };
+  const merged = layMaps(below, above);
+  const [old, fresh] = [below.entries.get('tenants')?.value, above.entries.get('tenants')];
+  if (old?.kind !== 'list' || fresh?.value.kind !== 'list') return merged;
+  const names = new Set(fresh.value.items.map(tenantNameOf));
+  const items = [...old.items.filter((item) => !names.has(tenantNameOf(item))), ...fresh.value.items];
+  const value: Located = { ...fresh.value, items };
+  return { ...merged, entries: new Map(merged.entries).set('tenants', { ...fresh, value }) };
 }
 
 function tenantNameOf(item: Located): unknown {
@@ -77,21 +93,19 @@ function tenantNameOf(item: Located): unknown {
   return name?.kind === 'scalar' ? name.value : undefined;
 }
 
-/** The place of the nearest part of the document that was written. */
-function placeOf(at: Located, path: readonly (string | number)[]): string {
-  const [head, ...rest] = path;
-  if (head === undefined) return at.place;
-  if (at.kind === 'map') {
-    const entry = at.entries.get(String(head));
-    return entry === undefined ? at.place : rest.length === 0 ? entry.place : placeOf(entry.value, rest);
-  }
-  const item = at.kind === 'list' && typeof head === 'number' ? at.items[head] : undefined;
-  return item === undefined ? at.place : placeOf(item, rest);
-}
+const tenantsOf = (map: LocatedMap): readonly Located[] => {
+  const tenants = map.entries.get('tenants')?.value;
+  return tenants?.kind === 'list' ? tenants.items : [];
+};
 
-function pathText(path: readonly (string | number)[]): string {
-  return path.reduce<string>(
-    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? part : `${text}.${part}`),
-    '',
-  );
+/** `tenants[n]` of the merged document as it is counted in the file the tenant was written in. */
+function tenantPaths(maps: readonly LocatedMap[], merged: LocatedMap): (path: string) => string {
+  const written = new Map(maps.flatMap((map) => tenantsOf(map).map((tenant, index) => [tenant, index] as const)));
+  const all = tenantsOf(merged);
+  return (path) =>
+    path.replace(/^tenants\[(\d+)\]/, (text, digits: string) => {
+      const tenant = all[Number(digits)];
+      const index = tenant === undefined ? undefined : written.get(tenant);
+      return index === undefined ? text : `tenants[${index}]`;
+    });
 }

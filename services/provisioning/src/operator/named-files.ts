@@ -1,38 +1,72 @@
-/** Files an operator document names (passwords, keys): each must be readable by us when the document is taken, so that a wrong path is said by field. */
-import { accessSync, constants } from 'node:fs';
-import type { ReferenceProblem } from './references.js';
+/**
+ * Files an operator document names (passwords, keys): each must be readable by us and hold what it is named for when the document is taken,
+ * so that a wrong path or a wrong file is said by field. What they hold never reaches a message.
+ */
+import { createPrivateKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Fault, FieldPath } from '@postern/config';
 import type { OperatorDocument } from './schema.js';
 
-type Path = readonly (string | number)[];
+interface NamedFile {
+  readonly path: FieldPath;
+  readonly file: string | undefined;
+  readonly holds: 'password' | 'login' | 'key';
+}
 
-function* filesOf(document: OperatorDocument): Generator<readonly [Path, string | undefined]> {
+const largestFile = 65_536;
+const shortestPassword = 8;
+const longestPassword = 1_024;
+
+function* filesOf(document: OperatorDocument): Generator<NamedFile> {
   for (const [name, { hosts }] of Object.entries(document.nextHops)) {
-    for (const [index, host] of hosts.entries())
-      yield [['nextHops', name, 'hosts', index, 'passwordFile'], host.passwordFile];
+    for (const [index, { passwordFile }] of hosts.entries())
+      yield { path: ['nextHops', name, 'hosts', index, 'passwordFile'], file: passwordFile, holds: 'login' };
   }
   for (const [number, tenant] of document.tenants.entries()) {
     const at = ['tenants', number];
-    for (const [index, user] of tenant.users.entries())
-      yield [[...at, 'users', index, 'passwordFile'], user.passwordFile];
+    for (const [index, { passwordFile }] of tenant.users.entries())
+      yield { path: [...at, 'users', index, 'passwordFile'], file: passwordFile, holds: 'password' };
     for (const [index, domain] of tenant.domains.entries())
       for (const [key, { keyFile }] of domain.dkim.entries())
-        yield [[...at, 'domains', index, 'dkim', key, 'keyFile'], keyFile];
+        yield { path: [...at, 'domains', index, 'dkim', key, 'keyFile'], file: keyFile, holds: 'key' };
     for (const [index, route] of tenant.routes.entries())
-      for (const [hop, host] of route.hosts.entries())
-        yield [[...at, 'routes', index, 'hosts', hop, 'passwordFile'], host.passwordFile];
+      for (const [hop, { passwordFile }] of route.hosts.entries())
+        yield { path: [...at, 'routes', index, 'hosts', hop, 'passwordFile'], file: passwordFile, holds: 'login' };
   }
 }
 
-export function fileProblems(document: OperatorDocument): ReferenceProblem[] {
-  const problems: ReferenceProblem[] = [];
-  for (const [path, file] of filesOf(document)) {
-    if (file === undefined) continue;
-    try {
-      accessSync(file, constants.R_OK);
-    } catch (error) {
-      const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-      problems.push({ path, message: `${JSON.stringify(file)} cannot be read (${reason}); expected a readable file` });
-    }
+/** What is wrong with the file, completing its name; undefined when nothing is. */
+function wrongWith(file: string, holds: NamedFile['holds']): string | undefined {
+  let content: Buffer;
+  try {
+    content = readFileSync(file);
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    return `cannot be read (${reason}); expected a readable file`;
+  }
+  if (content.length === 0 || content.length > largestFile)
+    return `holds ${content.length} bytes; expected 1 to ${largestFile}`;
+  if (holds === 'key') return isPrivateKey(content) ? undefined : 'holds no private key; expected one in PEM';
+  const { length } = content.toString('utf8').replace(/\r?\n$/, '');
+  if (holds === 'login') return length > 0 ? undefined : 'holds only a line end; expected a password';
+  return length >= shortestPassword && length <= longestPassword
+    ? undefined
+    : `holds ${length} characters; expected a password of ${shortestPassword} to 1,024 characters`;
+}
+
+function isPrivateKey(content: Buffer): boolean {
+  try {
+    return createPrivateKey(content).type === 'private';
+  } catch {
+    return false;
+  }
+}
+
+export function fileProblems(document: OperatorDocument): Fault[] {
+  const problems: Fault[] = [];
+  for (const { path, file, holds } of filesOf(document)) {
+    const wrong = file === undefined ? undefined : wrongWith(file, holds);
+    if (wrong !== undefined) problems.push({ path, message: `${JSON.stringify(file)} ${wrong}` });
   }
   return problems;
 }

@@ -1,29 +1,29 @@
 /**
  * What a schema cannot see: names that must exist, addresses in the tenant's own domains, domains given twice. Pure.
  */
-import { compileRules, notCarriedOut } from '@postern/rules';
+import type { Fault, FieldPath } from '@postern/config';
 import { canonical, domainOf } from '../addresses.js';
+import { ruleFaults } from './rule-faults.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 
-export interface ReferenceProblem {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-}
-
 const shown = (value: string): string => JSON.stringify(value);
-const oneOf = (names: Iterable<string>): string => {
-  const list = [...names].slice(0, 20);
-  return list.length === 0 ? 'none is defined' : `expected one of ${list.join(', ')}`;
+const mostNames = 20;
+const oneOf = (names: Iterable<string>, otherwise: string): string => {
+  const list = [...names];
+  if (list.length === 0) return otherwise;
+  return `expected one of ${list.slice(0, mostNames).join(', ')}${list.length > mostNames ? ' ...' : ''}`;
 };
+const noHop = 'no next hop is defined: name one under nextHops first';
+const services = ['smtp', 'api'];
 
 /** Names no tenant may take: the key space of the operator. */
 export const reservedTenants = new Set(['system', 'operator']);
 
-export function referenceProblems(document: OperatorDocument): ReferenceProblem[] {
-  const problems: ReferenceProblem[] = [];
+export function referenceProblems(document: OperatorDocument): Fault[] {
+  const problems: Fault[] = [];
   const hops = new Set(Object.keys(document.nextHops));
   if (document.defaultNextHop !== '' && !hops.has(document.defaultNextHop)) {
-    const message = `${shown(document.defaultNextHop)} is not allowed; ${oneOf(hops)}`;
+    const message = `${shown(document.defaultNextHop)} is not allowed; ${oneOf(hops, noHop)}`;
     problems.push({ path: ['defaultNextHop'], message });
   }
   for (const [name, listener] of Object.entries(document.listeners)) {
@@ -35,10 +35,25 @@ export function referenceProblems(document: OperatorDocument): ReferenceProblem[
     }
   }
   document.access.forEach((rule, index) => {
-    if (rule.level === 'global' || rule.target !== '') return;
-    problems.push({ path: ['access', index, 'target'], message: `missing; expected the name of a ${rule.level}` });
+    const path = ['access', index, 'target'];
+    if (rule.level !== 'global' && rule.target === '') {
+      const expected =
+        rule.level === 'service' ? `one of ${services.join(', ')}` : 'the name of a listener, such as mx';
+      problems.push({ path, message: `missing; expected ${expected}, since level is ${rule.level}` });
+    } else if (rule.level === 'service' && !services.includes(rule.target))
+      problems.push({ path, message: `${shown(rule.target)} is not allowed; expected one of ${services.join(', ')}` });
+    else if (rule.level === 'global' && rule.target !== '')
+      problems.push({
+        path,
+        message: `${shown(rule.target)} is not allowed; expected no target, since level is global`,
+      });
   });
-  problems.push(...ruleProblems(document));
+  if (document.retry.cap < document.retry.first) {
+    problems.push({ path: ['retry', 'cap'], message: 'shorter than retry.first; expected at least as long' });
+  }
+  for (const [name, { hosts }] of Object.entries(document.nextHops))
+    problems.push(...hostFaults(hosts, ['nextHops', name, 'hosts']));
+  problems.push(...ruleFaults(document.rules));
   const tenants = new Set<string>();
   const domains = new Map<string, string>();
   document.tenants.forEach((tenant, index) => {
@@ -46,7 +61,7 @@ export function referenceProblems(document: OperatorDocument): ReferenceProblem[
     if (reservedTenants.has(tenant.name) || tenants.has(tenant.name)) {
       problems.push({
         path: [...at, 'name'],
-        message: `${shown(tenant.name)} is ${tenants.has(tenant.name) ? 'given twice' : 'reserved'}`,
+        message: `${shown(tenant.name)} is ${tenants.has(tenant.name) ? 'given twice; expected each tenant once' : `reserved; expected a name other than ${[...reservedTenants].join(', ')}`}`,
       });
     }
     tenants.add(tenant.name);
@@ -55,41 +70,52 @@ export function referenceProblems(document: OperatorDocument): ReferenceProblem[
   return problems;
 }
 
-function ruleProblems(document: OperatorDocument): ReferenceProblem[] {
-  const compiled = compileRules(document.rules, { scope: { kind: 'operator' }, unsupported: notCarriedOut });
-  if (compiled.ok) return [];
-  return compiled.errors.map((error) => {
-    const index = document.rules.findIndex(
-      (rule, at) => ruleIdOf(rule) === error.ruleId || `#${at + 1}` === error.ruleId,
-    );
-    const field = /^[a-z]+/i.exec(error.field)?.[0];
-    const path = ['rules', ...(index < 0 ? [] : [index]), ...(field === undefined ? [] : [field])];
-    const where = error.line > 1 || error.column > 1 ? ` (line ${error.line}, column ${error.column})` : '';
-    return { path, message: `${error.message}${where}${error.hint === '' ? '' : `; ${error.hint}`}` };
+type Hosts = OperatorDocument['nextHops'][string]['hosts'];
+
+function hostFaults(hosts: Hosts, at: FieldPath): Fault[] {
+  return hosts.flatMap((host, index) => {
+    const path = [...at, index];
+    const given = host.password !== undefined || host.passwordFile !== undefined;
+    if (given && host.username === '')
+      return [{ path: [...path, 'username'], message: 'missing; expected the login the password is for' }];
+    if (!given && host.username !== '')
+      return [
+        { path: [...path, 'passwordFile'], message: `missing; expected the password of ${shown(host.username)}` },
+      ];
+    return host.password !== undefined && host.passwordFile !== undefined ? [twoPasswords(path)] : [];
   });
 }
 
-function ruleIdOf(rule: unknown): unknown {
-  return typeof rule === 'object' && rule !== null && 'id' in rule ? rule.id : undefined;
-}
+const twoPasswords = (at: FieldPath): Fault => ({
+  path: [...at, 'passwordFile'],
+  message: 'given beside password; expected one of the two',
+});
 
 function tenantProblems(
   tenant: OperatorTenant,
-  at: readonly (string | number)[],
+  at: FieldPath,
   operatorHops: ReadonlySet<string>,
   domains: Map<string, string>,
-): ReferenceProblem[] {
-  const problems: ReferenceProblem[] = [];
+): Fault[] {
+  const problems: Fault[] = [];
   const hops = new Set([...operatorHops, ...tenant.routes.map((route) => route.name)]);
   const own = new Set(tenant.domains.map((domain) => domain.name));
   tenant.domains.forEach((domain, index) => {
     const path = [...at, 'domains', index];
     const holder = domains.get(domain.name);
-    if (holder !== undefined)
-      problems.push({ path: [...path, 'name'], message: `${shown(domain.name)} belongs to ${holder} already` });
+    if (holder !== undefined) {
+      const message =
+        holder === tenant.name
+          ? `${shown(domain.name)} is given twice; expected each domain once`
+          : `${shown(domain.name)} is a domain of tenant ${shown(holder)} already; expected one of no other tenant`;
+      problems.push({ path: [...path, 'name'], message });
+    }
     domains.set(domain.name, tenant.name);
     if (domain.nextHop !== '' && !hops.has(domain.nextHop)) {
-      problems.push({ path: [...path, 'nextHop'], message: `${shown(domain.nextHop)} is not allowed; ${oneOf(hops)}` });
+      problems.push({
+        path: [...path, 'nextHop'],
+        message: `${shown(domain.nextHop)} is not allowed; ${oneOf(hops, `${noHop}, or under routes of the tenant`)}`,
+      });
     }
     if (domain.catchAll !== '' && canonical(domain.catchAll) === undefined) {
       problems.push({
@@ -103,14 +129,31 @@ function tenantProblems(
     const path = [...at, kind, index, 'address'];
     const known = canonical(address);
     if (known === undefined || !own.has(domainOf(known))) {
-      problems.push({
-        path,
-        message: `${shown(address)} is not allowed; expected an address in a domain of the tenant: ${[...own].slice(0, 20).join(', ')}`,
-      });
-    } else if (taken.has(known)) problems.push({ path, message: `${shown(address)} is given twice` });
-    else taken.add(known);
+      const expected =
+        own.size === 0
+          ? 'the tenant has no domain yet: give it one under its domains'
+          : `expected an address in a domain of the tenant (${[...own].slice(0, mostNames).join(', ')})`;
+      problems.push({ path, message: `${shown(address)} is not allowed; ${expected}` });
+    } else if (taken.has(known)) {
+      const message = `${shown(address)} is given twice; expected each address once, as a user or as an alias`;
+      problems.push({ path, message });
+    } else taken.add(known);
   };
-  for (const [index, user] of tenant.users.entries()) checkAddress('users', index, user.address);
+  for (const [index, user] of tenant.users.entries()) {
+    checkAddress('users', index, user.address);
+    if (user.password !== undefined && user.passwordFile !== undefined)
+      problems.push(twoPasswords([...at, 'users', index]));
+  }
+  const routes = new Set<string>();
+  for (const [index, { name, hosts }] of tenant.routes.entries()) {
+    if (routes.has(name))
+      problems.push({
+        path: [...at, 'routes', index, 'name'],
+        message: `${shown(name)} is given twice; expected each route once`,
+      });
+    routes.add(name);
+    problems.push(...hostFaults(hosts, [...at, 'routes', index, 'hosts']));
+  }
   for (const [index, alias] of tenant.aliases.entries()) checkAddress('aliases', index, alias.address);
   return problems;
 }

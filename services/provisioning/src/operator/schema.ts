@@ -13,6 +13,11 @@ const name = (what: string) =>
     pattern: /^[A-Za-z0-9][A-Za-z0-9_-]*$/,
     form: `${what}: letters, digits, - and _`,
   });
+/** Keys of next hops and listeners. */
+const freeName = {
+  key: /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
+  keyForm: 'a name of letters, digits, - and _, at most 63 characters',
+};
 const tenantName = s.string({
   maxLength: 63,
   pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/,
@@ -126,7 +131,10 @@ const tenant = s.object({
           .optional(),
         passwordFile: s.file().optional().doc('File with the password.'),
         disabled: s.boolean().optional().doc('Neither logs in nor receives. Absent: as it is.'),
-        allowedIdentities: s.list(address, { max: 1000 }).default([]).doc('Addresses it may send as.'),
+        allowedIdentities: s
+          .list(address, { max: 1000 })
+          .default([])
+          .doc('Addresses it may send as. Stored and shown, not enforced yet: a login may send as any address.'),
       }),
       { max: 1_000_000 },
     )
@@ -157,10 +165,7 @@ export const operatorSchema = s.object({
     .string({ maxLength: 63 })
     .default('')
     .doc('Next hop of foreign mail without remote delivery, and of domains without one.'),
-  nextHops: s
-    .record(s.object({ hosts, egressPool }), { key: /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/ })
-    .default({})
-    .doc('Next hops every tenant may use.'),
+  nextHops: s.record(s.object({ hosts, egressPool }), freeName).default({}).doc('Next hops every tenant may use.'),
   trustedProxies: s.list(network).default([]).doc('Networks whose PROXY header is believed.'),
   relayNetworks: s
     .list(s.object({ network, tenant: tenantName }), { max: 10_000 })
@@ -180,7 +185,7 @@ export const operatorSchema = s.object({
     .default([])
     .doc('Access rules.'),
   listeners: s
-    .record(listener, { max: 64, key: /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/ })
+    .record(listener, { max: 64, ...freeName })
     .default({})
     .doc('Settings of listeners by name.'),
   limits: limits.doc('Limits of the service.'),

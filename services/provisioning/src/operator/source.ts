@@ -4,8 +4,8 @@
  */
 import { stat } from 'node:fs/promises';
 import type { Clock, Timer } from '@postern/clock';
-import { ConfigError } from '@postern/config';
-import { type OperatorText, parseOperatorDocument, readOperatorText } from './document.js';
+import { ConfigError, type ConfigText } from '@postern/config';
+import { parseOperatorDocument, readOperatorText } from './document.js';
 import type { OperatorDocument } from './schema.js';
 
 export interface OperatorSource {
@@ -70,5 +70,5 @@ async function marksOf(files: readonly string[]): Promise<string> {
   return marks.join('|');
 }
 
-const sameTexts = (a: readonly OperatorText[], b: readonly OperatorText[]): boolean =>
+const sameTexts = (a: readonly ConfigText[], b: readonly ConfigText[]): boolean =>
   a.every((entry, index) => entry.text === b[index]?.text);

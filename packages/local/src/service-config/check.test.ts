@@ -1,0 +1,255 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { sharedCache } from '../servers/server-cache.js';
+import { SetupError } from '../setup-error.js';
+import { Cluster } from '../supervisor/cluster.js';
+import { type DataFolder, prepareDataFolder } from '../supervisor/data-folder.js';
+import { parseStartOptions } from '../supervisor/options.js';
+import { planCluster } from '../supervisor/plan.js';
+
+let dir = '';
+let file = '';
+let folder: DataFolder;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'postern-check-'));
+  file = join(dir, 'own.yaml');
+  folder = await prepareDataFolder(join(dir, 'data'));
+  await writeFile(join(dir, 'short'), 'seven77\n');
+  await writeFile(join(dir, 'empty'), '');
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+/** The judgement of the services as they were built; what they say, without the way out. */
+async function linesAbout(text: string | undefined, environment: NodeJS.ProcessEnv = {}): Promise<string[]> {
+  if (text !== undefined) await writeFile(file, text);
+  const start = parseStartOptions(text === undefined ? [] : ['--config', file], dir);
+  const options = { start, folder, cache: sharedCache(), environment, say: () => undefined, now: () => new Date() };
+  try {
+    await new Cluster(options, await planCluster(folder, start)).check();
+    return [];
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    expect(error.wayOut).toMatch(/start again|give the path/);
+    return error.problem.split('\n').map((line) => line.replace(`${file}:`, ''));
+  }
+}
+
+const tenant = (more: string) => `tenants:\n- name: mine\n  domains: [{ name: mine.test }]\n  ${more}`;
+
+test.each<[string, string, string | RegExp]>([
+  ['no YAML', 'limits: [1', /^\d: not valid YAML: /],
+  ['a list', '- limits', '1: expected a map of sections, such as `limits:` with its settings indented below'],
+  ['a key twice', 'dns:\n  timeout: 1s\n  timeout: 2s', '3: duplicate key "timeout"'],
+  ['an unknown section', 'limtis: {}', '1: limtis: unknown key; did you mean limits?'],
+  ['an unknown section near one of a service', 'delivry: {}', '1: delivry: unknown key; did you mean delivery?'],
+  ['hostname', 'hostname: a b', /^1: hostname: "a b" is not allowed; expected a domain name/],
+  ['postmaster', 'postmaster: me', '1: postmaster: "me" is not allowed; expected a mail address user@domain'],
+  [
+    'dns.servers',
+    'dns: { servers: [192.0.2.1] }',
+    /^1: dns\.servers\[0\]: "192\.0\.2\.1" is not allowed; expected host:port/,
+  ],
+  ['dns.timeout', 'dns:\n  timeout: 5', /^2: dns\.timeout: 5 is not allowed; expected a duration from 50ms to 1m/],
+  ['remoteDelivery', 'remoteDelivery: maybe', '1: remoteDelivery: "maybe" is not allowed; expected true or false'],
+  ['defaultNextHop', 'defaultNextHop: post', '1: defaultNextHop: "post" is not allowed; expected one of mailbox'],
+  [
+    'nextHops without hosts',
+    'nextHops: { a: { hosts: [] } }',
+    '1: nextHops.a.hosts: an empty list is not allowed; expected 1 to 32 entries',
+  ],
+  [
+    'nextHops key',
+    'nextHops: { a b: { hosts: [{ host: x }] } }',
+    '1: nextHops: key "a b" is not allowed; expected a name of letters, digits, - and _, at most 63 characters',
+  ],
+  [
+    'nextHops port',
+    'nextHops: { a: { hosts: [{ host: x, port: 0 }] } }',
+    '1: nextHops.a.hosts[0].port: 0 is not allowed; expected a whole number from 1 to 65535',
+  ],
+  [
+    'nextHops login without a password',
+    'nextHops: { a: { hosts: [{ host: x, username: u }] } }',
+    '1: nextHops.a.hosts[0].passwordFile: missing; expected the password of "u"',
+  ],
+  ['trustedProxies', 'trustedProxies: 10.0.0.0/8', '1: trustedProxies: "10.0.0.0/8" is not allowed; expected a list'],
+  [
+    'relayNetworks',
+    'relayNetworks: [{ network: 10.0.0.1/8, tenant: demo }]',
+    /^1: relayNetworks\[0\]\.network: "10\.0\.0\.1\/8" is not allowed; expected a CIDR network/,
+  ],
+  [
+    'access action',
+    'access: [{ network: 192.0.2.0/24, action: drop }]',
+    '1: access[0].action: "drop" is not allowed; expected one of allow, deny',
+  ],
+  [
+    'access target',
+    'access: [{ level: service, target: mx, network: 192.0.2.0/24, action: deny }]',
+    '1: access[0].target: "mx" is not allowed; expected one of smtp, api',
+  ],
+  [
+    'listeners',
+    'listeners: { extra: {} }',
+    '1: listeners.extra.role: missing; expected one of mx, submission, submissions',
+  ],
+  [
+    'limits',
+    'limits:\n  messageSize: 5XB',
+    '2: limits.messageSize: "5XB" is not allowed; expected a size, such as 64KiB, 50MiB or 2GiB',
+  ],
+  [
+    'checks',
+    'checks: { spf: { onFail: drop } }',
+    '1: checks.spf.onFail: "drop" is not allowed; expected one of reject, mark',
+  ],
+  ['retry', 'retry: { first: 1h, cap: 5m }', '1: retry.cap: shorter than retry.first; expected at least as long'],
+  ['admitWhenPolicyAway', 'admitWhenPolicyAway: 1', '1: admitWhenPolicyAway: 1 is not allowed; expected true or false'],
+  [
+    'a rule event',
+    'rules:\n- { id: a, event: rcptt, then: [{ reject: {} }] }',
+    /^2: rules\[0\]\.event: "rcptt" is not an event; expected connect, ehlo/,
+  ],
+  [
+    'a rule condition',
+    'rules:\n- id: a\n  event: rcpt\n  when: client.ipp == "x"\n  then: [{ reject: {} }]',
+    /^4: rules\[0\]\.when: "client\.ipp == \\"x\\"" is not allowed \(line 1, column 8\): No such key: ipp/,
+  ],
+  [
+    'the action of the second rule',
+    'rules:\n- { id: a, event: rcpt, then: [{ reject: {} }] }\n- { id: b, event: rcpt, then: [{ reject: { code: 250 } }] }',
+    '3: rules[1].then[0].reject.code: 250 must be a whole number; expected 500 to 599',
+  ],
+  [
+    'a rule id twice',
+    'rules:\n- { id: a, event: rcpt, then: [{ reject: {} }] }\n- { id: a, event: mail, then: [{ reject: {} }] }',
+    '3: rules[1].id: "a" is used by another rule; give each rule its own id',
+  ],
+  ['tenant name', 'tenants: [{ name: Mine }]', /^1: tenants\[0\]\.name: "Mine" is not allowed; expected a tenant name/],
+  [
+    'tenant without a domain',
+    'tenants: [{ name: a, users: [{ address: x@y.test }] }]',
+    '1: tenants[0].users[0].address: "x@y.test" is not allowed; the tenant has no domain yet: give it one under its domains',
+  ],
+  [
+    'the domain of the demo tenant',
+    'tenants: [{ name: a, domains: [{ name: demo.test }] }]',
+    '1: tenants[0].domains[0].name: "demo.test" is a domain of tenant "demo" already; expected one of no other tenant',
+  ],
+  [
+    'user',
+    tenant('users: [{ address: x@other.test }]'),
+    '4: tenants[0].users[0].address: "x@other.test" is not allowed; expected an address in a domain of the tenant (mine.test)',
+  ],
+  [
+    'user and alias',
+    tenant('users: [{ address: x@mine.test }]\n  aliases: [{ address: X@mine.test, targets: [y@z.test] }]'),
+    '5: tenants[0].aliases[0].address: "X@mine.test" is given twice; expected each address once, as a user or as an alias',
+  ],
+  [
+    'short password',
+    tenant('users: [{ address: x@mine.test, password: seven77 }]'),
+    '4: tenants[0].users[0].password: the value is not allowed; expected a password of 8 to 1,024 characters',
+  ],
+  [
+    'password file',
+    tenant('users: [{ address: x@mine.test, passwordFile: short }]'),
+    /^4: tenants\[0\]\.users\[0\]\.passwordFile: ".*\/short" holds 7 characters; expected a password of 8 to 1,024 characters/,
+  ],
+  [
+    'DKIM key',
+    'tenants: [{ name: a, domains: [{ name: a.test, dkim: [{ selector: s, keyFile: short }] }] }]',
+    /^1: tenants\[0\]\.domains\[0\]\.dkim\[0\]\.keyFile: ".*\/short" holds no private key; expected one in PEM/,
+  ],
+  [
+    'route',
+    tenant('routes: [{ name: r, hosts: [{ host: h, tls: always }] }]'),
+    '4: tenants[0].routes[0].hosts[0].tls: "always" is not allowed; expected one of none, opportunistic, required, verified',
+  ],
+  ['edge', 'edge: { maxHops: 3 }', '1: edge.maxHops: 3 is not allowed; expected a whole number from 10 to 1000'],
+  [
+    'edge listeners',
+    'edge: { listeners: [{ name: mx, role: mx, address: 127.0.0.1:25 }] }',
+    /^1: edge\.listeners: is decided by npm start/,
+  ],
+  [
+    'edge certificate',
+    'edge: { tls: { certFile: nope, keyFile: short } }',
+    /^1: edge\.tls\.certFile: ".*\/nope" cannot be read \(ENOENT\); expected a readable file/,
+  ],
+  ['policy', 'policy:\n  credits: 5', '2: policy.credits: unknown key; did you mean credit?'],
+  ['queue', 'queue: { window: 0 }', '1: queue.window: 0 is not allowed; expected a whole number from 1 to 100000'],
+  [
+    'delivery',
+    'delivery: { egressPools: [{ name: p, localAddresses: [here] }] }',
+    '1: delivery.egressPools[0].localAddresses[0]: "here" is not allowed; expected an IP address',
+  ],
+  [
+    'provisioning',
+    'provisioning: { streams: { replicas: 2 } }',
+    '1: provisioning.streams.replicas: 2 is not allowed; expected 1, 3 or 5',
+  ],
+  ['nats', 'nats: { servers: [] }', '1: nats.servers: an empty list is not allowed; expected 1 to 32 entries'],
+  ['redis', 'redis: { url: http://x }', /^1: redis\.url: "http:\/\/x" is not allowed; expected a URL/],
+  [
+    'database',
+    'database: { connections: 0 }',
+    '1: database.connections: 0 is not allowed; expected a whole number from 1 to 200',
+  ],
+  [
+    'telemetry',
+    'telemetry: { level: loud }',
+    '1: telemetry.level: "loud" is not allowed; expected one of debug, info, warn, error, silent',
+  ],
+  [
+    'lifecycle',
+    'lifecycle: { drainTimeout: 2d }',
+    /^1: lifecycle\.drainTimeout: "2d" is not allowed; expected a duration from 0 to 1h/,
+  ],
+])('%s: one line with file, line, field, value and what is allowed', async (_name, text, expected) => {
+  const lines = await linesAbout(text);
+  expect(lines).toHaveLength(1);
+  if (typeof expected === 'string') expect(lines[0]).toBe(expected);
+  else expect(lines[0]).toMatch(expected);
+  expect(lines.join()).not.toContain('seven77');
+});
+
+test('every problem of every section is told, in the order of the file', async () => {
+  const text = 'queue: { window: 0 }\nlimits: { connections: -1 }\nedge: { maxHops: 1 }\ntelemetry: { level: x }';
+  const fields = (await linesAbout(text)).map((line) => line.split(': ').slice(0, 2).join(' '));
+  expect(fields).toEqual(['1 queue.window', '2 limits.connections', '3 edge.maxHops', '4 telemetry.level']);
+});
+
+test('no file, a folder instead of one, a wrong environment', async () => {
+  await rm(file, { force: true });
+  const start = parseStartOptions(['--config', file], dir);
+  const plan = await planCluster(folder, start);
+  const options = { start, folder, cache: sharedCache(), environment: {}, say: () => undefined, now: () => new Date() };
+  await expect(new Cluster(options, plan).check()).rejects.toThrow(`${file} cannot be read: there is no such file.`);
+  const onFolder = { ...options, start: { ...start, configFile: dir } };
+  await expect(new Cluster(onFolder, plan).check()).rejects.toThrow(`${dir} cannot be read: it is a folder.`);
+  expect(await linesAbout(undefined, { POSTERN_EDGE_MAX_HOPS: 'x' })).toEqual([
+    'env POSTERN_EDGE_MAX_HOPS: edge.maxHops: "x" is not allowed; expected a whole number from 10 to 1000',
+  ]);
+});
+
+test('a right file: every service gets its own section with the paths of files made absolute, and a wrong one writes nothing', async () => {
+  const written = () => readFile(join(folder.config, 'edge-0.yaml'), 'utf8').then(parse);
+  expect(
+    await linesAbout(
+      'edge: { tls: { certFile: short, keyFile: empty } }\nlifecycle: { drainTimeout: 7s }\nlimits: { connections: 5 }',
+    ),
+  ).toEqual([]);
+  expect(await readdir(folder.config)).toContain('delivery-0.yaml');
+  expect(await written()).toMatchObject({
+    edge: { tls: { certFile: join(dir, 'short'), keyFile: join(dir, 'empty') }, podName: 'edge-0' },
+    lifecycle: { drainTimeout: '7s' },
+  });
+  expect(await written()).not.toHaveProperty('limits');
+  expect(await linesAbout('edge: { maxHops: 40 }\nqueue: { window: 0 }')).toHaveLength(1);
+  expect((await written()).edge).not.toHaveProperty('maxHops');
+});

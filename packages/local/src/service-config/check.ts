@@ -1,0 +1,105 @@
+/**
+ * Judges the whole configuration before any process is started. Every service brings a module `config-check.js` that knows its own fields;
+ * here their problems are put together, each once, in the order of the person's file.
+ */
+import {
+  type ConfigCheck,
+  ConfigError,
+  type ConfigText,
+  type LocatedMap,
+  locateTop,
+  type Problem,
+  pathText,
+  placeOf,
+  problemLine,
+} from '@postern/config';
+import { SetupError } from '../setup-error.js';
+import type { ServiceName, ServicePlan } from '../supervisor/plan.js';
+import type { Document } from './context.js';
+
+export type CheckerOf = (service: ServiceName) => Promise<ConfigCheck>;
+
+/** What npm start decides itself, since it must find its processes again. */
+const decidedHere = [
+  ['telemetry', 'metrics'],
+  ['edge', 'listeners'],
+  ['provisioning', 'listen'],
+  ['provisioning', 'operatorFile'],
+  ['provisioning', 'operatorOverlayFile'],
+];
+const shownProblems = 20;
+
+const isChecker = (value: unknown): value is { readonly checkConfig: ConfigCheck } =>
+  typeof value === 'object' && value !== null && 'checkConfig' in value && typeof value.checkConfig === 'function';
+
+/** The checker a service was built with. */
+export const builtChecker: CheckerOf = async (service) => {
+  const module: unknown = await import(
+    new URL(`../../../../services/${service}/dist/config-check.js`, import.meta.url).href
+  );
+  if (!isChecker(module)) throw new TypeError(`${service} brings no config-check`);
+  return module.checkConfig;
+};
+
+export interface CheckInput {
+  readonly processes: readonly { readonly plan: ServicePlan; readonly generated: string }[];
+  readonly operatorFile: ConfigText;
+  readonly ownFile: ConfigText | undefined;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly checkerOf: CheckerOf;
+}
+
+/** Sections of the own file by service. Throws SetupError with one line per problem. */
+export async function checkConfiguration(input: CheckInput): Promise<ReadonlyMap<ServiceName, Document>> {
+  const { ownFile, operatorFile, environment: env } = input;
+  const overlays = ownFile === undefined ? [] : [ownFile];
+  const sections = new Map<ServiceName, Document>();
+  const problems: Problem[] = [];
+  for (const { plan, generated } of input.processes) {
+    const check = await input.checkerOf(plan.service);
+    const result = check({ base: { file: plan.configFile, text: generated }, overlays, env, operatorFile });
+    problems.push(...result.problems);
+    sections.set(plan.service, result.sections);
+  }
+  if (ownFile !== undefined) problems.push(...decidedByStart(ownFile));
+  if (problems.length > 0) throw new SetupError(linesOf(problems), wayOut(problems, ownFile?.file));
+  return sections;
+}
+
+function decidedByStart(ownFile: ConfigText): Problem[] {
+  const top = topOf(ownFile);
+  if (top === undefined) return [];
+  return decidedHere.flatMap((path) => {
+    const [section = '', field = ''] = path;
+    const within = top.entries.get(section)?.value;
+    if (within?.kind !== 'map' || !within.entries.has(field)) return [];
+    const message = 'is decided by npm start (ports follow --port-base); expected no such field here';
+    return [{ place: placeOf(top, path), path: pathText(path), message }];
+  });
+}
+
+function topOf(text: ConfigText): LocatedMap | undefined {
+  try {
+    return locateTop(text);
+  } catch (error) {
+    // No YAML: every service has said so.
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
+}
+
+const lineNumber = ({ place }: Problem): number => Number(/:(\d+)$/.exec(place)?.[1] ?? 0);
+
+function linesOf(problems: readonly Problem[]): string {
+  const lines = [...new Set(problems.toSorted((a, b) => lineNumber(a) - lineNumber(b)).map(problemLine))];
+  const more = lines.length - shownProblems;
+  return [...lines.slice(0, shownProblems), ...(more > 0 ? [`and ${more} more`] : [])].join('\n');
+}
+
+function wayOut(problems: readonly Problem[], file: string | undefined): string {
+  const environment = problems.find(({ place }) => place.startsWith('env '))?.place.slice(4);
+  if (environment !== undefined) return `correct or unset ${environment}, then start again; nothing was started.`;
+  return file === undefined
+    ? 'this is a defect of npm start: report these lines.'
+    : `correct ${file}, then start again; nothing was started.`;
+}

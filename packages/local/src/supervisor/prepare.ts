@@ -1,0 +1,66 @@
+/**
+ * Everything a start needs before its first process: secrets, certificates, addresses of the stores, one checked configuration file per
+ * process. Nothing is started here; what is wrong with the person's file is said here.
+ */
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { type CheckerOf, checkConfiguration } from '../service-config/check.js';
+import type { ConfigContext, Document } from '../service-config/context.js';
+import { operatorSettings } from '../service-config/operator.js';
+import { readOwnFile } from '../service-config/own-file.js';
+import { generatedConfig, writeOperatorSettings, writeServiceConfig } from '../service-config/write.js';
+import { ensureCertificates } from '../trust/certificates.js';
+import { ensureKey, ensureSecret } from '../trust/secrets.js';
+import type { DataFolder } from './data-folder.js';
+import type { StartOptions } from './options.js';
+import type { ClusterPlan, ServiceName } from './plan.js';
+import { prepareStores, type Stores } from './stores.js';
+
+export interface Preparation {
+  readonly start: StartOptions;
+  readonly folder: DataFolder;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly now: () => Date;
+  readonly checkerOf: CheckerOf;
+}
+
+export interface Prepared {
+  readonly stores: Stores;
+  /** What the own file says for services: whose fault a wrong value may be. */
+  readonly ownSections: Document;
+}
+
+export async function prepareConfiguration(
+  { start, folder, environment, now, checkerOf }: Preparation,
+  plan: ClusterPlan,
+): Promise<Prepared> {
+  const ownFile = await readOwnFile(start.configFile);
+  const stores = await prepareStores(plan, environment);
+  const demoPassword = await ensureSecret(folder.secrets, 'demo.password');
+  const context: ConfigContext = {
+    plan,
+    stores,
+    certificates: await ensureCertificates(folder.tls, ['mail.demo.test'], now()),
+    scopeKeyFile: await ensureKey(folder.secrets, 'scope.key'),
+    sealKeyFile: await ensureKey(folder.secrets, 'seal.key'),
+    operatorKeyFile: join(folder.secrets, 'operator.key'),
+    operatorFile: join(folder.config, 'operator.yaml'),
+    operatorOverlayFile: start.configFile,
+  };
+  const settings = stringify(operatorSettings(plan, start, demoPassword.file));
+  const generated = plan.services.map((process) => ({ plan: process, document: generatedConfig(context, process) }));
+  const sections = await checkConfiguration({
+    processes: generated
+      .filter(({ plan: process }) => process.index === 0)
+      .map(({ plan: process, document }) => ({ plan: process, generated: stringify(document) })),
+    operatorFile: { file: context.operatorFile, text: settings },
+    ownFile,
+    environment,
+    checkerOf,
+  });
+  await writeOperatorSettings(context.operatorFile, settings);
+  const own = (service: ServiceName): Document => sections.get(service) ?? {};
+  for (const { plan: process, document } of generated)
+    await writeServiceConfig(process, document, own(process.service));
+  return { stores, ownSections: Object.assign({}, ...sections.values()) };
+}

@@ -1,0 +1,5 @@
+/** What a whole start asks before any process runs: is the configuration right that this service would get? Nothing is connected. */
+import { type ConfigCheck, checkLayers } from '@postern/config';
+import { deliveryConfig } from './config.js';
+
+export const checkConfig: ConfigCheck = (input) => checkLayers(deliveryConfig, input);

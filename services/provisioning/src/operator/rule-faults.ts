@@ -1,0 +1,54 @@
+/** What is wrong with the rules of the operator file, each with its own number, field and value. Pure. */
+import { type Fault, type FieldPath, type PlainValue, quoteValue } from '@postern/config';
+import { compileRules, notCarriedOut, type RuleProblem } from '@postern/rules';
+
+const options = { scope: { kind: 'operator' }, unsupported: notCarriedOut } as const;
+
+export function ruleFaults(rules: readonly PlainValue[]): Fault[] {
+  const single = rules.flatMap((rule, index) => {
+    // Alone, so that the problem is surely this one's: ids may be missing or given twice.
+    const compiled = compileRules([rule], options);
+    return compiled.ok ? [] : compiled.errors.map((error) => faultOf(error, ['rules', index], rule));
+  });
+  if (single.length > 0) return single;
+  const together = compileRules(rules, options);
+  if (together.ok) return [];
+  return together.errors.map((error) => {
+    const index = rules.findLastIndex((rule) => fieldOf(rule, ['id']) === error.ruleId);
+    return faultOf(error, index < 0 ? ['rules'] : ['rules', index], rules[index]);
+  });
+}
+
+/** `then[0].reject.code` as its steps. */
+const stepsOf = (field: string): FieldPath =>
+  [...field.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, name = '']) =>
+    index === undefined ? name : Number(index),
+  );
+
+function fieldOf(value: PlainValue | undefined, path: FieldPath): PlainValue | undefined {
+  const [head, ...rest] = path;
+  if (head === undefined) return value;
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (Array.isArray(value)) return typeof head === 'number' ? fieldOf(value[head], rest) : undefined;
+  return Object.hasOwn(value, head) ? fieldOf(value[head], rest) : undefined;
+}
+
+function faultOf(
+  { field, line, column, message, hint }: RuleProblem,
+  at: FieldPath,
+  rule: PlainValue | undefined,
+): Fault {
+  const steps = stepsOf(field);
+  const value = fieldOf(rule, steps);
+  const where = line > 1 || column > 1 ? ` (line ${line}, column ${column})` : '';
+  const way = hint === '' ? '' : `; ${isAdvice(hint) ? hint : `expected ${hint}`}`;
+  const path = [...at, ...steps];
+  if (value === undefined) return { path, message: way === '' ? `missing: ${message}` : `missing${way}` };
+  if (typeof value === 'object' && value !== null) return { path, message: `${message}${way}` };
+  const [reason = ''] = message.split('\n');
+  const isCondition = steps[0] === 'when';
+  const told = isCondition ? ` is not allowed${where}: ${reason}` : ` ${reason}`;
+  return { path, message: `${quoteValue(value)}${told}${way}` };
+}
+
+const isAdvice = (hint: string): boolean => /^(see|did|write|give|move|remove|use|known|it is|at most)\b/.test(hint);
