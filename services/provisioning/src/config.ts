@@ -60,7 +60,7 @@ export const provisioningConfig = defineConfig('provisioning', {
       streams: s
         .object({
           replicas: s
-            .integer()
+            .integer({ min: 1, max: 5 })
             .check('1, 3 or 5', (copies) => [1, 3, 5].includes(copies))
             .default(1)
             .doc('Copies of every stream: 1, 3 or 5.'),
