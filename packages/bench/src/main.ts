@@ -14,7 +14,7 @@ const { values } = parseArgs({
     peers: { type: 'string', default: 'node-null,postfix-relay,postern' },
     messages: { type: 'string', default: '4000' },
     rounds: { type: 'string', default: '3' },
-    warmup: { type: 'string', default: '3000' },
+    warmup: { type: 'string', default: '10000' },
     cases: { type: 'string', default: 'reuse:20:10,new:20:10' },
   },
 });
