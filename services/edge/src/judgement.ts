@@ -76,6 +76,8 @@ export function sessionFacts(sources: FactSources): SessionFacts {
     parameters: mailParameters(mail),
     queueId: sources.queueId,
     findings: sources.findings,
+    clientCertificate: session.tls?.clientCertificate,
+    proxyAuthority: session.proxyAuthority ?? '',
   };
 }
 

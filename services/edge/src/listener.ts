@@ -80,7 +80,7 @@ export async function openListener(options: ListenerOptions, context: ListenerCo
       return new EdgeConnection(base, socket, endpoints, {
         services,
         session,
-        canStartTls: context.tls !== undefined && !implicitTls,
+        canStartTls: () => context.tls !== undefined && !implicitTls,
         open: context.admit,
         onClosed: (connection) => {
           server.sessions.delete(connection);

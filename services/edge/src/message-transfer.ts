@@ -17,7 +17,8 @@ import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
 import { buildEnvelope } from './message-envelope.js';
 import type { ContentExchange, PolicyAnswer } from './policy-port.js';
 import type { Session, SessionServices } from './session.js';
-import { DataReader, type LineViolation } from './smtp/line-policy.js';
+import type { MessageEnd } from './smtp/command-stream.js';
+import type { ContentReader, LineViolation } from './smtp/line-policy.js';
 import type { Wire } from './smtp/wire.js';
 import type { SpoolWriter } from './spool.js';
 import { actionOf, type Transaction } from './transaction.js';
@@ -40,7 +41,7 @@ interface ContentVerdict {
 
 type Judged = { readonly kind: 'taken'; readonly verdict: ContentVerdict } | Refused;
 
-interface Refused {
+export interface Refused {
   readonly kind: 'refused';
   readonly reply: Reply;
   readonly reason: string;
@@ -55,47 +56,60 @@ function both(one: Promise<void> | undefined, other: Promise<void> | undefined):
 }
 
 export class MessageTransfer {
-  readonly #reader: DataReader;
   readonly #writer: SpoolWriter;
   #exchange: ContentExchange | undefined;
   #dropped = false;
+  /** Octets of content, as stored. */
+  #size = 0;
 
   constructor(
     readonly session: Session,
     readonly services: SessionServices,
     readonly transaction: Transaction,
     readonly wire: Wire,
+    /** Knows where the bytes end, and the line policy. */
+    readonly reader: ContentReader & { readonly changed?: boolean },
   ) {
-    this.#reader = new DataReader(services.settings.maxLineLength);
     this.#writer = services.spool.open(transaction.queueId);
   }
 
-  /** Octets read so far. */
+  /** Octets received so far. */
   get size(): number {
-    return this.#reader.size;
+    return this.reader.size;
   }
 
-  /** The reply to the final dot; undefined where the connection ended before it. */
-  async run(): Promise<Reply | undefined> {
-    this.wire.reply(replies.startData);
-    this.wire.flush();
-    const end = await this.wire.readMessage(this.#reader, (content) => this.#take(content));
-    if (end === 'closed') {
-      this.#drop();
-      return undefined;
-    }
+  /** Takes bytes until the reader has seen their end. */
+  async receive(): Promise<MessageEnd> {
+    const end = await this.wire.readMessage(this.reader, (content) => this.take(content));
+    if (end === 'closed') this.abandon();
+    return end;
+  }
+
+  /** Why what has come so far will not be taken. */
+  get problem(): Refused | undefined {
+    const { violation, size } = this.reader;
+    if (violation !== undefined) return refused(violationReplies[violation], violation);
+    return size > this.transaction.messageSize ? refused(replies.tooBig, 'size') : undefined;
+  }
+
+  /** The reply to the end of the message, all bytes being here. */
+  async conclude(): Promise<Reply> {
     const outcome = await this.#finish();
-    if (outcome.kind === 'stored') return replies.queued(this.transaction.queueId);
-    this.#drop();
-    this.#record('edge.message.rejected', outcome.reply, { reason: outcome.reason });
-    return outcome.reply;
+    return outcome.kind === 'stored' ? replies.queued(this.transaction.queueId) : this.refuse(outcome);
   }
 
-  #take(content: Buffer): Promise<void> | undefined {
+  refuse({ reply, reason }: Refused): Reply {
+    this.abandon();
+    this.#record('edge.message.rejected', reply, { reason });
+    return reply;
+  }
+
+  /** Content for the spool, and for policy where its plan asks; a promise = wait with more. */
+  take(content: Buffer): Promise<void> | undefined {
     const { transaction } = this;
-    if (this.#reader.violation !== undefined || this.#reader.size > transaction.messageSize) {
-      this.#drop();
-      if (this.#reader.size > transaction.messageSize + drainAllowance) {
+    if (this.reader.violation !== undefined || this.reader.size > transaction.messageSize) {
+      this.abandon();
+      if (this.reader.size > transaction.messageSize + drainAllowance) {
         this.#record('edge.message.rejected', replies.tooBig, { reason: 'size' });
         this.wire.reply(replies.tooBig);
         this.wire.close();
@@ -103,6 +117,7 @@ export class MessageTransfer {
       return undefined;
     }
     if (content.length === 0) return undefined;
+    this.#size += content.length;
     const stored = this.#writer.write(content);
     if (!this.#writer.isLarge || transaction.contentPlan !== ContentPlan.BODY) return stored;
     if (this.#exchange !== undefined) return both(stored, this.#exchange.write(content));
@@ -111,7 +126,8 @@ export class MessageTransfer {
     return both(stored, this.#exchange.write(this.#writer.head()));
   }
 
-  #drop(): void {
+  /** Forgets what has come; nothing more is taken. */
+  abandon(): void {
     if (this.#dropped) return;
     this.#dropped = true;
     this.#writer.abort();
@@ -120,9 +136,8 @@ export class MessageTransfer {
 
   async #finish(): Promise<Refused | { readonly kind: 'stored' }> {
     const { transaction, services, session } = this;
-    const { violation, size } = this.#reader;
-    if (violation !== undefined) return refused(violationReplies[violation], violation);
-    if (size > transaction.messageSize) return refused(replies.tooBig, 'size');
+    const { problem } = this;
+    if (problem !== undefined) return problem;
     const head = this.#writer.head();
     if (countReceived(head) > services.settings.maxHops) return refused(replies.routingLoop, 'hops');
     const judged = await this.#judge(head);
@@ -133,11 +148,11 @@ export class MessageTransfer {
       transaction,
       groups: judged.verdict.groups,
       action: judged.verdict.action,
-      hostname: snapshot?.hostname ?? services.settings.podName,
+      hostname: snapshot?.listener(session.listener).hostname ?? services.settings.podName,
       podName: services.settings.podName,
       snapshotVersion: snapshot?.version ?? 0,
       acceptedAtMs: services.clock.now(),
-      size,
+      size: this.#size,
     });
     if (envelope === undefined) return refused(replies.localError, 'too many renderings');
     const result = await this.#writer.commit(envelope);
@@ -145,7 +160,8 @@ export class MessageTransfer {
     if (result.kind === 'unknown') return refused(replies.storeUnavailable, `spool: ${result.reason}`);
     session.messages++;
     this.#record('edge.message.accepted', replies.queued(transaction.queueId), {
-      size: String(size),
+      size: String(this.#size),
+      ...(this.reader.changed === true ? { normalised: 'true' } : {}),
       recipients: String(transaction.recipients.length),
     });
     return result;
@@ -189,7 +205,7 @@ export class MessageTransfer {
   /** Undefined where the header section is larger than is judged. */
   async #ask(head: Buffer): Promise<PolicyAnswer | undefined> {
     const { policy, settings } = this.services;
-    if (this.#exchange !== undefined) return this.#exchange.finish(this.#reader.size);
+    if (this.#exchange !== undefined) return this.#exchange.finish(this.#size);
     const whole = this.transaction.contentPlan === ContentPlan.BODY;
     if (whole) {
       const request = this.#request([Stage.HEADERS, Stage.BODY]);
@@ -199,7 +215,7 @@ export class MessageTransfer {
     if (section.end === 'tooLarge' || (section.end === 'open' && this.#writer.isLarge)) return undefined;
     const request = this.#request([Stage.HEADERS]);
     const content = head.subarray(0, section.bodyOffset);
-    return policy.evaluate({ ...request, content, contentSize: this.#reader.size }, settings.policyDeadlineMs);
+    return policy.evaluate({ ...request, content, contentSize: this.#size }, settings.policyDeadlineMs);
   }
 
   #request(stages: Stage[]): EvaluateRequest {

@@ -4,7 +4,7 @@
  * Policy away: 451 for each, or admitted and marked `unjudged` where the snapshot says so. The relay right has no such way round.
  */
 import { type Decision, type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
-import { parseRcptCommand, type Reply, replies } from '@postern/smtp-core';
+import { parseRcptCommand, type RcptParameterName, type Reply, replies } from '@postern/smtp-core';
 import type { EdgeEventFacts } from './journal.js';
 import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
 import { recipientRight } from './relay-right.js';
@@ -16,6 +16,9 @@ type Candidate = Omit<Recipient, 'action' | 'expandsTo'>;
 type Place =
   | { readonly kind: 'answered'; readonly reply: Reply }
   | { readonly kind: 'asked'; readonly candidate: Candidate };
+
+const dsnParameters: ReadonlySet<RcptParameterName> = new Set(['NOTIFY', 'ORCPT']);
+const none: ReadonlySet<RcptParameterName> = new Set();
 
 const sessionStages: ReadonlySet<Stage> = new Set([Stage.CONNECT, Stage.EHLO, Stage.AUTH]);
 
@@ -41,8 +44,9 @@ export class RecipientGroup {
   #place(text: string): Place {
     const { transaction } = this;
     const smtputf8 = transaction.mail.smtputf8;
-    const esmtp = this.session.greeting?.esmtp === true;
-    const parsed = parseRcptCommand(text, { smtputf8, lenient: true, ...(esmtp ? {} : { offered: new Set() }) });
+    const listener = this.services.snapshot()?.listener(this.session.listener);
+    const hasDsn = this.session.greeting?.esmtp === true && listener?.extensions.has('DSN') === true;
+    const parsed = parseRcptCommand(text, { smtputf8, lenient: true, offered: hasDsn ? dsnParameters : none });
     if (!parsed.ok) return this.#refuse(text, parsed.reply, 'syntax');
     const { command } = parsed;
     const right = recipientRight(this.services.snapshot(), this.session, command.forwardPath);

@@ -19,7 +19,9 @@ export type RecipientRight =
 
 /** Tenant the client submits for; undefined = an outsider, who may send to hosted domains only. */
 export function submittingTenant(snapshot: CompiledSnapshot, session: Session): string | undefined {
-  return session.login?.tenant ?? snapshot.relayTenant(session.clientAddress);
+  const certificate = session.tls?.clientCertificate;
+  const valid = certificate?.verified === true ? certificate.fingerprint : undefined;
+  return session.login?.tenant ?? snapshot.relayTenant(session.clientAddress, valid);
 }
 
 function refuse(reply: Reply, reason: string): RecipientRight {

@@ -3,7 +3,7 @@
  * except who connected where. Counters are of the whole session: a new EHLO does not forgive.
  */
 import type { Clock, UlidSource } from '@postern/clock';
-import { type Finding, Stage } from '@postern/proto/policy/v1/policy_service';
+import { type ClientCertificate, type Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import type { CredentialPort } from './credentials.js';
 import type { Journal } from './journal.js';
 import type { PolicyPort } from './policy-port.js';
@@ -26,6 +26,8 @@ export interface Greeting {
 export interface TlsFacts {
   readonly version: string;
   readonly cipher: string;
+  /** Certificate the client showed. */
+  readonly clientCertificate?: ClientCertificate;
 }
 
 export interface Login {
@@ -43,6 +45,8 @@ export interface Session {
   readonly localAddress: string;
   readonly localPort: number;
   readonly startedAtMs: number;
+  /** Host name the client asked a TLS proxy in front of us for. */
+  readonly proxyAuthority?: string;
   /** W3C traceparent of the session. */
   readonly traceparent: string;
   greeting: Greeting | undefined;
@@ -79,18 +83,19 @@ export interface SessionServices {
   readonly overload: () => string | undefined;
 }
 
-export type SessionStart = Pick<
-  Session,
-  | 'id'
-  | 'listener'
-  | 'clientAddress'
-  | 'clientPort'
-  | 'localAddress'
-  | 'localPort'
-  | 'startedAtMs'
-  | 'traceparent'
-  | 'tls'
->;
+export type SessionStart = Pick<Session, 'proxyAuthority'> &
+  Pick<
+    Session,
+    | 'id'
+    | 'listener'
+    | 'clientAddress'
+    | 'clientPort'
+    | 'localAddress'
+    | 'localPort'
+    | 'startedAtMs'
+    | 'traceparent'
+    | 'tls'
+  >;
 
 export function openSession(start: SessionStart): Session {
   return {

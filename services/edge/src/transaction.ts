@@ -51,7 +51,7 @@ export class Transaction {
 
   constructor(
     readonly queueId: string,
-    readonly mail: MailCommand,
+    public mail: MailCommand,
     /** Octets. */
     public messageSize: number,
     public maxRecipients: number,

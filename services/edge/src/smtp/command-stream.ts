@@ -5,7 +5,7 @@
  * Invariant: after `isClosed` nothing is dispatched; bytes that follow a STARTTLS in plain never reach the TLS session (new parser there).
  */
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
-import type { DataReader } from './line-policy.js';
+import type { ContentReader } from './line-policy.js';
 
 export type LineProblem = 'bareNewline' | 'nul' | 'lineTooLong';
 
@@ -25,7 +25,7 @@ export type MessageSink = (content: Buffer) => Promise<void> | undefined;
 export type MessageEnd = 'whole' | 'closed';
 
 interface Reading {
-  readonly reader: DataReader;
+  readonly reader: ContentReader;
   readonly sink: MessageSink;
   readonly resolve: (end: MessageEnd) => void;
 }
@@ -68,7 +68,7 @@ export class CommandStream extends SMTPStream {
   }
 
   /** Feeds message bytes to the reader and its content to the sink until the end of data. */
-  readMessage(reader: DataReader, sink: MessageSink): Promise<MessageEnd> {
+  readMessage(reader: ContentReader, sink: MessageSink): Promise<MessageEnd> {
     return new Promise((resolve) => {
       this.#reading = { reader, sink, resolve };
       this.#pump();

@@ -12,7 +12,7 @@ import { forgetPlain, type Session, type SessionServices, type TlsFacts } from '
 import { CommandStream, type MessageEnd, type MessageSink } from './command-stream.js';
 import { type Activity, deadlineOf, startActivity } from './deadlines.js';
 import { Dialogue } from './dialogue.js';
-import type { DataReader } from './line-policy.js';
+import type { ContentReader } from './line-policy.js';
 import type { Wire } from './wire.js';
 
 /** What happens before the banner: admitted, or refused with a reply. */
@@ -23,7 +23,7 @@ export type Opening =
 export interface ConnectionContext {
   readonly services: SessionServices;
   readonly session: Session;
-  readonly canStartTls: boolean;
+  canStartTls(): boolean;
   open(session: Session): Promise<Opening>;
   onClosed(connection: EdgeConnection): void;
 }
@@ -60,7 +60,8 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     super(server, socket, options);
     this.#context = context;
     this.edgeSession = context.session;
-    const canStartTls = (): boolean => context.canStartTls && this.edgeSession.tls === undefined;
+    const canStartTls = (): boolean =>
+      context.canStartTls() && this.edgeSession.tls === undefined && this.dialogue.offers('STARTTLS');
     this.dialogue = new Dialogue(context.session, context.services, this, canStartTls);
     this.#activity = startActivity(context.services.clock.monotonic());
   }
@@ -81,9 +82,8 @@ export class EdgeConnection extends SMTPConnection implements Wire {
       if (this.#ended) return this.#giveBack();
       services.journal.record('edge.session.opened', session);
       this._ready = true;
-      const snapshot = services.snapshot();
-      const banner = snapshot?.listener(session.listener).banner;
-      this.send220(snapshot?.hostname ?? services.settings.podName, banner);
+      const policy = this.dialogue.policy();
+      this.send220(policy?.hostname ?? services.settings.podName, policy?.banner);
       return;
     }
     services.journal.record('edge.session.refused', session, {
@@ -156,7 +156,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   /** Asked by the sweep of all connections: no timer per connection. */
   checkDeadline(nowMs: number): void {
     if (this.#ended) return;
-    const received = this.dialogue.transfer?.size ?? 0;
+    const received = this.dialogue.incoming?.size ?? 0;
     if (deadlineOf(this.#activity, received, nowMs) === 'passed') this.#abort(replies.timeout, 'timeout');
   }
 
@@ -189,7 +189,8 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   reply(reply: Reply): void {
     const smtputf8 = this.dialogue.transaction?.mail.smtputf8 === true;
     if (smtputf8) this.#isUtf8 = true;
-    this.#gathered += formatReply(reply, this.edgeSession.id, { utf8: smtputf8 });
+    const enhancedCodes = this.dialogue.policy()?.extensions.has('ENHANCEDSTATUSCODES') !== false;
+    this.#gathered += formatReply(reply, this.edgeSession.id, { utf8: smtputf8, enhancedCodes });
     if (this.#gathered.length > maxGathered) this.flush();
   }
 
@@ -210,7 +211,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     return line;
   }
 
-  async readMessage(reader: DataReader, sink: MessageSink): Promise<MessageEnd> {
+  async readMessage(reader: ContentReader, sink: MessageSink): Promise<MessageEnd> {
     const stream = this.#stream;
     if (stream === undefined) return 'closed';
     this.#activity = {
@@ -284,6 +285,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     stream?.abandon();
     if (this.#ended) return;
     this.#ended = true;
+    this.dialogue.resetTransaction();
     this.#giveBack();
     this.#context.onClosed(this);
   }

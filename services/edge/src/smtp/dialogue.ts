@@ -3,11 +3,12 @@
  * one file each; sockets are behind `Wire`. Nothing a verb throws leaves here: it is 451 and the session goes on.
  */
 import { type Reply, replies } from '@postern/smtp-core';
-import type { MessageTransfer } from '../message-transfer.js';
 import type { Session, SessionServices } from '../session.js';
-import type { ListenerPolicy } from '../snapshot/compile.js';
+import type { ExtensionKeyword } from '../snapshot/extensions.js';
+import type { ListenerPolicy } from '../snapshot/listener-policy.js';
 import type { Transaction } from '../transaction.js';
 import type { LineProblem } from './command-stream.js';
+import type { ChunkedMessage } from './verbs/bdat.js';
 import { type Verb, type VerbResult, verbs } from './verbs/index.js';
 import type { Wire } from './wire.js';
 
@@ -29,11 +30,15 @@ const firstWord = (line: string): string => /^[A-Z]{3,12}(?=[ :]|$)/.exec(line)?
 
 export class Dialogue {
   transaction: Transaction | undefined;
-  /** Message being received. */
-  transfer: MessageTransfer | undefined;
+  /** What message bytes go to now; tells how many came. */
+  incoming: { readonly size: number } | undefined;
+  /** A message that comes in chunks and is not whole yet. */
+  chunks: ChunkedMessage | undefined;
   /** The last command was a DATA that was refused: what is no command now is a message sent without leave. */
   dataRefused = false;
   #refusals = 0;
+  /** Without PIPELINING: the next line was here before the reply to this one. */
+  #sentAhead = false;
 
   constructor(
     readonly session: Session,
@@ -48,6 +53,11 @@ export class Dialogue {
     return this.services.snapshot()?.listener(this.session.listener);
   }
 
+  /** Is this extension offered on this listener now? */
+  offers(keyword: ExtensionKeyword): boolean {
+    return this.policy()?.extensions.has(keyword) === true;
+  }
+
   onLine(line: string): Promise<void> | undefined {
     if (this.services.isDraining() && this.transaction === undefined) return this.answer(replies.shuttingDown);
     const space = line.indexOf(' ');
@@ -58,6 +68,9 @@ export class Dialogue {
     if (verb === undefined)
       return afterRefusedData ? this.#fail(replies.sentWithoutLeave, 'no leave') : this.#unknown(line);
     if (line.length > maxCommandLine && name !== 'AUTH') return this.#fail(replies.lineTooLong, name);
+    const outOfTurn = this.#sentAhead;
+    this.#sentAhead = name !== 'BDAT' && this.wire.hasPipelined && !this.offers('PIPELINING');
+    if (outOfTurn) return this.#fail(replies.pipeliningRefused, 'pipelining');
     if (verb.idle === true && ++this.session.idleCommands > this.services.settings.maxIdleCommands)
       return this.#fail(replies.tooManyErrors, 'idle commands');
     return this.#run(verb, name, space === -1 ? '' : line.slice(space + 1));
@@ -144,5 +157,15 @@ export class Dialogue {
   /** RFC 5321 §4.1.1.5. */
   resetTransaction(): void {
     this.transaction = undefined;
+    if (this.chunks === undefined) return;
+    this.chunks.transfer.abandon();
+    this.chunks = undefined;
+  }
+
+  /** A client that delivers is forgiven half of what a session may cost. */
+  forgive({ code }: Reply): void {
+    if (code !== 250) return;
+    this.session.idleCommands = 0;
+    this.session.errors = Math.max(0, this.session.errors - Math.ceil((this.policy()?.errorsPerSession ?? 0) / 2));
   }
 }

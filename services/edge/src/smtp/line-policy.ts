@@ -8,6 +8,17 @@
 
 export type LineViolation = 'bareNewline' | 'nul' | 'lineTooLong';
 
+/** Bytes of a message as they come: where they end, what of them is content, what is wrong with them. */
+export interface ContentReader {
+  readonly violation: LineViolation | undefined;
+  /** Octets of content so far. */
+  readonly size: number;
+  /** After `feed`: content of that chunk. */
+  readonly content: Buffer;
+  /** Takes a chunk; returns the offset behind the end, or -1 where it goes on. */
+  feed(chunk: Buffer): number;
+}
+
 const LINE_START = 0;
 /** A dot at a line start: stuffing, or the end. */
 const DOT = 1;
@@ -32,7 +43,7 @@ function move(chunk: Buffer, to: number, from: number, end: number): number {
   return to + end - from;
 }
 
-export class DataReader {
+export class DataReader implements ContentReader {
   /** First violation seen. */
   violation: LineViolation | undefined;
   /** Content bytes so far, dots taken out; the bytes after a violation are counted too. */
@@ -43,10 +54,21 @@ export class DataReader {
   /** Octets of the present line in earlier chunks. */
   #line = 0;
   readonly #maxLine: number;
+  readonly #tolerant: boolean;
+  /** No bare CR, bare LF or NUL so far. */
+  isRegular = true;
+  /** After `feed`: a CR that was held back as part of an end of data was none, and stands before the content. Of use to a tolerant reader only. */
+  owesCr = false;
 
-  /** `maxLine`: octets of a line without its CRLF. */
-  constructor(maxLine: number) {
+  /** `maxLine`: octets of a line without its CRLF. `tolerant`: only a line that is too long is a violation. */
+  constructor(maxLine: number, mode: 'strict' | 'tolerant' = 'strict') {
     this.#maxLine = maxLine;
+    this.#tolerant = mode === 'tolerant';
+  }
+
+  #irregular(violation: LineViolation): void {
+    this.isRegular = false;
+    if (!this.#tolerant) this.violation ??= violation;
   }
 
   /** Takes a chunk; returns the offset behind the end of data, or -1 where it goes on. */
@@ -59,6 +81,7 @@ export class DataReader {
     let out = 0;
     let lineStart = -this.#line;
     let end = -1;
+    this.owesCr = false;
     while (at < length) {
       let octet = chunk[at] ?? 0;
       if (state === TEXT) {
@@ -74,13 +97,14 @@ export class DataReader {
           end = at + 1;
           break;
         } else {
-          this.violation ??= 'bareNewline';
+          this.#irregular('bareNewline');
           state = TEXT;
         }
       } else if (state === CR_SEEN || state === DOT_CR) {
-        this.violation ??= 'bareNewline';
+        this.#irregular('bareNewline');
+        if (state === DOT_CR && at === 0) this.owesCr = true;
         state = octet === CR ? CR_SEEN : TEXT;
-        if (octet === NUL) this.violation ??= 'nul';
+        if (octet === NUL) this.#irregular('nul');
       } else if (octet === CR) {
         state = state === DOT ? DOT_CR : CR_SEEN;
       } else if (octet === PERIOD && state === LINE_START) {
@@ -91,7 +115,7 @@ export class DataReader {
         }
         state = DOT;
       } else {
-        if (octet === NUL) this.violation ??= 'nul';
+        if (octet === NUL) this.#irregular('nul');
         state = TEXT;
       }
       at++;

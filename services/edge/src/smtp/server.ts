@@ -20,6 +20,8 @@ export interface Endpoints {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** From the PROXY header. */
+  readonly proxyAuthority?: string;
 }
 
 export interface ServerContext {

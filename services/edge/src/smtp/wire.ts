@@ -4,13 +4,13 @@
  */
 import type { Reply } from '@postern/smtp-core';
 import type { MessageEnd, MessageSink } from './command-stream.js';
-import type { DataReader } from './line-policy.js';
+import type { ContentReader } from './line-policy.js';
 
 export interface Wire {
   reply(reply: Reply): void;
   flush(): void;
   readLine(): Promise<string | undefined>;
-  readMessage(reader: DataReader, sink: MessageSink): Promise<MessageEnd>;
+  readMessage(reader: ContentReader, sink: MessageSink): Promise<MessageEnd>;
   takeLine(accept: (line: string) => boolean): string | undefined;
   readonly hasPipelined: boolean;
   readonly isClosed: boolean;

@@ -15,9 +15,16 @@ const split = (text: string | undefined, separator: string): string[] =>
 export function sessionFacts({ facts, origin, findings }: Subject, clock: Clock): Facts {
   const dnsbl = lastFinding(findings, 'dnsbl');
   const listed = dnsbl?.outcome === 'listed';
+  const certificate = facts.clientCertificate?.verified === true ? facts.clientCertificate : undefined;
   return {
-    client: { address: origin.clientAddress, port: origin.clientPort },
-    server: { address: facts.localAddress, port: facts.localPort },
+    client: {
+      address: origin.clientAddress,
+      port: origin.clientPort,
+      certificate: certificate?.subject ?? '',
+      certificateNames: certificate?.names ?? [],
+      certificateFingerprint: certificate?.fingerprint ?? '',
+    },
+    server: { address: facts.localAddress, port: facts.localPort, proxiedName: facts.proxyAuthority },
     listener: { name: origin.listener, role: facts.listenerRole },
     dnsbl: {
       listed,

@@ -17,6 +17,7 @@ import {
   Reader,
   reportUnknownKey,
 } from '@postern/config';
+import { listenerProblems } from './listener-problems.js';
 import { fileProblems } from './named-files.js';
 import { referenceProblems } from './references.js';
 import { type OperatorDocument, operatorSchema } from './schema.js';
@@ -61,7 +62,8 @@ export function examineOperatorDocument(texts: readonly ConfigText[]): Examined 
   const outcome = operatorSchema.read(merged, '', reader);
   const found: Problem[] = [...reader.problems];
   if (outcome.ok) {
-    for (const { path, message } of [...referenceProblems(outcome.value), ...fileProblems(outcome.value)])
+    const { value } = outcome;
+    for (const { path, message } of [...referenceProblems(value), ...fileProblems(value), ...listenerProblems(value)])
       found.push({ place: placeOf(merged, path), path: pathText(path), message });
   }
   const problems = found.map((problem) => ({ ...problem, path: ownPath(problem.path) }));

@@ -22,6 +22,10 @@ function* filesOf(document: OperatorDocument): Generator<NamedFile> {
     for (const [index, { passwordFile }] of hosts.entries())
       yield { path: ['nextHops', name, 'hosts', index, 'passwordFile'], file: passwordFile, holds: 'login' };
   }
+  for (const [name, { tls }] of Object.entries(document.listeners)) {
+    yield [['listeners', name, 'tls', 'clientCaFile'], tls.clientCaFile];
+    yield [['listeners', name, 'tls', 'dhParametersFile'], tls.dhParametersFile];
+  }
   for (const [number, tenant] of document.tenants.entries()) {
     const at = ['tenants', number];
     for (const [index, { passwordFile }] of tenant.users.entries())

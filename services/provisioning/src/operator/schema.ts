@@ -5,6 +5,7 @@
 
 import { isIP } from 'node:net';
 import { type Infer, parseCidr, s } from '@postern/config';
+import { listenerFields } from './listener-schema.js';
 
 const name = (what: string) =>
   s.string({
@@ -83,6 +84,7 @@ const listener = s.object({
   proxyProtocol: s.boolean().default(false).doc('Connections must begin with a PROXY header.'),
   limits: limits.optional().doc('Limits of this listener, besides those of the service.'),
   requireTls: s.boolean().optional().doc('STARTTLS before AUTH and MAIL; on for submission.'),
+  ...listenerFields(network),
   requireAuth: s.boolean().optional().doc('AUTH before MAIL; on for submission and submissions.'),
   authMechanismsTls: mechanisms.default(['PLAIN', 'LOGIN']).doc('Mechanisms on TLS connections, in order.'),
   authMechanismsPlain: mechanisms.default([]).doc('Mechanisms on plain connections, in order.'),
@@ -171,6 +173,22 @@ export const operatorSchema = s.object({
     .list(s.object({ network, tenant: tenantName }), { max: 10_000 })
     .default([])
     .doc('Networks that may relay.'),
+  relayCertificates: s
+    .list(
+      s.object({
+        fingerprint: s
+          .string({
+            maxLength: 95,
+            pattern: /^(?:[0-9a-f]{2}:?){31}[0-9a-f]{2}$/i,
+            form: 'the SHA-256 of a certificate, 64 hexadecimal digits, colons allowed',
+          })
+          .doc('SHA-256 of the client certificate; it must be valid for the listener too.'),
+        tenant: tenantName,
+      }),
+      { max: 10_000 },
+    )
+    .default([])
+    .doc('Clients that may relay by their certificate.'),
   access: s
     .list(
       s.object({

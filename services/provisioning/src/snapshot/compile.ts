@@ -3,16 +3,11 @@
  * the operator's as they are, a tenant's as `<tenant>/<route>`, and `Domain.next_hop` uses them, so a reader looks up and never guesses.
  */
 import { formatHostPort } from '@postern/config';
-import {
-  type Limits,
-  type ListenerSettings,
-  type NamedNextHop,
-  type Rule,
-  Snapshot,
-} from '@postern/proto/config/v1/snapshot';
+import { type NamedNextHop, type Rule, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { HopProtocol, type NextHop, TlsMode } from '@postern/proto/mail/v1/item';
 import type { OperatorDocument } from '../operator/schema.js';
 import { dkimSecretKey, routeSecretKey } from '../secrets/seal.js';
+import { limitsOf, listenerAccess, listenersOf } from './listeners.js';
 
 /** Raised when a reader must know something it could not ignore. */
 export const readerVersion = 1;
@@ -74,36 +69,6 @@ function nextHop(tenant: string, route: string, host: StoredHost, index: number,
   };
 }
 
-function limitsOf({ interval, ...limits }: OperatorDocument['limits']): Limits {
-  return { ...limits, intervalMs: interval };
-}
-
-const listenerDefaults: Readonly<Record<string, { requireTls: boolean; requireAuth: boolean }>> = {
-  mx: { requireTls: false, requireAuth: false },
-  submission: { requireTls: true, requireAuth: true },
-  submissions: { requireTls: true, requireAuth: true },
-};
-
-function listenersOf(document: OperatorDocument): ListenerSettings[] {
-  const names = new Set([...Object.keys(listenerDefaults), ...Object.keys(document.listeners)]);
-  return [...names].map((name) => {
-    const settings = document.listeners[name];
-    const role = settings?.role ?? name;
-    const defaults = listenerDefaults[role];
-    return {
-      name,
-      role,
-      banner: settings?.banner ?? '',
-      proxyProtocol: settings?.proxyProtocol ?? false,
-      limits: settings?.limits === undefined ? undefined : limitsOf(settings.limits),
-      requireTls: settings?.requireTls ?? defaults?.requireTls ?? false,
-      requireAuth: settings?.requireAuth ?? defaults?.requireAuth ?? false,
-      authMechanismsTls: settings?.authMechanismsTls ?? (role === 'mx' ? [] : ['PLAIN', 'LOGIN']),
-      authMechanismsPlain: settings?.authMechanismsPlain ?? [],
-    };
-  });
-}
-
 function nextHopsOf(document: OperatorDocument, rows: SnapshotRows): NamedNextHop[] {
   const operator = Object.entries(document.nextHops).map(([name, hop]) => ({
     name,
@@ -145,8 +110,13 @@ function ruleId(rule: unknown): string | undefined {
   return typeof rule === 'object' && rule !== null && 'id' in rule && typeof rule.id === 'string' ? rule.id : undefined;
 }
 
-/** Version and time are set by the publisher. */
-export function compileSnapshot(document: OperatorDocument, hostname: string, rows: SnapshotRows): Snapshot {
+/** Version and time are set by the publisher. `files`: content of the PEM files the document's listeners name. */
+export function compileSnapshot(
+  document: OperatorDocument,
+  hostname: string,
+  rows: SnapshotRows,
+  files: ReadonlyMap<string, string> = new Map(),
+): Snapshot {
   const own = new Set(rows.routes.map((route) => tenantHopName(route.tenant, route.name)));
   const hopOf = (tenant: string, name: string): string => {
     if (name === '') return document.defaultNextHop;
@@ -157,16 +127,23 @@ export function compileSnapshot(document: OperatorDocument, hostname: string, ro
     readerVersion,
     publishedAtMs: 0,
     hostname,
-    listeners: listenersOf(document),
-    accessRules: document.access.map(({ level, target, priority, network, action }) => ({
-      level,
-      target,
-      priority,
-      network,
-      allow: action === 'allow',
-    })),
+    listeners: listenersOf(document, files),
+    accessRules: [
+      ...document.access.map(({ level, target, priority, network, action }) => ({
+        level,
+        target,
+        priority,
+        network,
+        allow: action === 'allow',
+      })),
+      ...listenerAccess(document),
+    ],
     trustedProxies: [...document.trustedProxies],
     relayNetworks: document.relayNetworks.map(({ network, tenant }) => ({ network, tenant })),
+    relayCertificates: document.relayCertificates.map(({ fingerprint, tenant }) => ({
+      fingerprint: fingerprint.replaceAll(':', '').toLowerCase(),
+      tenant,
+    })),
     limits: limitsOf(document.limits),
     domains: rows.domains.map((domain) => ({
       name: domain.name,

@@ -15,6 +15,7 @@ import { operatorScope, type WithTenant } from '../database/tenant-scope.js';
 import type { ProvisioningEvent } from '../events.js';
 import type { ProvisioningMetrics } from '../metrics.js';
 import { type ApplyContext, applyOperatorDocument } from '../operator/apply.js';
+import { readListenerFiles } from '../operator/listener-problems.js';
 import { givenPassword } from '../operator/password-source.js';
 import type { OperatorDocument } from '../operator/schema.js';
 import type { OperatorSource } from '../operator/source.js';
@@ -269,7 +270,12 @@ export class Projector {
     for (;;) {
       const entry = await config.get(snapshotKey);
       const before = entry?.value === undefined ? undefined : Snapshot.decode(entry.value);
-      const content = compileSnapshot(document, document.hostname ?? hostname(), await readSnapshotRows(withTenant));
+      const content = compileSnapshot(
+        document,
+        document.hostname ?? hostname(),
+        await readSnapshotRows(withTenant),
+        readListenerFiles(document),
+      );
       if (before !== undefined && sameContent(before, content)) {
         this.#setPublished(before.version);
         return;

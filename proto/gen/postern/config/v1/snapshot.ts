@@ -60,6 +60,8 @@ export interface Snapshot {
   defaultNextHop: string;
   /** What the edge does when policy is away: false = 451, true = admit and mark `unjudged`. */
   admitWhenPolicyAway: boolean;
+  /** Relay clients by certificate, with the tenant they submit for. */
+  relayCertificates: RelayCertificate[];
 }
 
 /** Settings of one listener. */
@@ -84,6 +86,38 @@ export interface ListenerSettings {
   authMechanismsTls: string[];
   /** Mechanisms on plain connections, in order. */
   authMechanismsPlain: string[];
+  /** Host name in banner, EHLO reply and trace headers; empty = that of the cluster. */
+  hostname: string;
+  /** Switched off: its port is closed on every pod. */
+  disabled: boolean;
+  /** ESMTP extensions that are not offered, by keyword. */
+  extensionsOff: string[];
+  /** What is done with bare CR, bare LF and NUL in a message: refuse or normalise; empty = refuse. */
+  linePolicy: string;
+  /** Networks whose XCLIENT is believed. */
+  xclientNetworks: string[];
+  /** TLS bounds; absent = the defaults. */
+  tls: ListenerTls | undefined;
+}
+
+/** TLS of one listener. Certificates and keys are files of the pod. */
+export interface ListenerTls {
+  /** Lowest protocol version: TLSv1.2 or TLSv1.3; empty = TLSv1.2. */
+  minVersion: string;
+  /** Highest protocol version; empty = TLSv1.3. */
+  maxVersion: string;
+  /** OpenSSL cipher list, TLS 1.3 suites included; empty = the default. */
+  ciphers: string;
+  /** Curves and groups, separated by colons; empty = the default. */
+  curves: string;
+  /** DH parameters: empty = no DHE, `auto` = built-in groups, else PEM. */
+  dhParameters: string;
+  /** Certificate of the client: none, request or require; empty = none. */
+  clientCertificates: string;
+  /** Authorities that sign client certificates, PEM. */
+  clientCa: string;
+  /** Names of the pod's certificates that may be used; empty = all. */
+  certificates: string[];
 }
 
 /** Allow or deny by client address. */
@@ -104,6 +138,14 @@ export interface AccessRule {
 export interface RelayNetwork {
   /** CIDR network. */
   network: string;
+  /** Tenant the mail is submitted for. */
+  tenant: string;
+}
+
+/** Relay right by verified client certificate. */
+export interface RelayCertificate {
+  /** SHA-256 of the certificate, hexadecimal, lower case, without colons. */
+  fingerprint: string;
   /** Tenant the mail is submitted for. */
   tenant: string;
 }
@@ -265,6 +307,7 @@ function createBaseSnapshot(): Snapshot {
     remoteDelivery: false,
     defaultNextHop: "",
     admitWhenPolicyAway: false,
+    relayCertificates: [],
   };
 }
 
@@ -326,6 +369,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     }
     if (message.admitWhenPolicyAway !== false) {
       writer.uint32(152).bool(message.admitWhenPolicyAway);
+    }
+    for (const v of message.relayCertificates) {
+      RelayCertificate.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -495,6 +541,14 @@ export const Snapshot: MessageFns<Snapshot> = {
             message.admitWhenPolicyAway = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.relayCertificates.push(RelayCertificate.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -568,6 +622,11 @@ export const Snapshot: MessageFns<Snapshot> = {
         : isSet(object.admit_when_policy_away)
         ? globalThis.Boolean(object.admit_when_policy_away)
         : false,
+      relayCertificates: globalThis.Array.isArray(object?.relayCertificates)
+        ? object.relayCertificates.map((e: any) => RelayCertificate.fromJSON(e))
+        : globalThis.Array.isArray(object?.relay_certificates)
+        ? object.relay_certificates.map((e: any) => RelayCertificate.fromJSON(e))
+        : [],
     };
   },
 
@@ -630,6 +689,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     if (message.admitWhenPolicyAway !== false) {
       obj.admitWhenPolicyAway = message.admitWhenPolicyAway;
     }
+    if (message.relayCertificates?.length) {
+      obj.relayCertificates = message.relayCertificates.map((e) => RelayCertificate.toJSON(e));
+    }
     return obj;
   },
 
@@ -663,6 +725,7 @@ export const Snapshot: MessageFns<Snapshot> = {
     message.remoteDelivery = object.remoteDelivery ?? false;
     message.defaultNextHop = object.defaultNextHop ?? "";
     message.admitWhenPolicyAway = object.admitWhenPolicyAway ?? false;
+    message.relayCertificates = object.relayCertificates?.map((e) => RelayCertificate.fromPartial(e)) || [];
     return message;
   },
 };
@@ -678,6 +741,12 @@ function createBaseListenerSettings(): ListenerSettings {
     requireAuth: false,
     authMechanismsTls: [],
     authMechanismsPlain: [],
+    hostname: "",
+    disabled: false,
+    extensionsOff: [],
+    linePolicy: "",
+    xclientNetworks: [],
+    tls: undefined,
   };
 }
 
@@ -709,6 +778,24 @@ export const ListenerSettings: MessageFns<ListenerSettings> = {
     }
     for (const v of message.authMechanismsPlain) {
       writer.uint32(74).string(v!);
+    }
+    if (message.hostname !== "") {
+      writer.uint32(82).string(message.hostname);
+    }
+    if (message.disabled !== false) {
+      writer.uint32(88).bool(message.disabled);
+    }
+    for (const v of message.extensionsOff) {
+      writer.uint32(98).string(v!);
+    }
+    if (message.linePolicy !== "") {
+      writer.uint32(106).string(message.linePolicy);
+    }
+    for (const v of message.xclientNetworks) {
+      writer.uint32(114).string(v!);
+    }
+    if (message.tls !== undefined) {
+      ListenerTls.encode(message.tls, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -798,6 +885,54 @@ export const ListenerSettings: MessageFns<ListenerSettings> = {
             message.authMechanismsPlain.push(reader.string());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.hostname = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.disabled = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.extensionsOff.push(reader.string());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.linePolicy = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.xclientNetworks.push(reader.string());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.tls = ListenerTls.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -841,6 +976,24 @@ export const ListenerSettings: MessageFns<ListenerSettings> = {
         : globalThis.Array.isArray(object?.auth_mechanisms_plain)
         ? object.auth_mechanisms_plain.map((e: any) => globalThis.String(e))
         : [],
+      hostname: isSet(object.hostname) ? globalThis.String(object.hostname) : "",
+      disabled: isSet(object.disabled) ? globalThis.Boolean(object.disabled) : false,
+      extensionsOff: globalThis.Array.isArray(object?.extensionsOff)
+        ? object.extensionsOff.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.extensions_off)
+        ? object.extensions_off.map((e: any) => globalThis.String(e))
+        : [],
+      linePolicy: isSet(object.linePolicy)
+        ? globalThis.String(object.linePolicy)
+        : isSet(object.line_policy)
+        ? globalThis.String(object.line_policy)
+        : "",
+      xclientNetworks: globalThis.Array.isArray(object?.xclientNetworks)
+        ? object.xclientNetworks.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.xclient_networks)
+        ? object.xclient_networks.map((e: any) => globalThis.String(e))
+        : [],
+      tls: isSet(object.tls) ? ListenerTls.fromJSON(object.tls) : undefined,
     };
   },
 
@@ -873,6 +1026,24 @@ export const ListenerSettings: MessageFns<ListenerSettings> = {
     if (message.authMechanismsPlain?.length) {
       obj.authMechanismsPlain = message.authMechanismsPlain;
     }
+    if (message.hostname !== "") {
+      obj.hostname = message.hostname;
+    }
+    if (message.disabled !== false) {
+      obj.disabled = message.disabled;
+    }
+    if (message.extensionsOff?.length) {
+      obj.extensionsOff = message.extensionsOff;
+    }
+    if (message.linePolicy !== "") {
+      obj.linePolicy = message.linePolicy;
+    }
+    if (message.xclientNetworks?.length) {
+      obj.xclientNetworks = message.xclientNetworks;
+    }
+    if (message.tls !== undefined) {
+      obj.tls = ListenerTls.toJSON(message.tls);
+    }
     return obj;
   },
 
@@ -892,6 +1063,224 @@ export const ListenerSettings: MessageFns<ListenerSettings> = {
     message.requireAuth = object.requireAuth ?? false;
     message.authMechanismsTls = object.authMechanismsTls?.map((e) => e) || [];
     message.authMechanismsPlain = object.authMechanismsPlain?.map((e) => e) || [];
+    message.hostname = object.hostname ?? "";
+    message.disabled = object.disabled ?? false;
+    message.extensionsOff = object.extensionsOff?.map((e) => e) || [];
+    message.linePolicy = object.linePolicy ?? "";
+    message.xclientNetworks = object.xclientNetworks?.map((e) => e) || [];
+    message.tls = (object.tls !== undefined && object.tls !== null) ? ListenerTls.fromPartial(object.tls) : undefined;
+    return message;
+  },
+};
+
+function createBaseListenerTls(): ListenerTls {
+  return {
+    minVersion: "",
+    maxVersion: "",
+    ciphers: "",
+    curves: "",
+    dhParameters: "",
+    clientCertificates: "",
+    clientCa: "",
+    certificates: [],
+  };
+}
+
+export const ListenerTls: MessageFns<ListenerTls> = {
+  encode(message: ListenerTls, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.minVersion !== "") {
+      writer.uint32(10).string(message.minVersion);
+    }
+    if (message.maxVersion !== "") {
+      writer.uint32(18).string(message.maxVersion);
+    }
+    if (message.ciphers !== "") {
+      writer.uint32(26).string(message.ciphers);
+    }
+    if (message.curves !== "") {
+      writer.uint32(34).string(message.curves);
+    }
+    if (message.dhParameters !== "") {
+      writer.uint32(42).string(message.dhParameters);
+    }
+    if (message.clientCertificates !== "") {
+      writer.uint32(50).string(message.clientCertificates);
+    }
+    if (message.clientCa !== "") {
+      writer.uint32(58).string(message.clientCa);
+    }
+    for (const v of message.certificates) {
+      writer.uint32(66).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListenerTls {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListenerTls();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.minVersion = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.maxVersion = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.ciphers = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.curves = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.dhParameters = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.clientCertificates = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.clientCa = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.certificates.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListenerTls {
+    return {
+      minVersion: isSet(object.minVersion)
+        ? globalThis.String(object.minVersion)
+        : isSet(object.min_version)
+        ? globalThis.String(object.min_version)
+        : "",
+      maxVersion: isSet(object.maxVersion)
+        ? globalThis.String(object.maxVersion)
+        : isSet(object.max_version)
+        ? globalThis.String(object.max_version)
+        : "",
+      ciphers: isSet(object.ciphers) ? globalThis.String(object.ciphers) : "",
+      curves: isSet(object.curves) ? globalThis.String(object.curves) : "",
+      dhParameters: isSet(object.dhParameters)
+        ? globalThis.String(object.dhParameters)
+        : isSet(object.dh_parameters)
+        ? globalThis.String(object.dh_parameters)
+        : "",
+      clientCertificates: isSet(object.clientCertificates)
+        ? globalThis.String(object.clientCertificates)
+        : isSet(object.client_certificates)
+        ? globalThis.String(object.client_certificates)
+        : "",
+      clientCa: isSet(object.clientCa)
+        ? globalThis.String(object.clientCa)
+        : isSet(object.client_ca)
+        ? globalThis.String(object.client_ca)
+        : "",
+      certificates: globalThis.Array.isArray(object?.certificates)
+        ? object.certificates.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListenerTls): unknown {
+    const obj: any = {};
+    if (message.minVersion !== "") {
+      obj.minVersion = message.minVersion;
+    }
+    if (message.maxVersion !== "") {
+      obj.maxVersion = message.maxVersion;
+    }
+    if (message.ciphers !== "") {
+      obj.ciphers = message.ciphers;
+    }
+    if (message.curves !== "") {
+      obj.curves = message.curves;
+    }
+    if (message.dhParameters !== "") {
+      obj.dhParameters = message.dhParameters;
+    }
+    if (message.clientCertificates !== "") {
+      obj.clientCertificates = message.clientCertificates;
+    }
+    if (message.clientCa !== "") {
+      obj.clientCa = message.clientCa;
+    }
+    if (message.certificates?.length) {
+      obj.certificates = message.certificates;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListenerTls>, I>>(base?: I): ListenerTls {
+    return ListenerTls.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListenerTls>, I>>(object: I): ListenerTls {
+    const message = createBaseListenerTls();
+    message.minVersion = object.minVersion ?? "";
+    message.maxVersion = object.maxVersion ?? "";
+    message.ciphers = object.ciphers ?? "";
+    message.curves = object.curves ?? "";
+    message.dhParameters = object.dhParameters ?? "";
+    message.clientCertificates = object.clientCertificates ?? "";
+    message.clientCa = object.clientCa ?? "";
+    message.certificates = object.certificates?.map((e) => e) || [];
     return message;
   },
 };
@@ -1109,6 +1498,91 @@ export const RelayNetwork: MessageFns<RelayNetwork> = {
   fromPartial<I extends Exact<DeepPartial<RelayNetwork>, I>>(object: I): RelayNetwork {
     const message = createBaseRelayNetwork();
     message.network = object.network ?? "";
+    message.tenant = object.tenant ?? "";
+    return message;
+  },
+};
+
+function createBaseRelayCertificate(): RelayCertificate {
+  return { fingerprint: "", tenant: "" };
+}
+
+export const RelayCertificate: MessageFns<RelayCertificate> = {
+  encode(message: RelayCertificate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fingerprint !== "") {
+      writer.uint32(10).string(message.fingerprint);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RelayCertificate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRelayCertificate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RelayCertificate {
+    return {
+      fingerprint: isSet(object.fingerprint) ? globalThis.String(object.fingerprint) : "",
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+    };
+  },
+
+  toJSON(message: RelayCertificate): unknown {
+    const obj: any = {};
+    if (message.fingerprint !== "") {
+      obj.fingerprint = message.fingerprint;
+    }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RelayCertificate>, I>>(base?: I): RelayCertificate {
+    return RelayCertificate.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RelayCertificate>, I>>(object: I): RelayCertificate {
+    const message = createBaseRelayCertificate();
+    message.fingerprint = object.fingerprint ?? "";
     message.tenant = object.tenant ?? "";
     return message;
   },

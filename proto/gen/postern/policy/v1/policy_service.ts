@@ -362,6 +362,26 @@ export interface SessionFacts {
   queueId: string;
   /** Findings of earlier stages, so that another pod need not ask again. */
   findings: Finding[];
+  /** Certificate the client showed; absent = none. */
+  clientCertificate:
+    | ClientCertificate
+    | undefined;
+  /** Host name the client asked the TLS proxy in front of us for (PROXY TLV AUTHORITY); empty = none. */
+  proxyAuthority: string;
+}
+
+/** A client's certificate. */
+export interface ClientCertificate {
+  /** Chain and dates were checked against the listener's authorities. */
+  verified: boolean;
+  /** Distinguished name of its owner, one line. */
+  subject: string;
+  /** Distinguished name of its issuer, one line. */
+  issuer: string;
+  /** SHA-256 of the certificate, hexadecimal, lower case. */
+  fingerprint: string;
+  /** DNS names and mail addresses it speaks for. */
+  names: string[];
 }
 
 /** One recipient as the edge knows it. */
@@ -1304,6 +1324,8 @@ function createBaseSessionFacts(): SessionFacts {
     parameters: undefined,
     queueId: "",
     findings: [],
+    clientCertificate: undefined,
+    proxyAuthority: "",
   };
 }
 
@@ -1359,6 +1381,12 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     }
     for (const v of message.findings) {
       Finding.encode(v!, writer.uint32(138).fork()).join();
+    }
+    if (message.clientCertificate !== undefined) {
+      ClientCertificate.encode(message.clientCertificate, writer.uint32(146).fork()).join();
+    }
+    if (message.proxyAuthority !== "") {
+      writer.uint32(154).string(message.proxyAuthority);
     }
     return writer;
   },
@@ -1512,6 +1540,22 @@ export const SessionFacts: MessageFns<SessionFacts> = {
             message.findings.push(Finding.decode(reader, reader.uint32()));
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.clientCertificate = ClientCertificate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.proxyAuthority = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1595,6 +1639,16 @@ export const SessionFacts: MessageFns<SessionFacts> = {
       findings: globalThis.Array.isArray(object?.findings)
         ? object.findings.map((e: any) => Finding.fromJSON(e))
         : [],
+      clientCertificate: isSet(object.clientCertificate)
+        ? ClientCertificate.fromJSON(object.clientCertificate)
+        : isSet(object.client_certificate)
+        ? ClientCertificate.fromJSON(object.client_certificate)
+        : undefined,
+      proxyAuthority: isSet(object.proxyAuthority)
+        ? globalThis.String(object.proxyAuthority)
+        : isSet(object.proxy_authority)
+        ? globalThis.String(object.proxy_authority)
+        : "",
     };
   },
 
@@ -1651,6 +1705,12 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     if (message.findings?.length) {
       obj.findings = message.findings.map((e) => Finding.toJSON(e));
     }
+    if (message.clientCertificate !== undefined) {
+      obj.clientCertificate = ClientCertificate.toJSON(message.clientCertificate);
+    }
+    if (message.proxyAuthority !== "") {
+      obj.proxyAuthority = message.proxyAuthority;
+    }
     return obj;
   },
 
@@ -1680,6 +1740,143 @@ export const SessionFacts: MessageFns<SessionFacts> = {
       : undefined;
     message.queueId = object.queueId ?? "";
     message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
+    message.clientCertificate = (object.clientCertificate !== undefined && object.clientCertificate !== null)
+      ? ClientCertificate.fromPartial(object.clientCertificate)
+      : undefined;
+    message.proxyAuthority = object.proxyAuthority ?? "";
+    return message;
+  },
+};
+
+function createBaseClientCertificate(): ClientCertificate {
+  return { verified: false, subject: "", issuer: "", fingerprint: "", names: [] };
+}
+
+export const ClientCertificate: MessageFns<ClientCertificate> = {
+  encode(message: ClientCertificate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.verified !== false) {
+      writer.uint32(8).bool(message.verified);
+    }
+    if (message.subject !== "") {
+      writer.uint32(18).string(message.subject);
+    }
+    if (message.issuer !== "") {
+      writer.uint32(26).string(message.issuer);
+    }
+    if (message.fingerprint !== "") {
+      writer.uint32(34).string(message.fingerprint);
+    }
+    for (const v of message.names) {
+      writer.uint32(42).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClientCertificate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClientCertificate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.verified = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.issuer = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClientCertificate {
+    return {
+      verified: isSet(object.verified) ? globalThis.Boolean(object.verified) : false,
+      subject: isSet(object.subject) ? globalThis.String(object.subject) : "",
+      issuer: isSet(object.issuer) ? globalThis.String(object.issuer) : "",
+      fingerprint: isSet(object.fingerprint) ? globalThis.String(object.fingerprint) : "",
+      names: globalThis.Array.isArray(object?.names) ? object.names.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: ClientCertificate): unknown {
+    const obj: any = {};
+    if (message.verified !== false) {
+      obj.verified = message.verified;
+    }
+    if (message.subject !== "") {
+      obj.subject = message.subject;
+    }
+    if (message.issuer !== "") {
+      obj.issuer = message.issuer;
+    }
+    if (message.fingerprint !== "") {
+      obj.fingerprint = message.fingerprint;
+    }
+    if (message.names?.length) {
+      obj.names = message.names;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClientCertificate>, I>>(base?: I): ClientCertificate {
+    return ClientCertificate.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClientCertificate>, I>>(object: I): ClientCertificate {
+    const message = createBaseClientCertificate();
+    message.verified = object.verified ?? false;
+    message.subject = object.subject ?? "";
+    message.issuer = object.issuer ?? "";
+    message.fingerprint = object.fingerprint ?? "";
+    message.names = object.names?.map((e) => e) || [];
     return message;
   },
 };

@@ -5,6 +5,8 @@
 import { type Reply, replies } from '@postern/smtp-core';
 import { MessageTransfer } from '../../message-transfer.js';
 import type { Dialogue } from '../dialogue.js';
+import { type ContentReader, DataReader } from '../line-policy.js';
+import { NormalisingReader } from '../normalising-reader.js';
 import type { Verb } from './index.js';
 
 function barrier(dialogue: Dialogue, argument: string): Reply | undefined {
@@ -12,8 +14,17 @@ function barrier(dialogue: Dialogue, argument: string): Reply | undefined {
   if (session.greeting === undefined) return replies.helloFirst;
   if (transaction === undefined) return replies.needMail;
   if (argument.trim() !== '') return replies.syntaxError;
+  // RFC 3030 §2: not after BDAT, and §3: a binary message comes by BDAT only.
+  if (dialogue.chunks !== undefined || transaction.mail.body === 'BINARYMIME') return replies.badSequence;
   if (transaction.recipients.length === 0) return transaction.refusal?.reply ?? replies.needRecipients;
   return undefined;
+}
+
+function readerOf(dialogue: Dialogue): ContentReader {
+  const { maxLineLength } = dialogue.services.settings;
+  return dialogue.policy()?.linePolicy === 'normalise'
+    ? new NormalisingReader(maxLineLength)
+    : new DataReader(maxLineLength);
 }
 
 export const data: Verb = {
@@ -26,18 +37,17 @@ export const data: Verb = {
       dialogue.refuse(refused ?? replies.needMail, 'DATA');
       return wire.hasPipelined ? [refused ?? replies.needMail, replies.sentWithoutLeave] : refused;
     }
-    const transfer = new MessageTransfer(session, services, transaction, wire);
-    dialogue.transfer = transfer;
+    const transfer = new MessageTransfer(session, services, transaction, wire, readerOf(dialogue));
+    dialogue.incoming = transfer;
     try {
-      const reply = await transfer.run();
-      if (reply?.code === 250) {
-        session.idleCommands = 0;
-        // A client that delivers is forgiven half of what a session may cost.
-        session.errors = Math.max(0, session.errors - Math.ceil((dialogue.policy()?.errorsPerSession ?? 0) / 2));
-      }
+      wire.reply(replies.startData);
+      wire.flush();
+      if ((await transfer.receive()) === 'closed') return undefined;
+      const reply = await transfer.conclude();
+      dialogue.forgive(reply);
       return reply;
     } finally {
-      dialogue.transfer = undefined;
+      dialogue.incoming = undefined;
       dialogue.resetTransaction();
     }
   },

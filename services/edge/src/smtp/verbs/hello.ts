@@ -5,6 +5,8 @@
  */
 import { replies } from '@postern/smtp-core';
 import { mechanisms } from '../../sasl/index.js';
+import type { ExtensionKeyword } from '../../snapshot/extensions.js';
+import type { ListenerPolicy } from '../../snapshot/listener-policy.js';
 import type { Dialogue } from '../dialogue.js';
 import type { Verb } from './index.js';
 
@@ -24,16 +26,31 @@ export function offeredMechanisms(dialogue: Dialogue): readonly string[] {
   return named.filter((name) => mechanisms.has(name));
 }
 
+/** RFC 9422 §4: what this listener holds a client to. A rule may allow less of one message. */
+function limitsLine({ recipients, messagesPerSession }: ListenerPolicy): string {
+  const mails = messagesPerSession > 0 ? ` MAILMAX=${messagesPerSession}` : '';
+  return `LIMITS RCPTMAX=${recipients}${mails}`;
+}
+
+/** The line of an extension, '' where it cannot be used now. */
+const lines: Partial<Record<ExtensionKeyword, (dialogue: Dialogue, policy: ListenerPolicy) => string>> = {
+  SIZE: (_dialogue, { messageSize }) => `SIZE ${messageSize}`,
+  LIMITS: (_dialogue, policy) => limitsLine(policy),
+  STARTTLS: (dialogue) => (dialogue.canStartTls() ? 'STARTTLS' : ''),
+  AUTH: (dialogue) => {
+    const mechanisms = offeredMechanisms(dialogue);
+    return mechanisms.length > 0 ? `AUTH ${mechanisms.join(' ')}` : '';
+  },
+  // RFC 8689 §4: never in plain.
+  REQUIRETLS: ({ session }) => (session.tls === undefined ? '' : 'REQUIRETLS'),
+};
+
 function extensions(dialogue: Dialogue): string[] {
-  const { session } = dialogue;
-  const list = ['PIPELINING', '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES', 'DSN'];
-  const size = dialogue.policy()?.messageSize;
-  if (size !== undefined) list.push(`SIZE ${size}`);
-  if (dialogue.canStartTls()) list.push('STARTTLS');
-  const offered = offeredMechanisms(dialogue);
-  if (offered.length > 0) list.push(`AUTH ${offered.join(' ')}`);
-  if (session.tls !== undefined) list.push('REQUIRETLS');
-  return list;
+  const policy = dialogue.policy();
+  if (policy === undefined) return [];
+  return [...policy.extensions]
+    .map((keyword) => lines[keyword]?.(dialogue, policy) ?? keyword)
+    .filter((line) => line !== '');
 }
 
 function greet(dialogue: Dialogue, argument: string, esmtp: boolean): boolean {
@@ -45,8 +62,7 @@ function greet(dialogue: Dialogue, argument: string, esmtp: boolean): boolean {
   return true;
 }
 
-const hostname = (dialogue: Dialogue): string =>
-  dialogue.services.snapshot()?.hostname ?? dialogue.services.settings.podName;
+const hostname = (dialogue: Dialogue): string => dialogue.policy()?.hostname ?? dialogue.services.settings.podName;
 
 export const ehlo: Verb = {
   idle: true,

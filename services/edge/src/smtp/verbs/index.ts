@@ -5,6 +5,7 @@
 import { type Reply, replies } from '@postern/smtp-core';
 import type { Dialogue } from '../dialogue.js';
 import { auth } from './auth.js';
+import { bdat } from './bdat.js';
 import { data } from './data.js';
 import { ehlo, helo } from './hello.js';
 import { mail } from './mail.js';
@@ -55,6 +56,7 @@ export const verbs: ReadonlyMap<string, Verb> = new Map([
   ['MAIL', mail],
   ['RCPT', rcpt],
   ['DATA', data],
+  ['BDAT', bdat],
   ['AUTH', auth],
   ['STARTTLS', startTls],
   ['RSET', rset],

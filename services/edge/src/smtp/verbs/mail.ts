@@ -2,27 +2,60 @@
  * MAIL (RFC 5321 §4.1.1.2). A refused MAIL leaves nothing behind; an accepted one begins a new transaction object. Size is judged here
  * (RFC 1870 §6.1), relay right and policy at RCPT.
  */
-import { type MailParameterName, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
+import { type BodyType, type MailParameterName, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
 import { submittingTenant } from '../../relay-right.js';
+import type { ExtensionKeyword } from '../../snapshot/extensions.js';
+import type { ListenerPolicy } from '../../snapshot/listener-policy.js';
 import { Transaction } from '../../transaction.js';
 import type { Dialogue } from '../dialogue.js';
 import type { Verb } from './index.js';
 
 const none: ReadonlySet<MailParameterName> = new Set();
-const inPlain: readonly MailParameterName[] = ['SIZE', 'BODY', 'SMTPUTF8', 'RET', 'ENVID'];
-const plain: ReadonlySet<MailParameterName> = new Set(inPlain);
-const plainAuth: ReadonlySet<MailParameterName> = new Set([...inPlain, 'AUTH']);
-const tls: ReadonlySet<MailParameterName> = new Set([...inPlain, 'REQUIRETLS']);
-const tlsAuth: ReadonlySet<MailParameterName> = new Set([...inPlain, 'REQUIRETLS', 'AUTH']);
 
-function offered(dialogue: Dialogue): ReadonlySet<MailParameterName> {
-  const { session } = dialogue;
+/** Which extension a parameter belongs to; a parameter of one that is not offered is unknown (RFC 5321 §4.1.1.11). */
+const parameters: readonly (readonly [MailParameterName, readonly ExtensionKeyword[]])[] = [
+  ['SIZE', ['SIZE']],
+  ['BODY', ['8BITMIME', 'BINARYMIME']],
+  ['SMTPUTF8', ['SMTPUTF8']],
+  ['RET', ['DSN']],
+  ['ENVID', ['DSN']],
+  ['REQUIRETLS', ['REQUIRETLS']],
+  ['AUTH', ['AUTH']],
+];
+
+interface Offered {
+  readonly plain: ReadonlySet<MailParameterName>;
+  readonly tls: ReadonlySet<MailParameterName>;
+}
+
+/** Made once per listener and snapshot: MAIL is on the way of every message. */
+const offers = new WeakMap<ListenerPolicy, Offered>();
+
+function offeredBy(policy: ListenerPolicy): Offered {
+  const known = offers.get(policy);
+  if (known !== undefined) return known;
+  const of = (mechanisms: readonly string[], onTls: boolean): ReadonlySet<MailParameterName> =>
+    new Set(
+      parameters
+        .filter(([, keywords]) => keywords.some((keyword) => policy.extensions.has(keyword)))
+        .map(([name]) => name)
+        .filter((name) => (name !== 'AUTH' || mechanisms.length > 0) && (name !== 'REQUIRETLS' || onTls)),
+    );
+  const made = { plain: of(policy.mechanismsPlain, false), tls: of(policy.mechanismsTls, true) };
+  offers.set(policy, made);
+  return made;
+}
+
+function offered({ session }: Dialogue, policy: ListenerPolicy): ReadonlySet<MailParameterName> {
   if (session.greeting?.esmtp !== true) return none;
-  const policy = dialogue.policy();
-  const mechanisms = session.tls === undefined ? policy?.mechanismsPlain : policy?.mechanismsTls;
-  const hasAuth = mechanisms !== undefined && mechanisms.length > 0;
-  if (session.tls === undefined) return hasAuth ? plainAuth : plain;
-  return hasAuth ? tlsAuth : tls;
+  const { plain, tls } = offeredBy(policy);
+  return session.tls === undefined ? plain : tls;
+}
+
+/** RFC 3030 §3, RFC 6152 §3: a type nobody offered. */
+function isOffered(body: BodyType, { extensions }: ListenerPolicy): boolean {
+  if (body === 'BINARYMIME') return extensions.has('BINARYMIME');
+  return body === '7BIT' || extensions.has('8BITMIME');
 }
 
 /** Why no transaction may begin now, whatever the command says. */
@@ -51,14 +84,13 @@ export const mail: Verb = {
     const barred = barrier(dialogue);
     if (barred !== undefined) return refuse(barred, '');
     if (!keyword.test(argument)) return refuse(replies.syntaxError, '');
-    const parsed = parseMailCommand(argument.slice(5), { offered: offered(dialogue), lenient: true });
-    if (!parsed.ok) return refuse(parsed.reply, argument.slice(5, 325).trim());
-    const { command } = parsed;
-    // RFC 3030 §3: only with CHUNKING, which is not offered.
-    if (command.body === 'BINARYMIME') return refuse(replies.badParameter('BODY'), command.reversePath.address);
     const policy = dialogue.policy();
     const snapshot = services.snapshot();
-    if (policy === undefined || snapshot === undefined) return refuse(replies.localError, command.reversePath.address);
+    if (policy === undefined || snapshot === undefined) return refuse(replies.localError, '');
+    const parsed = parseMailCommand(argument.slice(5), { offered: offered(dialogue, policy), lenient: true });
+    if (!parsed.ok) return refuse(parsed.reply, argument.slice(5, 325).trim());
+    const { command } = parsed;
+    if (!isOffered(command.body, policy)) return refuse(replies.badParameter('BODY'), command.reversePath.address);
     if (command.size !== null && command.size > policy.messageSize)
       return refuse(replies.tooBig, command.reversePath.address);
     const tenant = submittingTenant(snapshot, session);

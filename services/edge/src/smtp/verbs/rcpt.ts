@@ -13,6 +13,8 @@ export const rcpt: Verb = {
     const { session, services, wire, transaction } = dialogue;
     if (session.greeting === undefined) return dialogue.refuse(replies.helloFirst, 'RCPT');
     if (transaction === undefined) return dialogue.refuse(replies.needMail, 'RCPT');
+    // RFC 3030 §2: recipients come before the first chunk.
+    if (dialogue.chunks !== undefined) return dialogue.refuse(replies.badSequence, 'RCPT');
     if (!keyword.test(argument)) return dialogue.refuse(replies.syntaxError, 'RCPT');
     const group = new RecipientGroup(session, services, transaction);
     group.add(argument.slice(3));

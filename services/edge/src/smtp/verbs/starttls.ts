@@ -7,6 +7,7 @@ export const startTls: Verb = {
     const { session, wire } = dialogue;
     if (session.tls !== undefined) return replies.alreadyTls;
     if (argument.trim() !== '') return replies.syntaxError;
+    if (!dialogue.offers('STARTTLS')) return replies.notImplemented;
     if (!dialogue.canStartTls()) return replies.tlsNotAvailable;
     if (session.greeting === undefined) return replies.helloFirst;
     dialogue.resetTransaction();

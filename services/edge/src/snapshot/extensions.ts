@@ -1,0 +1,24 @@
+/** ESMTP extensions the edge knows, by keyword; each may be switched off for a listener. What is not offered is not taken either. */
+export const extensionKeywords = [
+  'PIPELINING',
+  '8BITMIME',
+  'SMTPUTF8',
+  'ENHANCEDSTATUSCODES',
+  'DSN',
+  'CHUNKING',
+  'BINARYMIME',
+  'SIZE',
+  'LIMITS',
+  'STARTTLS',
+  'AUTH',
+  'REQUIRETLS',
+] as const;
+
+export type ExtensionKeyword = (typeof extensionKeywords)[number];
+
+/** RFC 3030 §3: a binary message comes by BDAT only. */
+export function extensionsWithout(off: readonly string[]): ReadonlySet<ExtensionKeyword> {
+  const on = new Set(extensionKeywords.filter((keyword) => !off.includes(keyword)));
+  if (!on.has('CHUNKING')) on.delete('BINARYMIME');
+  return on;
+}
