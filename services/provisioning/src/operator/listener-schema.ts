@@ -1,6 +1,6 @@
 /**
  * Settings of one listener in the operator file, but for its limits and mechanisms (`schema.ts`). Its address and port are pod configuration
- * (`edge.listeners`), since a change of them restarts. What PEM files must hold is checked in `listener-problems.ts`.
+ * (`edge.listeners`), since a change of them restarts. what does not fit together is refused in `listener-problems.ts`.
  */
 import { type Schema, s } from '@postern/config';
 

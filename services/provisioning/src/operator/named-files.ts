@@ -2,18 +2,21 @@
  * Files an operator document names (passwords, keys): each must be readable by us and hold what it is named for when the document is taken,
  * so that a wrong path or a wrong file is said by field. What they hold never reaches a message.
  */
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import type { Fault, FieldPath } from '@postern/config';
 import type { OperatorDocument } from './schema.js';
 
 interface NamedFile {
   readonly path: FieldPath;
   readonly file: string | undefined;
-  readonly holds: 'password' | 'login' | 'key';
+  readonly holds: 'password' | 'login' | 'key' | 'certificates' | 'dh';
 }
 
 const largestFile = 65_536;
+/** 2,048 bits. */
+const shortestDh = 256;
 const shortestPassword = 8;
 const longestPassword = 1_024;
 
@@ -23,8 +26,8 @@ function* filesOf(document: OperatorDocument): Generator<NamedFile> {
       yield { path: ['nextHops', name, 'hosts', index, 'passwordFile'], file: passwordFile, holds: 'login' };
   }
   for (const [name, { tls }] of Object.entries(document.listeners)) {
-    yield [['listeners', name, 'tls', 'clientCaFile'], tls.clientCaFile];
-    yield [['listeners', name, 'tls', 'dhParametersFile'], tls.dhParametersFile];
+    yield { path: ['listeners', name, 'tls', 'clientCaFile'], file: tls.clientCaFile, holds: 'certificates' };
+    yield { path: ['listeners', name, 'tls', 'dhParametersFile'], file: tls.dhParametersFile, holds: 'dh' };
   }
   for (const [number, tenant] of document.tenants.entries()) {
     const at = ['tenants', number];
@@ -50,7 +53,14 @@ function wrongWith(file: string, holds: NamedFile['holds']): string | undefined 
   }
   if (content.length === 0 || content.length > largestFile)
     return `holds ${content.length} bytes; expected 1 to ${largestFile}`;
-  if (holds === 'key') return isPrivateKey(content) ? undefined : 'holds no private key; expected one in PEM';
+  if (holds === 'key')
+    return works(() => createPrivateKey(content)) ? undefined : 'holds no private key; expected one in PEM';
+  if (holds === 'certificates')
+    return works(() => new X509Certificate(content)) ? undefined : 'holds no certificate; expected PEM';
+  if (holds === 'dh')
+    return dhOctets(content) > shortestDh && works(() => createSecureContext({ dhparam: content }))
+      ? undefined
+      : 'cannot be used; expected DH parameters of at least 2,048 bits in PEM';
   const { length } = content.toString('utf8').replace(/\r?\n$/, '');
   if (holds === 'login') return length > 0 ? undefined : 'holds only a line end; expected a password';
   return length >= shortestPassword && length <= longestPassword
@@ -58,9 +68,17 @@ function wrongWith(file: string, holds: NamedFile['holds']): string | undefined 
     : `holds ${length} characters; expected a password of ${shortestPassword} to 1,024 characters`;
 }
 
-function isPrivateKey(content: Buffer): boolean {
+/** Octets of the DER of DH parameters: a little more than those of the prime. OpenSSL passes over what it cannot read. */
+function dhOctets(pem: Buffer): number {
+  const [, base64 = ''] =
+    /-----BEGIN DH PARAMETERS-----([A-Za-z0-9+/=\s]+)-----END DH PARAMETERS-----/.exec(pem.toString('latin1')) ?? [];
+  return Buffer.from(base64, 'base64').length;
+}
+
+function works(use: () => unknown): boolean {
   try {
-    return createPrivateKey(content).type === 'private';
+    use();
+    return true;
   } catch {
     return false;
   }
