@@ -8,6 +8,7 @@ export interface Capabilities {
   readonly dsn: boolean;
   readonly requireTls: boolean;
   readonly chunking: boolean;
+  readonly binaryMime: boolean;
   /** SIZE offered. `sizeLimit` null = no fixed limit (RFC 1870 §4). */
   readonly size: boolean;
   readonly sizeLimit: number | null;
@@ -48,6 +49,7 @@ export function readCapabilities(lines: readonly string[]): Capabilities {
     dsn: offered.has('DSN'),
     requireTls: offered.has('REQUIRETLS'),
     chunking: offered.has('CHUNKING'),
+    binaryMime: offered.has('BINARYMIME'),
     size: offered.has('SIZE'),
     sizeLimit: positive(offered.get('SIZE')?.[0]),
     authMechanisms: [...new Set((offered.get('AUTH') ?? []).map((word) => word.toUpperCase()))],

@@ -5,6 +5,7 @@
  */
 import type { ServerReply } from '@postern/smtp-core';
 import type { Capabilities } from './capabilities.js';
+import { sendChunks } from './chunks.js';
 import { sendContent } from './content.js';
 import { mailLine, missingFeature, rcptLine } from './envelope-commands.js';
 import { type ConnectionFailure, failureOf, type Stage, unmet, type WireFault } from './failure.js';
@@ -128,7 +129,8 @@ export class SmtpConnection {
     const mail = mailLine(message, capabilities);
     const rcpts = message.recipients.map((recipient) => rcptLine(recipient, message, capabilities));
     const grouped = capabilities.pipelining;
-    if (grouped) this.#write(mail, ...rcpts, 'DATA');
+    const binary = message.body === 'BINARYMIME';
+    if (grouped) this.#write(mail, ...rcpts, ...(binary ? [] : ['DATA']));
     else this.#write(mail);
 
     const mailAnswer = await wire.nextReply(timeouts.mail);
@@ -161,11 +163,12 @@ export class SmtpConnection {
       }
     }
     const wanted = slots.includes('open');
-    if (!grouped) {
+    if (!grouped || binary) {
       if (!wanted) {
         this.#state = 'needsReset';
         return 0;
       }
+      if (binary) return this.#content(message, slots, sendChunks);
       this.#write('DATA');
     }
     return this.#data(message, slots, mailOutcome.kind === 'accepted');
@@ -196,7 +199,12 @@ export class SmtpConnection {
       else this.close();
       return 0;
     }
-    const content = await sendContent(message, wire, timeouts.dataBlock);
+    return this.#content(message, slots, sendContent);
+  }
+
+  async #content(message: OutboundMessage, slots: Slot[], send: typeof sendContent): Promise<number> {
+    const { wire, timeouts } = this.#facts;
+    const content = await send(message, wire, timeouts.dataBlock);
     this.#facts.transcript.add('client', `(content, ${content.bytes} octets, ${content.kind})`);
     if (content.kind === 'sent') await this.#final(slots);
     else {

@@ -76,7 +76,7 @@ async function pump(
 }
 
 /** The fence. One that fails holds: closing costs a retry, going on may cost a duplicate. */
-async function mayFinish(message: OutboundMessage): Promise<boolean> {
+export async function mayFinish(message: OutboundMessage): Promise<boolean> {
   try {
     return message.beforeFinalDot === undefined || (await message.beforeFinalDot());
   } catch {

@@ -23,7 +23,7 @@ export function missingFeature(
   const paths = [message.reversePath, ...message.recipients.map((recipient) => recipient.forwardPath)];
   const needsUtf8 = message.smtputf8 || !paths.every((address) => isAscii(path(address, false)));
   if (needsUtf8 && !offered.smtputf8) return 'SMTPUTF8';
-  if (message.body === 'BINARYMIME') return 'BINARYMIME';
+  if (message.body === 'BINARYMIME' && !(offered.binaryMime && offered.chunking)) return 'BINARYMIME';
   if (message.body === '8BITMIME' && !offered.eightBitMime && message.assume8bit !== true) return '8BITMIME';
   // RFC 8689 §4.2.1: TLS with a verified certificate, and a next hop that goes on requiring it
   const trusted = tls?.authorized === true || tls?.peerChecked === true;
@@ -36,6 +36,7 @@ export function mailLine(message: OutboundMessage, offered: Capabilities): strin
   let line = `MAIL FROM:${path(message.reversePath, message.smtputf8)}`;
   if (offered.size && message.size !== null) line += ` SIZE=${message.size}`;
   if (offered.eightBitMime && message.body === '8BITMIME') line += ' BODY=8BITMIME';
+  if (message.body === 'BINARYMIME') line += ' BODY=BINARYMIME';
   if (message.smtputf8) line += ' SMTPUTF8';
   if (message.requireTls === true) line += ' REQUIRETLS';
   if (offered.dsn && message.ret) line += ` RET=${message.ret}`;

@@ -214,6 +214,35 @@ describe('parameters', () => {
     expect(server.commands).toHaveLength(1);
     expect(connection.usable).toBe(true);
   });
+  const chunking = ['PIPELINING', 'CHUNKING', 'BINARYMIME'];
+  test('a binary message goes in counted chunks, as it is', async () => {
+    const { server, connection } = await open({ extensions: chunking });
+    const body = Buffer.concat([Buffer.from('X: y\r\n\r\n\n.\r\n\0'), Buffer.alloc(100_000, 0x0d)]);
+    const sent = message({ body: 'BINARYMIME', content: () => [body.subarray(0, 70_000), body.subarray(70_000)] });
+    expect(kinds(await connection.send(sent))).toEqual(['accepted', 'accepted']);
+    expect(server.commands[1]).toBe('MAIL FROM:<from@a.test> BODY=BINARYMIME');
+    expect(server.commands.filter((line) => line.startsWith('BDAT'))).toEqual([
+      'BDAT 70000',
+      `BDAT ${body.length - 70_000} LAST`,
+    ]);
+    expect(server.messages).toEqual([body.toString('latin1')]);
+    expect(kinds(await connection.send(message()))).toEqual(['accepted', 'accepted']);
+  });
+  test.each([
+    ['552 5.3.4 too big', 'permanent'],
+    ['451 4.3.0 later', 'temporary'],
+    ['hangup', 'unknownAfterDot'],
+  ])('a binary message whose last chunk is answered %s', async (answer, kind) => {
+    const on = (line: string): string | undefined => (line.startsWith('BDAT') ? answer : undefined);
+    const { connection } = await open({ extensions: chunking, on });
+    expect(kinds(await connection.send(message({ body: 'BINARYMIME' })))).toEqual([kind, kind]);
+  });
+  test('a binary message is fenced before its last chunk', async () => {
+    const { server, connection } = await open({ extensions: chunking });
+    const sent = message({ body: 'BINARYMIME', beforeFinalDot: () => false });
+    expect(kinds(await connection.send(sent))).toEqual(['fenced', 'fenced']);
+    expect(server.messages).toEqual([]);
+  });
   test('line breaks in an address never reach the wire', async () => {
     const { connection } = await open({});
     await expect(connection.send(message({ reversePath: 'a\r\nRSET@b' }))).rejects.toThrow(TypeError);

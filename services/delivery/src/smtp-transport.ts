@@ -9,6 +9,7 @@ import {
   type ConnectionFailure,
   type ConnectOptions,
   connectSmtp,
+  type MissingFeature,
   type OutboundMessage,
   type OutboundRecipient,
   type RecipientOutcome,
@@ -96,6 +97,15 @@ function answer(
   return { kind: 'answer', answer: { disposition, code, enhanced, text, maybeDelivered } };
 }
 
+/** RFC 6531 §3.6, RFC 3463 §3.7, RFC 8689 §6, RFC 1870 §6. */
+const missingCodes: Readonly<Record<MissingFeature, string>> = {
+  SMTPUTF8: '5.6.7',
+  '8BITMIME': '5.6.1',
+  BINARYMIME: '5.6.1',
+  REQUIRETLS: '5.7.30',
+  SIZE: '5.3.4',
+};
+
 function read(outcome: RecipientOutcome): Answered | Undecided {
   switch (outcome.kind) {
     case 'accepted':
@@ -106,12 +116,7 @@ function read(outcome: RecipientOutcome): Answered | Undecided {
     }
     case 'notSupported':
       // RFC 6531 §3.2, RFC 8689 §4.3, RFC 1870 §6: the next hop cannot carry this message as it is.
-      return answer(
-        'permanent',
-        550,
-        outcome.feature === 'SMTPUTF8' ? '5.6.7' : '5.3.4',
-        `next hop lacks ${outcome.feature}`,
-      );
+      return answer('permanent', 550, missingCodes[outcome.feature], `next hop lacks ${outcome.feature}`);
     case 'bareNewline':
       return answer('permanent', 554, '5.6.0', 'message holds a bare CR or LF');
     case 'sourceFailed':

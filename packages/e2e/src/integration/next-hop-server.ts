@@ -11,7 +11,8 @@ export interface NextHopServer {
   having(text: string): SunkMessage[];
 }
 
-export async function reserveNextHop(): Promise<NextHopServer> {
+/** `extensions`: those it offers in place of the usual ones. */
+export async function reserveNextHop(extensions?: readonly string[]): Promise<NextHopServer> {
   const port = await freePort();
   const messages: SunkMessage[] = [];
   let sink: SmtpSink | undefined;
@@ -19,7 +20,12 @@ export async function reserveNextHop(): Promise<NextHopServer> {
     port,
     messages,
     async open() {
-      sink ??= await startSmtpSink({ port, keep: false, onMessage: (message) => messages.push(message) });
+      sink ??= await startSmtpSink({
+        port,
+        keep: false,
+        onMessage: (message) => messages.push(message),
+        ...(extensions === undefined ? {} : { extensions }),
+      });
     },
     async close() {
       await sink?.close();

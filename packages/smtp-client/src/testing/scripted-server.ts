@@ -35,6 +35,7 @@ class Session {
   #socket: Socket;
   #text = '';
   #inData = false;
+  #chunks = '';
   #recipients = 0;
 
   constructor(socket: Socket, script: Script, server: ScriptedServer) {
@@ -92,6 +93,20 @@ class Session {
       const newline = this.#text.indexOf('\r\n');
       if (newline === -1) return;
       const line = this.#text.slice(0, newline);
+      const [, octets, last] = /^BDAT (\d+)( LAST)?$/.exec(line) ?? [];
+      if (octets !== undefined) {
+        const end = newline + 2 + Number(octets);
+        if (this.#text.length < end) return;
+        this.#chunks += this.#text.slice(newline + 2, end);
+        this.#text = this.#text.slice(end);
+        this.#server.commands.push(line);
+        if (last !== undefined) {
+          this.#server.messages.push(this.#chunks);
+          this.#chunks = '';
+        }
+        this.#say(this.#script.on?.(line, false) ?? '250 2.0.0 chunk');
+        continue;
+      }
       this.#text = this.#text.slice(newline + 2);
       this.#server.commands.push(line);
       this.#command(line);

@@ -68,6 +68,7 @@ function serve(socket: Socket, options: SmtpSinkOptions, accept: (message: SunkM
     else if (verb === 'MAIL') {
       reversePath = pathOf(line);
       recipients = [];
+      parts = [];
       say('250 2.1.0 ok');
     } else if (verb === 'RCPT') {
       const recipient = pathOf(line);
@@ -93,11 +94,11 @@ function serve(socket: Socket, options: SmtpSinkOptions, accept: (message: SunkM
       socket.end();
     } else say('502 5.5.2 unknown');
   };
-  const finish = (): void => {
+  const finish = (content: Buffer): void => {
     mode = 'command';
     const refusal = recipients.map((recipient) => scripted(recipient, 'data')).find((code) => code !== undefined);
     if (refusal !== undefined) return void say(`${refusal} ${refusal < 500 ? '4.3.0 not now' : '5.6.0 refused'}`);
-    accept({ reversePath, recipients, data: unstuff(Buffer.concat(parts)) });
+    accept({ reversePath, recipients, data: content });
     if (recipients.some((recipient) => recipient.startsWith('drop-'))) return void socket.destroy();
     say('250 2.0.0 sunk');
   };
@@ -116,12 +117,25 @@ function serve(socket: Socket, options: SmtpSinkOptions, accept: (message: SunkM
       }
       parts.push(whole ? Buffer.alloc(0) : pending.subarray(0, at + 2));
       pending = pending.subarray(whole ? 3 : at + 5);
-      finish();
+      finish(unstuff(Buffer.concat(parts)));
       return true;
     }
     const at = pending.indexOf('\r\n');
     if (at === -1) return false;
     const line = pending.toString('utf8', 0, at);
+    const [, octets, last] = /^BDAT (\d+)( LAST)?$/.exec(line) ?? [];
+    if (octets !== undefined) {
+      const end = at + 2 + Number(octets);
+      if (pending.length < end) return false;
+      parts.push(pending.subarray(at + 2, end));
+      pending = pending.subarray(end);
+      if (last === undefined) say('250 2.0.0 chunk');
+      else {
+        finish(Buffer.concat(parts));
+        parts = [];
+      }
+      return true;
+    }
     pending = pending.subarray(at + 2);
     command(line);
     return true;
