@@ -23,6 +23,8 @@ export type ConnectionState = 'connected' | 'disconnected' | 'closed';
 export interface StreamConnection {
   readonly nats: NatsConnection;
   readonly jetstream: JetStreamClient;
+  /** Where answers to this user may come. */
+  readonly inboxPrefix: string;
   state(): ConnectionState;
   /** Flushes what is buffered and closes; bounded by the client's own drain. */
   close(): Promise<void>;
@@ -60,6 +62,7 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
   void nats.closed().then((error) => set('closed', error instanceof Error ? error.message : ''));
   return {
     nats,
+    inboxPrefix: inboxPrefix(options.user),
     jetstream: jetstream(nats, { timeout: 5_000 }),
     state: () => state,
     close: async () => {

@@ -4,9 +4,9 @@
  * Invariant: `stored` is the only answer that lets a caller say 250 or acknowledge its own input.
  */
 
-import { JetStreamApiError } from '@nats-io/jetstream';
-import { headers, type MsgHdrs } from '@nats-io/nats-core';
+import { createInbox, headers, type Msg, type MsgHdrs } from '@nats-io/nats-core';
 import type { Clock } from '@postern/clock';
+import { AckInbox } from './ack-inbox.js';
 import type { StreamConnection } from './connection.js';
 
 export type PublishResult =
@@ -33,34 +33,46 @@ export interface Publisher {
 
 const retryPauseMs = 200;
 
-function headersOf(extra: Readonly<Record<string, string>> | undefined): MsgHdrs | undefined {
-  if (extra === undefined) return undefined;
+interface PubAck {
+  readonly seq?: number;
+  readonly duplicate?: boolean;
+  readonly error?: { readonly description?: string; readonly code?: number };
+}
+
+function headersOf(msgId: string, extra: Readonly<Record<string, string>> | undefined): MsgHdrs {
   const result = headers();
-  for (const [name, value] of Object.entries(extra)) result.set(name, value);
+  result.set('Nats-Msg-Id', msgId);
+  if (extra !== undefined) for (const [name, value] of Object.entries(extra)) result.set(name, value);
   return result;
 }
 
+/** What the stream answered; `again` when it was no answer of a stream (no responder, or not to be read). */
+function resultOf(message: Msg): PublishResult | { readonly kind: 'again'; readonly reason: string } {
+  if (message.data.length === 0) return { kind: 'again', reason: 'no stream answers' };
+  try {
+    const ack = message.json<PubAck>();
+    if (ack.error !== undefined) return { kind: 'refused', reason: ack.error.description ?? `code ${ack.error.code}` };
+    if (typeof ack.seq !== 'number') return { kind: 'again', reason: 'the acknowledgement has no sequence' };
+    return { kind: 'stored', sequence: ack.seq, duplicate: ack.duplicate === true };
+  } catch {
+    return { kind: 'again', reason: 'the acknowledgement cannot be read' };
+  }
+}
+
 export function createPublisher(connection: StreamConnection, clock: Clock): Publisher {
-  const { jetstream } = connection;
+  const acks = new AckInbox(connection.nats, createInbox(connection.inboxPrefix), clock);
   return {
     async publish(subject, data, options) {
       const tryMs = options.tryMs ?? 5_000;
       const end = clock.monotonic() + (options.deadlineMs ?? 60_000);
-      const extra = headersOf(options.headers);
+      const head = headersOf(options.msgId, options.headers);
       for (;;) {
-        const left = end - clock.monotonic();
-        const timeout = Math.max(1, Math.min(tryMs, left));
-        try {
-          const ack = await jetstream.publish(subject, data, {
-            msgID: options.msgId,
-            timeout,
-            ...(extra === undefined ? {} : { headers: extra }),
-          });
-          return { kind: 'stored', sequence: ack.seq, duplicate: ack.duplicate };
-        } catch (error) {
-          const reason = error instanceof Error ? error.message : String(error);
-          if (error instanceof JetStreamApiError) return { kind: 'refused', reason };
-          if (connection.nats.isClosed() || end - clock.monotonic() <= retryPauseMs) return { kind: 'unknown', reason };
+        const timeout = Math.max(1, Math.min(tryMs, end - clock.monotonic()));
+        const answer = await acks.request(subject, data, head, timeout);
+        const result = answer.kind === 'message' ? resultOf(answer.message) : answer;
+        if (result.kind === 'stored' || result.kind === 'refused') return result;
+        if (connection.nats.isClosed() || end - clock.monotonic() <= retryPauseMs) {
+          return { kind: 'unknown', reason: result.reason };
         }
         await clock.sleep(retryPauseMs);
       }
