@@ -2,6 +2,7 @@
 import { createClient } from '@postern/grpc';
 import { ProvisioningServiceClient } from '@postern/proto/provisioning/v1/provisioning_service';
 import { startTelemetry } from '@postern/telemetry';
+import { apiFailure } from './api-failure.js';
 import type { ServerSettings } from './settings.js';
 
 export type Rpc = ProvisioningServiceClient;
@@ -27,6 +28,8 @@ export function openApi(settings: ServerSettings, timeoutMs: number): Api {
   const client = open(settings, timeoutMs);
   const authorization = { authorization: `Bearer ${settings.key}` };
   const call: Api['call'] = (method, request, per = {}) =>
-    client.call(method, request, { ...per, metadata: { ...authorization, ...per.metadata } });
+    client
+      .call(method, request, { ...per, metadata: { ...authorization, ...per.metadata } })
+      .catch((error: unknown) => Promise.reject(apiFailure(error, settings, timeoutMs)));
   return { rpc: client.rpc, call, close: () => client.close() };
 }

@@ -3,6 +3,7 @@
 import { parseDuration } from '@postern/config';
 import type { Command } from 'commander';
 import { type Api, openApi } from './api.js';
+import { helpHint } from './command-line.js';
 import { createOutput, type Output } from './output.js';
 import type { Terminal } from './password.js';
 import { findRunFile, type GlobalOptions, type RunFile, type Surroundings, serverSettings } from './settings.js';
@@ -34,9 +35,8 @@ export function createRun(host: Host): Run {
     const options = command.optsWithGlobals<GlobalOptions>();
     const timeoutMs = parseDuration(options.timeout ?? usualTimeout);
     if (timeoutMs === undefined || timeoutMs === 0) {
-      throw new UsageError(
-        `--timeout: ${JSON.stringify(options.timeout)} is not allowed; expected a duration such as 20s`,
-      );
+      const given = JSON.stringify(options.timeout);
+      throw new UsageError(`--timeout: ${given} is not allowed; expected a duration such as 20s; ${helpHint(command)}`);
     }
     let api: Api | undefined;
     const context: CommandContext = {
@@ -47,10 +47,16 @@ export function createRun(host: Host): Run {
       output: createOutput(options.json === true, host.write),
       terminal: host.terminal,
       now: host.now,
-      run: () => findRunFile(options, host),
+      // A server that was named is not the local cluster, unless its folder was named too.
+      run: () => {
+        const named = options.server ?? host.env.POSTERN_SERVER;
+        return named !== undefined && options.data === undefined ? undefined : findRunFile(options, host);
+      },
     };
     try {
       await work(context);
+    } catch (error) {
+      throw error instanceof UsageError ? new UsageError(`${error.message}; ${helpHint(command)}`) : error;
     } finally {
       api?.close();
     }

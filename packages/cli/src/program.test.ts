@@ -174,7 +174,7 @@ test('queue operations need a selection', async () => {
   server.answer('operateQueue', { result: { changed: 1 } });
   expect(await server.run('queue delete')).toMatchObject({
     code: 2,
-    err: 'posternctl: queue delete: name queue ids, a selection, or --all\n',
+    err: 'posternctl: queue delete: name queue ids, a selection, or --all; see `posternctl queue delete --help`\n',
   });
   expect(await server.run('queue retry --domain slow.test --older-than 2h')).toMatchObject({
     code: 0,
@@ -234,7 +234,24 @@ test('ledger and status say what holds', async () => {
 test.each([
   ['tenant', 2, /Usage: posternctl tenant/],
   ['tenant create', 2, /missing required argument 'name'/],
-  ['tenannt list', 2, /unknown command 'tenannt'/],
+  ['tenannt list', 2, /^posternctl: unknown command 'tenannt' \(did you mean tenant\?\); see `posternctl --help`\n$/],
+  [
+    'tenant crate',
+    2,
+    /^posternctl: unknown command 'crate' \(did you mean create\?\); see `posternctl tenant --help`\n$/,
+  ],
+  [
+    'queue get X',
+    2,
+    /^posternctl: unexpected argument "get"; commands are summary, list, retry, .*; see `posternctl queue summary --help`\n$/,
+  ],
+  ['status more', 2, /^posternctl: unexpected argument "more"; see `posternctl status --help`\n$/],
+  ['key create --role owner', 2, /'owner' is invalid. Allowed choices are operator, tenant-admin, tenant-reader; see/],
+  [
+    'status --server nonsense',
+    2,
+    /^posternctl: --server: "nonsense" is not allowed; expected HOST:PORT, such as 127\.0\.0\.1:9010; see/,
+  ],
   ['tenant list --colour', 2, /unknown option '--colour'/],
   ['tenant create acme --weight 1000', 2, /Expected a whole number from 1 to 100/],
   ['domain update acme.test', 2, /nothing to change/],
@@ -250,12 +267,43 @@ test.each([
 test.each([
   [
     { code: 3, details: 'tenant.name: missing; expected a name' },
-    'posternctl: tenant.name: missing; expected a name\n',
+    /^posternctl: tenant.name: missing; expected a name\n$/,
   ],
-  [{ code: 16, details: 'the API key is not known' }, 'posternctl: the API key is not known\n'],
+  [
+    { code: 16, details: 'the API key is not known' },
+    /^posternctl: the API at .* does not take the key in .*key: the API key is not known\n$/,
+  ],
 ])('what the server refuses is one line and exit 1', async (status, err) => {
   server.refuse('getTenant', status.code, status.details);
-  expect(await server.run('tenant get x')).toEqual({ code: 1, out: '', err });
+  expect(await server.run('tenant get x')).toEqual({ code: 1, out: '', err: expect.stringMatching(err) });
+});
+
+test('a domain that is not there is said with how to add it', async () => {
+  server.refuse('createUser', 5, 'domain "nodomain.test" does not exist');
+  expect(await server.run('user add x@nodomain.test --no-login')).toEqual({
+    code: 1,
+    out: '',
+    err: 'posternctl: domain "nodomain.test" does not exist; add it first: posternctl domain add nodomain.test --tenant NAME\n',
+  });
+});
+
+test('an empty list of what does not exist is no answer, and neither is an operation on nothing', async () => {
+  server.answer('listDomains', { domains: [], nextPageToken: '' });
+  server.refuse('getTenant', 5, 'tenant "nobody" does not exist');
+  expect(await server.run('domain list --tenant nobody')).toMatchObject({
+    code: 1,
+    err: 'posternctl: tenant "nobody" does not exist\n',
+  });
+  server.answer('operateQueue', { result: { changed: 0 } });
+  expect(await server.run('queue retry 01X')).toMatchObject({
+    code: 1,
+    err: 'posternctl: nothing that waits has this id: 01X\n',
+  });
+});
+
+test('words of other tools mean the same', async () => {
+  server.answer('listTenants', { tenants: [], nextPageToken: '' });
+  expect((await server.run('tenant ls')).out).toBe('No tenants.\n');
 });
 
 test('a cluster that is not there is one line, whatever was given', async () => {
@@ -266,7 +314,12 @@ test('a cluster that is not there is one line, whatever was given', async () => 
     err: expect.stringMatching(/^posternctl: no cluster found: start one with `npm start`/),
   });
   const away = await runWith('/', { POSTERN_SERVER: '127.0.0.1:9', POSTERN_KEY_FILE: key }, 'tenant list --timeout 2s');
-  expect(away).toMatchObject({ code: 1, err: expect.stringMatching(/^posternctl: .*127\.0\.0\.1:9.*\n$/) });
+  expect(away).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(
+      /^posternctl: the API at 127\.0\.0\.1:9 cannot be reached: nothing listens there\. Start the cluster .*\n$/,
+    ),
+  });
   const noKey = await runWith('/', { POSTERN_SERVER: '127.0.0.1:9', POSTERN_KEY_FILE: '/nowhere' }, 'tenant list');
   expect(noKey.err).toBe('posternctl: API key /nowhere cannot be read (ENOENT)\n');
 });
@@ -297,6 +350,7 @@ test('run.json of the local cluster is found above, and its mailbox is shown', a
   };
   writeFileSync(join(data, 'run.json'), JSON.stringify(run));
   try {
+    // Its API is away: the mailbox needs none.
     const list = await runWith(below, {}, 'mailbox');
     expect(list.out).toContain('01M  2026-01-02 03:04:05.000  <>    a@acme.test  2.0 KiB');
     expect((await runWith('/', {}, `mailbox show 01M --data ${data}`)).out).toBe('Subject: hi\n\nbell\\x07\n\n');
@@ -306,5 +360,33 @@ test('run.json of the local cluster is found above, and its mailbox is shown', a
     });
   } finally {
     http.close();
+  }
+});
+
+test('status of a local cluster lists its processes and asks each', async () => {
+  const ready = createServer((_request, response) => response.end('ok')).listen(0, '127.0.0.1');
+  await once(ready, 'listening');
+  const address = ready.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const data = join(server.folder, 'local');
+  mkdirSync(data);
+  const run = {
+    services: [
+      { name: 'edge', instance: 'edge-0', pid: process.pid, metrics: `http://127.0.0.1:${port}` },
+      { name: 'queue', instance: 'queue-0', pid: 2 ** 30, metrics: 'http://127.0.0.1:9' },
+    ],
+    infrastructure: [{ name: 'nats', pid: process.pid, address: 'nats://127.0.0.1:4222' }],
+    provisioning: { address: server.address, keyFile: join(server.folder, 'key') },
+  };
+  writeFileSync(join(data, 'run.json'), JSON.stringify(run));
+  server.answer('getStatus', { snapshotVersion: 1, streams: [], dependencies: [], outboxPending: 0 });
+  try {
+    const { out } = await runWith('/', {}, `status --data ${data}`);
+    expect(out).toMatch(/^edge-0 +ready +\d+ +http:\/\/127\.0\.0\.1:\d+\/metrics$/m);
+    expect(out).toMatch(/^queue-0 +gone /m);
+    expect(out).toMatch(/^nats +running +\d+$/m);
+    expect((await server.run('status')).out).not.toContain('PROCESS');
+  } finally {
+    ready.close();
   }
 });

@@ -1,6 +1,7 @@
 /** The whole command line. `runProgram` never throws and never exits: it returns the exit code (0 done, 1 failed, 2 typed wrong). */
 import { PosternError } from '@postern/errors';
 import { Command, CommanderError } from 'commander';
+import { prepareCommand } from './command-line.js';
 import { addAliasCommands } from './commands/alias.js';
 import { addDomainCommands } from './commands/domain.js';
 import { addInitCommand } from './commands/init.js';
@@ -51,16 +52,8 @@ export function createProgram(host: Host): Command {
   addTraceCommand(program, run);
   addLedgerCommand(program, run);
   addMailboxCommands(program, run);
-  prepare(program, host);
+  prepareCommand(program, host);
   return program;
-}
-
-/** Errors become values, and go where the host says; also in subcommands. */
-function prepare(command: Command, host: Host): void {
-  command.exitOverride();
-  command.configureOutput({ writeOut: host.write, writeErr: host.terminal.error });
-  command.showSuggestionAfterError(true);
-  for (const child of command.commands) prepare(child, host);
 }
 
 export async function runProgram(args: readonly string[], host: Host): Promise<number> {
@@ -69,7 +62,7 @@ export async function runProgram(args: readonly string[], host: Host): Promise<n
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    host.terminal.error(`posternctl: ${failure(error)}\n`);
+    for (const line of failure(error).split('\n')) host.terminal.error(`posternctl: ${line}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
 }

@@ -4,7 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { PlainError } from './usage-error.js';
+import { parseHostPort } from '@postern/config';
+import type { Process } from './processes.js';
+import { PlainError, UsageError } from './usage-error.js';
 
 export interface GlobalOptions {
   readonly data?: string;
@@ -25,11 +27,14 @@ export interface RunFile {
   readonly file: string;
   readonly provisioning: { readonly address: string; readonly keyFile: string };
   readonly mailbox: string | undefined;
+  readonly processes: readonly Process[];
 }
 
 export interface ServerSettings {
   readonly server: string;
   readonly key: string;
+  /** Named in messages, never its content. */
+  readonly keyFile: string;
   readonly ca: Buffer | undefined;
 }
 
@@ -60,7 +65,7 @@ function readRunFile(file: string): RunFile | undefined {
   const address = textOf(provisioning, 'address');
   const keyFile = textOf(provisioning, 'keyFile');
   if (address === undefined || keyFile === undefined) throw new PlainError(`${file} is not the run.json of a cluster`);
-  return { file, provisioning: { address, keyFile }, mailbox: mailboxOf(run) };
+  return { file, provisioning: { address, keyFile }, mailbox: mailboxOf(run), processes: processesOf(run) };
 }
 
 function mailboxOf(run: unknown): string | undefined {
@@ -68,6 +73,18 @@ function mailboxOf(run: unknown): string | undefined {
   const entry = Array.isArray(list) ? list.find((item) => textOf(item, 'name') === 'mailbox') : undefined;
   const address = textOf(entry, 'http') ?? textOf(entry, 'address');
   return address === undefined || address.startsWith('http') ? address : `http://${address}`;
+}
+
+function processesOf(run: unknown): Process[] {
+  const listed = ['services', 'infrastructure'].flatMap((section) => {
+    const list = child(run, section);
+    return Array.isArray(list) ? list : [];
+  });
+  return listed.flatMap((entry): Process[] => {
+    const name = textOf(entry, 'instance') ?? textOf(entry, 'name');
+    const pid = child(entry, 'pid');
+    return name === undefined || typeof pid !== 'number' ? [] : [{ name, pid, metrics: textOf(entry, 'metrics') }];
+  });
 }
 
 function parse(text: string): unknown {
@@ -93,6 +110,12 @@ export function serverSettings(options: GlobalOptions, surroundings: Surrounding
   const keyFile = options.keyFile ?? env.POSTERN_KEY_FILE;
   const run = server === undefined || keyFile === undefined ? findRunFile(options, surroundings) : undefined;
   const address = server ?? run?.provisioning.address;
+  if (server !== undefined && (parseHostPort(server)?.port ?? 0) === 0) {
+    const where = options.server === undefined ? 'POSTERN_SERVER' : '--server';
+    throw new UsageError(
+      `${where}: ${JSON.stringify(server)} is not allowed; expected HOST:PORT, such as 127.0.0.1:9010`,
+    );
+  }
   const file = keyFile === undefined ? run?.provisioning.keyFile : resolve(folder, keyFile);
   if (address === undefined || file === undefined) {
     throw new PlainError(
@@ -100,7 +123,7 @@ export function serverSettings(options: GlobalOptions, surroundings: Surrounding
     );
   }
   const ca = options.ca === undefined ? undefined : readFile(resolve(folder, options.ca), 'certificate authority');
-  return { server: address, key: readFile(file, 'API key').toString('utf8').trim(), ca };
+  return { server: address, key: readFile(file, 'API key').toString('utf8').trim(), keyFile: file, ca };
 }
 
 function readFile(file: string, what: string): Buffer {

@@ -17,6 +17,7 @@ type Method = keyof typeof ProvisioningServiceService;
 
 export interface TestServer {
   readonly folder: string;
+  readonly address: string;
   readonly requests: { readonly method: string; readonly request: unknown; readonly authorization: string }[];
   /** What the next calls of a method are answered; a thrown status otherwise. */
   answer(method: Method, response: object): void;
@@ -55,6 +56,7 @@ export async function startTestServer(): Promise<TestServer> {
   writeFileSync(join(folder, 'key'), 'postern_test_key\n');
   return {
     folder,
+    address: `127.0.0.1:${port}`,
     requests,
     answer: (method, response) => void answers.set(method, { kind: 'response', response }),
     refuse: (method, code, details) => void answers.set(method, { kind: 'refusal', code, details }),

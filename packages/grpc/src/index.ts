@@ -22,4 +22,4 @@ export {
   verifyScope,
 } from './scope.js';
 export { createServer, type GrpcServer, type Handlers, type ServerOptions, type ServerTls } from './server.js';
-export { errorIdKey, errorOf, statusOf } from './status.js';
+export { errorIdKey, errorOf, isUnanswered, statusOf } from './status.js';

@@ -59,6 +59,14 @@ export function errorOf(failure: ServiceError, unavailable: ErrorId = 'service-u
   return new PosternError(id === 'service-unavailable' ? unavailable : id, failure.details, { cause: failure });
 }
 
+/** Did the call end without an answer of the house: nobody there, no way, no time? Its detail is then grpc's own, no text for people. */
+export function isUnanswered(error: PosternError): boolean {
+  const { cause } = error;
+  if (!(cause instanceof Error) || !('code' in cause) || !('metadata' in cause)) return false;
+  const sent = cause.metadata instanceof Metadata ? cause.metadata.get(errorIdKey) : [];
+  return sent.length === 0 && (cause.code === status.UNAVAILABLE || cause.code === status.DEADLINE_EXCEEDED);
+}
+
 const codeNames = new Map<number, string>();
 for (const [name, code] of Object.entries(status)) if (typeof code === 'number') codeNames.set(code, name);
 

@@ -138,7 +138,7 @@ test('tenant, domain, user: created, idempotent, listed in pages, changed with e
   );
   await api.call(api.rpc.deleteUser, { address: 'u3@beta.test' }, as);
   expect(await refusal(api.call(api.rpc.getUser, { address: 'u3@beta.test' }, as))).toMatch(
-    /^not-found: user u3@beta\.test/,
+    /^not-found: user "u3@beta\.test" does not exist/,
   );
   const trail = await database.admin.query("SELECT method FROM config.audit WHERE tenant = 'beta' ORDER BY id");
   expect(trail.rows.map((row) => row.method)).toEqual(
@@ -154,7 +154,11 @@ test.each([
   ],
   ['no address', () => ({ ...user, address: 'nobody' }), /^invalid-argument: user\.address: "nobody" is not allowed/],
   ['a domain that is not there', () => ({ ...user, address: 'x@gamma.test' }), /^not-found: domain "gamma\.test"/],
-  ['an address taken', () => ({ ...user, address: 'alice@acme.test' }), /^already-exists/],
+  [
+    'an address taken',
+    () => ({ ...user, address: 'alice@acme.test' }),
+    /^already-exists: user "alice@acme\.test" is taken already$/,
+  ],
   [
     'the identity of another tenant',
     () => ({ ...user, address: 'y@beta.test', allowedIdentities: ['alice@acme.test'] }),
@@ -165,6 +169,33 @@ test.each([
   const answer = await refusal(api.call(api.rpc.createUser, { user: make(), requestId: '' }, service.as()));
   expect(answer).toMatch(expected);
   expect(answer).not.toContain('short');
+});
+
+const blank = {
+  nextHop: '',
+  validateRecipients: true,
+  catchAll: '',
+  verified: false,
+  verification: '',
+  etag: '',
+};
+const hop = { host: 'h.test', port: 25, protocol: 'smtp', tls: '', username: '', password: '' };
+
+test('a name that is taken, or a tenant that is not there, is named; whose it is stays unsaid', async () => {
+  const { api } = service;
+  const as = service.as();
+  const create = (tenant: string, name: string) => {
+    const domain = { ...blank, tenant, name };
+    return refusal(api.call(api.rpc.createDomain, { domain, requestId: '', assumeVerified: false }, as));
+  };
+  const tenant = { name: 'beta', displayName: '', state: '', etag: '', createdAtMs: 0, weight: 1 };
+  expect(await refusal(api.call(api.rpc.createTenant, { tenant, requestId: '' }, as))).toBe(
+    'already-exists: tenant "beta" is taken already',
+  );
+  expect(await create('beta', 'ACME.test')).toBe('already-exists: domain "acme.test" is taken already');
+  expect(await create('nobody', 'new.test')).toBe('not-found: tenant "nobody" does not exist');
+  const route = { tenant: 'nobody', name: 'r', hosts: [hop], egressPool: '', etag: '' };
+  expect(await refusal(api.call(api.rpc.putRoute, { route }, as))).toBe('not-found: tenant "nobody" does not exist');
 });
 
 test('a tenant key sees and changes its own tenant only, a reader changes nothing', async () => {

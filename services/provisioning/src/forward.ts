@@ -3,8 +3,8 @@
  * a scope, and a tenant's scope shows them that tenant only, whatever the request says.
  */
 import type { Clock } from '@postern/clock';
-import { PosternError } from '@postern/errors';
-import { createClient, type GrpcClient, signScope } from '@postern/grpc';
+import { isPosternError, PosternError } from '@postern/errors';
+import { createClient, type GrpcClient, isUnanswered, signScope } from '@postern/grpc';
 import { PolicyServiceClient } from '@postern/proto/policy/v1/policy_service';
 import type {
   GetLedgerRequest,
@@ -92,6 +92,18 @@ export function createForwarding(parts: ForwardParts): Forwarding {
   };
 }
 
+/** A callee that is away is said by its name; how gRPC put it stays in the cause, for the log. */
+async function told<T>(callee: 'queue' | 'policy', answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!isPosternError(error) || !isUnanswered(error)) throw error;
+    throw new PosternError(error.id, `the ${callee} service does not answer; see \`posternctl status\``, {
+      cause: error,
+    });
+  }
+}
+
 function forwardMethods({ withTenant, clock, scopeKey }: ForwardParts, callees: Callees) {
   const scopeOf = (caller: Caller): string => {
     if (scopeKey === undefined) throw new PosternError('unimplemented', 'scopeKeyFile is not configured');
@@ -118,16 +130,20 @@ function forwardMethods({ withTenant, clock, scopeKey }: ForwardParts, callees: 
       'reader',
       async (request, caller, { signal }) => {
         const query = confined(caller, request.query ?? { tenant: '' });
-        return { result: await queue().call(queue().rpc.summary, query, { signal, scope: scopeOf(caller) }) };
+        return {
+          result: await told('queue', queue().call(queue().rpc.summary, query, { signal, scope: scopeOf(caller) })),
+        };
       },
     ),
     listQueue: apiMethod<ListQueueRequest, ListQueueResponse>('reader', async (request, caller, { signal }) => {
       const query = confined(caller, request.query);
-      return { result: await queue().call(queue().rpc.listItems, query, { signal, scope: scopeOf(caller) }) };
+      return {
+        result: await told('queue', queue().call(queue().rpc.listItems, query, { signal, scope: scopeOf(caller) })),
+      };
     }),
     operateQueue: apiMethod<OperateQueueRequest, OperateQueueResponse>('admin', async (request, caller, { signal }) => {
       const query = { ...confined(caller, request.query), actor: caller.keyId };
-      const result = await queue().call(queue().rpc.operate, query, { signal, scope: scopeOf(caller) });
+      const result = await told('queue', queue().call(queue().rpc.operate, query, { signal, scope: scopeOf(caller) }));
       const detail = { operation: query.operation, changed: result.changed, reason: query.reason.slice(0, 200) };
       await withTenant(caller.scope, (tx) =>
         audit(tx, caller, { tenant: query.tenant, method: 'OperateQueue', resource: 'queue', detail }),
@@ -138,18 +154,24 @@ function forwardMethods({ withTenant, clock, scopeKey }: ForwardParts, callees: 
       'reader',
       async (request, caller, { signal }) => {
         const query = confined(caller, request.query);
-        return { result: await queue().call(queue().rpc.trace, query, { signal, scope: scopeOf(caller) }) };
+        return {
+          result: await told('queue', queue().call(queue().rpc.trace, query, { signal, scope: scopeOf(caller) })),
+        };
       },
     ),
     getLedger: apiMethod<GetLedgerRequest, GetLedgerResponse>('reader', async (request, caller, { signal }) => {
       const query = confined(caller, request.query ?? { tenant: '', withOrphans: false });
-      return { result: await queue().call(queue().rpc.ledger, query, { signal, scope: scopeOf(caller) }) };
+      return {
+        result: await told('queue', queue().call(queue().rpc.ledger, query, { signal, scope: scopeOf(caller) })),
+      };
     }),
     simulateSession: apiMethod<SimulateSessionRequest, SimulateSessionResponse>(
       'reader',
       async (request, caller, { signal }) => {
         const query = confined(caller, request.query);
-        return { result: await policy().call(policy().rpc.simulate, query, { signal, scope: scopeOf(caller) }) };
+        return {
+          result: await told('policy', policy().call(policy().rpc.simulate, query, { signal, scope: scopeOf(caller) })),
+        };
       },
     ),
   };

@@ -7,6 +7,16 @@ export function invalid(field: string, value: string, allowed: string): PosternE
   return new PosternError('invalid-argument', `${field}: ${shown}; expected ${allowed}`);
 }
 
+/** What was asked for is not there, or not for this caller: the same words, so that nobody learns of another tenant's. */
+export function unknown(kind: string, name: string): PosternError {
+  return new PosternError('not-found', `${kind} ${JSON.stringify(name.slice(0, 320))} does not exist`);
+}
+
+/** Names that are unique over all tenants: whose it is stays unsaid. */
+export function taken(kind: string, name: string): PosternError {
+  return new PosternError('already-exists', `${kind} ${JSON.stringify(name.slice(0, 320))} is taken already`);
+}
+
 export function addressField(field: string, value: string): string {
   const address = canonical(value);
   if (address === undefined) throw invalid(field, value, 'a mail address user@domain');

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { Run } from '../context.js';
 import { type Column, table } from '../output.js';
 import { allPages } from '../pages.js';
+import { assertFilter, inKnownDomain } from '../unknown-filter.js';
 
 const columns: readonly Column<Alias>[] = [
   { title: 'ADDRESS', value: (alias) => alias.address },
@@ -22,7 +23,7 @@ export function addAliasCommands(program: Command, run: Run): void {
     .action((address: string, targets: string[], options: { group?: boolean; etag?: string }, command: Command) =>
       run(command, async ({ api, output }) => {
         const wanted = { address, tenant: '', targets, group: options.group === true, etag: options.etag ?? '' };
-        const stored = (await api.call(api.rpc.putAlias, { alias: wanted })).alias;
+        const stored = (await inKnownDomain(address, api.call(api.rpc.putAlias, { alias: wanted }))).alias;
         if (stored !== undefined) output.show(stored, () => table([stored], columns, ''));
       }),
     );
@@ -36,6 +37,7 @@ export function addAliasCommands(program: Command, run: Run): void {
           const answer = await api.call(api.rpc.listAliases, { ...page, domain: options.domain ?? '' });
           return { rows: answer.aliases, nextPageToken: answer.nextPageToken };
         });
+        await assertFilter(api, rows, options);
         output.show(rows, () => table(rows, columns, 'No aliases.'));
       }),
     );

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { CommandContext, Run } from '../context.js';
 import { type Column, facts, table, yesNo } from '../output.js';
 import { allPages } from '../pages.js';
+import { assertFilter } from '../unknown-filter.js';
 import { UsageError } from '../usage-error.js';
 
 const columns: readonly Column<Domain>[] = [
@@ -95,6 +96,7 @@ export function addDomainCommands(program: Command, run: Run): void {
           const answer = await api.call(api.rpc.listDomains, { ...page, tenant: options.tenant ?? '' });
           return { rows: answer.domains, nextPageToken: answer.nextPageToken };
         });
+        await assertFilter(api, rows, options);
         output.show(rows, () => table(rows, columns, 'No domains.'));
       }),
     );

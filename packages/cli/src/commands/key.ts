@@ -1,9 +1,10 @@
 /** posternctl key create|list|delete */
 import type { ApiKey } from '@postern/proto/provisioning/v1/resources';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Run } from '../context.js';
 import { duration } from '../numbers.js';
 import { type Column, table, time } from '../output.js';
+import { assertFilter } from '../unknown-filter.js';
 
 const columns: readonly Column<ApiKey>[] = [
   { title: 'KEY', value: (key) => key.id },
@@ -18,7 +19,11 @@ export function addKeyCommands(program: Command, run: Run): void {
   key
     .command('create')
     .description('make a key; its secret is shown once')
-    .option('--role <role>', 'operator, tenant-admin or tenant-reader', 'tenant-admin')
+    .addOption(
+      new Option('--role <role>', 'what it may do')
+        .choices(['operator', 'tenant-admin', 'tenant-reader'])
+        .default('tenant-admin'),
+    )
     .option('--tenant <name>', 'its tenant (operators)')
     .option('--expires-in <duration>', 'no longer valid after this, such as 90d', duration)
     .action((options: { role: string; tenant?: string; expiresIn?: number }, command: Command) =>
@@ -43,6 +48,7 @@ export function addKeyCommands(program: Command, run: Run): void {
     .action((options: { tenant?: string }, command: Command) =>
       run(command, async ({ api, output }) => {
         const { apiKeys } = await api.call(api.rpc.listApiKeys, { tenant: options.tenant ?? '' });
+        await assertFilter(api, apiKeys, options);
         const shown = apiKeys.map(({ secret: _never, ...rest }) => rest);
         output.show(shown, () => table(apiKeys, columns, 'No keys.'));
       }),

@@ -1,10 +1,10 @@
 /** posternctl queue summary|list|retry|hold|release|bounce|delete */
 import { type LaneSummary, Operation, type Selection, type WaitingItem } from '@postern/proto/queue/v1/queue_service';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Run } from '../context.js';
 import { duration, wholeNumber } from '../numbers.js';
-import { age, bytes, type Column, table, time } from '../output.js';
-import { UsageError } from '../usage-error.js';
+import { age, bytes, type Column, printable, table, time } from '../output.js';
+import { PlainError, UsageError } from '../usage-error.js';
 
 const laneColumns: readonly Column<LaneSummary>[] = [
   { title: 'TENANT', value: (lane) => lane.tenant },
@@ -48,7 +48,9 @@ function withSelection(command: Command): Command {
     .option('--lane <name>', 'lane')
     .option('--recipient <address>', 'recipient')
     .option('--sender <address>', 'reverse-path')
-    .option('--state <state>', 'ready, deferred, held or quarantined')
+    .addOption(
+      new Option('--state <state>', 'state').choices(['ready', 'deferred', 'held', 'quarantined', 'dispatched']),
+    )
     .option('--older-than <duration>', 'only what waits longer', duration)
     .option('--tenant <name>', 'tenant (operators)');
 }
@@ -131,6 +133,10 @@ export function addQueueCommands(program: Command, run: Run): void {
           const query = { tenant: options.tenant ?? '', operation, selection, reason: options.reason ?? '', actor: '' };
           const { result } = await api.call(api.rpc.operateQueue, { query });
           const changed = result?.changed ?? 0;
+          if (changed === 0 && queueIds.length > 0 && !output.json)
+            throw new PlainError(
+              `nothing that waits has ${queueIds.length === 1 ? 'this id' : 'one of these ids'}: ${queueIds.slice(0, 5).map(printable).join(' ')}`,
+            );
           output.show({ changed }, () => `${changed} recipient${changed === 1 ? '' : 's'} changed.`);
         }),
       );

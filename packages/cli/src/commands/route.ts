@@ -6,6 +6,7 @@ import { repeated } from '../numbers.js';
 import { type Column, table } from '../output.js';
 import { allPages } from '../pages.js';
 import { type PasswordOptions, readPassword } from '../password.js';
+import { assertFilter } from '../unknown-filter.js';
 import { UsageError } from '../usage-error.js';
 
 const columns: readonly Column<Route>[] = [
@@ -86,6 +87,7 @@ export function addRouteCommands(program: Command, run: Run): void {
           const answer = await api.call(api.rpc.listRoutes, { ...page, tenant: options.tenant ?? '' });
           return { rows: answer.routes, nextPageToken: answer.nextPageToken };
         });
+        await assertFilter(api, rows, options);
         output.show(rows, () => table(rows, columns, 'No routes.'));
       }),
     );

@@ -4,6 +4,7 @@ import type { Rule } from '@postern/proto/provisioning/v1/resources';
 import type { Command } from 'commander';
 import type { Run } from '../context.js';
 import { type Column, table } from '../output.js';
+import { assertFilter } from '../unknown-filter.js';
 import { PlainError } from '../usage-error.js';
 
 const columns: readonly Column<Rule>[] = [
@@ -56,6 +57,7 @@ export function addRuleCommands(program: Command, run: Run): void {
     .action((options: { tenant?: string }, command: Command) =>
       run(command, async ({ api, output }) => {
         const { rules } = await api.call(api.rpc.listRules, { tenant: options.tenant ?? '' });
+        await assertFilter(api, rules, options);
         output.show(rules, () => table(rules, columns, 'No rules.'));
       }),
     );

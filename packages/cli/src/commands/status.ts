@@ -3,6 +3,7 @@ import type { DependencyStatus, StreamStatus } from '@postern/proto/provisioning
 import type { Command } from 'commander';
 import type { Run } from '../context.js';
 import { bytes, type Column, facts, table } from '../output.js';
+import { processColumns, processStates } from '../processes.js';
 
 const streamColumns: readonly Column<StreamStatus>[] = [
   { title: 'STREAM', value: (stream) => stream.name },
@@ -41,15 +42,17 @@ export function addStatusCommand(program: Command, run: Run): void {
     .command('status')
     .description('state of the cluster')
     .action((_options: object, command: Command) =>
-      run(command, async ({ api, output }) => {
+      run(command, async ({ api, output, run: findRun }) => {
         const status = await api.call(api.rpc.getStatus, {});
-        output.show(status, () =>
+        const processes = await processStates(findRun()?.processes ?? []);
+        output.show(processes.length === 0 ? status : { ...status, processes }, () =>
           [
             facts([
               ['snapshot', status.snapshotVersion === 0 ? 'none published' : `version ${status.snapshotVersion}`],
               ['to publish', status.outboxPending],
             ]),
             '',
+            ...(processes.length === 0 ? [] : [table(processes, processColumns, ''), '']),
             table(status.dependencies, dependencyColumns, ''),
             '',
             table(status.streams, streamColumns, 'Streams cannot be read.'),

@@ -6,6 +6,7 @@ import { repeated } from '../numbers.js';
 import { type Column, facts, table, yesNo } from '../output.js';
 import { allPages } from '../pages.js';
 import { type PasswordOptions, readPassword } from '../password.js';
+import { assertFilter, inKnownDomain } from '../unknown-filter.js';
 
 const columns: readonly Column<User>[] = [
   { title: 'ADDRESS', value: (user) => user.address },
@@ -67,7 +68,7 @@ export function addUserCommands(program: Command, run: Run): void {
             allowedIdentities: options.sendAs ?? [],
           };
           const request = { user: wanted, requestId: options.requestId ?? '' };
-          tell(context, (await api.call(api.rpc.createUser, request)).user);
+          tell(context, (await inKnownDomain(address, api.call(api.rpc.createUser, request))).user);
         }),
     );
   user
@@ -80,6 +81,7 @@ export function addUserCommands(program: Command, run: Run): void {
           const answer = await api.call(api.rpc.listUsers, { ...page, domain: options.domain ?? '' });
           return { rows: answer.users, nextPageToken: answer.nextPageToken };
         });
+        await assertFilter(api, rows, options);
         const shown = rows.map(({ password: _never, ...rest }) => rest);
         output.show(shown, () => table(rows, columns, 'No users.'));
       }),

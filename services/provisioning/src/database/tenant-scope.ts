@@ -60,7 +60,7 @@ function transactionOn(client: PoolClient, scope: Scope): Transaction {
   };
 }
 
-/** Constraint names say which field it was; the row's values stay out of the message. */
+/** Tables say what it was about. Under row-level security the server withholds keys and values, as it should: callers name what they were given. */
 function explain(error: unknown): unknown {
   if (error instanceof PosternError) return error;
   if (!(error instanceof DatabaseError)) {
@@ -71,9 +71,9 @@ function explain(error: unknown): unknown {
   const options = { cause: error };
   switch (error.code) {
     case '23505':
-      return new PosternError('already-exists', `${error.table ?? 'the resource'}: the name is taken`, options);
+      return new PosternError('already-exists', `${kindOf(error.table)} is taken already`, options);
     case '23503':
-      return new PosternError('failed-precondition', `${error.table ?? 'the resource'}: ${reference(error)}`, options);
+      return new PosternError('failed-precondition', reference(error), options);
     case '23514':
       return new PosternError(
         'invalid-argument',
@@ -95,8 +95,19 @@ function explain(error: unknown): unknown {
   }
 }
 
+const kinds: Readonly<Record<string, string>> = {
+  tenants: 'the tenant',
+  domains: 'the domain',
+  users: 'the user',
+  aliases: 'the alias',
+  routes: 'the route',
+  rules: 'the rule',
+  api_keys: 'the API key',
+};
+
+const kindOf = (table: string | undefined): string => kinds[table ?? ''] ?? 'what was given';
+
 function reference(error: DatabaseError): string {
-  return error.message.includes('still referenced') || error.message.startsWith('update or delete')
-    ? 'something still refers to it'
-    : 'what it refers to does not exist';
+  const used = error.message.includes('still referenced') || error.message.startsWith('update or delete');
+  return used ? `${kindOf(error.table)} is still in use` : `what ${kindOf(error.table)} refers to does not exist`;
 }

@@ -7,5 +7,8 @@ export async function claimAddress(tx: Transaction, address: string, as: 'user' 
   const other = as === 'user' ? 'aliases' : 'users';
   const taken = await tx.rows(`SELECT 1 FROM ${other} WHERE address = $1`, [address]);
   if (taken.length === 0) return;
-  throw new PosternError('already-exists', `${address} is ${as === 'user' ? 'an alias' : 'a user'} already`);
+  throw new PosternError(
+    'already-exists',
+    `${JSON.stringify(address)} is ${as === 'user' ? 'an alias' : 'a user'} already`,
+  );
 }

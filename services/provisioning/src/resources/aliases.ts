@@ -1,5 +1,4 @@
 /** Aliases and groups of a domain. Loops among them are the queue's to stop; here only the form is checked. */
-import { PosternError } from '@postern/errors';
 import type {
   DeleteAliasRequest,
   DeleteAliasResponse,
@@ -11,7 +10,7 @@ import type {
 import type { Alias } from '@postern/proto/provisioning/v1/resources';
 import { domainOf } from '../addresses.js';
 import { audit } from '../audit.js';
-import { addressField, assertEtag, cutPage, etagOf, invalid, pageOf, required } from '../request-fields.js';
+import { addressField, assertEtag, cutPage, etagOf, invalid, pageOf, required, unknown } from '../request-fields.js';
 import { noteRecipients } from '../snapshot/outbox.js';
 import { claimAddress } from './address-claim.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
@@ -77,7 +76,7 @@ export function aliasMethods({ withTenant }: ResourceParts) {
       withTenant(caller.scope, async (tx) => {
         const address = addressField('address', request.address);
         const [row] = await tx.rows<Row>(`DELETE FROM aliases WHERE address = $1 RETURNING ${columns}`, [address]);
-        if (row === undefined) throw new PosternError('not-found', `alias ${address}`);
+        if (row === undefined) throw unknown('alias', address);
         await noteRecipients(tx, row.tenant, [address]);
         await audit(tx, caller, { tenant: row.tenant, method: 'DeleteAlias', resource: address });
         return {};

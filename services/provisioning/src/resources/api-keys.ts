@@ -1,6 +1,5 @@
 /** API keys: the secret is shown once, in the answer to create. A tenant's admin makes keys of that tenant only. */
 import { createUlidSource } from '@postern/clock';
-import { PosternError } from '@postern/errors';
 import type {
   CreateApiKeyRequest,
   CreateApiKeyResponse,
@@ -12,7 +11,7 @@ import type {
 import type { ApiKey } from '@postern/proto/provisioning/v1/resources';
 import { hashSecret, keyText, newSecret, tenantOf } from '../access.js';
 import { audit } from '../audit.js';
-import { invalid, required } from '../request-fields.js';
+import { invalid, required, unknown } from '../request-fields.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
 
 interface Row {
@@ -51,7 +50,7 @@ export function apiKeyMethods({ withTenant, random, clock }: ResourceParts) {
       }
       return withTenant(caller.scope, async (tx) => {
         if (tenant !== '' && (await tx.rows('SELECT 1 FROM tenants WHERE name = $1', [tenant])).length === 0) {
-          throw new PosternError('not-found', `tenant ${JSON.stringify(tenant)}`);
+          throw unknown('tenant', tenant);
         }
         const id = nextId();
         const secret = newSecret(random);
@@ -75,8 +74,7 @@ export function apiKeyMethods({ withTenant, random, clock }: ResourceParts) {
     deleteApiKey: apiMethod<DeleteApiKeyRequest, DeleteApiKeyResponse>('admin', (request, caller) =>
       withTenant(caller.scope, async (tx) => {
         const [row] = await tx.rows<Row>(`DELETE FROM api_keys WHERE id = $1 RETURNING ${columns}`, [request.id]);
-        if (row === undefined)
-          throw new PosternError('not-found', `API key ${JSON.stringify(request.id.slice(0, 64))}`);
+        if (row === undefined) throw unknown('API key', request.id);
         await audit(tx, caller, { tenant: row.tenant, method: 'DeleteApiKey', resource: row.id });
         return {};
       }),

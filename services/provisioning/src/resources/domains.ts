@@ -29,9 +29,12 @@ import {
   maskedFields,
   pageOf,
   required,
+  taken,
+  unknown,
 } from '../request-fields.js';
 import { noteRecipients, noteSnapshot, roleAddresses } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
+import { readTenant } from './tenants.js';
 
 interface Row {
   readonly name: string;
@@ -59,7 +62,7 @@ const toDomain = (row: Row): Domain => ({
 
 export async function readDomain(tx: Transaction, name: string): Promise<Row> {
   const [row] = await tx.rows<Row>(`SELECT ${columns} FROM domains WHERE name = $1`, [name]);
-  if (row === undefined) throw new PosternError('not-found', `domain ${JSON.stringify(name.slice(0, 253))}`);
+  if (row === undefined) throw unknown('domain', name);
   return row;
 }
 
@@ -108,9 +111,11 @@ export function domainMethods({ withTenant, sealer, random, operator, readTxt }:
       };
       return withTenant(caller.scope, (tx) =>
         once(tx, caller, sealer, repeatable, async () => {
+          await readTenant(tx, tenant);
           const [row] = await tx.rows<Row>(
             `INSERT INTO domains (name, tenant, next_hop, validate_recipients, catch_all, verified, verification)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${columns}`,
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (name) DO NOTHING RETURNING ${columns}`,
             [
               name,
               tenant,
@@ -121,7 +126,7 @@ export function domainMethods({ withTenant, sealer, random, operator, readTxt }:
               `postern-verify=${random.bytes(16).toString('hex')}`,
             ],
           );
-          if (row === undefined) throw new PosternError('internal');
+          if (row === undefined) throw taken('domain', name);
           await changed(tx, caller, row, 'CreateDomain', { verified: row.verified });
           return { domain: toDomain(row) };
         }),
@@ -181,7 +186,7 @@ export function domainMethods({ withTenant, sealer, random, operator, readTxt }:
           `UPDATE domains SET verified = true, version = version + 1 WHERE name = $1 RETURNING ${columns}`,
           [name],
         );
-        if (row === undefined) throw new PosternError('not-found', `domain ${name}`);
+        if (row === undefined) throw unknown('domain', name);
         await changed(tx, caller, row, 'VerifyDomain');
         return { domain: toDomain(row) };
       });

@@ -11,11 +11,12 @@ import type {
 import type { Route, RouteHost } from '@postern/proto/provisioning/v1/resources';
 import { tenantOf } from '../access.js';
 import { audit } from '../audit.js';
-import { assertEtag, cutPage, etagOf, invalid, pageOf, required, textField } from '../request-fields.js';
+import { assertEtag, cutPage, etagOf, invalid, pageOf, required, textField, unknown } from '../request-fields.js';
 import { routeSecretKey, type Sealer } from '../secrets/seal.js';
 import type { StoredHost } from '../snapshot/compile.js';
 import { noteSecrets, noteSnapshot } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
+import { readTenant } from './tenants.js';
 
 interface Row {
   readonly tenant: string;
@@ -86,6 +87,7 @@ export function routeMethods({ withTenant, sealer }: ResourceParts) {
         throw invalid('route.hosts', String(route.hosts.length), `1 to ${mostHosts} hosts`);
       }
       return withTenant(caller.scope, async (tx) => {
+        await readTenant(tx, tenant);
         const [before] = await tx.rows<Row>(
           `SELECT ${columns} FROM routes WHERE tenant = $1 AND name = $2 FOR UPDATE`,
           [tenant, route.name],
@@ -133,8 +135,7 @@ export function routeMethods({ withTenant, sealer }: ResourceParts) {
           tenant,
           request.name,
         ]);
-        if (row === undefined)
-          throw new PosternError('not-found', `route ${JSON.stringify(request.name.slice(0, 63))}`);
+        if (row === undefined) throw unknown('route', request.name);
         await noteSecrets(tx, tenant, changedSecrets(tenant, row.name, row.hosts, []));
         await noteSnapshot(tx, tenant);
         await audit(tx, caller, { tenant, method: 'DeleteRoute', resource: row.name });

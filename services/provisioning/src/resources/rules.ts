@@ -1,5 +1,5 @@
 /** Rules: checked by the rule engine when they are saved, so that what is saved is what is evaluated. YAML or JSON in, JSON in the snapshot. */
-import { ConfigError, locateYaml, plainOf } from '@postern/config';
+import { ConfigError, locateYaml, type PlainValue, pathText, plainOf } from '@postern/config';
 import { PosternError } from '@postern/errors';
 import type {
   DeleteRuleRequest,
@@ -10,13 +10,14 @@ import type {
   PutRuleResponse,
 } from '@postern/proto/provisioning/v1/provisioning_service';
 import type { Rule } from '@postern/proto/provisioning/v1/resources';
-import { compileRules, notCarriedOut, type RuleScope } from '@postern/rules';
 import { type Caller, tenantOf } from '../access.js';
 import { audit } from '../audit.js';
 import { operatorScope } from '../database/tenant-scope.js';
-import { assertEtag, etagOf, invalid, required, textField } from '../request-fields.js';
+import { assertEtag, etagOf, invalid, required, textField, unknown } from '../request-fields.js';
+import { ruleFaults } from '../rule-faults.js';
 import { noteSnapshot } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
+import { readTenant } from './tenants.js';
 
 interface Row {
   readonly tenant: string;
@@ -29,6 +30,7 @@ const columns = 'tenant, id, source, version';
 const longestDocument = 65_536;
 const mostRules = 10_000;
 const usualPriority = 100;
+const mostFaults = 10;
 
 const toRule = (row: Row): Rule => ({
   id: row.id,
@@ -43,10 +45,10 @@ function ruleTenant(caller: Caller, named: string): string {
   return caller.role === 'operator' && named === '' ? '' : tenantOf(caller, named);
 }
 
-function readDocument(id: string, tenant: string, text: string): { readonly [key: string]: unknown } {
+function readDocument(id: string, tenant: string, text: string): Readonly<Record<string, PlainValue>> {
   if (text.length > longestDocument)
     throw invalid('rule.document', `${text.length} characters`, `at most ${longestDocument}`);
-  let plain: unknown;
+  let plain: PlainValue;
   try {
     plain = plainOf(locateYaml(text, 'rule.document'));
   } catch (error) {
@@ -57,14 +59,12 @@ function readDocument(id: string, tenant: string, text: string): { readonly [key
     throw invalid('rule.document', text, 'a map with event, when and then');
   }
   const document = { ...plain, id };
-  const scope: RuleScope = tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant };
-  const compiled = compileRules([document], { scope, unsupported: notCarriedOut });
-  if (compiled.ok) return document;
-  const problems = compiled.errors.slice(0, 10).map(({ field, line, column, message, hint }) => {
-    const where = line > 1 || column > 1 ? ` (line ${line}, column ${column})` : '';
-    return `rule.document: ${field}${where} ${message}${hint === '' ? '' : `; ${hint}`}`;
+  const faults = ruleFaults([document], tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant });
+  if (faults.length === 0) return document;
+  const lines = faults.slice(0, mostFaults).map(({ path: [, , ...field], message }) => {
+    return ['rule.document', pathText(field), message].filter((part) => part !== '').join(': ');
   });
-  throw new PosternError('invalid-argument', problems.join('\n'));
+  throw new PosternError('invalid-argument', lines.join('\n'));
 }
 
 export function ruleMethods({ withTenant }: ResourceParts) {
@@ -76,6 +76,7 @@ export function ruleMethods({ withTenant }: ResourceParts) {
       const document = readDocument(rule.id, tenant, rule.document);
       const priority = typeof document.priority === 'number' ? document.priority : usualPriority;
       return withTenant(caller.scope, async (tx) => {
+        if (tenant !== '') await readTenant(tx, tenant);
         const [before] = await tx.rows<Row>(`SELECT ${columns} FROM rules WHERE tenant = $1 AND id = $2 FOR UPDATE`, [
           tenant,
           rule.id,
@@ -113,7 +114,7 @@ export function ruleMethods({ withTenant }: ResourceParts) {
       const tenant = ruleTenant(caller, request.tenant);
       return withTenant(caller.scope, async (tx) => {
         const deleted = await tx.run('DELETE FROM rules WHERE tenant = $1 AND id = $2', [tenant, request.id]);
-        if (deleted === 0) throw new PosternError('not-found', `rule ${JSON.stringify(request.id.slice(0, 64))}`);
+        if (deleted === 0) throw unknown('rule', request.id);
         await noteSnapshot(tx, tenant === '' ? operatorScope : tenant);
         await audit(tx, caller, { tenant, method: 'DeleteRule', resource: request.id });
         return {};

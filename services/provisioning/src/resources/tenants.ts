@@ -24,7 +24,9 @@ import {
   pageOf,
   required,
   shortText,
+  taken,
   textField,
+  unknown,
 } from '../request-fields.js';
 import { noteSnapshot } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
@@ -66,9 +68,9 @@ function weightOf(weight: number): number {
   return weight;
 }
 
-async function read(tx: Transaction, name: string): Promise<Row> {
+export async function readTenant(tx: Transaction, name: string): Promise<Row> {
   const [row] = await tx.rows<Row>(`SELECT ${columns} FROM tenants WHERE name = $1`, [name]);
-  if (row === undefined) throw new PosternError('not-found', `tenant ${JSON.stringify(name.slice(0, 63))}`);
+  if (row === undefined) throw unknown('tenant', name);
   return row;
 }
 
@@ -91,17 +93,19 @@ export function tenantMethods({ withTenant, sealer }: ResourceParts) {
       return withTenant(caller.scope, (tx) =>
         once(tx, caller, sealer, repeatable, async () => {
           const [row] = await tx.rows<Row>(
-            `INSERT INTO tenants (name, display_name, weight) VALUES ($1, $2, $3) RETURNING ${columns}`,
+            `INSERT INTO tenants (name, display_name, weight) VALUES ($1, $2, $3)
+             ON CONFLICT (name) DO NOTHING RETURNING ${columns}`,
             values,
           );
+          if (row === undefined) throw taken('tenant', tenant.name);
           await noteSnapshot(tx, tenant.name);
           await audit(tx, caller, { tenant: tenant.name, method: 'CreateTenant', resource: tenant.name });
-          return { tenant: row === undefined ? undefined : toTenant(row) };
+          return { tenant: toTenant(row) };
         }),
       );
     }),
     getTenant: apiMethod<GetTenantRequest, GetTenantResponse>('reader', (request, caller) =>
-      withTenant(caller.scope, async (tx) => ({ tenant: toTenant(await read(tx, request.name)) })),
+      withTenant(caller.scope, async (tx) => ({ tenant: toTenant(await readTenant(tx, request.name)) })),
     ),
     listTenants: apiMethod<ListTenantsRequest, ListTenantsResponse>('reader', (request, caller) => {
       const page = pageOf(request);
@@ -121,7 +125,7 @@ export function tenantMethods({ withTenant, sealer }: ResourceParts) {
         throw invalid('tenant.state', tenant.state, 'active or suspended');
       }
       return withTenant(caller.scope, async (tx) => {
-        const before = await read(tx, tenant.name);
+        const before = await readTenant(tx, tenant.name);
         assertEtag(tenant.etag, before.version);
         const [row] = await tx.rows<Row>(
           `UPDATE tenants SET display_name = $2, state = $3, weight = $4, version = version + 1

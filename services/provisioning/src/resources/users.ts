@@ -30,6 +30,8 @@ import {
   pageOf,
   required,
   shortText,
+  taken,
+  unknown,
 } from '../request-fields.js';
 import { noteRecipients } from '../snapshot/outbox.js';
 import { claimAddress } from './address-claim.js';
@@ -72,7 +74,7 @@ export function passwordField(field: string, password: string): string {
 
 async function readUser(tx: Transaction, address: string): Promise<Row> {
   const [row] = await tx.rows<Row>(`SELECT ${columns} FROM users WHERE address = $1`, [address]);
-  if (row === undefined) throw new PosternError('not-found', `user ${address}`);
+  if (row === undefined) throw unknown('user', address);
   return row;
 }
 
@@ -113,7 +115,8 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
           const identities = await identitiesField(tx, domain.tenant, user.allowedIdentities);
           const [row] = await tx.rows<Row>(
             `INSERT INTO users (address, domain, tenant, display_name, disabled, allowed_identities, password, scram)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING ${columns}`,
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             ON CONFLICT (address) DO NOTHING RETURNING ${columns}`,
             [
               address,
               domain.name,
@@ -125,9 +128,10 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
               verifiers?.scram ?? null,
             ],
           );
+          if (row === undefined) throw taken('user', address);
           await noteRecipients(tx, domain.tenant, [address]);
           await audit(tx, caller, { tenant: domain.tenant, method: 'CreateUser', resource: address });
-          return { user: row === undefined ? undefined : toUser(row) };
+          return { user: toUser(row) };
         });
       });
     }),
