@@ -80,8 +80,10 @@ export async function buildDsn(notice: NoticeRow, context: DsnContext): Promise<
 }
 
 function returnWish(item: Item): 'FULL' | 'HDRS' | null {
-  const wish = item.parameters?.dsnReturn;
-  if (wish === DsnReturn.FULL) return 'FULL';
+  const { dsnReturn, bodyType, requireTls } = item.parameters ?? {};
+  // Octets that are no lines cannot stand in a report, and what had to stay under TLS is not sent back without it (RFC 8689 §5).
+  if (bodyType === BodyType.BODY_TYPE_BINARYMIME || requireTls === true) return 'HDRS';
+  if (dsnReturn === DsnReturn.FULL) return 'FULL';
   // Not given: the header section is enough to know the message by, and does not send its body once more (RFC 3461 §6.2 leaves it to us).
   return 'HDRS';
 }

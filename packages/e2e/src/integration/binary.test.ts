@@ -48,7 +48,7 @@ async function send(to: string, subject: string, body: Buffer): Promise<string> 
   await client.command('EHLO client.test');
   const login = Buffer.from('\0bob@plain.test\0Correct-horse-7-battery').toString('base64');
   expect(await client.command(`AUTH PLAIN ${login}`)).toMatch(/^235/);
-  expect(await client.command('MAIL FROM:<bob@plain.test> BODY=BINARYMIME')).toMatch(/^250/);
+  expect(await client.command('MAIL FROM:<bob@plain.test> BODY=BINARYMIME RET=FULL')).toMatch(/^250/);
   expect(await client.command(`RCPT TO:<${to}>`)).toMatch(/^250/);
   client.send(Buffer.concat([Buffer.from(`BDAT ${data.length} LAST\r\n`), data]));
   const reply = (await client.reply()) ?? 'closed';
