@@ -1,2 +1,3 @@
+export * from './certificates.js';
 export * from './servers.js';
 export * from './smtp/index.js';

@@ -48,7 +48,26 @@ const fields = {
           keyFile: s.file().doc('Its private key, PEM.'),
         })
         .optional()
-        .doc('Certificate. Absent: no STARTTLS; role submissions does not start.'),
+        .doc(
+          'Certificate `default`. Without any certificate there is no STARTTLS and role submissions does not start.',
+        ),
+      certificates: s
+        .list(
+          s.object({
+            name: s
+              .string({ minLength: 1, maxLength: 63, pattern: /^[A-Za-z0-9_.-]+$/ })
+              .doc('Name listeners know it by.'),
+            certFile: s.file().doc('Certificate chain, PEM. Watched as that of edge.tls is.'),
+            keyFile: s.file().doc('Its private key, PEM.'),
+          }),
+          { max: 64 },
+        )
+        .default([])
+        .doc('Further certificates; which one is used goes by the name the client asks for (SNI).'),
+      ticketKeyFile: s
+        .file()
+        .optional()
+        .doc('At least 32 random bytes, the same on every pod: TLS sessions are resumed on any of them. Watched.'),
       policy: s
         .object({
           addresses: s

@@ -26,6 +26,10 @@ export const edgeEvents = defineEvents('edge', {
   'edge.limits.changed': 'The limits are decided elsewhere than before: `cluster` or `local`.',
   'edge.overload.changed': 'The process began or ceased to shed load.',
   'edge.listener.opened': 'A listener accepts connections.',
+  'edge.listener.shut': 'A listener was switched off; its port is closed.',
+  'edge.listener.refused': 'Settings of a listener cannot be carried out here; those before stay.',
+  'edge.listener.unmatched': 'A name is only in the settings or only among the ports; `side` says where.',
+  'edge.tls.failed': 'A TLS handshake came to nothing; `reason` says why.',
   'edge.certificate.replaced': 'New certificate files are in use.',
   'edge.certificate.refused': 'Changed certificate files could not be used; the old ones stay.',
 });

@@ -1,15 +1,20 @@
 /**
- * One listener: a name, a role, an address. Accepts, makes the session, asks admission before the banner, sweeps deadlines, drains.
+ * One listener: a name, a role, an address. Accepts, makes the session, asks admission before the banner, sweeps deadlines, drains. What the
+ * snapshot says of it holds from the next connection on: TLS bounds, and whether its port is open at all.
  * Roles: `mx` and `submission` speak in plain and offer STARTTLS where there is a certificate; `submissions` is TLS from the first byte
  * (RFC 8314 §3.3) and does not start without a certificate.
  */
 import type { Timer } from '@postern/clock';
 import { type ListenerFacts, openSession, type Session, type SessionServices } from './session.js';
 import type { Opening } from './smtp/connection.js';
-import { EdgeConnection, tlsFactsOf } from './smtp/connection.js';
+import { EdgeConnection } from './smtp/connection.js';
 import { deadlines } from './smtp/deadlines.js';
 import type { ProxyExpectation } from './smtp/proxy-reader.js';
-import { EdgeServer, type ServerTls } from './smtp/server.js';
+import { EdgeServer, type ServerContext } from './smtp/server.js';
+import type { TlsMaterial } from './tls/certificate-files.js';
+import { ticketEpoch } from './tls/ticket-keys.js';
+import { createTlsContexts } from './tls/tls-contexts.js';
+import { tlsFactsOf } from './tls/tls-facts.js';
 
 export interface ListenerOptions extends ListenerFacts {
   readonly host: string;
@@ -20,9 +25,15 @@ export interface ListenerOptions extends ListenerFacts {
 
 export interface ListenerContext {
   readonly services: SessionServices;
-  readonly tls: ServerTls | undefined;
+  /** Certificates now. */
+  tls(): TlsMaterial;
   admit(session: Session): Promise<Opening>;
   onProxyFailure(listener: string, peerAddress: string, reason: string): void;
+  onTlsFailure(listener: string, peerAddress: string, reason: string): void;
+  /** Settings of the snapshot that cannot be carried out; the ones before stay. */
+  onRefused(listener: string, reason: string): void;
+  onOpened(listener: Listener): void;
+  onShut(listener: Listener): void;
   traceparent(): string;
 }
 
@@ -32,8 +43,8 @@ export interface Listener {
   readonly port: number;
   /** Sessions now. */
   readonly sessions: number;
-  /** New certificate for new handshakes. */
-  updateTls(tls: ServerTls): void;
+  /** Takes over what snapshot, certificates and time say now. */
+  update(): Promise<void>;
   /** Stops accepting, sends idle clients away; resolves when the last session ended. */
   drain(): Promise<void>;
   /** Ends what still runs. */
@@ -48,85 +59,155 @@ function expectation(options: ListenerOptions, context: ListenerContext, peer: s
   return trusted ? 'optional' : 'none';
 }
 
+class EdgeListener implements Listener {
+  readonly facts: ListenerFacts;
+  readonly host: string;
+  readonly #context: ListenerContext;
+  readonly #options: ListenerOptions;
+  readonly #server: EdgeServer;
+  readonly #sweep: Timer;
+  #port: number;
+  #state: 'shut' | 'open' | 'draining' = 'shut';
+  #tlsMark: readonly unknown[] = [];
+  #emptied: (() => void) | undefined;
+
+  constructor(options: ListenerOptions, context: ListenerContext) {
+    this.facts = { name: options.name, role: options.role };
+    this.host = options.host;
+    this.#port = options.port;
+    this.#options = options;
+    this.#context = context;
+    const { clock } = context.services;
+    this.#server = new EdgeServer({
+      clock,
+      implicitTls: options.role === 'submissions',
+      proxyExpectation: (peer) => expectation(options, context, peer),
+      onProxyFailure: (peer, reason) => context.onProxyFailure(options.name, peer, reason),
+      onTlsFailure: (peer, reason) => context.onTlsFailure(options.name, peer, reason),
+      connection: (...made) => this.#connection(...made),
+    });
+    this.#server.server.on('error', () => undefined);
+    this.#sweep = clock.setInterval(deadlines.sweepMs, () => this.#look(), { unref: true });
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get sessions(): number {
+    return this.#server.sessions.size;
+  }
+
+  async update(): Promise<void> {
+    this.#updateTls();
+    if (this.#state === 'draining') return;
+    const wanted = this.#context.services.snapshot()?.listener(this.facts).enabled !== false;
+    if (wanted && this.#state === 'shut') {
+      await this.#listen();
+      this.#context.onOpened(this);
+    } else if (!wanted && this.#state === 'open') {
+      this.#shut();
+      this.#context.onShut(this);
+    }
+  }
+
+  async #listen(): Promise<void> {
+    this.#state = 'open';
+    const { server } = this.#server;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        this.#server.listen({ host: this.host, port: this.#port, backlog: 4_096 }, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+    } catch (error) {
+      this.#state = 'shut';
+      throw error;
+    }
+    const bound = server.address();
+    if (bound !== null && typeof bound === 'object') this.#port = bound.port;
+  }
+
+  /** No new connections; idle clients are sent away, transactions go on. */
+  #shut(): void {
+    this.#state = 'shut';
+    this.#server.server.close();
+    for (const socket of this.#server._pendingSockets.values()) socket.destroy();
+    for (const connection of this.#server.sessions) connection.drain();
+  }
+
+  #updateTls(): void {
+    const { services } = this.#context;
+    const material = this.#context.tls();
+    const settings = services.snapshot()?.listener(this.facts).tls;
+    const epoch = ticketEpoch(services.clock.now());
+    const mark = [material, JSON.stringify(settings), epoch];
+    if (mark.every((part, index) => part === this.#tlsMark[index])) return;
+    this.#tlsMark = mark;
+    try {
+      this.#server.useTls(createTlsContexts(material, settings, this.facts.name, epoch));
+    } catch (error) {
+      this.#context.onRefused(this.facts.name, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #look(): void {
+    const { clock } = this.#context.services;
+    const now = clock.monotonic();
+    for (const connection of this.#server.sessions) connection.checkDeadline(now);
+    if (ticketEpoch(clock.now()) !== this.#tlsMark[2]) this.#updateTls();
+  }
+
+  #connection(...[base, socket, endpoints]: Parameters<ServerContext['connection']>): EdgeConnection {
+    const { services } = this.#context;
+    const session = openSession({
+      id: services.ids(),
+      listener: this.facts,
+      clientAddress: endpoints.remoteAddress,
+      clientPort: endpoints.remotePort,
+      localAddress: endpoints.localAddress,
+      localPort: endpoints.localPort,
+      startedAtMs: services.clock.now(),
+      traceparent: this.#context.traceparent(),
+      tls: tlsFactsOf(socket) ?? endpoints.proxyTls,
+      ...(endpoints.proxyAuthority === undefined ? {} : { proxyAuthority: endpoints.proxyAuthority }),
+    });
+    return new EdgeConnection(base, socket, endpoints, {
+      services,
+      session,
+      canStartTls: () => this.#server.hasTls && this.#options.role !== 'submissions',
+      open: this.#context.admit,
+      onClosed: (connection) => {
+        this.#server.sessions.delete(connection);
+        services.policy.end(session.id);
+        services.journal.record('edge.session.closed', session);
+        if (this.#state === 'draining' && this.sessions === 0) this.#emptied?.();
+      },
+    });
+  }
+
+  async drain(): Promise<void> {
+    if (this.#state === 'open') this.#shut();
+    this.#state = 'draining';
+    if (this.sessions > 0) await new Promise<void>((resolve) => (this.#emptied = resolve));
+    this.#sweep.cancel();
+  }
+
+  destroy(): void {
+    this.#sweep.cancel();
+    for (const connection of this.#server.sessions) connection.destroy();
+  }
+}
+
 export async function openListener(options: ListenerOptions, context: ListenerContext): Promise<Listener> {
-  const { services } = context;
-  const facts: ListenerFacts = { name: options.name, role: options.role };
-  const implicitTls = options.role === 'submissions';
-  if (implicitTls && context.tls === undefined) {
+  if (options.role === 'submissions' && context.tls().certificates.length === 0) {
     throw new Error(
       `edge.listeners: ${options.name} has role submissions, which needs edge.tls.certFile and edge.tls.keyFile`,
     );
   }
-  let emptied: (() => void) | undefined;
-  let draining = false;
-  const server: EdgeServer = new EdgeServer({
-    clock: services.clock,
-    implicitTls,
-    tls: context.tls,
-    proxyExpectation: (peer) => expectation(options, context, peer),
-    onProxyFailure: (peer, reason) => context.onProxyFailure(options.name, peer, reason),
-    connection: (base, socket, endpoints) => {
-      const session = openSession({
-        id: services.ids(),
-        listener: facts,
-        clientAddress: endpoints.remoteAddress,
-        clientPort: endpoints.remotePort,
-        localAddress: endpoints.localAddress,
-        localPort: endpoints.localPort,
-        startedAtMs: services.clock.now(),
-        traceparent: context.traceparent(),
-        tls: tlsFactsOf(socket),
-      });
-      return new EdgeConnection(base, socket, endpoints, {
-        services,
-        session,
-        canStartTls: () => context.tls !== undefined && !implicitTls,
-        open: context.admit,
-        onClosed: (connection) => {
-          server.sessions.delete(connection);
-          services.policy.end(session.id);
-          services.journal.record('edge.session.closed', session);
-          if (draining && server.sessions.size === 0) emptied?.();
-        },
-      });
-    },
-  });
-  server.on('error', () => undefined);
-  await new Promise<void>((resolve, reject) => {
-    server.server.once('error', reject);
-    server.listen({ host: options.host, port: options.port, backlog: 4_096 }, () => {
-      server.server.off('error', reject);
-      resolve();
-    });
-  });
-  const bound = server.server.address();
-  const sweep: Timer = services.clock.setInterval(
-    deadlines.sweepMs,
-    () => {
-      const now = services.clock.monotonic();
-      for (const connection of server.sessions) connection.checkDeadline(now);
-    },
-    { unref: true },
-  );
-  return {
-    facts,
-    host: options.host,
-    port: bound !== null && typeof bound === 'object' ? bound.port : options.port,
-    get sessions() {
-      return server.sessions.size;
-    },
-    updateTls: (tls) => server.updateSecureContext({ key: tls.key, cert: tls.cert }),
-    async drain() {
-      draining = true;
-      server.server.close();
-      for (const socket of server._pendingSockets.values()) socket.destroy();
-      for (const connection of server.sessions) connection.drain();
-      if (server.sessions.size > 0) await new Promise<void>((resolve) => (emptied = resolve));
-      sweep.cancel();
-    },
-    destroy() {
-      sweep.cancel();
-      for (const connection of server.sessions) connection.destroy();
-    },
-  };
+  const listener = new EdgeListener(options, context);
+  await listener.update();
+  return listener;
 }

@@ -30,6 +30,14 @@ export function edgeMetrics(metrics: Metrics) {
       name: 'postern_edge_proxy_refused_total',
       help: 'Connections ended for a missing, untrusted or malformed PROXY header.',
     }),
+    tlsFailures: metrics.counter({
+      name: 'postern_edge_tls_failures_total',
+      help: 'TLS handshakes that came to nothing: wrong protocol, version, cipher or client certificate.',
+    }),
+    certificates: metrics.counter({
+      name: 'postern_edge_certificates_replaced_total',
+      help: 'Times that changed certificate or ticket key files were taken into use.',
+    }),
     logins: metrics.counter({
       name: 'postern_edge_logins_total',
       help: 'AUTH exchanges by outcome.',

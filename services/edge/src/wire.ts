@@ -17,7 +17,6 @@ import {
 } from '@postern/stream';
 import { formatTraceparent, type Telemetry } from '@postern/telemetry';
 import { createAdmission } from './admission.js';
-import { readCertificate, watchCertificate } from './certificate.js';
 import type { EdgeConfig } from './config.js';
 import { createCredentialClient } from './credential-client.js';
 import type { EdgeLogEvent } from './events.js';
@@ -31,9 +30,9 @@ import { createPolicyClient, type PolicyClient } from './policy-client.js';
 import { type PodDirectory, watchPods } from './policy-pods.js';
 import type { SessionServices } from './session.js';
 import { defaultSessionSettings, type SessionSettings } from './session-settings.js';
-import type { ServerTls } from './smtp/server.js';
 import { type CompiledSnapshot, compileSnapshot } from './snapshot/compile.js';
 import { createTelemetryJournal } from './telemetry-journal.js';
+import { type CertificateFiles, readTlsMaterial, type TlsMaterial, watchTlsMaterial } from './tls/certificate-files.js';
 import { createTraceBatcher, type TraceBatcher } from './trace-batcher.js';
 
 type EdgeTelemetry = Telemetry<EdgeLogEvent>;
@@ -70,10 +69,29 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   let overload: OverloadWatch | undefined;
   let certificateTimer: Timer | undefined;
   let trace: TraceBatcher | undefined;
+  let material: TlsMaterial = { certificates: [], ticketSeed: undefined };
   let closeCredentials: () => void = () => undefined;
   const listeners: Listener[] = [];
   metrics.sessions(() => listeners.reduce((sum, listener) => sum + listener.sessions, 0));
   metrics.policyPods(() => policy?.openPods() ?? 0);
+
+  const updateListener = (listener: Listener): void => {
+    listener.update().catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error('edge.listener.refused', { listener: listener.facts.name, reason });
+    });
+  };
+
+  /** Settings for a port nobody has, or a port without settings: a name was misspelt on one of the two sides. */
+  const reportUnmatched = (): void => {
+    if (snapshot === undefined) return;
+    const here = new Set(listeners.map(({ facts }) => facts.name));
+    const settings = snapshot.listenerNames;
+    for (const name of settings.filter((one) => !here.has(one)))
+      log.warn('edge.listener.unmatched', { listener: name, side: 'settings' });
+    for (const name of [...here].filter((one) => !settings.includes(one)))
+      log.warn('edge.listener.unmatched', { listener: name, side: 'port' });
+  };
 
   const scopeOf = async (): Promise<(() => string) | undefined> => {
     if (config.scopeKeyFile === undefined) return undefined;
@@ -96,6 +114,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     watchSnapshot(await openBucket(streams, clock, 'CONFIG'), {
       onSnapshot: (next) => {
         snapshot = compileSnapshot(next);
+        for (const listener of listeners) updateListener(listener);
         metrics.snapshotVersion.set(next.version);
         log.info('edge.snapshot.applied', { version: next.version });
       },
@@ -132,33 +151,43 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
       return true;
     };
 
-  const openListeners = async (
-    services: SessionServices,
-    admit: ListenerContext['admit'],
-    tls: ServerTls | undefined,
-  ): Promise<void> => {
-    const { tls: files } = config.edge;
+  const readMaterial = (): Promise<TlsMaterial> => {
+    const { tls, certificates, ticketKeyFile } = config.edge;
+    const files: CertificateFiles[] = tls === undefined ? [] : [{ name: 'default', ...tls }];
+    return readTlsMaterial([...files, ...certificates], ticketKeyFile);
+  };
+
+  const openListeners = async (services: SessionServices, admit: ListenerContext['admit']): Promise<void> => {
     for (const { address, ...listener } of config.edge.listeners) {
       const opened = await openListener(
         { ...listener, host: address.host, port: address.port },
         {
           services,
-          tls,
+          tls: () => material,
           admit,
           onProxyFailure: (name, peer, reason) => {
             metrics.proxyRefused.inc();
             log.warn('edge.proxy.refused', { listener: name, peer, reason });
           },
+          onTlsFailure: (name, peer, reason) => {
+            metrics.tlsFailures.inc();
+            log.info('edge.tls.failed', { listener: name, peer, reason });
+          },
+          onRefused: (name, reason) => log.error('edge.listener.refused', { listener: name, reason }),
+          onOpened: ({ facts, host, port }) =>
+            log.info('edge.listener.opened', { listener: facts.name, role: facts.role, host, port }),
+          onShut: ({ facts }) => log.info('edge.listener.shut', { listener: facts.name }),
           traceparent: () => formatTraceparent(telemetry.tracer.startSpan('edge.session')),
         },
       );
       listeners.push(opened);
-      log.info('edge.listener.opened', { listener: listener.name, host: opened.host, port: opened.port });
     }
-    if (files === undefined || tls === undefined) return;
-    certificateTimer = watchCertificate(files, tls, clock, {
+    reportUnmatched();
+    certificateTimer = watchTlsMaterial(readMaterial, material, clock, {
       onChanged: (changed) => {
-        for (const listener of listeners) listener.updateTls(changed);
+        material = changed;
+        for (const listener of listeners) updateListener(listener);
+        metrics.certificates.inc();
         log.info('edge.certificate.replaced');
       },
       onRefused: (reason) => log.error('edge.certificate.refused', { reason }),
@@ -169,7 +198,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     name: 'edge',
     async start() {
       // First what needs no other server: a wrong setting is said at once.
-      const tls = config.edge.tls === undefined ? undefined : await readCertificate(config.edge.tls);
+      material = await readMaterial();
       const scope = await scopeOf();
       const streams = await connectNats();
       connection = streams;
@@ -225,7 +254,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         isDraining: () => draining,
         onDecided: (outcome) => metrics.connections.with({ outcome }).inc(),
       });
-      await openListeners(services, admit, tls);
+      await openListeners(services, admit);
     },
     async drain({ signal }) {
       draining = true;

@@ -74,6 +74,8 @@ export interface CertificateRequest {
   readonly subject: string;
   readonly days: number;
   readonly now: Date;
+  /** Of its own key; P-256 unless given. An authority's must be P-256. */
+  readonly keyType?: 'ec' | 'rsa';
   /** Absent: a certificate authority that signs itself. */
   readonly server?: { readonly issuer: string; readonly issuerKey: KeyObject; readonly names: readonly string[] };
 }
@@ -93,7 +95,8 @@ function extensionsOf(request: CertificateRequest, key: KeyObject): Buffer {
     extension('2.5.29.19', true, sequence()),
     // digitalSignature
     extension('2.5.29.15', true, der(0x03, Buffer.from([7, 0x80]))),
-    extension('2.5.29.37', false, sequence(oid('1.3.6.1.5.5.7.3.1'))),
+    // serverAuth and clientAuth
+    extension('2.5.29.37', false, sequence(oid('1.3.6.1.5.5.7.3.1'), oid('1.3.6.1.5.5.7.3.2'))),
     extension('2.5.29.17', false, sequence(...server.names.map(alternativeName))),
     own,
     extension('2.5.29.35', false, sequence(der(0x80, keyIdentifier(server.issuerKey)))),
@@ -102,7 +105,10 @@ function extensionsOf(request: CertificateRequest, key: KeyObject): Buffer {
 
 /** Make a key and its certificate, valid from an hour ago (clocks differ) for the given days. */
 export function makeCertificate(request: CertificateRequest): KeyAndCertificate {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { privateKey } =
+    request.keyType === 'rsa'
+      ? generateKeyPairSync('rsa', { modulusLength: 2_048 })
+      : generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(oid('1.2.840.10045.4.3.2'));
   const serial = randomBytes(16);
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;

@@ -8,7 +8,8 @@ import type { TLSSocket } from 'node:tls';
 import { formatReply, type Reply, replies } from '@postern/smtp-core';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js';
-import { forgetPlain, type Session, type SessionServices, type TlsFacts } from '../session.js';
+import { forgetPlain, type Session, type SessionServices } from '../session.js';
+import { tlsFactsOf } from '../tls/tls-facts.js';
 import { CommandStream, type MessageEnd, type MessageSink } from './command-stream.js';
 import { type Activity, deadlineOf, startActivity } from './deadlines.js';
 import { Dialogue } from './dialogue.js';
@@ -32,14 +33,6 @@ const working: Activity = { kind: 'working' };
 
 /** Replies gathered before they are written whatever else waits. */
 const maxGathered = 16 * 1024;
-
-export function tlsFactsOf(socket: Socket | TLSSocket): TlsFacts | undefined {
-  if (!('getCipher' in socket)) return undefined;
-  return {
-    version: socket.getProtocol() ?? '',
-    cipher: socket.getCipher()?.standardName ?? socket.getCipher()?.name ?? '',
-  };
-}
 
 export class EdgeConnection extends SMTPConnection implements Wire {
   readonly edgeSession: Session;
@@ -255,7 +248,11 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     forgetPlain(this.edgeSession, facts);
     this.dialogue.resetTransaction();
     this.#context.services.journal.record('edge.tls.established', this.edgeSession, {
-      detail: { version: facts.version, cipher: facts.cipher },
+      detail: {
+        version: facts.version,
+        cipher: facts.cipher,
+        ...(facts.clientCertificate === undefined ? {} : { certificate: facts.clientCertificate.subject }),
+      },
     });
     this.#touch();
   }

@@ -3,17 +3,14 @@
  * every decision is asked of `ServerContext`. Its own limits, lookups, commands and logs are off.
  */
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Clock } from '@postern/clock';
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { SMTPServer } from 'smtp-server/lib/smtp-server.js';
+import type { TlsFacts } from '../session.js';
+import type { TlsContexts } from '../tls/tls-contexts.js';
 import type { EdgeConnection } from './connection.js';
 import { type ProxyExpectation, type ProxyReading, readProxyHeader } from './proxy-reader.js';
-
-export interface ServerTls {
-  readonly key: Buffer;
-  readonly cert: Buffer;
-}
 
 export interface Endpoints {
   readonly remoteAddress: string;
@@ -22,15 +19,18 @@ export interface Endpoints {
   readonly localPort: number;
   /** From the PROXY header. */
   readonly proxyAuthority?: string;
+  /** TLS between the client and a trusted proxy, from the PROXY header. */
+  readonly proxyTls?: TlsFacts;
 }
 
 export interface ServerContext {
   readonly clock: Clock;
   readonly implicitTls: boolean;
-  readonly tls: ServerTls | undefined;
   proxyExpectation(peerAddress: string): ProxyExpectation | 'refused';
   connection(server: SMTPServer, socket: Socket | TLSSocket, endpoints: Endpoints): EdgeConnection;
   onProxyFailure(peerAddress: string, reason: string): void;
+  /** A handshake that came to nothing, of implicit TLS. */
+  onTlsFailure(peerAddress: string, reason: string): void;
 }
 
 /** Time to a whole TLS handshake or PROXY header. */
@@ -44,6 +44,7 @@ const plainAddress = (address: string | undefined): string => (address ?? '').re
 
 export class EdgeServer extends SMTPServer {
   readonly #context: ServerContext;
+  #contexts: TlsContexts | undefined;
   readonly sessions = new Set<EdgeConnection>();
 
   constructor(context: ServerContext) {
@@ -54,10 +55,29 @@ export class EdgeServer extends SMTPServer {
       authOptional: true,
       socketTimeout: preludeMs,
       maxClients: maxPreludes,
-      minVersion: 'TLSv1.2',
-      ...(context.tls === undefined ? {} : { key: context.tls.key, cert: context.tls.cert }),
     });
     this.#context = context;
+    this.secureContext = new Map();
+  }
+
+  /** For handshakes from now on; sessions stay as they are. */
+  useTls(contexts: TlsContexts | undefined): void {
+    this.#contexts = contexts;
+    this.secureContext = contexts === undefined ? new Map() : new Map([['*', contexts.fallback]]);
+    this.options.requestCert = contexts !== undefined && contexts.clientCertificates !== 'none';
+    this.options.rejectUnauthorized = contexts?.clientCertificates === 'require';
+  }
+
+  get hasTls(): boolean {
+    return this.#contexts !== undefined;
+  }
+
+  override _resolveSNI(serverName: string, done: (error: Error | null, context?: SecureContext) => void): void {
+    done(null, this.#contexts?.find(serverName));
+  }
+
+  override _onError(error: Error & { readonly meta?: { readonly remoteAddress?: string } }): void {
+    this.#context.onTlsFailure(plainAddress(error.meta?.remoteAddress), tlsFailure(error.message));
   }
 
   override connect(socket: Socket | TLSSocket, options?: SMTPConnectionOptions | null): void {
@@ -70,7 +90,11 @@ export class EdgeServer extends SMTPServer {
     this.connections.add(connection);
     this.sessions.add(connection);
     // A socket's error ends its session by 'close'; there is nothing more to do about it.
-    connection.on('error', () => connection.close());
+    connection.on('error', (error: Error) => {
+      if (connection._upgrading)
+        this.#context.onTlsFailure(connection.edgeSession.clientAddress, tlsFailure(error.message));
+      connection.close();
+    });
     connection.init();
   }
 
@@ -100,6 +124,15 @@ export class EdgeServer extends SMTPServer {
       else callback(null, optionsOf(reading));
     });
   }
+}
+
+/** What a client did that ended a handshake, as an administrator would say it. */
+function tlsFailure(message: string): string {
+  if (/http request/i.test(message)) return 'HTTP on a port that begins with TLS';
+  if (/wrong version number|packet length too long|unknown protocol/i.test(message))
+    return 'plain text on a port that begins with TLS';
+  if (/peer did not return a certificate|certificate required/i.test(message)) return 'no client certificate';
+  return message.replace(/^.*?:SSL routines:[^:]*:/, '').slice(0, 200);
 }
 
 /** The addresses of the header, or nothing where the socket's own stand. */

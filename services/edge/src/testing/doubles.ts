@@ -15,6 +15,7 @@ import { defaultSessionSettings, type SessionSettings } from '../session-setting
 import type { Opening } from '../smtp/connection.js';
 import { compileSnapshot } from '../snapshot/compile.js';
 import type { SpoolResult } from '../spool.js';
+import type { TlsMaterial } from '../tls/certificate-files.js';
 import { testCertificate } from './certificate.js';
 
 export interface StoredMessage {
@@ -74,6 +75,9 @@ export class Doubles {
   spoolResult: SpoolResult = { kind: 'stored' };
   opening: () => Opening | Promise<Opening> = () => ({ kind: 'admitted', release: () => this.released++ });
   released = 0;
+  tls: TlsMaterial = { certificates: [{ name: 'default', ...testCertificate, names: [] }], ticketSeed: undefined };
+  readonly tlsFailures: string[] = [];
+  readonly refusedSettings: string[] = [];
   draining = false;
   overloaded: string | undefined;
   aborted = 0;
@@ -147,8 +151,12 @@ export class Doubles {
   listen(options: Partial<ListenerOptions> = {}, settings: Partial<SessionSettings> = {}): Promise<Listener> {
     const context: ListenerContext = {
       services: this.services(settings),
-      tls: testCertificate,
+      tls: () => this.tls,
       admit: async () => this.opening(),
+      onTlsFailure: (_listener, peer, reason) => void this.tlsFailures.push(`${peer} ${reason}`),
+      onRefused: (_listener, reason) => void this.refusedSettings.push(reason),
+      onOpened: () => undefined,
+      onShut: () => undefined,
       onProxyFailure: (_listener, peer, reason) =>
         void this.events.push({ event: 'edge.session.refused', facts: { detail: { peer, reason } } }),
       traceparent: () => '00-00000000000000000000000000000001-0000000000000001-00',

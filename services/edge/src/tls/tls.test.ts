@@ -1,0 +1,314 @@
+/** TLS of a listener over real handshakes: bounds, SNI, client certificates, resumption across pods, certificates swapped under running sessions. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { FakeClock } from '@postern/clock';
+import { testAuthority } from '@postern/testkit';
+import { RawClient } from '@postern/testkit/smtp';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Listener } from '../listener.js';
+import { Doubles } from '../testing/doubles.js';
+import { type Certificate, namesOf, readTlsMaterial, type TlsMaterial, watchTlsMaterial } from './certificate-files.js';
+import { ticketEpochMs } from './ticket-keys.js';
+
+const authority = testAuthority();
+const opened: Listener[] = [];
+
+afterEach(async () => {
+  await Promise.all(
+    opened.splice(0).map(async (listener) => {
+      listener.destroy();
+      await listener.drain();
+    }),
+  );
+});
+
+function certificate(name: string, names: readonly string[]): Certificate {
+  const { key, cert } = authority.issue(names);
+  return { name, key: Buffer.from(key), cert: Buffer.from(cert), names: namesOf(Buffer.from(cert)) };
+}
+
+const material = (...certificates: Certificate[]): TlsMaterial => ({ certificates, ticketSeed: undefined });
+const main = certificate('main', ['mx.one.test']);
+
+async function listen(doubles: Doubles, tls: object = {}): Promise<Listener> {
+  doubles.setSnapshot({ listeners: [{ name: 'submissions', role: 'submissions', tls }] });
+  const listener = await doubles.listen({ name: 'submissions', role: 'submissions' });
+  opened.push(listener);
+  return listener;
+}
+
+interface Shaken {
+  readonly socket: TLSSocket;
+  readonly greeting: string;
+  /** A ticket to come back with; that of TLS 1.3 comes after the handshake. */
+  readonly ticket: Promise<Buffer>;
+}
+
+/** A handshake and the greeting; rejects where either does not come. */
+function shake(port: number, options: ConnectionOptions = {}): Promise<Shaken> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+    const ticket = new Promise<Buffer>((taken) => socket.once('session', taken));
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('closed')));
+    socket.once('data', (data: Buffer) => resolve({ socket, greeting: data.toString(), ticket }));
+  });
+}
+
+const commonName = ({ socket }: Shaken): string => String(socket.getPeerCertificate().subject.CN);
+
+describe('bounds', () => {
+  it.each([
+    ['TLS 1.1 by default', {}, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' }, false],
+    ['TLS 1.2 by default', {}, { maxVersion: 'TLSv1.2' }, true],
+    ['TLS 1.2 where 1.3 is the lowest', { minVersion: 'TLSv1.3' }, { maxVersion: 'TLSv1.2' }, false],
+    ['TLS 1.3 where 1.2 is the highest', { maxVersion: 'TLSv1.2' }, { minVersion: 'TLSv1.3' }, false],
+    [
+      'a cipher that is not listed',
+      { ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384', maxVersion: 'TLSv1.2' },
+      { ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' },
+      false,
+    ],
+    ['a curve that is not listed', { curves: 'P-384' }, { ecdhCurve: 'X25519' }, false],
+    ['a curve that is listed', { curves: 'P-384' }, { ecdhCurve: 'P-384' }, true],
+  ] as const)('%s', async (_name, settings, client, works) => {
+    const doubles = new Doubles();
+    doubles.tls = material(main);
+    const { port } = await listen(doubles, settings);
+    const shaken = await shake(port, {
+      ...client,
+      ...('ciphers' in client ? {} : { ciphers: 'DEFAULT@SECLEVEL=0' }),
+    }).catch(() => undefined);
+    expect(shaken !== undefined).toBe(works);
+    shaken?.socket.destroy();
+    if (!works) await expect.poll(() => doubles.tlsFailures.length).toBe(1);
+  });
+
+  it.each([
+    [{}, false],
+    [{ dhParameters: 'auto' }, true],
+  ])('DHE with %j', async (settings, works) => {
+    const { key, cert } = authority.issue(['mx.one.test'], 'rsa');
+    const doubles = new Doubles();
+    doubles.tls = material({ name: 'rsa', key: Buffer.from(key), cert: Buffer.from(cert), names: [] });
+    const { port } = await listen(doubles, settings);
+    const shaken = await shake(port, { ciphers: 'DHE-RSA-AES256-GCM-SHA384', maxVersion: 'TLSv1.2' }).catch(
+      () => undefined,
+    );
+    expect(shaken !== undefined).toBe(works);
+    shaken?.socket.destroy();
+  });
+
+  it('keeps what it had where OpenSSL does not take the new settings', async () => {
+    const doubles = new Doubles();
+    doubles.tls = material(main);
+    const listener = await listen(doubles);
+    doubles.setSnapshot({ listeners: [{ name: 'submissions', role: 'submissions', tls: { ciphers: 'NO-SUCH' } }] });
+    await listener.update();
+    expect(doubles.refusedSettings).toHaveLength(1);
+    (await shake(listener.port)).socket.destroy();
+  });
+});
+
+describe('certificates', () => {
+  it.each([
+    ['mx.two.test', 'mx.two.test'],
+    ['MX.TWO.test', 'mx.two.test'],
+    ['a.wild.test', '*.wild.test'],
+    ['a.b.wild.test', 'mx.one.test'],
+    ['unknown.test', 'mx.one.test'],
+    [undefined, 'mx.one.test'],
+  ])('for the name %s is that of %s', async (servername, expected) => {
+    const doubles = new Doubles();
+    doubles.tls = material(main, certificate('two', ['mx.two.test']), certificate('wild', ['*.wild.test']));
+    const { port } = await listen(doubles);
+    const shaken = await shake(port, servername === undefined ? {} : { servername });
+    expect(commonName(shaken)).toBe(expected);
+    shaken.socket.destroy();
+  });
+
+  it('of a listener are those it names', async () => {
+    const doubles = new Doubles();
+    doubles.tls = material(main, certificate('two', ['mx.two.test']));
+    const { port } = await listen(doubles, { certificates: ['two'] });
+    const shaken = await shake(port, { servername: 'mx.one.test' });
+    expect(commonName(shaken)).toBe('mx.two.test');
+    shaken.socket.destroy();
+  });
+
+  it('are swapped when their files change, and no session notices', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'postern-tls-'));
+    const files = { name: 'default', certFile: join(folder, 'c.pem'), keyFile: join(folder, 'k.pem') };
+    const write = async (name: string): Promise<void> => {
+      const { key, cert } = authority.issue([name]);
+      await Promise.all([writeFile(files.keyFile, key), writeFile(files.certFile, cert)]);
+    };
+    await write('old.test');
+    const clock = new FakeClock();
+    const doubles = new Doubles();
+    doubles.tls = await readTlsMaterial([files], undefined);
+    const listener = await listen(doubles);
+    const refused: string[] = [];
+    const timer = watchTlsMaterial(() => readTlsMaterial([files], undefined), doubles.tls, clock, {
+      onChanged: (fresh) => {
+        doubles.tls = fresh;
+        void listener.update();
+      },
+      onRefused: (reason) => refused.push(reason),
+    });
+    const before = await RawClient.open(listener.port, true);
+    expect(await before.reply()).toMatch(/^220/);
+    await writeFile(files.keyFile, 'no key');
+    await clock.advance(10_000);
+    await expect.poll(() => refused.length).toBe(1);
+    expect(commonName(await shake(listener.port))).toBe('old.test');
+    await write('new.test');
+    await clock.advance(10_000);
+    await expect.poll(async () => commonName(await shake(listener.port))).toBe('new.test');
+    expect(await before.command('EHLO c.test')).toMatch(/^250/);
+    before.destroy();
+    timer.cancel();
+    await rm(folder, { recursive: true });
+  });
+});
+
+describe('client certificates', () => {
+  const client = authority.issue(['relay.partner.test']);
+  const stranger = testAuthority('another').issue(['relay.partner.test']);
+  const asked = { clientCertificates: 'request', clientCa: authority.certificate };
+
+  it.each([
+    ['a valid one', asked, client, true],
+    ['one of another authority', asked, stranger, false],
+    ['one where no authority is configured', { clientCertificates: 'request' }, client, false],
+  ])('tell policy of %s', async (_name, settings, shown, verified) => {
+    const doubles = new Doubles();
+    doubles.tls = material(main);
+    const { port } = await listen(doubles, settings);
+    doubles.setSnapshot({
+      listeners: [{ name: 'submissions', role: 'submissions', requireAuth: false, tls: settings }],
+    });
+    const { socket } = await shake(port, shown);
+    socket.write('EHLO c.test\r\nMAIL FROM:<a@sender.test>\r\nRCPT TO:<bob@example.test>\r\n');
+    await expect.poll(() => doubles.asked.length).toBe(1);
+    expect(doubles.asked[0]?.facts?.clientCertificate).toMatchObject({
+      verified,
+      subject: 'CN=relay.partner.test',
+      names: ['relay.partner.test'],
+      fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    socket.destroy();
+  });
+
+  it('are not asked for unless it is said', async () => {
+    const doubles = new Doubles();
+    doubles.tls = material(main);
+    const { port } = await listen(doubles);
+    doubles.setSnapshot({ listeners: [{ name: 'submissions', role: 'submissions', requireAuth: false }] });
+    const { socket } = await shake(port, client);
+    socket.write('EHLO c.test\r\nMAIL FROM:<a@sender.test>\r\nRCPT TO:<bob@example.test>\r\n');
+    await expect.poll(() => doubles.asked.length).toBe(1);
+    expect(doubles.asked[0]?.facts?.clientCertificate).toBeUndefined();
+    socket.destroy();
+  });
+
+  it.each([
+    ['none', {}, false],
+    ['one of another authority', stranger, false],
+    ['a valid one', client, true],
+  ])('where required: %s', async (_name, shown, works) => {
+    const doubles = new Doubles();
+    doubles.tls = material(main);
+    const { port } = await listen(doubles, { ...asked, clientCertificates: 'require' });
+    const shaken = await shake(port, shown).catch(() => undefined);
+    expect(shaken !== undefined).toBe(works);
+    shaken?.socket.destroy();
+    if (!works) await expect.poll(() => doubles.tlsFailures.length).toBe(1);
+  });
+
+  it('give a relay right by their fingerprint only while they are valid', async () => {
+    const doubles = new Doubles();
+    doubles.tls = material(main);
+    const { port } = await listen(doubles, asked);
+    for (const [shown, reply] of [
+      [client, '250 2.1.5'],
+      [stranger, '550 5.7.1'],
+    ] as const) {
+      const { socket } = await shake(port, shown);
+      const fingerprint = (socket.getX509Certificate()?.fingerprint256 ?? '').replaceAll(':', '').toLowerCase();
+      doubles.setSnapshot({
+        listeners: [{ name: 'submissions', role: 'submissions', requireAuth: false, tls: asked }],
+        relayCertificates: [{ fingerprint, tenant: 'acme' }],
+      });
+      let said = '';
+      socket.on('data', (data: Buffer) => {
+        said += data.toString();
+      });
+      socket.write('EHLO c.test\r\nMAIL FROM:<a@sender.test>\r\nRCPT TO:<x@elsewhere.test>\r\n');
+      await expect.poll(() => said).toContain(reply);
+      socket.destroy();
+    }
+  });
+});
+
+describe('session tickets', () => {
+  const resumed = async (from: Listener, to: Listener, version: 'TLSv1.2' | 'TLSv1.3'): Promise<boolean> => {
+    const first = await shake(from.port, { maxVersion: version });
+    const second = await shake(to.port, { maxVersion: version, session: await first.ticket });
+    const reused = second.socket.isSessionReused();
+    first.socket.destroy();
+    second.socket.destroy();
+    return reused;
+  };
+  const pod = async (seed: string | undefined, clock: FakeClock): Promise<Listener> => {
+    const doubles = new Doubles();
+    doubles.clock = clock;
+    doubles.tls = { ...material(main), ticketSeed: seed === undefined ? undefined : Buffer.from(seed) };
+    return listen(doubles);
+  };
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('are taken by every pod with the same file, %s', async (version) => {
+    const clock = new FakeClock();
+    const [one, two, other, none] = await Promise.all([
+      pod('a seed', clock),
+      pod('a seed', clock),
+      pod('another', clock),
+      pod(undefined, clock),
+    ]);
+    expect(await resumed(one, one, version)).toBe(true);
+    expect(await resumed(one, two, version)).toBe(true);
+    expect(await resumed(one, other, version)).toBe(false);
+    expect(await resumed(one, none, version)).toBe(false);
+  });
+
+  it('change their keys with the time, on every pod alike', async () => {
+    const clock = new FakeClock();
+    const [one, two] = await Promise.all([pod('a seed', clock), pod('a seed', clock)]);
+    const before = await shake(one.port);
+    const session = await before.ticket;
+    await clock.advance(ticketEpochMs);
+    const after = await shake(two.port, { session });
+    expect(after.socket.isSessionReused()).toBe(false);
+    expect(await resumed(one, two, 'TLSv1.3')).toBe(true);
+    before.socket.destroy();
+    after.socket.destroy();
+  });
+});
+
+describe('a port that begins with TLS', () => {
+  it.each([
+    ['HTTP', 'GET / HTTP/1.1\r\n\r\n', /HTTP on a port/],
+    ['SMTP in plain', 'EHLO client.test\r\n', /plain text on a port/],
+  ])('tells the log of %s', async (_name, text, expected) => {
+    const doubles = new Doubles();
+    doubles.tls = material(main);
+    const { port } = await listen(doubles);
+    const client = await RawClient.open(port);
+    client.send(text);
+    await client.closed();
+    await expect.poll(() => doubles.tlsFailures[0]).toMatch(expected);
+    expect(doubles.tlsFailures[0]).toContain('127.0.0.1');
+  });
+});
