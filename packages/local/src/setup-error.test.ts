@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { explainSystemError, SetupError } from './setup-error.js';
 
 test.each([
-  ['EACCES', /No right to write/],
+  ['EACCES', /No right to write \(EACCES at \/dev\/null\)/],
   ['EROFS', /read-only/],
   ['ENOSPC', /No disk space/],
   ['EEXIST', /\/dev\/null is no folder/],

@@ -9,7 +9,8 @@ export class SetupError extends Error {
     readonly problem: string,
     readonly wayOut: string,
   ) {
-    super(`${problem}${problem.includes('\n') ? '\n' : ' '}Way out: ${wayOut}`);
+    const end = problem.includes('\n') ? '\n' : /[.!?]$/.test(problem) ? ' ' : '. ';
+    super(`${problem}${end}Way out: ${wayOut}`);
   }
 
   /** One line per problem for a terminal; the way out ends the only one, or follows several. */
@@ -27,8 +28,10 @@ export function systemErrorCode(error: unknown): string | undefined {
 /** Translate the system errors a first start meets (rights, space, missing path) into one line with the way out. */
 export function explainSystemError(error: unknown, doing: string): unknown {
   const code = systemErrorCode(error);
+  const path = error instanceof Error && 'path' in error ? String(error.path) : undefined;
   if (code === 'EACCES' || code === 'EPERM') {
-    return new SetupError(`No right to ${doing} (${code}).`, 'choose a folder you own with `-- --data DIR`.');
+    const where = path === undefined || doing.endsWith(path) ? code : `${code} at ${path}`;
+    return new SetupError(`No right to ${doing} (${where}).`, 'choose a folder you own with `-- --data DIR`.');
   }
   if (code === 'EROFS') {
     return new SetupError(
@@ -37,13 +40,14 @@ export function explainSystemError(error: unknown, doing: string): unknown {
     );
   }
   if (code === 'EEXIST' || code === 'ENOTDIR') {
-    const path = error instanceof Error && 'path' in error ? String(error.path) : 'a part of the path';
-    return new SetupError(`Cannot ${doing}: ${path} is no folder.`, 'choose another folder with `-- --data DIR`.');
+    return new SetupError(
+      `Cannot ${doing}: ${path ?? 'a part of the path'} is no folder.`,
+      'choose another folder with `-- --data DIR`.',
+    );
   }
   if (code === 'ENOENT') {
-    const path = error instanceof Error && 'path' in error ? String(error.path) : 'the path';
     return new SetupError(
-      `Cannot ${doing}: ${path} cannot be made there.`,
+      `Cannot ${doing}: ${path ?? 'the path'} cannot be made there.`,
       'choose another folder with `-- --data DIR`.',
     );
   }

@@ -8,7 +8,10 @@ import { inboxPrefix, type ServiceUser } from './permissions.js';
 
 export interface StreamConnectionOptions {
   readonly servers: readonly string[];
+  /** The service, and where answers to it may come. */
   readonly user: ServiceUser;
+  /** Name it logs in with; by default that of the service. */
+  readonly login?: string | undefined;
   readonly password: string;
   /** PEM text of the CA when the servers speak TLS; absent = plain. */
   readonly tlsCa?: string;
@@ -31,9 +34,10 @@ export interface StreamConnection {
 }
 
 export async function connectStreams(options: StreamConnectionOptions): Promise<StreamConnection> {
+  const login = options.login ?? options.user;
   const nats = await connect({
     servers: [...options.servers],
-    user: options.user,
+    user: login,
     pass: options.password,
     name: `postern-${options.user}`,
     inboxPrefix: inboxPrefix(options.user),
@@ -46,6 +50,9 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
     pingInterval: 5_000,
     maxPingOut: 2,
     ...(options.tlsCa === undefined ? {} : { tls: { ca: options.tlsCa } }),
+  }).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`NATS at ${options.servers.join(', ')} does not take user "${login}": ${reason}`, { cause });
   });
   let state: ConnectionState = 'connected';
   const set = (next: ConnectionState, detail: string): void => {

@@ -106,6 +106,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
       connection = await connectStreams({
         servers: config.nats.servers.map(formatHostPort),
         user: 'delivery',
+        login: config.nats.user,
         password,
         ...(tlsCa === undefined ? {} : { tlsCa }),
         onState: (state, detail) => log.warn('delivery.stream.changed', { state, detail }),

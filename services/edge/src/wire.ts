@@ -104,6 +104,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     return connectStreams({
       servers: nats.servers.map(formatHostPort),
       user: 'edge',
+      login: nats.user,
       password: nats.passwordFile === undefined ? '' : await readSecret(nats.passwordFile),
       ...(tlsCa === undefined ? {} : { tlsCa }),
       onState: (state, detail) => log.warn('edge.stream.changed', { state, detail }),

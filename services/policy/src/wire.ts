@@ -58,6 +58,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
     return connectStreams({
       servers: config.nats.servers.map(formatHostPort),
       user: 'policy',
+      login: config.nats.user,
       password: config.nats.passwordFile === undefined ? '' : await readSecret(config.nats.passwordFile),
       ...(tlsCa === undefined ? {} : { tlsCa }),
       onState: (state, detail) => {

@@ -74,6 +74,7 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
       connection = await connectStreams({
         servers: config.nats.servers.map(formatHostPort),
         user: 'provisioning',
+        login: config.nats.user,
         password: config.nats.passwordFile === undefined ? '' : await readSecret(config.nats.passwordFile),
         ...(tlsCa === undefined ? {} : { tlsCa }),
         onState: (state, detail) => log.warn('provisioning.nats.changed', { state, detail }),

@@ -28,6 +28,7 @@ export async function connectNats(config: QueueConfig['nats'], log: QueueTelemet
   return connectStreams({
     servers: config.servers.map(formatHostPort),
     user: 'queue',
+    login: config.user,
     password: (await optionalSecret(config.passwordFile)) ?? '',
     ...(tlsCa === undefined ? {} : { tlsCa }),
     onState: (state, detail) => log.warn('queue.stream.changed', { state, detail }),

@@ -55,7 +55,11 @@ afterEach(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-async function cluster(args: readonly string[], said: string[] = []): Promise<Cluster> {
+async function cluster(
+  args: readonly string[],
+  said: string[] = [],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Cluster> {
   const options = parseStartOptions(
     ['--data', join(dir, 'data'), '--port-base', String(await freePort()), ...args],
     dir,
@@ -65,7 +69,7 @@ async function cluster(args: readonly string[], said: string[] = []): Promise<Cl
     start: options,
     folder,
     cache: sharedCache(),
-    environment: {},
+    environment,
     say: (line) => said.push(line),
     now: () => new Date(),
     program: () => program,
@@ -170,4 +174,20 @@ test('a public port in use is one clear line before anything starts', async () =
   } finally {
     taken.close();
   }
+});
+
+test.each([
+  ['POSTERN_NATS_URL', 'nats://127.0.0.1:1', '127.0.0.1:1, cannot be reached: nothing listens there.'],
+  ['POSTERN_REDIS_URL', 'redis://nowhere.invalid', 'nowhere.invalid:6379, cannot be reached: its name '],
+  ['POSTERN_DATABASE_URL', 'postgres://u:secret@127.0.0.1:1/x', '127.0.0.1:1, cannot be reached'],
+  ['POSTERN_NATS_URL', '127.0.0.1:4222', 'is not a URL of the form nats://user:password@host:port'],
+])('%s that names no running server ends the start before anything is started', async (name, url, message) => {
+  const said: string[] = [];
+  const running = await cluster([], said, { [name]: url });
+  const refusal = await running.start().catch((error: unknown) => String(error));
+  expect(refusal).toContain(name);
+  expect(refusal).toContain(message);
+  expect(refusal).not.toContain('secret');
+  expect(said).toEqual([]);
+  expect(running.describe().infrastructure).toEqual([]);
 });

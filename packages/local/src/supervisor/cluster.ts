@@ -16,6 +16,7 @@ import { ensureDatabase } from '../trust/database-roles.js';
 import { type DataFolder, rotateLog } from './data-folder.js';
 import { answersOk, infrastructureParts } from './infrastructure.js';
 import { Keeper } from './keeper.js';
+import { assertNamedStoresAnswer, withoutStoreNames } from './named-stores.js';
 import type { StartOptions } from './options.js';
 import { type ClusterPlan, drainOrder, planCluster, publicPorts, type ServiceName, type ServicePlan } from './plan.js';
 import { type Prepared, prepareConfiguration } from './prepare.js';
@@ -96,6 +97,7 @@ export class Cluster {
     const { start, say, cache } = this.#options;
     const plan = this.#plan;
     const { stores, ownSections } = await this.check();
+    await assertNamedStoresAnswer(this.#options.environment);
 
     const parts = await infrastructureParts(plan, stores, cache, say);
     this.#refuseWhenStopping();
@@ -175,6 +177,7 @@ export class Cluster {
         command: globalThis.process.execPath,
         args: [...nodeOptions(process.service), program, '--config', process.configFile],
         cwd: this.#options.folder.root,
+        env: withoutStoreNames,
         ports: [process.metricsPort],
         logFile: process.logFile,
         ready: () => answersOk(`http://127.0.0.1:${process.metricsPort}/readyz`),

@@ -12,6 +12,7 @@ import { generatedConfig, writeOperatorSettings, writeServiceConfig } from '../s
 import { ensureCertificates } from '../trust/certificates.js';
 import { ensureKey, ensureSecret } from '../trust/secrets.js';
 import type { DataFolder } from './data-folder.js';
+import { withoutStoreNames } from './named-stores.js';
 import type { StartOptions } from './options.js';
 import type { ClusterPlan, ServiceName } from './plan.js';
 import { prepareStores, type Stores } from './stores.js';
@@ -55,7 +56,7 @@ export async function prepareConfiguration(
       .map(({ plan: process, document }) => ({ plan: process, generated: stringify(document) })),
     operatorFile: { file: context.operatorFile, text: settings },
     ownFile,
-    environment,
+    environment: { ...environment, ...withoutStoreNames },
     checkerOf,
   });
   await writeOperatorSettings(context.operatorFile, settings);

@@ -16,7 +16,8 @@ import type { ClusterPlan } from './plan.js';
 
 export interface NatsAccess {
   readonly servers: readonly string[];
-  readonly users: Readonly<Record<ServiceUser, { readonly user: string; readonly passwordFile: string }>>;
+  /** Empty: a server that wants no login. */
+  readonly users: Readonly<Record<ServiceUser, { readonly user?: string; readonly passwordFile?: string }>>;
   readonly monitors: readonly string[];
   /** Configuration text with all users; undefined when the server is not ours. */
   readonly authorization: string | undefined;
@@ -64,7 +65,7 @@ async function natsAccess(
   if (url !== undefined) {
     const file = join(secrets, 'nats-external');
     await writeFileAtomic(file, `${decodeURIComponent(url.password)}\n`);
-    const login = { user: decodeURIComponent(url.username), passwordFile: file };
+    const login = url.username === '' ? {} : { user: decodeURIComponent(url.username), passwordFile: file };
     const monitor = environment.POSTERN_NATS_MONITOR_URL;
     return {
       servers: [`${url.hostname}:${url.port || '4222'}`],
