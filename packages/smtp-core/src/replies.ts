@@ -46,6 +46,10 @@ export const replies = {
   tooManyErrors: fixed(421, '4.7.0', 'too many errors'),
   /** To a client that sends its message though DATA was refused (RFC 2920 §3.1): its lines must never be read as commands. */
   sentWithoutLeave: fixed(421, '4.7.0', 'message sent without leave'),
+  /** To a client that begins with TLS on a port that begins in plain. */
+  tlsNotHere: fixed(421, '4.7.0', 'this port does not begin with TLS, use STARTTLS'),
+  httpNotHere: fixed(421, '4.7.0', 'this is SMTP, not HTTP'),
+  proxyNotHere: fixed(421, '4.7.0', 'no PROXY header is expected here'),
   talksTooSoon: fixed(421, '4.7.0', 'client spoke before its turn'),
   /** RFC 5321 §4.5.3.2.7 */
   timeout: fixed(421, '4.4.2', 'timeout, closing connection'),

@@ -6,6 +6,9 @@ export const edgeEvents = defineEvents('edge', {
   'edge.session.refused': 'A connection was refused before the greeting; `reason` names the rule or limit.',
   'edge.session.closed': 'A session ended.',
   'edge.session.aborted': 'We ended a session: too many errors, timeout, drain; `reason` says which.',
+  'edge.session.forwarded': 'A trusted filter said by XCLIENT who its client is; `peer` is the filter.',
+  'edge.listener.suspected':
+    'The network in front of a listener is not as its settings say: `kind` unexpected_proxy, missing_proxy or source_nat; `peer` is who it was seen of.',
   'edge.tls.established': 'STARTTLS succeeded.',
   'edge.login.succeeded': 'A login was verified; `cached` when provisioning was away.',
   'edge.login.refused': 'A login was refused; the client heard 535.',

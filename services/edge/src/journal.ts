@@ -10,6 +10,7 @@ export type EdgeEventName =
   | 'edge.session.refused'
   | 'edge.session.closed'
   | 'edge.session.aborted'
+  | 'edge.session.forwarded'
   | 'edge.tls.established'
   | 'edge.login.succeeded'
   | 'edge.login.refused'

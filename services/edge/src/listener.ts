@@ -5,11 +5,12 @@
  * (RFC 8314 §3.3) and does not start without a certificate.
  */
 import type { Timer } from '@postern/clock';
+import type { MisconfigurationGuard } from './misconfiguration.js';
 import { type ListenerFacts, openSession, type Session, type SessionServices } from './session.js';
 import type { Opening } from './smtp/connection.js';
 import { EdgeConnection } from './smtp/connection.js';
 import { deadlines } from './smtp/deadlines.js';
-import type { ProxyExpectation } from './smtp/proxy-reader.js';
+import { noHeader, type ProxyExpectation } from './smtp/proxy-reader.js';
 import { EdgeServer, type ServerContext } from './smtp/server.js';
 import type { TlsMaterial } from './tls/certificate-files.js';
 import { ticketEpoch } from './tls/ticket-keys.js';
@@ -29,6 +30,7 @@ export interface ListenerContext {
   tls(): TlsMaterial;
   admit(session: Session): Promise<Opening>;
   onProxyFailure(listener: string, peerAddress: string, reason: string): void;
+  readonly guard: MisconfigurationGuard;
   onTlsFailure(listener: string, peerAddress: string, reason: string): void;
   /** Settings of the snapshot that cannot be carried out; the ones before stay. */
   onRefused(listener: string, reason: string): void;
@@ -82,7 +84,10 @@ class EdgeListener implements Listener {
       clock,
       implicitTls: options.role === 'submissions',
       proxyExpectation: (peer) => expectation(options, context, peer),
-      onProxyFailure: (peer, reason) => context.onProxyFailure(options.name, peer, reason),
+      onProxyFailure: (peer, reason) => {
+        if (reason === noHeader) context.guard.suspect(options.name, 'missing_proxy', peer);
+        context.onProxyFailure(options.name, peer, reason);
+      },
       onTlsFailure: (peer, reason) => context.onTlsFailure(options.name, peer, reason),
       connection: (...made) => this.#connection(...made),
     });
@@ -174,10 +179,12 @@ class EdgeListener implements Listener {
       tls: tlsFactsOf(socket) ?? endpoints.proxyTls,
       ...(endpoints.proxyAuthority === undefined ? {} : { proxyAuthority: endpoints.proxyAuthority }),
     });
+    session.addressSuspected = this.#context.guard.session(this.facts.name, session.peerAddress);
     return new EdgeConnection(base, socket, endpoints, {
       services,
       session,
       canStartTls: () => this.#server.hasTls && this.#options.role !== 'submissions',
+      onUnexpectedProxy: () => this.#context.guard.suspect(this.facts.name, 'unexpected_proxy', session.peerAddress),
       open: this.#context.admit,
       onClosed: (connection) => {
         this.#server.sessions.delete(connection);

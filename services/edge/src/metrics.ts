@@ -1,5 +1,7 @@
 /** Metrics of the edge, declared once. Label sets are closed; the help text is the documentation. */
+
 import { bytesBuckets, type Metrics } from '@postern/telemetry';
+import { suspicions } from './misconfiguration.js';
 
 const replyClasses = ['2xx', '4xx', '5xx'] as const;
 
@@ -29,6 +31,11 @@ export function edgeMetrics(metrics: Metrics) {
     proxyRefused: metrics.counter({
       name: 'postern_edge_proxy_refused_total',
       help: 'Connections ended for a missing, untrusted or malformed PROXY header.',
+    }),
+    suspicions: metrics.counter({
+      name: 'postern_edge_suspicions_total',
+      help: 'Signs that the network in front of a listener is not as its settings say, counted once a minute while they go on.',
+      labels: { kind: suspicions },
     }),
     tlsFailures: metrics.counter({
       name: 'postern_edge_tls_failures_total',

@@ -20,8 +20,8 @@ export type RecipientRight =
 /** Tenant the client submits for; undefined = an outsider, who may send to hosted domains only. */
 export function submittingTenant(snapshot: CompiledSnapshot, session: Session): string | undefined {
   const certificate = session.tls?.clientCertificate;
-  const valid = certificate?.verified === true ? certificate.fingerprint : undefined;
-  return session.login?.tenant ?? snapshot.relayTenant(session.clientAddress, valid);
+  const valid = certificate?.verified === true && certificate.fingerprint !== '' ? certificate.fingerprint : undefined;
+  return session.login?.tenant ?? snapshot.relayTenant(session.clientAddress, valid, session.addressSuspected);
 }
 
 function refuse(reply: Reply, reason: string): RecipientRight {
@@ -52,7 +52,13 @@ export function recipientRight(snapshot: CompiledSnapshot | undefined, session: 
     return { kind: 'granted', address, recipientClass: RecipientClass.LOCAL, tenant: hosted.tenant };
   }
   const tenant = submittingTenant(snapshot, session);
-  if (tenant === undefined) return refuse(replies.relayDenied, 'no relay right');
+  if (tenant === undefined)
+    return refuse(
+      replies.relayDenied,
+      session.addressSuspected
+        ? 'no relay right: the address seems to stand for many clients (source NAT)'
+        : 'no relay right',
+    );
   if (snapshot.isSuspended(tenant)) return refuse(replies.mailboxBusy, 'submitting tenant suspended');
   return { kind: 'granted', address: path.address, recipientClass: RecipientClass.RELAY, tenant };
 }

@@ -40,10 +40,17 @@ export interface Login {
 export interface Session {
   readonly id: string;
   readonly listener: ListenerFacts;
-  readonly clientAddress: string;
-  readonly clientPort: number;
-  readonly localAddress: string;
-  readonly localPort: number;
+  /** Who connected, PROXY applied. */
+  readonly peerAddress: string;
+  /** Whose mail it is: the peer, or who it says by XCLIENT. */
+  clientAddress: string;
+  clientPort: number;
+  localAddress: string;
+  localPort: number;
+  /** The peer's address seems to stand for many clients (source NAT): a network it is in gives it no right. */
+  addressSuspected: boolean;
+  /** Greeting of the client a filter speaks for; stands for what the filter says in its own EHLO. */
+  forwardedGreeting: string | undefined;
   readonly startedAtMs: number;
   /** Host name the client asked a TLS proxy in front of us for. */
   readonly proxyAuthority?: string;
@@ -100,6 +107,9 @@ export type SessionStart = Pick<Session, 'proxyAuthority'> &
 export function openSession(start: SessionStart): Session {
   return {
     ...start,
+    peerAddress: start.clientAddress,
+    addressSuspected: false,
+    forwardedGreeting: undefined,
     greeting: undefined,
     login: undefined,
     messages: 0,

@@ -24,6 +24,7 @@ import { type Limits, openLimits } from './limits-store.js';
 import { type Listener, type ListenerContext, openListener } from './listener.js';
 import { withLoginCache } from './login-cache.js';
 import { edgeMetrics } from './metrics.js';
+import { MisconfigurationGuard } from './misconfiguration.js';
 import { createNatsSpool } from './nats-spool.js';
 import { type OverloadWatch, watchOverload } from './overload.js';
 import { createPolicyClient, type PolicyClient } from './policy-client.js';
@@ -74,6 +75,14 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   const listeners: Listener[] = [];
   metrics.sessions(() => listeners.reduce((sum, listener) => sum + listener.sessions, 0));
   metrics.policyPods(() => policy?.openPods() ?? 0);
+
+  const guard = new MisconfigurationGuard({
+    clock,
+    onSuspected: (listener, kind, peer) => {
+      metrics.suspicions.with({ kind }).inc();
+      log.warn('edge.listener.suspected', { listener, kind, peer });
+    },
+  });
 
   const updateListener = (listener: Listener): void => {
     listener.update().catch((error: unknown) => {
@@ -165,6 +174,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         {
           services,
           tls: () => material,
+          guard,
           admit,
           onProxyFailure: (name, peer, reason) => {
             metrics.proxyRefused.inc();

@@ -13,6 +13,8 @@ export interface ConfigContext {
   readonly certificates: CertificateFiles;
   readonly scopeKeyFile: string;
   readonly sealKeyFile: string;
+  /** What TLS session tickets of every edge come from. */
+  readonly ticketKeyFile: string;
   readonly operatorKeyFile: string;
   /** Operator settings written by us; the overlay is the person's own file, absent when none was given. */
   readonly operatorFile: string;

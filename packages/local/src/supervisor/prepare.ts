@@ -44,6 +44,7 @@ export async function prepareConfiguration(
     certificates: await ensureCertificates(folder.tls, ['mail.demo.test'], now()),
     scopeKeyFile: await ensureKey(folder.secrets, 'scope.key'),
     sealKeyFile: await ensureKey(folder.secrets, 'seal.key'),
+    ticketKeyFile: await ensureKey(folder.secrets, 'ticket.key'),
     operatorKeyFile: join(folder.secrets, 'operator.key'),
     operatorFile: join(folder.config, 'operator.yaml'),
     operatorOverlayFile: start.configFile,

@@ -9,12 +9,14 @@ import type { ContentReader } from './line-policy.js';
 
 export type LineProblem = 'bareNewline' | 'nul' | 'lineTooLong';
 
+export type Noise = 'endlessLine' | 'tlsHello' | 'proxyHeader';
+
 export interface CommandHandlers {
   /** One command line without its CRLF. A promise = busy until it settles; it must not reject. */
   onLine(line: string): Promise<void> | undefined;
   onBadLine(problem: LineProblem): Promise<void> | undefined;
   /** Bytes that are no commands and will not become any: the connection must go. */
-  onNoise(kind: 'endlessLine' | 'tlsHello'): void;
+  onNoise(kind: Noise): void;
   /** Nothing more can be done with what has come: replies may be written. */
   onIdle(): void;
 }
@@ -43,6 +45,9 @@ const CR = 0x0d;
 const tlsHandshake = 0x16;
 const tlsMajorVersion = 0x03;
 
+/** How a PROXY header begins that nobody here asked for (proxy-protocol.txt §2). */
+const proxyBeginnings = [Buffer.from('PROXY TCP'), Buffer.from('PROXY UNKNOWN'), Buffer.from('\r\n\r\n\0\r\nQUIT\n')];
+
 export class CommandStream extends SMTPStream {
   readonly #handlers: CommandHandlers;
   #input: Buffer = nothing;
@@ -53,6 +58,8 @@ export class CommandStream extends SMTPStream {
   #busy = false;
   #pumping = false;
   #turn = 0;
+  /** Nothing has come on this connection yet. */
+  #isFirst = true;
 
   constructor(handlers: CommandHandlers) {
     super({ decodeStrings: false });
@@ -136,6 +143,13 @@ export class CommandStream extends SMTPStream {
     }
     if (this.#reading !== undefined) return this.#feed(this.#reading);
     if (this.#busy && this.#lineWaiter === undefined) return false;
+    if (this.#isFirst && this.hasPipelined) {
+      this.#isFirst = false;
+      if (proxyBeginnings.some((start) => this.#input.subarray(0, start.length).equals(start))) {
+        this.#handlers.onNoise('proxyHeader');
+        return false;
+      }
+    }
     if (this.#input[this.#at] === tlsHandshake && this.#input[this.#at + 1] === tlsMajorVersion) {
       this.#handlers.onNoise('tlsHello');
       return false;

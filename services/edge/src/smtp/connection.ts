@@ -10,7 +10,7 @@ import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js';
 import { forgetPlain, type Session, type SessionServices } from '../session.js';
 import { tlsFactsOf } from '../tls/tls-facts.js';
-import { CommandStream, type MessageEnd, type MessageSink } from './command-stream.js';
+import { CommandStream, type MessageEnd, type MessageSink, type Noise } from './command-stream.js';
 import { type Activity, deadlineOf, startActivity } from './deadlines.js';
 import { Dialogue } from './dialogue.js';
 import type { ContentReader } from './line-policy.js';
@@ -25,9 +25,17 @@ export interface ConnectionContext {
   readonly services: SessionServices;
   readonly session: Session;
   canStartTls(): boolean;
+  /** A PROXY header came where none is taken. */
+  onUnexpectedProxy(): void;
   open(session: Session): Promise<Opening>;
   onClosed(connection: EdgeConnection): void;
 }
+
+const noise: Readonly<Record<Noise, Reply>> = {
+  endlessLine: replies.lineTooLong,
+  tlsHello: replies.tlsNotHere,
+  proxyHeader: replies.proxyNotHere,
+};
 
 const working: Activity = { kind: 'working' };
 
@@ -66,10 +74,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
 
   async #open(): Promise<void> {
     const { session, services } = this.#context;
-    const opening = await this.#context.open(session).catch((error: unknown): Opening => {
-      const reason = error instanceof Error ? error.message : String(error);
-      return { kind: 'refused', reply: replies.notReady, reason };
-    });
+    const opening = await this.#ask();
     if (opening.kind === 'admitted') {
       this.#release = opening.release;
       if (this.#ended) return this.#giveBack();
@@ -87,6 +92,13 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     this.close();
   }
 
+  #ask(): Promise<Opening> {
+    return this.#context.open(this.edgeSession).catch((error: unknown): Opening => {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { kind: 'refused', reply: replies.notReady, reason };
+    });
+  }
+
   private send220(hostname: string, banner: string | undefined): void {
     this.reply(replies.greeting(hostname, banner));
     this.flush();
@@ -98,7 +110,8 @@ export class EdgeConnection extends SMTPConnection implements Wire {
       onLine: (line) => this.#onLine(line),
       onBadLine: (problem) => this.#whenReady(() => this.dialogue.onBadLine(problem)),
       onNoise: (kind) => {
-        this.#abort(replies.lineTooLong, kind);
+        if (kind === 'proxyHeader') this.#context.onUnexpectedProxy();
+        this.#abort(noise[kind], kind);
       },
       onIdle: () => this.flush(),
     });
@@ -228,6 +241,15 @@ export class EdgeConnection extends SMTPConnection implements Wire {
 
   get isClosed(): boolean {
     return this._closing || this._closed || this.#ended;
+  }
+
+  async readmit(): Promise<Opening> {
+    this.#giveBack();
+    const opening = await this.#ask();
+    if (opening.kind !== 'admitted') return opening;
+    this.#release = opening.release;
+    if (this.#ended) this.#giveBack();
+    return opening;
   }
 
   startTls(): void {

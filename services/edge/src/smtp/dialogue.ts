@@ -140,7 +140,7 @@ export class Dialogue {
 
   #unknown(line: string): undefined {
     if (httpRequest.test(line)) {
-      return this.#fail({ ...replies.tooManyErrors, text: 'this is SMTP, not HTTP' }, 'http');
+      return this.#fail(replies.httpNotHere, 'http');
     }
     return this.#fail(replies.unknownCommand, `unknown command ${firstWord(line)}`.trimEnd());
   }

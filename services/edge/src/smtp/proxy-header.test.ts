@@ -50,6 +50,28 @@ describe('PROXY header', () => {
     });
   });
 
+  const tlv = (type: string, body: string): string => type + (body.length / 2).toString(16).padStart(4, '0') + body;
+  const text = (value: string): string => Buffer.from(value).toString('hex');
+  const spoken = tlv('21', text('TLSv1.3')) + tlv('23', text('TLS_AES_128_GCM_SHA256')) + tlv('22', text('relay.test'));
+  it.each([
+    ['TLS', `0100000001${spoken}`, { version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', clientVerified: false }],
+    [
+      'TLS and a valid certificate',
+      `0300000000${spoken}`,
+      { version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', clientName: 'relay.test', clientVerified: true },
+    ],
+    [
+      'TLS and a bad certificate',
+      `0300000012${spoken}`,
+      { version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', clientName: 'relay.test', clientVerified: false },
+    ],
+    ['no TLS', '0000000000', undefined],
+  ])('version 2 with %s between client and proxy', (_name, body, tls) => {
+    const header = parseProxyHeader(v2('21', '11', tcp4 + tlv('20', body)));
+    expect(header).toMatchObject({ kind: 'present' });
+    if (header.kind === 'present') expect(header.tls).toEqual(tls);
+  });
+
   it.each([
     ['TCP6', v2('21', '21', tcp6), '2001:db8:0:0:0:0:0:1'],
     ['LOCAL', v2('20', '00', ''), undefined],
@@ -67,6 +89,8 @@ describe('PROXY header', () => {
     ['unknown command', v2('22', '11', tcp4)],
     ['short address block', v2('21', '11', 'c0000201')],
     ['TLV that runs out', v2('21', '11', `${tcp4}02ffff00`)],
+    ['SSL TLV too short', v2('21', '11', tcp4 + tlv('20', '01'))],
+    ['SSL TLV with a part that runs out', v2('21', '11', tcp4 + tlv('20', '010000000021ffff00'))],
     ['too long', Buffer.from(`${signature}2111ffff`, 'hex')],
   ])('version 2 refuses: %s', (_name, bytes) => {
     expect(parseProxyHeader(bytes).kind).toBe('invalid');

@@ -1,6 +1,6 @@
 /**
  * PROXY protocol, versions 1 and 2 (haproxy.org, proxy-protocol.txt): who the client behind a balancer is. Pure: bytes in, verdict out; whether
- * the peer may be believed is the caller's. LOCAL, UNKNOWN and UNIX keep the socket's own addresses; TLVs are walked over, AUTHORITY is read.
+ * the peer may be believed is the caller's. LOCAL, UNKNOWN and UNIX keep the socket's own addresses; of the TLVs AUTHORITY and SSL are read.
  * Bounded: version 1 is at most 107 octets, version 2 at most 4 KiB here.
  */
 import { isIPv4, isIPv6 } from 'node:net';
@@ -8,6 +8,20 @@ import { isIPv4, isIPv6 } from 'node:net';
 export interface ProxyEndpoint {
   readonly address: string;
   readonly port: number;
+}
+
+/** TLS between the client and the proxy, as the proxy tells it. */
+export interface ProxiedTls {
+  readonly version: string;
+  readonly cipher: string;
+  /** Common name of the client's certificate; absent = it showed none. */
+  readonly clientName?: string;
+  readonly clientVerified: boolean;
+}
+
+interface Tlvs {
+  readonly authority?: string;
+  readonly tls?: ProxiedTls;
 }
 
 export type ProxyHeader =
@@ -25,6 +39,7 @@ export type ProxyHeader =
       readonly destination?: ProxyEndpoint;
       /** Host name the client asked for in TLS, by TLV. */
       readonly authority?: string;
+      readonly tls?: ProxiedTls;
     };
 
 const signature = Buffer.from([0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]);
@@ -32,6 +47,14 @@ const v1Start = Buffer.from('PROXY ');
 const v1MaxLength = 107;
 const v2MaxLength = 4_096;
 const tlvAuthority = 0x02;
+const tlvSsl = 0x20;
+const sslVersion = 0x21;
+const sslCommonName = 0x22;
+const sslCipher = 0x23;
+/** Bits of the SSL TLV: the client spoke TLS; it showed a certificate on this connection, or in its session. */
+const clientSsl = 0x01;
+const clientCertificate = 0x02 | 0x04;
+const maxText = 255;
 
 const invalid = (reason: string): ProxyHeader => ({ kind: 'invalid', reason });
 
@@ -76,16 +99,47 @@ function ipv6Text(bytes: Buffer): string {
   return groups.join(':');
 }
 
-function parseTlvs(bytes: Buffer): { readonly authority?: string } | undefined {
-  let authority: string | undefined;
+/** Types and values, or undefined where they do not fit. */
+function splitTlvs(bytes: Buffer): Map<number, Buffer> | undefined {
+  const found = new Map<number, Buffer>();
   for (let at = 0; at < bytes.length; ) {
     if (at + 3 > bytes.length) return undefined;
     const end = at + 3 + bytes.readUInt16BE(at + 1);
     if (end > bytes.length) return undefined;
-    if (bytes[at] === tlvAuthority) authority = bytes.toString('utf8', at + 3, Math.min(end, at + 258));
+    found.set(bytes[at] ?? 0, bytes.subarray(at + 3, end));
     at = end;
   }
-  return authority === undefined ? {} : { authority };
+  return found;
+}
+
+const textOf = (value: Buffer | undefined): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
+  (value ?? Buffer.alloc(0)).toString('utf8', 0, maxText).replace(/[\x00-\x1f\x7f]/g, '');
+
+/** Undefined = malformed; null = the client did not speak TLS. */
+function parseSsl(value: Buffer): ProxiedTls | null | undefined {
+  if (value.length < 5) return undefined;
+  const parts = splitTlvs(value.subarray(5));
+  const flags = value[0] ?? 0;
+  if (parts === undefined) return undefined;
+  if ((flags & clientSsl) === 0) return null;
+  const shown = (flags & clientCertificate) !== 0;
+  return {
+    version: textOf(parts.get(sslVersion)) || 'TLS',
+    cipher: textOf(parts.get(sslCipher)),
+    ...(shown ? { clientName: textOf(parts.get(sslCommonName)) } : {}),
+    clientVerified: shown && value.readUInt32BE(1) === 0,
+  };
+}
+
+function parseTlvs(bytes: Buffer): Tlvs | undefined {
+  const parts = splitTlvs(bytes);
+  if (parts === undefined) return undefined;
+  const authority = textOf(parts.get(tlvAuthority));
+  const ssl = parts.get(tlvSsl);
+  const tls = ssl === undefined ? null : parseSsl(ssl);
+  if (tls === undefined) return undefined;
+  return { ...(authority === '' ? {} : { authority }), ...(tls === null ? {} : { tls }) };
 }
 
 function parseV2(bytes: Buffer): ProxyHeader {

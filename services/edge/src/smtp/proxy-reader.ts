@@ -13,6 +13,8 @@ export type ProxyReading =
   | { readonly kind: 'proxied'; readonly header: Extract<ProxyHeader, { kind: 'present' }> }
   | { readonly kind: 'failed'; readonly reason: string };
 
+export const noHeader = 'no PROXY header';
+
 /** How long a balancer may take to send the header. */
 const requiredWaitMs = 5_000;
 /** How long a trusted peer that need not send one is waited for. */
@@ -46,12 +48,12 @@ export function readProxyHeader(
         if (header.kind === 'incomplete') continue;
         if (header.kind === 'present') finish({ kind: 'proxied', header }, header.length);
         else if (header.kind === 'invalid') finish({ kind: 'failed', reason: header.reason }, 0);
-        else otherwise('no PROXY header');
+        else otherwise(noHeader);
         return;
       }
     };
     const wait = expectation === 'required' ? requiredWaitMs : optionalWaitMs;
-    const timer = clock.setTimer(wait, () => otherwise('no PROXY header in time'), { unref: true });
+    const timer = clock.setTimer(wait, () => otherwise(noHeader), { unref: true });
     socket.on('readable', onReadable);
     socket.on('error', onGone);
     socket.on('close', onGone);

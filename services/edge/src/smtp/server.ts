@@ -10,6 +10,7 @@ import { SMTPServer } from 'smtp-server/lib/smtp-server.js';
 import type { TlsFacts } from '../session.js';
 import type { TlsContexts } from '../tls/tls-contexts.js';
 import type { EdgeConnection } from './connection.js';
+import type { ProxiedTls } from './proxy-header.js';
 import { type ProxyExpectation, type ProxyReading, readProxyHeader } from './proxy-reader.js';
 
 export interface Endpoints {
@@ -38,6 +39,8 @@ const preludeMs = 30_000;
 /** Sockets in that state at once. */
 const maxPreludes = 10_000;
 
+type PresentHeader = Extract<ProxyReading, { kind: 'proxied' }>['header'];
+
 type ProxyCallback = (error: Error | null, options?: SMTPConnectionOptions & { id: string }) => void;
 
 const plainAddress = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
@@ -45,6 +48,7 @@ const plainAddress = (address: string | undefined): string => (address ?? '').re
 export class EdgeServer extends SMTPServer {
   readonly #context: ServerContext;
   #contexts: TlsContexts | undefined;
+  readonly #proxied = new WeakMap<object, Pick<PresentHeader, 'authority' | 'tls'>>();
   readonly sessions = new Set<EdgeConnection>();
 
   constructor(context: ServerContext) {
@@ -81,7 +85,10 @@ export class EdgeServer extends SMTPServer {
   }
 
   override connect(socket: Socket | TLSSocket, options?: SMTPConnectionOptions | null): void {
+    const { authority, tls } = (options == null ? undefined : this.#proxied.get(options)) ?? {};
     const connection = this.#context.connection(this, socket, {
+      ...(authority === undefined ? {} : { proxyAuthority: authority }),
+      ...(tls === undefined ? {} : { proxyTls: proxiedFacts(tls) }),
       remoteAddress: options?.remoteAddress ?? plainAddress(socket.remoteAddress),
       remotePort: options?.remotePort ?? socket.remotePort ?? 0,
       localAddress: options?.localAddress ?? plainAddress(socket.localAddress),
@@ -121,9 +128,21 @@ export class EdgeServer extends SMTPServer {
     }
     void readProxyHeader(socket, expectation, this.#context.clock).then((reading) => {
       if (reading.kind === 'failed') fail(reading.reason);
-      else callback(null, optionsOf(reading));
+      else {
+        const options = optionsOf(reading);
+        if (reading.kind === 'proxied') this.#proxied.set(options, reading.header);
+        callback(null, options);
+      }
     });
   }
+}
+
+/** The proxy is trusted: what it says of TLS holds as if it were ours. A certificate it names has no fingerprint, so it gives no relay right. */
+function proxiedFacts({ version, cipher, clientName, clientVerified }: ProxiedTls): TlsFacts {
+  if (clientName === undefined) return { version, cipher };
+  const subject = `CN=${clientName}`;
+  const clientCertificate = { verified: clientVerified, subject, issuer: '', fingerprint: '', names: [] };
+  return { version, cipher, clientCertificate };
 }
 
 /** What a client did that ended a handshake, as an administrator would say it. */

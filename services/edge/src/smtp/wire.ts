@@ -4,6 +4,7 @@
  */
 import type { Reply } from '@postern/smtp-core';
 import type { MessageEnd, MessageSink } from './command-stream.js';
+import type { Opening } from './connection.js';
 import type { ContentReader } from './line-policy.js';
 
 export interface Wire {
@@ -15,6 +16,8 @@ export interface Wire {
   readonly hasPipelined: boolean;
   readonly isClosed: boolean;
   startTls(): void;
+  /** Asks admission again for the client the session has now; what was given for the one before is given back. */
+  readmit(): Promise<Opening>;
   /** Writes what is gathered and ends the connection. */
   close(): void;
 }

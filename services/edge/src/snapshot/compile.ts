@@ -20,8 +20,11 @@ export interface CompiledSnapshot {
   /** `name` as lower-case A-label. */
   domain(name: string): Domain | undefined;
   isSuspended(tenant: string): boolean;
-  /** Tenant a relay client submits for, by its valid certificate or its address; undefined = no relay right. */
-  relayTenant(clientAddress: string, certificate?: string): string | undefined;
+  /**
+   * Tenant a relay client submits for, by its valid certificate or its address; undefined = no relay right. `suspected`: the address may stand for
+   * many clients, so only a network that is this address alone counts.
+   */
+  relayTenant(clientAddress: string, certificate?: string, suspected?: boolean): string | undefined;
   isTrustedProxy(address: string): boolean;
   /** Names of the listeners that have settings. */
   readonly listenerNames: readonly string[];
@@ -38,11 +41,19 @@ function trieOf<Value>(entries: readonly { network: string; value: Value }[]): P
   return trie;
 }
 
+const isOneAddress = (network: string): boolean =>
+  parseNetworks(network)?.every(({ octets, prefixLength }) => prefixLength === octets.length * 8) === true;
+
 export function compileSnapshot(snapshot: Snapshot): CompiledSnapshot {
   const domains = new Map(snapshot.domains.map((domain) => [domain.name.toLowerCase(), domain]));
   const suspended = new Set(snapshot.tenants.filter(({ state }) => state === 'suspended').map(({ name }) => name));
   const relay = trieOf(snapshot.relayNetworks.map(({ network, tenant }) => ({ network, value: tenant })));
   const certificates = new Map(snapshot.relayCertificates.map(({ fingerprint, tenant }) => [fingerprint, tenant]));
+  const relayAlone = trieOf(
+    snapshot.relayNetworks
+      .filter(({ network }) => isOneAddress(network))
+      .map(({ network, tenant }) => ({ network, value: tenant })),
+  );
   const proxies = trieOf(snapshot.trustedProxies.map((network) => ({ network, value: true })));
   const find = <Value>(trie: PrefixTrie<Value>, address: string): Value | undefined => {
     if (trie.size === 0) return undefined;
@@ -68,8 +79,10 @@ export function compileSnapshot(snapshot: Snapshot): CompiledSnapshot {
     },
     domain: (name) => domains.get(name),
     isSuspended: (tenant) => suspended.has(tenant),
-    relayTenant: (address, certificate) =>
-      (certificate === undefined ? undefined : certificates.get(certificate)) ?? find(relay, address),
+    relayTenant(address, certificate, suspected) {
+      const byCertificate = certificate === undefined ? undefined : certificates.get(certificate);
+      return byCertificate ?? find(suspected === true && snapshot.snatGuardOff !== true ? relayAlone : relay, address);
+    },
     listenerNames: snapshot.listeners.map(({ name }) => name),
     isTrustedProxy: (address) => find(proxies, address) === true,
     postmasterDomain: domains.has(own) ? own : snapshot.domains[0]?.name,

@@ -9,6 +9,7 @@ import { ContentPlan, type EvaluateRequest, EvaluateResponse } from '@postern/pr
 import type { CredentialAnswer, CredentialQuestion } from '../credentials.js';
 import type { EdgeEventFacts, EdgeEventName } from '../journal.js';
 import { type Listener, type ListenerContext, type ListenerOptions, openListener } from '../listener.js';
+import { MisconfigurationGuard } from '../misconfiguration.js';
 import type { PolicyAnswer } from '../policy-port.js';
 import type { SessionServices } from '../session.js';
 import { defaultSessionSettings, type SessionSettings } from '../session-settings.js';
@@ -77,6 +78,7 @@ export class Doubles {
   released = 0;
   tls: TlsMaterial = { certificates: [{ name: 'default', ...testCertificate, names: [] }], ticketSeed: undefined };
   readonly tlsFailures: string[] = [];
+  readonly suspicions: string[] = [];
   readonly refusedSettings: string[] = [];
   draining = false;
   overloaded: string | undefined;
@@ -152,6 +154,10 @@ export class Doubles {
     const context: ListenerContext = {
       services: this.services(settings),
       tls: () => this.tls,
+      guard: new MisconfigurationGuard({
+        clock: this.clock,
+        onSuspected: (_listener, kind, address) => void this.suspicions.push(`${kind} ${address}`),
+      }),
       admit: async () => this.opening(),
       onTlsFailure: (_listener, peer, reason) => void this.tlsFailures.push(`${peer} ${reason}`),
       onRefused: (_listener, reason) => void this.refusedSettings.push(reason),

@@ -173,6 +173,12 @@ export const operatorSchema = s.object({
     .list(s.object({ network, tenant: tenantName }), { max: 10_000 })
     .default([])
     .doc('Networks that may relay.'),
+  snatGuard: s
+    .boolean()
+    .default(true)
+    .doc(
+      'Whether an address that nearly all sessions of a listener come from (a private one: source NAT) loses the relay right of its network, unless relayNetworks names it alone.',
+    ),
   relayCertificates: s
     .list(
       s.object({

@@ -144,6 +144,7 @@ export function compileSnapshot(
       fingerprint: fingerprint.replaceAll(':', '').toLowerCase(),
       tenant,
     })),
+    snatGuardOff: !document.snatGuard,
     limits: limitsOf(document.limits),
     domains: rows.domains.map((domain) => ({
       name: domain.name,

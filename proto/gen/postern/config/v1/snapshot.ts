@@ -62,6 +62,8 @@ export interface Snapshot {
   admitWhenPolicyAway: boolean;
   /** Relay clients by certificate, with the tenant they submit for. */
   relayCertificates: RelayCertificate[];
+  /** True: an address that seems to stand for many clients (source NAT) keeps the rights of its network. */
+  snatGuardOff: boolean;
 }
 
 /** Settings of one listener. */
@@ -308,6 +310,7 @@ function createBaseSnapshot(): Snapshot {
     defaultNextHop: "",
     admitWhenPolicyAway: false,
     relayCertificates: [],
+    snatGuardOff: false,
   };
 }
 
@@ -372,6 +375,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     }
     for (const v of message.relayCertificates) {
       RelayCertificate.encode(v!, writer.uint32(162).fork()).join();
+    }
+    if (message.snatGuardOff !== false) {
+      writer.uint32(168).bool(message.snatGuardOff);
     }
     return writer;
   },
@@ -549,6 +555,14 @@ export const Snapshot: MessageFns<Snapshot> = {
             message.relayCertificates.push(RelayCertificate.decode(reader, reader.uint32()));
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.snatGuardOff = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -627,6 +641,11 @@ export const Snapshot: MessageFns<Snapshot> = {
         : globalThis.Array.isArray(object?.relay_certificates)
         ? object.relay_certificates.map((e: any) => RelayCertificate.fromJSON(e))
         : [],
+      snatGuardOff: isSet(object.snatGuardOff)
+        ? globalThis.Boolean(object.snatGuardOff)
+        : isSet(object.snat_guard_off)
+        ? globalThis.Boolean(object.snat_guard_off)
+        : false,
     };
   },
 
@@ -692,6 +711,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     if (message.relayCertificates?.length) {
       obj.relayCertificates = message.relayCertificates.map((e) => RelayCertificate.toJSON(e));
     }
+    if (message.snatGuardOff !== false) {
+      obj.snatGuardOff = message.snatGuardOff;
+    }
     return obj;
   },
 
@@ -726,6 +748,7 @@ export const Snapshot: MessageFns<Snapshot> = {
     message.defaultNextHop = object.defaultNextHop ?? "";
     message.admitWhenPolicyAway = object.admitWhenPolicyAway ?? false;
     message.relayCertificates = object.relayCertificates?.map((e) => RelayCertificate.fromPartial(e)) || [];
+    message.snatGuardOff = object.snatGuardOff ?? false;
     return message;
   },
 };

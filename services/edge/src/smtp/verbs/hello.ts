@@ -9,6 +9,7 @@ import type { ExtensionKeyword } from '../../snapshot/extensions.js';
 import type { ListenerPolicy } from '../../snapshot/listener-policy.js';
 import type { Dialogue } from '../dialogue.js';
 import type { Verb } from './index.js';
+import { xclientKeyword } from './xclient.js';
 
 const maxNameLength = 255;
 
@@ -48,14 +49,16 @@ const lines: Partial<Record<ExtensionKeyword, (dialogue: Dialogue, policy: Liste
 function extensions(dialogue: Dialogue): string[] {
   const policy = dialogue.policy();
   if (policy === undefined) return [];
-  return [...policy.extensions]
+  const offered = [...policy.extensions]
     .map((keyword) => lines[keyword]?.(dialogue, policy) ?? keyword)
     .filter((line) => line !== '');
+  return policy.trustsXclient(dialogue.session.peerAddress) ? [...offered, xclientKeyword] : offered;
 }
 
 function greet(dialogue: Dialogue, argument: string, esmtp: boolean): boolean {
-  const name = readName(argument);
-  if (name === undefined) return false;
+  const said = readName(argument);
+  if (said === undefined) return false;
+  const name = dialogue.session.forwardedGreeting ?? said;
   dialogue.resetTransaction();
   dialogue.session.greeting = { name, esmtp };
   dialogue.session.judged.ehlo = false;

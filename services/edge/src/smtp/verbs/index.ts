@@ -11,6 +11,7 @@ import { ehlo, helo } from './hello.js';
 import { mail } from './mail.js';
 import { rcpt } from './rcpt.js';
 import { startTls } from './starttls.js';
+import { xclient } from './xclient.js';
 
 export type VerbResult = Reply | readonly Reply[] | undefined;
 
@@ -59,6 +60,7 @@ export const verbs: ReadonlyMap<string, Verb> = new Map([
   ['BDAT', bdat],
   ['AUTH', auth],
   ['STARTTLS', startTls],
+  ['XCLIENT', xclient],
   ['RSET', rset],
   ['NOOP', noop],
   ['VRFY', vrfy],

@@ -1,0 +1,88 @@
+/**
+ * XCLIENT (Postfix XCLIENT_README, protocol version 2): a filter in front of us, named in the listener's settings, says who its client is. The session
+ * begins anew for that client: access rules and limits are asked again, nothing judged before stands. To anybody else it is no command at all.
+ * Not believed: NAME, since policy looks up names itself; PROTO, since the EHLO that follows says it.
+ */
+import { isIP } from 'node:net';
+import { decodeXtext, type Reply, replies, splitAddress } from '@postern/smtp-core';
+import type { Login } from '../../session.js';
+import type { Dialogue } from '../dialogue.js';
+import type { Verb } from './index.js';
+
+export const xclientKeyword = 'XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT';
+
+const attributeNames = ['NAME', 'ADDR', 'PORT', 'PROTO', 'HELO', 'LOGIN', 'DESTADDR', 'DESTPORT'] as const;
+type AttributeName = (typeof attributeNames)[number];
+type Attributes = ReadonlyMap<AttributeName, string>;
+
+const unknown = new Set(['[UNAVAILABLE]', '[TEMPUNAVAIL]', '']);
+
+/** Given values; undefined where one cannot be read. */
+function readAttributes(argument: string): Attributes | undefined {
+  const found = new Map<AttributeName, string>();
+  for (const word of argument.trim().split(/ +/)) {
+    const [, name = '', encoded = ''] = /^([A-Za-z]+)=(.*)$/.exec(word) ?? [];
+    const known = attributeNames.find((one) => one === name.toUpperCase());
+    const value = unknown.has(encoded.toUpperCase()) ? '' : decodeXtext(encoded);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+    if (known === undefined || value === null || value.length > 255 || /[\x00-\x20\x7f]/.test(value)) return undefined;
+    if (value !== '') found.set(known, value);
+  }
+  return found;
+}
+
+/** Undefined = malformed. */
+function addressOf(text: string | undefined, otherwise: string): string | undefined {
+  if (text === undefined) return otherwise;
+  const address = text.replace(/^IPV6:/i, '');
+  return isIP(address) === 0 ? undefined : address;
+}
+
+function portOf(text: string | undefined, otherwise: number): number | undefined {
+  if (text === undefined) return otherwise;
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+}
+
+/** A login counts where it belongs to a domain that is hosted here. */
+function loginOf(dialogue: Dialogue, user: string | undefined): Login | undefined {
+  const domain = user === undefined ? undefined : splitAddress(user)?.domain.toLowerCase();
+  const hosted = domain === undefined ? undefined : dialogue.services.snapshot()?.domain(domain);
+  if (user === undefined || hosted === undefined) return undefined;
+  return { user, tenant: hosted.tenant, mechanism: 'XCLIENT' };
+}
+
+function barrier({ session, transaction }: Dialogue, trusted: boolean): Reply | undefined {
+  if (!trusted) return replies.unknownCommand;
+  if (session.greeting === undefined) return replies.helloFirst;
+  return transaction === undefined ? undefined : replies.badSequence;
+}
+
+export const xclient: Verb = {
+  idle: true,
+  async run(dialogue, argument) {
+    const { session, services, wire } = dialogue;
+    const policy = dialogue.policy();
+    const refused = barrier(dialogue, policy?.trustsXclient(session.peerAddress) === true);
+    if (refused !== undefined) return refused;
+    const attributes = readAttributes(argument);
+    const clientAddress = addressOf(attributes?.get('ADDR'), session.clientAddress);
+    const localAddress = addressOf(attributes?.get('DESTADDR'), session.localAddress);
+    const clientPort = portOf(attributes?.get('PORT'), session.clientPort);
+    const localPort = portOf(attributes?.get('DESTPORT'), session.localPort);
+    if (attributes === undefined || clientAddress === undefined || localAddress === undefined)
+      return replies.syntaxError;
+    if (clientPort === undefined || localPort === undefined) return replies.syntaxError;
+    Object.assign(session, { clientAddress, localAddress, clientPort, localPort });
+    session.login = loginOf(dialogue, attributes.get('LOGIN'));
+    session.forwardedGreeting = attributes.get('HELO');
+    session.greeting = undefined;
+    session.judged = { connect: false, ehlo: false, auth: false };
+    session.findings = [];
+    services.journal.record('edge.session.forwarded', session, {
+      detail: { peer: session.peerAddress, ...(session.login === undefined ? {} : { user: session.login.user }) },
+    });
+    const opening = await wire.readmit();
+    if (opening.kind === 'refused') return { ...opening.reply, code: 421 };
+    return replies.greeting(policy?.hostname ?? services.settings.podName, policy?.banner);
+  },
+};
