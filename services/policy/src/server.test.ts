@@ -283,6 +283,17 @@ test('content that breaks off is a failure', async () => {
   await expect(response).rejects.toMatchObject({ id: 'invalid-argument' });
 });
 
+test('content that is given up is logged with its session', async () => {
+  const { client, telemetry } = await serve();
+  const edge = client('edge');
+  const { stream, response } = edge.upload(edge.rpc.content);
+  const start = { sessionId: '01SESSION', stages: [Stage.HEADERS, Stage.BODY], facts: factsOf({ asked: false }) };
+  stream.write(ContentRequest.fromPartial({ kind: { $case: 'start', value: EvaluateRequest.fromPartial(start) } }));
+  stream.end();
+  await expect(response).rejects.toMatchObject({ id: 'cancelled' });
+  expect(telemetry.events('policy.request.failed')).toMatchObject([{ session_id: '01SESSION', error_id: 'cancelled' }]);
+});
+
 test('simulation gives the verdict of each stage and ends where mail would', async () => {
   const { client } = await serve({
     rules: [{ event: 'headers', when: 'headers.first("Subject") == "x"', then: [{ reject: { text: 'x' } }] }],

@@ -71,12 +71,18 @@ function observed(judge: Judge, clock: Clock, observer: ServerObserver): Judge {
   };
 }
 
-async function readContent(judge: Judge, requests: AsyncIterable<ContentRequest>, remaining: () => number) {
+async function readContent(
+  judge: Judge,
+  requests: AsyncIterable<ContentRequest>,
+  onStart: (start: EvaluateRequest) => void,
+  remaining: () => number,
+) {
   let session: ReturnType<Judge['open']> | undefined;
   for await (const { kind } of requests) {
     if (kind === undefined) throw new PosternError('invalid-argument', 'content request without a kind');
     if (kind.$case === 'start') {
       if (session !== undefined) throw new PosternError('invalid-argument', 'content was started twice');
+      onStart(kind.value);
       session = judge.open(kind.value);
     } else if (session === undefined) throw new PosternError('invalid-argument', 'content before its start');
     else if (kind.$case === 'chunk') session.write(kind.value);
@@ -90,11 +96,11 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
   const judge = observed(options.judge, clock, observer);
   /** A deadline that has passed is not the same as none. */
   const remaining = (context: CallContext): number => Math.max(1, context.deadline - clock.now());
-  const failing = async <R>(request: EvaluateRequest | undefined, work: () => Promise<R>): Promise<R> => {
+  const failing = async <R>(request: () => EvaluateRequest | undefined, work: () => Promise<R>): Promise<R> => {
     try {
       return await work();
     } catch (error) {
-      observer.failed(toPosternError(error), request);
+      observer.failed(toPosternError(error), request());
       throw error;
     }
   };
@@ -107,13 +113,22 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
     }),
     evaluate: unary((request: EvaluateRequest, context) => {
       admit(context, ['edge', 'provisioning']);
-      return failing(request, () => judge.evaluate(request, remaining(context)));
+      return failing(
+        () => request,
+        () => judge.evaluate(request, remaining(context)),
+      );
     }),
     content: clientStreaming((requests: AsyncIterable<ContentRequest>, context): Promise<ContentResponse> => {
       admit(context, ['edge']);
-      return failing(undefined, async () => ({
-        verdict: await readContent(judge, requests, () => remaining(context)),
-      }));
+      // An upload that breaks off is told with the session it was of.
+      let started: EvaluateRequest | undefined;
+      const note = (start: EvaluateRequest): void => {
+        started = start;
+      };
+      return failing(
+        () => started,
+        async () => ({ verdict: await readContent(judge, requests, note, () => remaining(context)) }),
+      );
     }),
     simulate: unary((request: SimulateRequest, context) => {
       admit(context, ['provisioning']);
@@ -121,7 +136,10 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
         const view = request.tenant === '' ? 'the operator view' : request.tenant;
         throw new PosternError('permission-denied', `the scope does not cover ${view}`);
       }
-      return failing(undefined, () => simulate(judge, request, options.snapshot()));
+      return failing(
+        () => undefined,
+        () => simulate(judge, request, options.snapshot()),
+      );
     }),
   };
 }
