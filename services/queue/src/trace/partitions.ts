@@ -57,6 +57,10 @@ async function makeDays(transaction: Transaction, present: ReadonlySet<string>, 
     await transaction.script(
       `CREATE TABLE mail.${name} (LIKE mail.trace_events INCLUDING DEFAULTS);
        WITH moved AS (DELETE FROM mail.trace_events_other WHERE at >= ${from} AND at < ${to} RETURNING *) INSERT INTO mail.${name} SELECT * FROM moved;
+       ALTER TABLE mail.${name} ENABLE ROW LEVEL SECURITY;
+       ALTER TABLE mail.${name} FORCE ROW LEVEL SECURITY;
+       CREATE POLICY tenant_scope ON mail.${name}
+         USING (tenant = current_setting('app.tenant', true) OR current_setting('app.tenant', true) = '*');
        ALTER TABLE mail.trace_events ATTACH PARTITION mail.${name} FOR VALUES FROM (${from}) TO (${to})`,
     );
   }
