@@ -4,7 +4,7 @@
  */
 import type { BodyStore } from '@postern/body-store';
 import { type Clock, createUlidSource, type Random } from '@postern/clock';
-import { type Outcome, OutcomeKind } from '@postern/proto/mail/v1/outcome';
+import type { Outcome } from '@postern/proto/mail/v1/outcome';
 import {
   type ConsumerDeclaration,
   type Consumption,
@@ -22,15 +22,12 @@ import { createBodyRemoval } from './body-removal.js';
 import type { QueueConfig } from './config.js';
 import { createDispatcher } from './dispatch.js';
 import type { QueueEvent } from './events.js';
-import { expiryRound } from './expiry.js';
 import { createIntake } from './intake.js';
 import { groupNumber } from './item-id.js';
 import { createLaneWindows } from './lanes.js';
 import { ledgerShards } from './ledger.js';
-import { ledgerRound } from './ledger-gauges.js';
-import { createLeftoverRound } from './leftovers.js';
-import { type Loop, startLoop } from './loop.js';
-import { type LoopName, loopNames, queueMetrics } from './metrics.js';
+import type { Loop } from './loop.js';
+import { type LoopName, queueMetrics } from './metrics.js';
 import { noticesRound } from './notices.js';
 import type { OperateParts } from './operations/operate.js';
 import { createOutcomeConsumer } from './outcome.js';
@@ -40,23 +37,16 @@ import { createPlacer } from './placer.js';
 import type { PolicyInUse } from './policy-in-use.js';
 import { createRenewal } from './renewal.js';
 import { createRevival } from './revival.js';
+import { createRounds, startRounds } from './rounds.js';
 import { type Settled, type SettleOptions, settle } from './settle.js';
+import { createSettledObserver } from './settled-observer.js';
 import type { Database, Transaction } from './store/database.js';
 import { createStoreHealth } from './store/health.js';
-import { beatPod, leavePod } from './store/pods.js';
+import { leavePod } from './store/pods.js';
 import type { LevelReader } from './stream-levels.js';
-import { createSweep } from './sweep.js';
 import { createTraceIntake } from './trace/intake.js';
-import { historyRound } from './trace/partitions.js';
 import { foldOutcomes } from './unit-change.js';
 import type { WorkScanner } from './work-scan.js';
-
-/** How often bodies that an edge gave up are removed, and how many at once. */
-const dropsEveryMs = 5_000;
-const dropsPerRound = 500;
-
-/** How often work queues are looked through for what a killed server left behind. */
-const leftoversEveryMs = 5_000;
 
 /** Outcomes of intake are gathered this long before they become one message on OUTCOMES. */
 const outcomePublishLingerMs = 20;
@@ -90,7 +80,7 @@ export interface Engine {
 }
 
 export function createEngine(parts: EngineParts): Engine {
-  const { clock, random, connection, bodies, database, levels, scan, policy, settings } = parts;
+  const { clock, random, connection, bodies, database, policy, settings } = parts;
   const { log } = parts.telemetry;
   const metrics = queueMetrics(parts.telemetry.metrics);
   const publisher = createPublisher(connection, clock);
@@ -124,25 +114,14 @@ export function createEngine(parts: EngineParts): Engine {
   const removal = createBodyRemoval(database, bodies, (count) =>
     metrics.bodiesRemoved.with({ why: 'closed' }).inc(count),
   );
-  const onSettled = (outcomes: readonly Outcome[], settled: Settled): void => {
-    metrics.outcomeBatch.observe(outcomes.length);
-    for (const { term, count } of settled.ledger.all()) metrics.units.with({ term }).inc(count);
-    metrics.late.inc(settled.late);
-    if (settled.late > 0) log.warn('queue.outcome.late', { recipients: settled.late });
-    for (const { queueId, recipient, why } of settled.suppressed) {
-      metrics.notices.with({ kind: 'failure', result: 'suppressed' }).inc();
-      log.info('queue.notice.suppressed', { queue_id: queueId, recipient, why });
-    }
-    removal.closed(settled.closed);
-    for (const { kind, attempt, tenant, item, recipients } of outcomes) {
-      const [first] = recipients;
-      if (attempt === 0 || first === undefined) continue;
-      const route = policy().router.route(first.address);
-      const lane = item?.route?.lane ?? (route.kind === 'routed' ? route.route.lane : '');
-      windows.finish(tenant, lane);
-      if (kind === OutcomeKind.DELIVERED) revival.delivered(tenant, lane);
-    }
-  };
+  const onSettled = createSettledObserver({
+    log,
+    metrics,
+    policy,
+    windows,
+    onClosed: (queueIds) => removal.closed(queueIds),
+    onDelivered: (tenant, lane) => revival.delivered(tenant, lane),
+  });
   const intake = createIntake({
     clock,
     placer,
@@ -233,67 +212,21 @@ export function createEngine(parts: EngineParts): Engine {
     maxEvents: settings.traceBatch,
     onResult: (result, events) => metrics.traceEvents.with({ result }).inc(events),
   });
-  const observeStreams = async (): Promise<boolean> => {
-    windows.observe((await levels('WORK')).messages, pods);
-    return false;
-  };
-  let pods = 1;
-  const rounds: Record<LoopName, { readonly everyMs: number; readonly round: () => Promise<boolean> }> = {
-    streams: { everyMs: 500, round: observeStreams },
-    dispatch: { everyMs: settings.dispatchEvery, round: () => dispatcher.round() },
-    expiry: { everyMs: 5_000, round: expiryRound({ clock, database, settle: settleNow, onSettled }) },
-    notices: { everyMs: 500, round: notices },
-    bodies: { everyMs: 250, round: () => removal.round() },
-    revival: { everyMs: 500, round: () => revival.round() },
-    pods: {
-      everyMs: 10_000,
-      round: async () => {
-        pods = await beatPod(database, settings.podName, clock.now());
-        return false;
-      },
-    },
-    ledger: { everyMs: settings.ledgerEvery, round: ledgerRound({ clock, database, levels, scan, metrics, log }) },
-    history: { everyMs: 600_000, round: historyRound(database, clock, settings.traceKeep) },
-    drops: {
-      everyMs: dropsEveryMs,
-      round: async () => {
-        const count = await bodies.removeDropped(dropsPerRound);
-        metrics.bodiesRemoved.with({ why: 'dropped' }).inc(count);
-        return count === dropsPerRound;
-      },
-    },
-    leftovers: {
-      everyMs: leftoversEveryMs,
-      round: createLeftoverRound({
-        clock,
-        database,
-        reader: parts.leftovers,
-        publisher,
-        intake: (batch) => takeIn(batch),
-        outcomes: (batch) => outcomeConsumer.handle(batch),
-        onLeftover: (stream, fate, count) => {
-          metrics.leftovers.with({ fate }).inc(count);
-          log.warn('queue.leftover.found', { stream, fate, count });
-        },
-      }),
-    },
-    sweep: {
-      everyMs: settings.sweepEvery,
-      round: createSweep({
-        clock,
-        database,
-        bodies,
-        levels,
-        unfinishedMs: settings.sweepAge,
-        unknownMs: settings.sweepUnknownAge,
-        onRemoved: (count) => {
-          metrics.bodiesRemoved.with({ why: 'swept' }).inc(count);
-          log.info('queue.body.removed', { count });
-        },
-      }),
-    },
-  };
-  const needsStore = (name: LoopName): boolean => name !== 'streams' && name !== 'drops';
+  const rounds = createRounds({
+    ...parts,
+    log,
+    metrics,
+    publisher,
+    windows,
+    dispatcher,
+    removal,
+    revival,
+    notices,
+    settle: settleNow,
+    onSettled,
+    takeIn,
+    takeOutcomes: (batch) => outcomeConsumer.handle(batch),
+  });
 
   let consumptions: Consumption[] = [];
   let loops = new Map<LoopName, Loop>();
@@ -312,21 +245,6 @@ export function createEngine(parts: EngineParts): Engine {
       },
       handle,
     );
-  const begin = (name: LoopName): Loop =>
-    startLoop({
-      name,
-      clock,
-      everyMs: rounds[name].everyMs,
-      round: async () => {
-        if (needsStore(name)) await parts.migrated;
-        return rounds[name].round();
-      },
-      onRound: (which, ms) => metrics.loopDuration.with({ loop: which }).observe(ms / 1000),
-      onFailure: (which, error) => {
-        metrics.loopFailures.with({ loop: which }).inc();
-        log.warn('queue.loop.failed', { loop: which, error });
-      },
-    });
   return {
     storeAway: () => health.away,
     isLaneWaiting: (tenant, lane) => dispatcher.isWaiting(tenant, lane),
@@ -343,7 +261,7 @@ export function createEngine(parts: EngineParts): Engine {
           traceIntake.handle(batch),
         ),
       ];
-      loops = new Map(loopNames.map((name) => [name, begin(name)]));
+      loops = startRounds(rounds, { clock, log, metrics, migrated: parts.migrated });
     },
     async drain() {
       intake.abort();
