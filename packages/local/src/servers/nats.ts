@@ -6,6 +6,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SetupError } from '../setup-error.js';
+import { composeCommand } from './compose.js';
 import { fetchDebian } from './fetch-debian.js';
 import { atLeast, findOnPath, programVersion } from './find-binary.js';
 import { type LaunchControl, launchControl, type RunningServer, startServer } from './running-server.js';
@@ -89,6 +90,8 @@ export interface NatsOptions extends LaunchControl {
     readonly routes: readonly string[];
   };
   readonly binary?: string;
+  /** In a container instead of the program. */
+  readonly container?: boolean;
   readonly name?: string;
 }
 
@@ -138,16 +141,17 @@ export async function natsIsHealthy(monitorPort: number): Promise<boolean> {
 
 /** Start one nats-server in its folder; the same call after a stop or a kill finds its streams again. */
 export async function startNats(options: NatsOptions): Promise<RunningServer> {
-  const binary = options.binary ?? (await ensureNats());
   await mkdir(join(options.dir, 'jetstream'), { recursive: true });
   const configFile = join(options.dir, 'nats.conf');
   await writeFile(configFile, natsConfiguration(options), { mode: 0o600 });
+  const program = options.container
+    ? await composeCommand({ name: 'nats', program: ['nats-server', '-c', configFile], dir: options.dir })
+    : { command: options.binary ?? (await ensureNats()), args: ['-c', configFile] };
   return startServer({
     ...launchControl(options),
+    ...program,
     name: options.name ?? 'nats',
     address: `nats://127.0.0.1:${options.port}`,
-    command: binary,
-    args: ['-c', configFile],
     ports: [options.port, options.monitorPort, ...(options.cluster === undefined ? [] : [options.cluster.port])],
     logFile: join(options.dir, 'nats.log'),
     ready: () => natsIsHealthy(options.monitorPort),

@@ -5,6 +5,7 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SetupError } from '../setup-error.js';
+import { composeCommand } from './compose.js';
 import { fetchDebian } from './fetch-debian.js';
 import { atLeast, findOnPath, programVersion } from './find-binary.js';
 import { type LaunchControl, launchControl, type RunningServer, startServer } from './running-server.js';
@@ -89,6 +90,8 @@ export interface RedisOptions extends LaunchControl {
   readonly maxMemory?: string;
   readonly extra?: readonly string[];
   readonly binary?: RedisBinary;
+  /** In a container instead of the program. */
+  readonly container?: boolean;
   readonly name?: string;
 }
 
@@ -114,19 +117,25 @@ export function redisConfiguration(options: RedisOptions): string {
   return `${lines.join('\n')}\n`;
 }
 
+async function programOf(options: RedisOptions, configFile: string) {
+  if (options.container) {
+    const reads = options.aclFile === undefined ? [] : [options.aclFile];
+    return composeCommand({ name: 'redis', program: ['redis-server', configFile], dir: options.dir, reads });
+  }
+  const { path, env } = options.binary ?? (await ensureRedis());
+  return { command: path, args: [configFile], env };
+}
+
 /** Start one redis-server in its folder. */
 export async function startRedis(options: RedisOptions): Promise<RunningServer> {
-  const binary = options.binary ?? (await ensureRedis());
   await mkdir(options.dir, { recursive: true });
   const configFile = join(options.dir, 'redis.conf');
   await writeFile(configFile, redisConfiguration(options), { mode: 0o600 });
   return startServer({
     ...launchControl(options),
+    ...(await programOf(options, configFile)),
     name: options.name ?? 'redis',
     address: `redis://127.0.0.1:${options.port}`,
-    command: binary.path,
-    args: [configFile],
-    env: binary.env,
     ports: [options.port],
     logFile: join(options.dir, 'redis.log'),
     // PONG, or NOAUTH / NOPERM from a server that wants a login: it serves. LOADING is neither.

@@ -4,6 +4,7 @@
 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { programOrContainer, type Runner } from '../servers/compose.js';
 import { ensureNats, startNats } from '../servers/nats.js';
 import { startPostgres } from '../servers/postgres.js';
 import { ensureRedis, startRedis } from '../servers/redis.js';
@@ -64,6 +65,9 @@ function mailboxPart(plan: ClusterPlan): InfrastructurePart {
   };
 }
 
+const launchWith = <B>(runner: Runner<B>) =>
+  runner.kind === 'container' ? { container: true } : { binary: runner.binary };
+
 /** Fetch what is missing and describe the processes to keep. */
 export async function infrastructureParts(
   plan: ClusterPlan,
@@ -74,13 +78,13 @@ export async function infrastructureParts(
   const parts: InfrastructurePart[] = [mailboxPart(plan)];
   const { authorization } = stores.nats;
   if (authorization !== undefined) {
-    const binary = await ensureNats(cache, progress);
+    const runner = await programOrContainer('nats', () => ensureNats(cache, progress), progress);
     const options = {
       dir: plan.folder.nats,
       port: plan.natsPort,
       monitorPort: plan.natsMonitorPort,
       authorization,
-      binary,
+      ...launchWith(runner),
     };
     parts.push({
       name: 'nats',
@@ -94,8 +98,8 @@ export async function infrastructureParts(
   }
   const { aclFile } = stores.redis;
   if (aclFile !== undefined) {
-    const binary = await ensureRedis(cache, progress);
-    const options = { dir: plan.folder.redis, port: plan.redisPort, aclFile, binary };
+    const runner = await programOrContainer('redis', () => ensureRedis(cache, progress), progress);
+    const options = { dir: plan.folder.redis, port: plan.redisPort, aclFile, ...launchWith(runner) };
     parts.push({
       name: 'redis',
       address: `redis://127.0.0.1:${plan.redisPort}`,
