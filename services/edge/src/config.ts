@@ -41,7 +41,15 @@ const fields = {
           { name: 'mx', role: 'mx', address: '127.0.0.1:2525' },
           { name: 'submission', role: 'submission', address: '127.0.0.1:2587' },
         ])
-        .doc('Listeners of this pod.'),
+        .doc('Listeners of this pod. Everything else of a listener is an operator setting, by its name.'),
+      moreListeners: s
+        .list(listener, { max: 64 })
+        .default([])
+        .doc('Listeners besides those; with `npm start` the way to have further ones.'),
+      portOffset: s
+        .integer({ min: 0, max: 1_000 })
+        .default(0)
+        .doc('Added to the ports of moreListeners, so that several edges on one machine may share a file.'),
       tls: s
         .object({
           certFile: s.file().doc('Certificate chain, PEM. Watched: a changed file is used for new handshakes.'),

@@ -168,7 +168,15 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   };
 
   const openListeners = async (services: SessionServices, admit: ListenerContext['admit']): Promise<void> => {
-    for (const { address, ...listener } of config.edge.listeners) {
+    const { moreListeners, portOffset } = config.edge;
+    const more = moreListeners.map(({ address: { host, port }, ...listener }) => ({
+      ...listener,
+      address: { host, port: port + portOffset },
+    }));
+    const all = [...config.edge.listeners, ...more];
+    const twice = all.find(({ name }, at) => all.findIndex((one) => one.name === name) !== at);
+    if (twice !== undefined) throw new Error(`edge.moreListeners: the name ${twice.name} is given twice`);
+    for (const { address, ...listener } of all) {
       const opened = await openListener(
         { ...listener, host: address.host, port: address.port },
         {

@@ -129,6 +129,8 @@ function readEnvelope(data: Uint8Array): { readonly envelope: Envelope } | { rea
   if (envelope.forwardPaths.some(({ tenant, address }) => tenant === '' || address === ''))
     return { reason: 'a forward-path without tenant or address' };
   const place = envelope.body?.place;
-  if (place === undefined || place.value.length === 0) return { reason: 'envelope without a body' };
+  // An empty message is one too: it came with a final dot and nothing before it.
+  if (place === undefined || (place.$case === 'bodyId' && place.value === ''))
+    return { reason: 'envelope without a body' };
   return { envelope };
 }

@@ -15,7 +15,28 @@ const settings: Readonly<Record<string, Omit<ConformanceListener, 'port'>>> = {
   mx: { role: 'mx', settings: {} },
   submission: { role: 'submission', settings: {} },
   submissions: { role: 'submissions', settings: {} },
+  'mx-bare': {
+    role: 'mx',
+    settings: {
+      extensions: Object.fromEntries(
+        ['starttls', 'pipelining', 'size', 'eightBitMime', 'chunking', 'smtpUtf8', 'dsn', 'enhancedStatusCodes']
+          .concat(['requireTls', 'limits', 'auth'])
+          .map((name) => [name, false]),
+      ),
+    },
+  },
+  'mx-chunks': { role: 'mx', settings: { extensions: { binaryMime: false } } },
+  'mx-limited': { role: 'mx', settings: { limits: { messageSize: '2KiB', recipients: 2, messagesPerSession: 2 } } },
+  'mx-named': { role: 'mx', settings: { hostname: 'in.partner.test', banner: 'for partners' } },
+  'mx-normalise': { role: 'mx', settings: { linePolicy: 'normalise' } },
+  'mx-tls': { role: 'mx', settings: { requireTls: true } },
+  'mx-xclient': { role: 'mx', settings: { xclient: ['127.0.0.0/8'] } },
+  'submission-optional': { role: 'submission', settings: { requireTls: false, authMechanismsPlain: ['PLAIN'] } },
 };
+
+/** Those every cluster has; their ports are the cluster's own. */
+export const common = ['mx', 'submission', 'submissions'] as const;
+const isCommon = (name: string): boolean => common.some((one) => one === name);
 
 export async function reserveListeners(): Promise<ReadonlyMap<string, ConformanceListener>> {
   const made = new Map<string, ConformanceListener>();
@@ -50,7 +71,9 @@ export function conformanceConfig(
       [...listeners].map(([name, listener]) => [name, { role: listener.role, ...listener.settings }]),
     ),
     edge: {
-      listeners: [...listeners].map(([name, { role, port }]) => ({ name, role, address: `127.0.0.1:${port}` })),
+      moreListeners: [...listeners]
+        .filter(([name]) => !isCommon(name))
+        .map(([name, { role, port }]) => ({ name, role, address: `127.0.0.1:${port}` })),
     },
   };
 }

@@ -8,7 +8,7 @@ import { RawClient, readDialog, runDialog } from '@postern/testkit/smtp';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Cluster, projectRoot, startCluster } from '../cluster/index.js';
 import { type NextHopServer, reserveNextHop } from '../integration/next-hop-server.js';
-import { type ConformanceListener, conformanceConfig, reserveListeners } from './conformance-config.js';
+import { type ConformanceListener, common, conformanceConfig, reserveListeners } from './conformance-config.js';
 
 const folder = join(projectRoot, 'packages/e2e/conformance');
 let cluster: Cluster;
@@ -20,6 +20,9 @@ beforeAll(async () => {
   await nextHop.open();
   listeners = await reserveListeners();
   cluster = await startCluster({ config: conformanceConfig(nextHop.port, listeners) });
+  const made = new Map(listeners);
+  for (const name of common) made.set(name, { role: name, settings: {}, port: await cluster.port(name) });
+  listeners = made;
   expect((await cluster.ctl('tenant', 'suspend', 'gone')).code).toBe(0);
   await vi.waitFor(() => runDialog(readDialog(join(folder, 'rfc5321/suspended-tenant.smtp')), groundOf()), {
     timeout: 10_000,

@@ -13,6 +13,7 @@ export function edgeConfig(context: ConfigContext, process: ServicePlan): Docume
       podName: process.instance,
       listeners: [listener('mx'), listener('submission'), listener('submissions')],
       tls: { certFile: certificates.certificateFile, keyFile: certificates.keyFile },
+      portOffset: process.index,
       ticketKeyFile: context.ticketKeyFile,
       policy: { addresses: plan.policies.map((port) => `127.0.0.1:${port}`) },
       credentials: { address: `127.0.0.1:${plan.credentialsPort}` },

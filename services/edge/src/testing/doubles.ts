@@ -18,6 +18,7 @@ import { compileSnapshot } from '../snapshot/compile.js';
 import type { SpoolResult } from '../spool.js';
 import type { TlsMaterial } from '../tls/certificate-files.js';
 import { testCertificate } from './certificate.js';
+import { dialogListeners } from './dialog-listeners.js';
 
 export interface StoredMessage {
   readonly envelope: Envelope;
@@ -42,6 +43,7 @@ export const testSnapshot = Snapshot.fromPartial({
     { name: 'gone', state: 'suspended' },
   ],
   limits: { messageSize: 1_048_576, recipients: 5, errorsPerSession: 6 },
+  listeners: dialogListeners,
 });
 
 /** Accepts every recipient it is asked about. */
