@@ -1,10 +1,11 @@
 /**
  * Allow or deny by client address (design.md, Configuration): levels are listener, service, global; the most specific level with a match
- * wins, within a level the lowest priority number, on equal numbers the rule that stands first. Nothing matches = allow.
- * An address that cannot be read is denied.
+ * wins, within a level the lowest priority number, on equal numbers the rule that stands first. No rule matches = what the IP set of the
+ * address says; in no set = allow. An address that cannot be read is denied.
  */
 import type { AccessRule } from '@postern/proto/config/v1/snapshot';
 import { ipOctets, parseNetworks } from './ip-network.js';
+import type { IpSetTable } from './ip-sets.js';
 import { PrefixTrie } from './prefix-trie.js';
 
 interface Verdict {
@@ -26,7 +27,7 @@ function first(one: Verdict, other: Verdict): Verdict {
 }
 
 /** Rules that hold no network are skipped: provisioning refused them before they were stored. */
-export function compileAccess(rules: readonly AccessRule[]): AccessTable {
+export function compileAccess(rules: readonly AccessRule[], sets: IpSetTable): AccessTable {
   const levels = new Map<string, PrefixTrie<Verdict>>();
   rules.forEach((rule, order) => {
     const key = rule.level === 'global' ? 'global' : `${rule.level} ${rule.target}`;
@@ -37,14 +38,15 @@ export function compileAccess(rules: readonly AccessRule[]): AccessTable {
   });
   return {
     isAllowed(listener, clientAddress) {
-      if (levels.size === 0) return true;
+      const setAllows = sets.find(listener, clientAddress)?.deny !== true;
+      if (levels.size === 0) return setAllows;
       const octets = ipOctets(clientAddress);
       if (octets === undefined) return false;
       const found =
         levels.get(`listener ${listener}`)?.find(octets) ??
         levels.get(`service ${service}`)?.find(octets) ??
         levels.get('global')?.find(octets);
-      return found?.allow ?? true;
+      return found?.allow ?? setAllows;
     },
   };
 }

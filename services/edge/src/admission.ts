@@ -36,7 +36,8 @@ export function createAdmission(options: AdmissionOptions): (session: Session) =
     if (snapshot === undefined) return refuse('not_ready', replies.notReady, 'no snapshot yet');
     if (!snapshot.access.isAllowed(session.listener.name, session.clientAddress))
       return refuse('access', replies.serviceRefused, 'access rule');
-    const { scopes } = snapshot.listener(session.listener);
+    session.ipSet = snapshot.ipSet(session.listener, session.clientAddress, session.addressSuspected)?.name;
+    const { scopes } = snapshot.policyFor(session.listener, session.ipSet);
     const address = clientPrefix(session.clientAddress, snapshot.ipv6Prefix);
     const admission = await options.limiter.admit({ address, scopes });
     if (admission.kind === 'joining') return refuse('not_ready', replies.notReady, 'limits: joining');

@@ -54,6 +54,8 @@ export interface FactSources {
   readonly queueId: string;
   readonly recipients: RecipientFacts[];
   readonly findings: SessionFacts['findings'];
+  /** Of the client's IP set. */
+  readonly skipChecks: readonly string[];
 }
 
 export function sessionFacts(sources: FactSources): SessionFacts {
@@ -78,6 +80,7 @@ export function sessionFacts(sources: FactSources): SessionFacts {
     findings: sources.findings,
     clientCertificate: session.tls?.clientCertificate,
     proxyAuthority: session.proxyAuthority ?? '',
+    skipChecks: [...sources.skipChecks],
   };
 }
 

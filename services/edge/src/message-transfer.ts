@@ -232,6 +232,7 @@ export class MessageTransfer {
         queueId: transaction.queueId,
         recipients: transaction.recipientFacts([]),
         findings: transaction.findings,
+        skipChecks: services.snapshot()?.policyFor(session.listener, session.ipSet).skipChecks ?? [],
       }),
       content: Buffer.alloc(0),
       contentSize: 0,

@@ -44,7 +44,7 @@ export class RecipientGroup {
   #place(text: string): Place {
     const { transaction } = this;
     const smtputf8 = transaction.mail.smtputf8;
-    const listener = this.services.snapshot()?.listener(this.session.listener);
+    const listener = this.services.snapshot()?.policyFor(this.session.listener, this.session.ipSet);
     const hasDsn = this.session.greeting?.esmtp === true && listener?.extensions.has('DSN') === true;
     const parsed = parseRcptCommand(text, { smtputf8, lenient: true, offered: hasDsn ? dsnParameters : none });
     if (!parsed.ok) return this.#refuse(text, parsed.reply, 'syntax');
@@ -101,6 +101,7 @@ export class RecipientGroup {
           queueId: transaction.queueId,
           recipients: transaction.recipientFacts(asked),
           findings: transaction.findings,
+          skipChecks: snapshot?.policyFor(session.listener, session.ipSet).skipChecks ?? [],
         }),
         content: Buffer.alloc(0),
         contentSize: 0,

@@ -49,6 +49,8 @@ export interface Session {
   localPort: number;
   /** The peer's address seems to stand for many clients (source NAT): a network it is in gives it no right. */
   addressSuspected: boolean;
+  /** Named set the client is in. */
+  ipSet: string | undefined;
   /** Greeting of the client a filter speaks for; stands for what the filter says in its own EHLO. */
   forwardedGreeting: string | undefined;
   readonly startedAtMs: number;
@@ -109,6 +111,7 @@ export function openSession(start: SessionStart): Session {
     ...start,
     peerAddress: start.clientAddress,
     addressSuspected: false,
+    ipSet: undefined,
     forwardedGreeting: undefined,
     greeting: undefined,
     login: undefined,

@@ -50,7 +50,7 @@ export class Dialogue {
 
   /** Limits and rights of the listener now; undefined without a snapshot: nothing may be decided. */
   policy(): ListenerPolicy | undefined {
-    return this.services.snapshot()?.listener(this.session.listener);
+    return this.services.snapshot()?.policyFor(this.session.listener, this.session.ipSet);
   }
 
   /** Is this extension offered on this listener now? */

@@ -2,12 +2,13 @@
  * A snapshot made ready for use: networks to tries, domains and tenants to maps, limits with their defaults. Done once per change, swapped
  * whole; a session asks for the current one at each step and never keeps parts of two. Pure.
  */
-import type { Domain, Snapshot } from '@postern/proto/config/v1/snapshot';
+import type { Domain, IpSet, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { type AccessTable, compileAccess } from '../access.js';
 import { ipOctets, parseNetworks } from '../ip-network.js';
+import { compileIpSets } from '../ip-sets.js';
 import { PrefixTrie } from '../prefix-trie.js';
 import type { ListenerFacts } from '../session.js';
-import { type ListenerPolicy, listenerPolicy } from './listener-policy.js';
+import { type ListenerPolicy, listenerPolicy, memberPolicy } from './listener-policy.js';
 
 export interface CompiledSnapshot {
   readonly version: number;
@@ -17,6 +18,10 @@ export interface CompiledSnapshot {
   /** IPv6 clients are counted by networks of this length. */
   readonly ipv6Prefix: number;
   listener(facts: ListenerFacts): ListenerPolicy;
+  /** What holds for a client that was found in this set; a set that is gone since leaves what holds for everybody. */
+  policyFor(facts: ListenerFacts, ipSet: string | undefined): ListenerPolicy;
+  /** The set a client is in. An address that may stand for many clients is in no set that gives more than others have. */
+  ipSet(facts: ListenerFacts, clientAddress: string, suspected: boolean): IpSet | undefined;
   /** `name` as lower-case A-label. */
   domain(name: string): Domain | undefined;
   isSuspended(tenant: string): boolean;
@@ -61,21 +66,40 @@ export function compileSnapshot(snapshot: Snapshot): CompiledSnapshot {
     return octets === undefined ? undefined : trie.find(octets);
   };
   const listeners = new Map<string, ListenerPolicy>();
+  const ofMembers = new Map<string, ListenerPolicy>();
+  const sets = compileIpSets(snapshot.ipSets);
   const own = snapshot.hostname.toLowerCase();
+  const listener = (facts: ListenerFacts): ListenerPolicy => {
+    let policy = listeners.get(facts.name);
+    if (policy === undefined) {
+      const settings = snapshot.listeners.find(({ name }) => name === facts.name);
+      policy = listenerPolicy(facts, settings, snapshot.limits, snapshot.hostname);
+      listeners.set(facts.name, policy);
+    }
+    return policy;
+  };
   return {
     version: snapshot.version,
     hostname: snapshot.hostname,
-    access: compileAccess(snapshot.accessRules),
+    access: compileAccess(snapshot.accessRules, sets),
     admitWhenPolicyAway: snapshot.admitWhenPolicyAway,
     ipv6Prefix: snapshot.limits?.ipv6Prefix || defaultIpv6Prefix,
-    listener(facts) {
-      let policy = listeners.get(facts.name);
+    listener,
+    policyFor(facts, name) {
+      const set = name === undefined ? undefined : sets.named(name);
+      if (set === undefined) return listener(facts);
+      const key = `${facts.name} ${set.name}`;
+      let policy = ofMembers.get(key);
       if (policy === undefined) {
-        const settings = snapshot.listeners.find(({ name }) => name === facts.name);
-        policy = listenerPolicy(facts, settings, snapshot.limits, snapshot.hostname);
-        listeners.set(facts.name, policy);
+        policy = memberPolicy(listener(facts), set);
+        ofMembers.set(key, policy);
       }
       return policy;
+    },
+    ipSet(facts, address, suspected) {
+      const set = sets.find(facts.name, address);
+      if (!suspected || snapshot.snatGuardOff || set === undefined) return set;
+      return set.trusted || set.skipChecks.length > 0 ? undefined : set;
     },
     domain: (name) => domains.get(name),
     isSuspended: (tenant) => suspended.has(tenant),

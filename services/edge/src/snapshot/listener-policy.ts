@@ -1,6 +1,6 @@
 /** What holds on one listener now: its settings over those of the service over the defaults. Pure; made once per snapshot and listener. */
 import type { LimitScope } from '@postern/flow-control';
-import type { Limits, ListenerSettings, ListenerTls } from '@postern/proto/config/v1/snapshot';
+import type { IpSet, Limits, ListenerSettings, ListenerTls } from '@postern/proto/config/v1/snapshot';
 import { ipOctets, parseNetworks } from '../ip-network.js';
 import { PrefixTrie } from '../prefix-trie.js';
 import type { ListenerFacts } from '../session.js';
@@ -26,6 +26,10 @@ export interface ListenerPolicy {
   readonly errorsPerSession: number;
   /** Limits of connections, service first. */
   readonly scopes: readonly LimitScope[];
+  /** Checks policy does not run. */
+  readonly skipChecks: readonly string[];
+  /** Never banned, not slowed down, shed last. */
+  readonly trusted: boolean;
   /** TLS bounds; undefined = the defaults. */
   readonly tls: ListenerTls | undefined;
   /** May this peer say by XCLIENT who its client is? */
@@ -95,7 +99,38 @@ export function listenerPolicy(
     messagesPerSession: either((limits) => limits.messagesPerSession, 0),
     errorsPerSession: either((limits) => limits.errorsPerSession, defaults.errorsPerSession),
     scopes: [...scopeOf('service', service), ...scopeOf(`listener:${facts.name}`, own)],
+    skipChecks: [],
+    trusted: false,
     tls: settings?.tls,
     trustsXclient: membership(settings?.xclientNetworks ?? []),
+  };
+}
+
+/** Without the per-address limits the set has of its own: a member counts against the set's. */
+function besides({ name, limits }: LimitScope, own: LimitScope['limits']): LimitScope {
+  return {
+    name,
+    limits: {
+      ...limits,
+      ...(own.simultaneousPerAddress === undefined ? {} : { simultaneousPerAddress: undefined }),
+      ...(own.newPerAddressPerInterval === undefined ? {} : { newPerAddressPerInterval: undefined }),
+    },
+  };
+}
+
+/** What holds for members of an IP set: its own per-address limits, sizes and counts in place of the listener's; totals hold besides. */
+export function memberPolicy(policy: ListenerPolicy, set: IpSet): ListenerPolicy {
+  const { limits, skipChecks, trusted } = set;
+  const own = scopeOf(`set:${set.name}`, limits);
+  const scopes = own.reduce((outer, { limits: ofSet }) => outer.map((scope) => besides(scope, ofSet)), policy.scopes);
+  return {
+    ...policy,
+    messageSize: limits?.messageSize || policy.messageSize,
+    recipients: limits?.recipients || policy.recipients,
+    messagesPerSession: limits?.messagesPerSession || policy.messagesPerSession,
+    errorsPerSession: limits?.errorsPerSession || policy.errorsPerSession,
+    scopes: [...scopes, ...own],
+    skipChecks,
+    trusted,
   };
 }

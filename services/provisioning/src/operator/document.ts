@@ -17,6 +17,7 @@ import {
   Reader,
   reportUnknownKey,
 } from '@postern/config';
+import { flowProblems } from './flow-problems.js';
 import { listenerProblems } from './listener-problems.js';
 import { fileProblems } from './named-files.js';
 import { referenceProblems } from './references.js';
@@ -63,7 +64,12 @@ export function examineOperatorDocument(texts: readonly ConfigText[]): Examined 
   const found: Problem[] = [...reader.problems];
   if (outcome.ok) {
     const { value } = outcome;
-    for (const { path, message } of [...referenceProblems(value), ...fileProblems(value), ...listenerProblems(value)])
+    for (const { path, message } of [
+      ...referenceProblems(value),
+      ...fileProblems(value),
+      ...listenerProblems(value),
+      ...flowProblems(value),
+    ])
       found.push({ place: placeOf(merged, path), path: pathText(path), message });
   }
   const problems = found.map((problem) => ({ ...problem, path: ownPath(problem.path) }));

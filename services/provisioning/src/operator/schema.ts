@@ -5,6 +5,7 @@
 
 import { isIP } from 'node:net';
 import { type Infer, parseCidr, s } from '@postern/config';
+import { flowFields, messageRate } from './flow-schema.js';
 import { listenerFields } from './listener-schema.js';
 
 const name = (what: string) =>
@@ -94,6 +95,7 @@ const tenant = s.object({
   name: tenantName.doc('Name.'),
   displayName: s.string({ maxLength: 200 }).default('').doc('Name for people.'),
   weight: s.integer({ min: 1, max: 100 }).default(1).doc('Share in dispatch.'),
+  messageLimit: messageRate.optional().doc('What it may submit per interval, in place of messageLimits.perTenant.'),
   domains: s
     .list(
       s.object({
@@ -213,6 +215,7 @@ export const operatorSchema = s.object({
     .default({})
     .doc('Settings of listeners by name.'),
   limits: limits.doc('Limits of the service.'),
+  ...flowFields(network, limits, freeName),
   checks: s.object({
     spf: check('SPF', '5s'),
     dkim: check('DKIM', '5s'),

@@ -7,6 +7,7 @@ import { type NamedNextHop, type Rule, Snapshot } from '@postern/proto/config/v1
 import { HopProtocol, type NextHop, TlsMode } from '@postern/proto/mail/v1/item';
 import type { OperatorDocument } from '../operator/schema.js';
 import { dkimSecretKey, routeSecretKey } from '../secrets/seal.js';
+import { deadlinesOf, errorControlOf, ipSetsOf, messageLimitsOf, overloadOf, tenantRate } from './flow.js';
 import { limitsOf, listenerAccess, listenersOf } from './listeners.js';
 
 /** Raised when a reader must know something it could not ignore. */
@@ -146,6 +147,11 @@ export function compileSnapshot(
     })),
     snatGuardOff: !document.snatGuard,
     limits: limitsOf(document.limits),
+    ipSets: ipSetsOf(document),
+    messageLimits: messageLimitsOf(document),
+    errorControl: errorControlOf(document),
+    deadlines: deadlinesOf(document),
+    overload: overloadOf(document),
     domains: rows.domains.map((domain) => ({
       name: domain.name,
       tenant: domain.tenant,
@@ -157,7 +163,12 @@ export function compileSnapshot(
         secret: dkimSecretKey(domain.tenant, domain.name, selector),
       })),
     })),
-    tenants: rows.tenants.map(({ name, state, weight }) => ({ name, state, weight })),
+    tenants: rows.tenants.map(({ name, state, weight }) => ({
+      name,
+      state,
+      weight,
+      messageRate: tenantRate(document, name),
+    })),
     nextHops: nextHopsOf(document, rows),
     checks: {
       spf: checkOf(document.checks.spf),

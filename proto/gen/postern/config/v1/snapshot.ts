@@ -64,6 +64,132 @@ export interface Snapshot {
   relayCertificates: RelayCertificate[];
   /** True: an address that seems to stand for many clients (source NAT) keeps the rights of its network. */
   snatGuardOff: boolean;
+  /** Named sets of client networks, in the order they were written. */
+  ipSets: IpSet[];
+  /** Messages, recipients and bytes per interval; absent = no limit. */
+  messageLimits:
+    | MessageLimits
+    | undefined;
+  /** Errors of clients over all pods, and what follows; absent = the defaults. */
+  errorControl:
+    | ErrorControl
+    | undefined;
+  /** How long a client may take; absent = the defaults. */
+  deadlines:
+    | SessionDeadlines
+    | undefined;
+  /** Marks above which a pod takes less mail; absent = the defaults. */
+  overload: Overload | undefined;
+}
+
+/** A named set of client networks with what holds for its members. */
+export interface IpSet {
+  /** Name. */
+  name: string;
+  /** Lowest number wins where sets overlap. */
+  priority: number;
+  /** CIDR networks, single addresses and ranges `a-b`. */
+  networks: string[];
+  /** Members are refused where no access rule matches them. */
+  deny: boolean;
+  /** Listeners it holds for; empty = all. */
+  listeners: string[];
+  /** Limits of members: per-address limits in place of those of service and listener, totals besides them, sizes and counts in their place. */
+  limits:
+    | Limits
+    | undefined;
+  /** Messages, recipients and bytes of one member per interval, in place of the service's per address. */
+  messageRate:
+    | MessageRate
+    | undefined;
+  /** Checks that are not run for members. */
+  skipChecks: string[];
+  /** Members are never banned, not slowed down, greeted at once, and shed last. */
+  trusted: boolean;
+}
+
+/** How much in an interval; 0 = no limit. */
+export interface MessageRate {
+  /** Messages. */
+  messages: number;
+  /** Recipients. */
+  recipients: number;
+  /** Bytes as received. */
+  bytes: number;
+  /** Interval in milliseconds; 0 = 3,600,000. */
+  intervalMs: number;
+}
+
+/** Message rates of the service. */
+export interface MessageLimits {
+  /** Of one client address or IPv6 prefix. */
+  perAddress:
+    | MessageRate
+    | undefined;
+  /** Of one authenticated user. */
+  perUser:
+    | MessageRate
+    | undefined;
+  /** Of one tenant: what is submitted for it. */
+  perTenant: MessageRate | undefined;
+}
+
+/** Errors of clients. */
+export interface ErrorControl {
+  /** Wrong commands of one address per interval that end in a ban; 0 = none do. */
+  badCommands: number;
+  /** Failed logins of one address per interval that end in a ban; 0 = none do. */
+  failedLogins: number;
+  /** Unknown recipients of one address per interval that end in a ban; 0 = none do. */
+  unknownRecipients: number;
+  /** Interval in milliseconds. */
+  intervalMs: number;
+  /** Length of the first ban in milliseconds; each further one is twice as long. */
+  banMs: number;
+  /** Longest ban in milliseconds. */
+  longestBanMs: number;
+  /** Failed logins of one account per interval, over all addresses, after which others than its known addresses wait; 0 = no limit. */
+  failedLoginsPerAccount: number;
+  /** Failed logins per session; 0 = that of the pod. */
+  failedLoginsPerSession: number;
+  /** Delay of the answer to the first failed login in milliseconds; doubles. */
+  loginDelayMs: number;
+  /** Longest delay of an answer to a failed login in milliseconds. */
+  longestLoginDelayMs: number;
+  /** Errors of a session from which on answers are delayed; 0 = never. */
+  tarpitErrors: number;
+  /** Delay of such an answer in milliseconds, once for every error beyond. */
+  tarpitDelayMs: number;
+  /** Longest delay of an answer in milliseconds. */
+  longestTarpitMs: number;
+  /** How long the banner waits for a client that is not known, in milliseconds; 0 = not at all. */
+  pregreetMs: number;
+}
+
+/** How long a client may take; 0 = the default. */
+export interface SessionDeadlines {
+  /** From a reply to the next whole command, milliseconds. */
+  commandMs: number;
+  /** One message, milliseconds. */
+  messageMs: number;
+  /** Without a byte while a message comes, milliseconds. */
+  silenceMs: number;
+  /** Bytes a second on average while a message comes. */
+  minimumRate: number;
+  /** The whole session, milliseconds; 0 = no limit. */
+  sessionMs: number;
+}
+
+/** Marks above which a pod takes less mail; 0 = the default. */
+export interface Overload {
+  /** Mean delay of the event loop, milliseconds. */
+  loopDelayMs: number;
+  /** Share of the heap limit in use, percent. */
+  heapPercent: number;
+  /** Mean time of the durable write, milliseconds. */
+  spoolLatencyMs: number;
+  /** Share of the SPOOL stream's bytes in use, percent. */
+  storagePercent: number;
 }
 
 /** Settings of one listener. */
@@ -208,6 +334,8 @@ export interface Tenant {
   state: string;
   /** Weight in dispatch; 0 = 1. */
   weight: number;
+  /** What it may submit per interval, in place of the service's limit per tenant. */
+  messageRate: MessageRate | undefined;
 }
 
 /** A named set of next hops in fallback order. */
@@ -311,6 +439,11 @@ function createBaseSnapshot(): Snapshot {
     admitWhenPolicyAway: false,
     relayCertificates: [],
     snatGuardOff: false,
+    ipSets: [],
+    messageLimits: undefined,
+    errorControl: undefined,
+    deadlines: undefined,
+    overload: undefined,
   };
 }
 
@@ -378,6 +511,21 @@ export const Snapshot: MessageFns<Snapshot> = {
     }
     if (message.snatGuardOff !== false) {
       writer.uint32(168).bool(message.snatGuardOff);
+    }
+    for (const v of message.ipSets) {
+      IpSet.encode(v!, writer.uint32(242).fork()).join();
+    }
+    if (message.messageLimits !== undefined) {
+      MessageLimits.encode(message.messageLimits, writer.uint32(250).fork()).join();
+    }
+    if (message.errorControl !== undefined) {
+      ErrorControl.encode(message.errorControl, writer.uint32(258).fork()).join();
+    }
+    if (message.deadlines !== undefined) {
+      SessionDeadlines.encode(message.deadlines, writer.uint32(266).fork()).join();
+    }
+    if (message.overload !== undefined) {
+      Overload.encode(message.overload, writer.uint32(274).fork()).join();
     }
     return writer;
   },
@@ -563,6 +711,46 @@ export const Snapshot: MessageFns<Snapshot> = {
             message.snatGuardOff = reader.bool();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.ipSets.push(IpSet.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.messageLimits = MessageLimits.decode(reader, reader.uint32());
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.errorControl = ErrorControl.decode(reader, reader.uint32());
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.deadlines = SessionDeadlines.decode(reader, reader.uint32());
+            continue;
+          }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.overload = Overload.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -646,6 +834,23 @@ export const Snapshot: MessageFns<Snapshot> = {
         : isSet(object.snat_guard_off)
         ? globalThis.Boolean(object.snat_guard_off)
         : false,
+      ipSets: globalThis.Array.isArray(object?.ipSets)
+        ? object.ipSets.map((e: any) => IpSet.fromJSON(e))
+        : globalThis.Array.isArray(object?.ip_sets)
+        ? object.ip_sets.map((e: any) => IpSet.fromJSON(e))
+        : [],
+      messageLimits: isSet(object.messageLimits)
+        ? MessageLimits.fromJSON(object.messageLimits)
+        : isSet(object.message_limits)
+        ? MessageLimits.fromJSON(object.message_limits)
+        : undefined,
+      errorControl: isSet(object.errorControl)
+        ? ErrorControl.fromJSON(object.errorControl)
+        : isSet(object.error_control)
+        ? ErrorControl.fromJSON(object.error_control)
+        : undefined,
+      deadlines: isSet(object.deadlines) ? SessionDeadlines.fromJSON(object.deadlines) : undefined,
+      overload: isSet(object.overload) ? Overload.fromJSON(object.overload) : undefined,
     };
   },
 
@@ -714,6 +919,21 @@ export const Snapshot: MessageFns<Snapshot> = {
     if (message.snatGuardOff !== false) {
       obj.snatGuardOff = message.snatGuardOff;
     }
+    if (message.ipSets?.length) {
+      obj.ipSets = message.ipSets.map((e) => IpSet.toJSON(e));
+    }
+    if (message.messageLimits !== undefined) {
+      obj.messageLimits = MessageLimits.toJSON(message.messageLimits);
+    }
+    if (message.errorControl !== undefined) {
+      obj.errorControl = ErrorControl.toJSON(message.errorControl);
+    }
+    if (message.deadlines !== undefined) {
+      obj.deadlines = SessionDeadlines.toJSON(message.deadlines);
+    }
+    if (message.overload !== undefined) {
+      obj.overload = Overload.toJSON(message.overload);
+    }
     return obj;
   },
 
@@ -749,6 +969,1114 @@ export const Snapshot: MessageFns<Snapshot> = {
     message.admitWhenPolicyAway = object.admitWhenPolicyAway ?? false;
     message.relayCertificates = object.relayCertificates?.map((e) => RelayCertificate.fromPartial(e)) || [];
     message.snatGuardOff = object.snatGuardOff ?? false;
+    message.ipSets = object.ipSets?.map((e) => IpSet.fromPartial(e)) || [];
+    message.messageLimits = (object.messageLimits !== undefined && object.messageLimits !== null)
+      ? MessageLimits.fromPartial(object.messageLimits)
+      : undefined;
+    message.errorControl = (object.errorControl !== undefined && object.errorControl !== null)
+      ? ErrorControl.fromPartial(object.errorControl)
+      : undefined;
+    message.deadlines = (object.deadlines !== undefined && object.deadlines !== null)
+      ? SessionDeadlines.fromPartial(object.deadlines)
+      : undefined;
+    message.overload = (object.overload !== undefined && object.overload !== null)
+      ? Overload.fromPartial(object.overload)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseIpSet(): IpSet {
+  return {
+    name: "",
+    priority: 0,
+    networks: [],
+    deny: false,
+    listeners: [],
+    limits: undefined,
+    messageRate: undefined,
+    skipChecks: [],
+    trusted: false,
+  };
+}
+
+export const IpSet: MessageFns<IpSet> = {
+  encode(message: IpSet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(16).int32(message.priority);
+    }
+    for (const v of message.networks) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.deny !== false) {
+      writer.uint32(32).bool(message.deny);
+    }
+    for (const v of message.listeners) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.limits !== undefined) {
+      Limits.encode(message.limits, writer.uint32(50).fork()).join();
+    }
+    if (message.messageRate !== undefined) {
+      MessageRate.encode(message.messageRate, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.skipChecks) {
+      writer.uint32(66).string(v!);
+    }
+    if (message.trusted !== false) {
+      writer.uint32(72).bool(message.trusted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IpSet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIpSet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.networks.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.deny = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.listeners.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.limits = Limits.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.messageRate = MessageRate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.skipChecks.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.trusted = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): IpSet {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      priority: isSet(object.priority) ? globalThis.Number(object.priority) : 0,
+      networks: globalThis.Array.isArray(object?.networks) ? object.networks.map((e: any) => globalThis.String(e)) : [],
+      deny: isSet(object.deny) ? globalThis.Boolean(object.deny) : false,
+      listeners: globalThis.Array.isArray(object?.listeners)
+        ? object.listeners.map((e: any) => globalThis.String(e))
+        : [],
+      limits: isSet(object.limits) ? Limits.fromJSON(object.limits) : undefined,
+      messageRate: isSet(object.messageRate)
+        ? MessageRate.fromJSON(object.messageRate)
+        : isSet(object.message_rate)
+        ? MessageRate.fromJSON(object.message_rate)
+        : undefined,
+      skipChecks: globalThis.Array.isArray(object?.skipChecks)
+        ? object.skipChecks.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.skip_checks)
+        ? object.skip_checks.map((e: any) => globalThis.String(e))
+        : [],
+      trusted: isSet(object.trusted) ? globalThis.Boolean(object.trusted) : false,
+    };
+  },
+
+  toJSON(message: IpSet): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.priority !== 0) {
+      obj.priority = Math.round(message.priority);
+    }
+    if (message.networks?.length) {
+      obj.networks = message.networks;
+    }
+    if (message.deny !== false) {
+      obj.deny = message.deny;
+    }
+    if (message.listeners?.length) {
+      obj.listeners = message.listeners;
+    }
+    if (message.limits !== undefined) {
+      obj.limits = Limits.toJSON(message.limits);
+    }
+    if (message.messageRate !== undefined) {
+      obj.messageRate = MessageRate.toJSON(message.messageRate);
+    }
+    if (message.skipChecks?.length) {
+      obj.skipChecks = message.skipChecks;
+    }
+    if (message.trusted !== false) {
+      obj.trusted = message.trusted;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<IpSet>, I>>(base?: I): IpSet {
+    return IpSet.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<IpSet>, I>>(object: I): IpSet {
+    const message = createBaseIpSet();
+    message.name = object.name ?? "";
+    message.priority = object.priority ?? 0;
+    message.networks = object.networks?.map((e) => e) || [];
+    message.deny = object.deny ?? false;
+    message.listeners = object.listeners?.map((e) => e) || [];
+    message.limits = (object.limits !== undefined && object.limits !== null)
+      ? Limits.fromPartial(object.limits)
+      : undefined;
+    message.messageRate = (object.messageRate !== undefined && object.messageRate !== null)
+      ? MessageRate.fromPartial(object.messageRate)
+      : undefined;
+    message.skipChecks = object.skipChecks?.map((e) => e) || [];
+    message.trusted = object.trusted ?? false;
+    return message;
+  },
+};
+
+function createBaseMessageRate(): MessageRate {
+  return { messages: 0, recipients: 0, bytes: 0, intervalMs: 0 };
+}
+
+export const MessageRate: MessageFns<MessageRate> = {
+  encode(message: MessageRate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.messages !== 0) {
+      writer.uint32(8).uint32(message.messages);
+    }
+    if (message.recipients !== 0) {
+      writer.uint32(16).uint32(message.recipients);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).uint64(message.bytes);
+    }
+    if (message.intervalMs !== 0) {
+      writer.uint32(32).uint32(message.intervalMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageRate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageRate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.messages = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.recipients = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.intervalMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MessageRate {
+    return {
+      messages: isSet(object.messages) ? globalThis.Number(object.messages) : 0,
+      recipients: isSet(object.recipients) ? globalThis.Number(object.recipients) : 0,
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+      intervalMs: isSet(object.intervalMs)
+        ? globalThis.Number(object.intervalMs)
+        : isSet(object.interval_ms)
+        ? globalThis.Number(object.interval_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: MessageRate): unknown {
+    const obj: any = {};
+    if (message.messages !== 0) {
+      obj.messages = Math.round(message.messages);
+    }
+    if (message.recipients !== 0) {
+      obj.recipients = Math.round(message.recipients);
+    }
+    if (message.bytes !== 0) {
+      obj.bytes = Math.round(message.bytes);
+    }
+    if (message.intervalMs !== 0) {
+      obj.intervalMs = Math.round(message.intervalMs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<MessageRate>, I>>(base?: I): MessageRate {
+    return MessageRate.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MessageRate>, I>>(object: I): MessageRate {
+    const message = createBaseMessageRate();
+    message.messages = object.messages ?? 0;
+    message.recipients = object.recipients ?? 0;
+    message.bytes = object.bytes ?? 0;
+    message.intervalMs = object.intervalMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseMessageLimits(): MessageLimits {
+  return { perAddress: undefined, perUser: undefined, perTenant: undefined };
+}
+
+export const MessageLimits: MessageFns<MessageLimits> = {
+  encode(message: MessageLimits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.perAddress !== undefined) {
+      MessageRate.encode(message.perAddress, writer.uint32(10).fork()).join();
+    }
+    if (message.perUser !== undefined) {
+      MessageRate.encode(message.perUser, writer.uint32(18).fork()).join();
+    }
+    if (message.perTenant !== undefined) {
+      MessageRate.encode(message.perTenant, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageLimits {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageLimits();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.perAddress = MessageRate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.perUser = MessageRate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.perTenant = MessageRate.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MessageLimits {
+    return {
+      perAddress: isSet(object.perAddress)
+        ? MessageRate.fromJSON(object.perAddress)
+        : isSet(object.per_address)
+        ? MessageRate.fromJSON(object.per_address)
+        : undefined,
+      perUser: isSet(object.perUser)
+        ? MessageRate.fromJSON(object.perUser)
+        : isSet(object.per_user)
+        ? MessageRate.fromJSON(object.per_user)
+        : undefined,
+      perTenant: isSet(object.perTenant)
+        ? MessageRate.fromJSON(object.perTenant)
+        : isSet(object.per_tenant)
+        ? MessageRate.fromJSON(object.per_tenant)
+        : undefined,
+    };
+  },
+
+  toJSON(message: MessageLimits): unknown {
+    const obj: any = {};
+    if (message.perAddress !== undefined) {
+      obj.perAddress = MessageRate.toJSON(message.perAddress);
+    }
+    if (message.perUser !== undefined) {
+      obj.perUser = MessageRate.toJSON(message.perUser);
+    }
+    if (message.perTenant !== undefined) {
+      obj.perTenant = MessageRate.toJSON(message.perTenant);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<MessageLimits>, I>>(base?: I): MessageLimits {
+    return MessageLimits.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MessageLimits>, I>>(object: I): MessageLimits {
+    const message = createBaseMessageLimits();
+    message.perAddress = (object.perAddress !== undefined && object.perAddress !== null)
+      ? MessageRate.fromPartial(object.perAddress)
+      : undefined;
+    message.perUser = (object.perUser !== undefined && object.perUser !== null)
+      ? MessageRate.fromPartial(object.perUser)
+      : undefined;
+    message.perTenant = (object.perTenant !== undefined && object.perTenant !== null)
+      ? MessageRate.fromPartial(object.perTenant)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseErrorControl(): ErrorControl {
+  return {
+    badCommands: 0,
+    failedLogins: 0,
+    unknownRecipients: 0,
+    intervalMs: 0,
+    banMs: 0,
+    longestBanMs: 0,
+    failedLoginsPerAccount: 0,
+    failedLoginsPerSession: 0,
+    loginDelayMs: 0,
+    longestLoginDelayMs: 0,
+    tarpitErrors: 0,
+    tarpitDelayMs: 0,
+    longestTarpitMs: 0,
+    pregreetMs: 0,
+  };
+}
+
+export const ErrorControl: MessageFns<ErrorControl> = {
+  encode(message: ErrorControl, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.badCommands !== 0) {
+      writer.uint32(8).uint32(message.badCommands);
+    }
+    if (message.failedLogins !== 0) {
+      writer.uint32(16).uint32(message.failedLogins);
+    }
+    if (message.unknownRecipients !== 0) {
+      writer.uint32(24).uint32(message.unknownRecipients);
+    }
+    if (message.intervalMs !== 0) {
+      writer.uint32(32).uint32(message.intervalMs);
+    }
+    if (message.banMs !== 0) {
+      writer.uint32(40).uint64(message.banMs);
+    }
+    if (message.longestBanMs !== 0) {
+      writer.uint32(48).uint64(message.longestBanMs);
+    }
+    if (message.failedLoginsPerAccount !== 0) {
+      writer.uint32(56).uint32(message.failedLoginsPerAccount);
+    }
+    if (message.failedLoginsPerSession !== 0) {
+      writer.uint32(64).uint32(message.failedLoginsPerSession);
+    }
+    if (message.loginDelayMs !== 0) {
+      writer.uint32(72).uint32(message.loginDelayMs);
+    }
+    if (message.longestLoginDelayMs !== 0) {
+      writer.uint32(80).uint32(message.longestLoginDelayMs);
+    }
+    if (message.tarpitErrors !== 0) {
+      writer.uint32(88).uint32(message.tarpitErrors);
+    }
+    if (message.tarpitDelayMs !== 0) {
+      writer.uint32(96).uint32(message.tarpitDelayMs);
+    }
+    if (message.longestTarpitMs !== 0) {
+      writer.uint32(104).uint32(message.longestTarpitMs);
+    }
+    if (message.pregreetMs !== 0) {
+      writer.uint32(112).uint32(message.pregreetMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ErrorControl {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseErrorControl();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.badCommands = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.failedLogins = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.unknownRecipients = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.intervalMs = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.banMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.longestBanMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.failedLoginsPerAccount = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.failedLoginsPerSession = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.loginDelayMs = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.longestLoginDelayMs = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.tarpitErrors = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.tarpitDelayMs = reader.uint32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.longestTarpitMs = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.pregreetMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ErrorControl {
+    return {
+      badCommands: isSet(object.badCommands)
+        ? globalThis.Number(object.badCommands)
+        : isSet(object.bad_commands)
+        ? globalThis.Number(object.bad_commands)
+        : 0,
+      failedLogins: isSet(object.failedLogins)
+        ? globalThis.Number(object.failedLogins)
+        : isSet(object.failed_logins)
+        ? globalThis.Number(object.failed_logins)
+        : 0,
+      unknownRecipients: isSet(object.unknownRecipients)
+        ? globalThis.Number(object.unknownRecipients)
+        : isSet(object.unknown_recipients)
+        ? globalThis.Number(object.unknown_recipients)
+        : 0,
+      intervalMs: isSet(object.intervalMs)
+        ? globalThis.Number(object.intervalMs)
+        : isSet(object.interval_ms)
+        ? globalThis.Number(object.interval_ms)
+        : 0,
+      banMs: isSet(object.banMs)
+        ? globalThis.Number(object.banMs)
+        : isSet(object.ban_ms)
+        ? globalThis.Number(object.ban_ms)
+        : 0,
+      longestBanMs: isSet(object.longestBanMs)
+        ? globalThis.Number(object.longestBanMs)
+        : isSet(object.longest_ban_ms)
+        ? globalThis.Number(object.longest_ban_ms)
+        : 0,
+      failedLoginsPerAccount: isSet(object.failedLoginsPerAccount)
+        ? globalThis.Number(object.failedLoginsPerAccount)
+        : isSet(object.failed_logins_per_account)
+        ? globalThis.Number(object.failed_logins_per_account)
+        : 0,
+      failedLoginsPerSession: isSet(object.failedLoginsPerSession)
+        ? globalThis.Number(object.failedLoginsPerSession)
+        : isSet(object.failed_logins_per_session)
+        ? globalThis.Number(object.failed_logins_per_session)
+        : 0,
+      loginDelayMs: isSet(object.loginDelayMs)
+        ? globalThis.Number(object.loginDelayMs)
+        : isSet(object.login_delay_ms)
+        ? globalThis.Number(object.login_delay_ms)
+        : 0,
+      longestLoginDelayMs: isSet(object.longestLoginDelayMs)
+        ? globalThis.Number(object.longestLoginDelayMs)
+        : isSet(object.longest_login_delay_ms)
+        ? globalThis.Number(object.longest_login_delay_ms)
+        : 0,
+      tarpitErrors: isSet(object.tarpitErrors)
+        ? globalThis.Number(object.tarpitErrors)
+        : isSet(object.tarpit_errors)
+        ? globalThis.Number(object.tarpit_errors)
+        : 0,
+      tarpitDelayMs: isSet(object.tarpitDelayMs)
+        ? globalThis.Number(object.tarpitDelayMs)
+        : isSet(object.tarpit_delay_ms)
+        ? globalThis.Number(object.tarpit_delay_ms)
+        : 0,
+      longestTarpitMs: isSet(object.longestTarpitMs)
+        ? globalThis.Number(object.longestTarpitMs)
+        : isSet(object.longest_tarpit_ms)
+        ? globalThis.Number(object.longest_tarpit_ms)
+        : 0,
+      pregreetMs: isSet(object.pregreetMs)
+        ? globalThis.Number(object.pregreetMs)
+        : isSet(object.pregreet_ms)
+        ? globalThis.Number(object.pregreet_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: ErrorControl): unknown {
+    const obj: any = {};
+    if (message.badCommands !== 0) {
+      obj.badCommands = Math.round(message.badCommands);
+    }
+    if (message.failedLogins !== 0) {
+      obj.failedLogins = Math.round(message.failedLogins);
+    }
+    if (message.unknownRecipients !== 0) {
+      obj.unknownRecipients = Math.round(message.unknownRecipients);
+    }
+    if (message.intervalMs !== 0) {
+      obj.intervalMs = Math.round(message.intervalMs);
+    }
+    if (message.banMs !== 0) {
+      obj.banMs = Math.round(message.banMs);
+    }
+    if (message.longestBanMs !== 0) {
+      obj.longestBanMs = Math.round(message.longestBanMs);
+    }
+    if (message.failedLoginsPerAccount !== 0) {
+      obj.failedLoginsPerAccount = Math.round(message.failedLoginsPerAccount);
+    }
+    if (message.failedLoginsPerSession !== 0) {
+      obj.failedLoginsPerSession = Math.round(message.failedLoginsPerSession);
+    }
+    if (message.loginDelayMs !== 0) {
+      obj.loginDelayMs = Math.round(message.loginDelayMs);
+    }
+    if (message.longestLoginDelayMs !== 0) {
+      obj.longestLoginDelayMs = Math.round(message.longestLoginDelayMs);
+    }
+    if (message.tarpitErrors !== 0) {
+      obj.tarpitErrors = Math.round(message.tarpitErrors);
+    }
+    if (message.tarpitDelayMs !== 0) {
+      obj.tarpitDelayMs = Math.round(message.tarpitDelayMs);
+    }
+    if (message.longestTarpitMs !== 0) {
+      obj.longestTarpitMs = Math.round(message.longestTarpitMs);
+    }
+    if (message.pregreetMs !== 0) {
+      obj.pregreetMs = Math.round(message.pregreetMs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ErrorControl>, I>>(base?: I): ErrorControl {
+    return ErrorControl.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ErrorControl>, I>>(object: I): ErrorControl {
+    const message = createBaseErrorControl();
+    message.badCommands = object.badCommands ?? 0;
+    message.failedLogins = object.failedLogins ?? 0;
+    message.unknownRecipients = object.unknownRecipients ?? 0;
+    message.intervalMs = object.intervalMs ?? 0;
+    message.banMs = object.banMs ?? 0;
+    message.longestBanMs = object.longestBanMs ?? 0;
+    message.failedLoginsPerAccount = object.failedLoginsPerAccount ?? 0;
+    message.failedLoginsPerSession = object.failedLoginsPerSession ?? 0;
+    message.loginDelayMs = object.loginDelayMs ?? 0;
+    message.longestLoginDelayMs = object.longestLoginDelayMs ?? 0;
+    message.tarpitErrors = object.tarpitErrors ?? 0;
+    message.tarpitDelayMs = object.tarpitDelayMs ?? 0;
+    message.longestTarpitMs = object.longestTarpitMs ?? 0;
+    message.pregreetMs = object.pregreetMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseSessionDeadlines(): SessionDeadlines {
+  return { commandMs: 0, messageMs: 0, silenceMs: 0, minimumRate: 0, sessionMs: 0 };
+}
+
+export const SessionDeadlines: MessageFns<SessionDeadlines> = {
+  encode(message: SessionDeadlines, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.commandMs !== 0) {
+      writer.uint32(8).uint32(message.commandMs);
+    }
+    if (message.messageMs !== 0) {
+      writer.uint32(16).uint32(message.messageMs);
+    }
+    if (message.silenceMs !== 0) {
+      writer.uint32(24).uint32(message.silenceMs);
+    }
+    if (message.minimumRate !== 0) {
+      writer.uint32(32).uint32(message.minimumRate);
+    }
+    if (message.sessionMs !== 0) {
+      writer.uint32(40).uint64(message.sessionMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionDeadlines {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionDeadlines();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.commandMs = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.messageMs = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.silenceMs = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.minimumRate = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.sessionMs = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SessionDeadlines {
+    return {
+      commandMs: isSet(object.commandMs)
+        ? globalThis.Number(object.commandMs)
+        : isSet(object.command_ms)
+        ? globalThis.Number(object.command_ms)
+        : 0,
+      messageMs: isSet(object.messageMs)
+        ? globalThis.Number(object.messageMs)
+        : isSet(object.message_ms)
+        ? globalThis.Number(object.message_ms)
+        : 0,
+      silenceMs: isSet(object.silenceMs)
+        ? globalThis.Number(object.silenceMs)
+        : isSet(object.silence_ms)
+        ? globalThis.Number(object.silence_ms)
+        : 0,
+      minimumRate: isSet(object.minimumRate)
+        ? globalThis.Number(object.minimumRate)
+        : isSet(object.minimum_rate)
+        ? globalThis.Number(object.minimum_rate)
+        : 0,
+      sessionMs: isSet(object.sessionMs)
+        ? globalThis.Number(object.sessionMs)
+        : isSet(object.session_ms)
+        ? globalThis.Number(object.session_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: SessionDeadlines): unknown {
+    const obj: any = {};
+    if (message.commandMs !== 0) {
+      obj.commandMs = Math.round(message.commandMs);
+    }
+    if (message.messageMs !== 0) {
+      obj.messageMs = Math.round(message.messageMs);
+    }
+    if (message.silenceMs !== 0) {
+      obj.silenceMs = Math.round(message.silenceMs);
+    }
+    if (message.minimumRate !== 0) {
+      obj.minimumRate = Math.round(message.minimumRate);
+    }
+    if (message.sessionMs !== 0) {
+      obj.sessionMs = Math.round(message.sessionMs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SessionDeadlines>, I>>(base?: I): SessionDeadlines {
+    return SessionDeadlines.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SessionDeadlines>, I>>(object: I): SessionDeadlines {
+    const message = createBaseSessionDeadlines();
+    message.commandMs = object.commandMs ?? 0;
+    message.messageMs = object.messageMs ?? 0;
+    message.silenceMs = object.silenceMs ?? 0;
+    message.minimumRate = object.minimumRate ?? 0;
+    message.sessionMs = object.sessionMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseOverload(): Overload {
+  return { loopDelayMs: 0, heapPercent: 0, spoolLatencyMs: 0, storagePercent: 0 };
+}
+
+export const Overload: MessageFns<Overload> = {
+  encode(message: Overload, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.loopDelayMs !== 0) {
+      writer.uint32(8).uint32(message.loopDelayMs);
+    }
+    if (message.heapPercent !== 0) {
+      writer.uint32(16).uint32(message.heapPercent);
+    }
+    if (message.spoolLatencyMs !== 0) {
+      writer.uint32(24).uint32(message.spoolLatencyMs);
+    }
+    if (message.storagePercent !== 0) {
+      writer.uint32(32).uint32(message.storagePercent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Overload {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOverload();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.loopDelayMs = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.heapPercent = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.spoolLatencyMs = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.storagePercent = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Overload {
+    return {
+      loopDelayMs: isSet(object.loopDelayMs)
+        ? globalThis.Number(object.loopDelayMs)
+        : isSet(object.loop_delay_ms)
+        ? globalThis.Number(object.loop_delay_ms)
+        : 0,
+      heapPercent: isSet(object.heapPercent)
+        ? globalThis.Number(object.heapPercent)
+        : isSet(object.heap_percent)
+        ? globalThis.Number(object.heap_percent)
+        : 0,
+      spoolLatencyMs: isSet(object.spoolLatencyMs)
+        ? globalThis.Number(object.spoolLatencyMs)
+        : isSet(object.spool_latency_ms)
+        ? globalThis.Number(object.spool_latency_ms)
+        : 0,
+      storagePercent: isSet(object.storagePercent)
+        ? globalThis.Number(object.storagePercent)
+        : isSet(object.storage_percent)
+        ? globalThis.Number(object.storage_percent)
+        : 0,
+    };
+  },
+
+  toJSON(message: Overload): unknown {
+    const obj: any = {};
+    if (message.loopDelayMs !== 0) {
+      obj.loopDelayMs = Math.round(message.loopDelayMs);
+    }
+    if (message.heapPercent !== 0) {
+      obj.heapPercent = Math.round(message.heapPercent);
+    }
+    if (message.spoolLatencyMs !== 0) {
+      obj.spoolLatencyMs = Math.round(message.spoolLatencyMs);
+    }
+    if (message.storagePercent !== 0) {
+      obj.storagePercent = Math.round(message.storagePercent);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Overload>, I>>(base?: I): Overload {
+    return Overload.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Overload>, I>>(object: I): Overload {
+    const message = createBaseOverload();
+    message.loopDelayMs = object.loopDelayMs ?? 0;
+    message.heapPercent = object.heapPercent ?? 0;
+    message.spoolLatencyMs = object.spoolLatencyMs ?? 0;
+    message.storagePercent = object.storagePercent ?? 0;
     return message;
   },
 };
@@ -2118,7 +3446,7 @@ export const DkimKey: MessageFns<DkimKey> = {
 };
 
 function createBaseTenant(): Tenant {
-  return { name: "", state: "", weight: 0 };
+  return { name: "", state: "", weight: 0, messageRate: undefined };
 }
 
 export const Tenant: MessageFns<Tenant> = {
@@ -2131,6 +3459,9 @@ export const Tenant: MessageFns<Tenant> = {
     }
     if (message.weight !== 0) {
       writer.uint32(24).uint32(message.weight);
+    }
+    if (message.messageRate !== undefined) {
+      MessageRate.encode(message.messageRate, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -2172,6 +3503,14 @@ export const Tenant: MessageFns<Tenant> = {
             message.weight = reader.uint32();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.messageRate = MessageRate.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2189,6 +3528,11 @@ export const Tenant: MessageFns<Tenant> = {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       state: isSet(object.state) ? globalThis.String(object.state) : "",
       weight: isSet(object.weight) ? globalThis.Number(object.weight) : 0,
+      messageRate: isSet(object.messageRate)
+        ? MessageRate.fromJSON(object.messageRate)
+        : isSet(object.message_rate)
+        ? MessageRate.fromJSON(object.message_rate)
+        : undefined,
     };
   },
 
@@ -2203,6 +3547,9 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.weight !== 0) {
       obj.weight = Math.round(message.weight);
     }
+    if (message.messageRate !== undefined) {
+      obj.messageRate = MessageRate.toJSON(message.messageRate);
+    }
     return obj;
   },
 
@@ -2214,6 +3561,9 @@ export const Tenant: MessageFns<Tenant> = {
     message.name = object.name ?? "";
     message.state = object.state ?? "";
     message.weight = object.weight ?? 0;
+    message.messageRate = (object.messageRate !== undefined && object.messageRate !== null)
+      ? MessageRate.fromPartial(object.messageRate)
+      : undefined;
     return message;
   },
 };

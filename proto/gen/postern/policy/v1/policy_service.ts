@@ -368,6 +368,8 @@ export interface SessionFacts {
     | undefined;
   /** Host name the client asked the TLS proxy in front of us for (PROXY TLV AUTHORITY); empty = none. */
   proxyAuthority: string;
+  /** Checks that are not run for this client, by the IP set it is in. */
+  skipChecks: string[];
 }
 
 /** A client's certificate. */
@@ -1326,6 +1328,7 @@ function createBaseSessionFacts(): SessionFacts {
     findings: [],
     clientCertificate: undefined,
     proxyAuthority: "",
+    skipChecks: [],
   };
 }
 
@@ -1387,6 +1390,9 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     }
     if (message.proxyAuthority !== "") {
       writer.uint32(154).string(message.proxyAuthority);
+    }
+    for (const v of message.skipChecks) {
+      writer.uint32(242).string(v!);
     }
     return writer;
   },
@@ -1556,6 +1562,14 @@ export const SessionFacts: MessageFns<SessionFacts> = {
             message.proxyAuthority = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.skipChecks.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1649,6 +1663,11 @@ export const SessionFacts: MessageFns<SessionFacts> = {
         : isSet(object.proxy_authority)
         ? globalThis.String(object.proxy_authority)
         : "",
+      skipChecks: globalThis.Array.isArray(object?.skipChecks)
+        ? object.skipChecks.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.skip_checks)
+        ? object.skip_checks.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1711,6 +1730,9 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     if (message.proxyAuthority !== "") {
       obj.proxyAuthority = message.proxyAuthority;
     }
+    if (message.skipChecks?.length) {
+      obj.skipChecks = message.skipChecks;
+    }
     return obj;
   },
 
@@ -1744,6 +1766,7 @@ export const SessionFacts: MessageFns<SessionFacts> = {
       ? ClientCertificate.fromPartial(object.clientCertificate)
       : undefined;
     message.proxyAuthority = object.proxyAuthority ?? "";
+    message.skipChecks = object.skipChecks?.map((e) => e) || [];
     return message;
   },
 };

@@ -1,0 +1,72 @@
+import { Snapshot } from '@postern/proto/config/v1/snapshot';
+import { expect, test } from 'vitest';
+import { compileSnapshot } from './compile.js';
+
+const mx = { name: 'mx', role: 'mx' } as const;
+const snapshot = compileSnapshot(
+  Snapshot.fromPartial({
+    version: 1,
+    limits: { connections: 100, connectionsPerIp: 5, connectionRatePerIp: 30, messageSize: 1_000, recipients: 10 },
+    listeners: [{ name: 'mx', role: 'mx', limits: { connectionsPerIp: 3, errorsPerSession: 4 } }],
+    ipSets: [
+      {
+        name: 'partners',
+        networks: ['192.0.2.0/24'],
+        limits: { connections: 50, connectionsPerIp: 40, intervalMs: 1_000, messageSize: 9_000 },
+        skipChecks: ['spf'],
+        trusted: true,
+      },
+      { name: 'plain', networks: ['198.51.100.0/24'] },
+    ],
+  }),
+);
+
+test("a set's own per-address limits take the place of those of service and listener, totals hold besides", () => {
+  expect(snapshot.policyFor(mx, 'partners').scopes).toEqual([
+    {
+      name: 'service',
+      limits: {
+        simultaneous: 100,
+        simultaneousPerAddress: undefined,
+        newPerInterval: undefined,
+        newPerAddressPerInterval: { count: 30, intervalMs: 60_000 },
+      },
+    },
+    {
+      name: 'listener:mx',
+      limits: {
+        simultaneous: undefined,
+        simultaneousPerAddress: undefined,
+        newPerInterval: undefined,
+        newPerAddressPerInterval: undefined,
+      },
+    },
+    {
+      name: 'set:partners',
+      limits: {
+        simultaneous: 50,
+        simultaneousPerAddress: 40,
+        newPerInterval: undefined,
+        newPerAddressPerInterval: undefined,
+      },
+    },
+  ]);
+});
+
+test.each([
+  ['partners', { messageSize: 9_000, recipients: 10, errorsPerSession: 4, skipChecks: ['spf'], trusted: true }],
+  ['plain', { messageSize: 1_000, recipients: 10, errorsPerSession: 4, skipChecks: [], trusted: false }],
+  [undefined, { messageSize: 1_000, recipients: 10, errorsPerSession: 4, skipChecks: [], trusted: false }],
+  ['gone since', { messageSize: 1_000, recipients: 10, errorsPerSession: 4, skipChecks: [], trusted: false }],
+])('of %s holds %o', (name, expected) => {
+  expect(snapshot.policyFor(mx, name)).toMatchObject(expected);
+});
+
+test.each([
+  ['192.0.2.1', false, 'partners'],
+  ['192.0.2.1', true, undefined],
+  ['198.51.100.1', true, 'plain'],
+  ['203.0.113.1', false, undefined],
+])('%s, suspected %s, is in set %s', (address, suspected, name) => {
+  expect(snapshot.ipSet(mx, address, suspected)?.name).toBe(name);
+});

@@ -1,0 +1,71 @@
+/** IP sets, message limits, error control, deadlines and marks of overload as the snapshot carries them. Pure. */
+import type {
+  ErrorControl,
+  IpSet,
+  MessageLimits,
+  MessageRate,
+  Overload,
+  SessionDeadlines,
+} from '@postern/proto/config/v1/snapshot';
+import type { OperatorDocument } from '../operator/schema.js';
+import { limitsOf } from './listeners.js';
+
+type Rate = OperatorDocument['messageLimits']['perUser'];
+
+const rateOf = ({ interval, ...rate }: Rate): MessageRate => ({ ...rate, intervalMs: interval });
+
+export function messageLimitsOf({ messageLimits }: OperatorDocument): MessageLimits {
+  const { perAddress, perUser, perTenant } = messageLimits;
+  return { perAddress: rateOf(perAddress), perUser: rateOf(perUser), perTenant: rateOf(perTenant) };
+}
+
+/** What the operator file says of one tenant; tenants made by the API have the limit of all. */
+export function tenantRate({ tenants }: OperatorDocument, name: string): MessageRate | undefined {
+  const rate = tenants.find((tenant) => tenant.name === name)?.messageLimit;
+  return rate === undefined ? undefined : rateOf(rate);
+}
+
+/** Switched-off sets are left out. */
+export const ipSetsOf = ({ ipSets }: OperatorDocument): IpSet[] =>
+  Object.entries(ipSets)
+    .filter(([, { enabled }]) => enabled)
+    .map(([name, set]) => ({
+      name,
+      priority: set.priority,
+      networks: [...set.networks],
+      deny: set.action === 'deny',
+      listeners: [...set.listeners],
+      limits: set.limits === undefined ? undefined : limitsOf(set.limits),
+      messageRate: set.messageLimit === undefined ? undefined : rateOf(set.messageLimit),
+      skipChecks: [...set.skipChecks],
+      trusted: set.trusted,
+    }));
+
+export function errorControlOf({ errorControl: it }: OperatorDocument): ErrorControl {
+  return {
+    badCommands: it.badCommands,
+    failedLogins: it.failedLogins,
+    unknownRecipients: it.unknownRecipients,
+    intervalMs: it.interval,
+    banMs: it.ban,
+    longestBanMs: it.longestBan,
+    failedLoginsPerAccount: it.failedLoginsPerAccount,
+    failedLoginsPerSession: it.failedLoginsPerSession,
+    loginDelayMs: it.loginDelay,
+    longestLoginDelayMs: it.longestLoginDelay,
+    tarpitErrors: it.tarpitErrors,
+    tarpitDelayMs: it.tarpitDelay,
+    longestTarpitMs: it.longestTarpit,
+    pregreetMs: it.pregreetWait,
+  };
+}
+
+export function deadlinesOf({ deadlines: it }: OperatorDocument): SessionDeadlines {
+  const { command, message, silence, minimumRate, session } = it;
+  return { commandMs: command, messageMs: message, silenceMs: silence, minimumRate, sessionMs: session };
+}
+
+export function overloadOf({ overload: it }: OperatorDocument): Overload {
+  const { loopDelay, heap, spoolLatency, storage } = it;
+  return { loopDelayMs: loopDelay, heapPercent: heap, spoolLatencyMs: spoolLatency, storagePercent: storage };
+}
