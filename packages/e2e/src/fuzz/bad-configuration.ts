@@ -1,6 +1,6 @@
 /**
  * Tries every start of bad-starts.ts. Expected of each: exit code 1 and ONE line that
- * names the file and field (or the option), the value and what is allowed, within a minute; nothing is left running. Several mistakes are one line each.
+ * names the file and field (or the option), the value and what is allowed, within a minute, before any process is started. Several mistakes are one line each.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -59,6 +59,7 @@ async function tryStart(bad: BadStart): Promise<string[]> {
   const expected = bad.mistakes === undefined ? 1 : bad.mistakes + 1;
   if (lines.length !== expected) problems.push(`${lines.length} lines on stderr, not ${expected}`);
   if (lines.some((line) => line.length > longestLine)) problems.push(`${stderr.length} characters`);
+  if (stdout.includes('postern: starting')) problems.push('something was started');
   if (/"event":|^\s+at /m.test(stderr)) problems.push('a log line or a stack in it');
   for (const pattern of bad.says) if (!pattern.test(stderr)) problems.push(`does not say ${pattern}`);
   return problems.length === 0
