@@ -119,7 +119,9 @@ const verbs: readonly [string, ...string[]] = [
   'SHELL',
   'KILL',
   'DEBUG',
-  'BDAT 5 LAST',
+  // The chunk is part of the command (RFC 3030 §2): with the line end that follows these are 7 octets.
+  'BDAT 7 LAST\r\nchunk',
+  'BDAT x',
   'BDAT 0 LAST',
   'BDAT 99999999999999999999',
   'XCLIENT ADDR=10.0.0.1',

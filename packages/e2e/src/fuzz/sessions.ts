@@ -3,6 +3,7 @@
  * silence, a process that dies) is judged elsewhere. Attack classes: anchors.md §6.
  */
 
+import { chunkedTransaction } from './chunks.js';
 import { anyCommand, hello, mail, mutate, rcpt } from './grammar.js';
 import type { Chance } from './random.js';
 import {
@@ -314,6 +315,7 @@ export const sessionKinds: readonly [SessionKind, ...SessionKind[]] = [
   { name: 'control bytes', weight: 8, listeners: any, run: controlBytes },
   { name: 'half line ends', weight: 8, listeners: mx, run: (context) => repeated(context, illegalTransaction) },
   { name: 'smuggling', weight: 12, listeners: mx, run: (context) => repeated(context, smugglingTransaction) },
+  { name: 'chunks', weight: 8, listeners: mx, run: (context) => repeated(context, chunkedTransaction) },
   { name: 'behind DATA', weight: 5, listeners: mx, run: behindData },
   { name: 'behind STARTTLS', weight: 2, listeners: any, run: behindStartTls },
   { name: 'half open', weight: 5, listeners: any, run: halfOpen },
