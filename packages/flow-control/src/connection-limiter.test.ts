@@ -150,9 +150,11 @@ test('every scope must pass, and the refusal names the limit that did not', asyn
   });
   expect(await ask('192.0.2.1')).toMatchObject({ kind: 'refused', decidedBy: 'memory' });
   expect((await ask('192.0.2.2')).kind).toBe('admitted');
-  expect(await limiter.show({ address: '192.0.2.1', scopes })).toEqual([
-    { scope: 'service', kind: 'simultaneous', limit: 10, used: 3 },
-    { scope: 'service', kind: 'simultaneous-per-address', limit: 5, used: 2 },
+  const readings = await limiter.show({ address: '192.0.2.1', scopes });
+  expect(readings.at(-1)?.resetMs).toBeGreaterThan(50_000);
+  expect(readings).toMatchObject([
+    { scope: 'service', kind: 'simultaneous', limit: 10, used: 3, resetMs: 0 },
+    { scope: 'service', kind: 'simultaneous-per-address', limit: 5, used: 2, resetMs: 0 },
     { scope: 'listener:mx', kind: 'new-per-address-per-interval', limit: 2, used: 2 },
   ]);
 });

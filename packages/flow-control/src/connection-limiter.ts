@@ -72,6 +72,8 @@ export interface LimitReading {
   readonly kind: ConnectionLimitKind;
   readonly limit: number;
   readonly used: number;
+  /** Milliseconds until it is empty if nothing more comes; 0 for places, which connections give back. */
+  readonly resetMs: number;
 }
 
 const PATIENCE_MS = 40;
@@ -162,7 +164,13 @@ export class ConnectionLimiter {
     const keys = limits.map(({ counter }) => this.#key(counter));
     const windows = demand.rates.flatMap(({ limit, windowMs }) => [limit, windowMs]);
     const used = await this.#store.run(SHOW, keys, [this.#ttlMs, demand.leases.length, ...windows]);
-    return limits.map(({ scope, kind, limit }, index) => ({ scope, kind, limit, used: used[index] ?? 0 }));
+    return limits.map(({ scope, kind, limit }, index) => ({
+      scope,
+      kind,
+      limit,
+      used: used[index * 2] ?? 0,
+      resetMs: used[index * 2 + 1] ?? 0,
+    }));
   }
 
   async #decide(demand: ConnectionDemand, prefix: string, mayRejoin: boolean): Promise<Admission> {

@@ -11,6 +11,9 @@ export {
 export type { LinkState } from './heartbeat.js';
 export { type LimitStore, RedisLimitStore, type RedisLimitStoreOptions } from './limit-store.js';
 export type { ConnectionLimitKind, ConnectionLimits, LimitScope, Rate } from './limits.js';
+export { type IpNetwork, ipOctets, parseNetworks } from './networks/ip-network.js';
+export { compileIpSets, type IpSetTable } from './networks/ip-sets.js';
+export { PrefixTrie } from './networks/prefix-trie.js';
 export {
   type RateDecision,
   RateLimiter,
@@ -21,3 +24,4 @@ export {
   type RateUse,
 } from './rate-limiter.js';
 export type { Refusal } from './recent-refusals.js';
+export { listenerScopes, memberScopes, rateLimitsOf } from './settings/scopes.js';

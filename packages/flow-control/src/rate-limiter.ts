@@ -8,7 +8,7 @@ import type { Clock } from '@postern/clock';
 import type { LimitStore } from './limit-store.js';
 import { localShare, type Rate, type RateDemand, rateDemand } from './limits.js';
 import { LocalWindows } from './local-windows.js';
-import type { Refusal } from './recent-refusals.js';
+import { RecentRefusals, type Refusal } from './recent-refusals.js';
 import { RESET, SHOW, TAKE } from './scripts.js';
 
 export type RateSubjectKind = 'address' | 'user' | 'tenant';
@@ -32,6 +32,8 @@ export interface RateReading {
   readonly limit: number;
   readonly intervalMs: number;
   readonly used: number;
+  /** Milliseconds until nothing counts any more if nothing more comes. */
+  readonly resetMs: number;
 }
 
 export interface RateLimiterOptions {
@@ -46,20 +48,36 @@ export interface RateLimiterOptions {
   readonly onStoreLost?: (reason: string) => void;
 }
 
+/** As long as an operator's reset may take to hold everywhere. */
+const REFUSAL_HOLD_MS = 1_000;
+
 const KINDS: readonly RateKind[] = ['messages', 'recipients', 'bytes'];
 
 export class RateLimiter {
   readonly #options: RateLimiterOptions;
   readonly #windows: LocalWindows;
+  readonly #recent: RecentRefusals;
   #askAgainAt = 0;
 
   constructor(options: RateLimiterOptions) {
     this.#options = options;
     this.#windows = new LocalWindows(options.localCapacity ?? 50_000);
+    this.#recent = new RecentRefusals(options.localCapacity ?? 50_000, REFUSAL_HOLD_MS);
+  }
+
+  /** Was this subject refused one more message a moment ago? Answered from memory. */
+  recentlyRefused(subject: RateSubject): Refusal | undefined {
+    return this.#recent.find(memoryKey(subject), this.#options.clock.monotonic());
   }
 
   async take(subject: RateSubject, use: RateUse, limits: RateLimits): Promise<RateDecision> {
-    const demands = rateDemands(subject, use, limits);
+    const decision = await this.#decide(rateDemands(subject, use, limits));
+    if (decision.kind === 'refused' && decision.refusal.kind === 'messages')
+      this.#recent.remember(memoryKey(subject), decision.refusal, this.#options.clock.monotonic());
+    return decision;
+  }
+
+  async #decide(demands: readonly RateDemand<RateKind>[]): Promise<RateDecision> {
     if (demands.length === 0) return { kind: 'taken', decidedBy: 'local' };
     const { clock, store } = this.#options;
     if (clock.monotonic() < this.#askAgainAt) return this.#takeLocally(demands);
@@ -87,7 +105,8 @@ export class RateLimiter {
       kind,
       limit,
       intervalMs: windowMs,
-      used: used[index] ?? 0,
+      used: used[index * 2] ?? 0,
+      resetMs: used[index * 2 + 1] ?? 0,
     }));
   }
 
@@ -95,6 +114,7 @@ export class RateLimiter {
   async reset(subject: RateSubject, limits: RateLimits): Promise<void> {
     const keys = rateDemands(subject, { messages: 0, recipients: 0, bytes: 0 }, limits).map(({ counter }) => counter);
     for (const key of keys) this.#windows.forget(key);
+    this.#recent.forget(memoryKey(subject));
     if (keys.length > 0) await this.#options.store.run(RESET, keys, []);
   }
 
@@ -112,7 +132,7 @@ export class RateLimiter {
 }
 
 function rateDemands(subject: RateSubject, use: RateUse, limits: RateLimits): RateDemand<RateKind>[] {
-  const tag = `{postern:rate:${subject.kind}:${tagSafe(subject.id)}}`;
+  const tag = `{postern:flow:rate:${subject.kind}:${tagSafe(subject.id)}}`;
   return KINDS.flatMap((kind) => {
     const rate = limits[kind];
     const weight = use[kind];
@@ -120,6 +140,8 @@ function rateDemands(subject: RateSubject, use: RateUse, limits: RateLimits): Ra
     return [rateDemand(subject.kind, kind, `${tag}:${kind}`, rate, weight)];
   });
 }
+
+const memoryKey = ({ kind, id }: RateSubject): string => `${kind} ${id}`;
 
 /** Braces would move the hash tag's end; percent keeps the spelling reversible. */
 function tagSafe(id: string): string {

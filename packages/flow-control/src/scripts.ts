@@ -218,7 +218,10 @@ end
 return {1, 0, 0}`,
 );
 
-/** KEYS lease.. rate..; ARGV ttl leases (limit window)*. Returns what each counter holds now, changing nothing that counts. */
+/**
+ * KEYS lease.. rate..; ARGV ttl leases (limit window)*. Returns what each counter holds now and the milliseconds until it holds nothing
+ * if nothing more comes (0 for leases), changing nothing that counts.
+ */
 export const SHOW = script(
   'show',
   NOW,
@@ -229,10 +232,14 @@ local ttl, leases = tonumber(ARGV[1]), tonumber(ARGV[2])
 local used = {}
 for i = 1, #KEYS do
   if i <= leases then
-    used[i] = leases_held(KEYS[i], ttl, '')
+    used[i * 2 - 1] = leases_held(KEYS[i], ttl, '')
+    used[i * 2] = 0
   else
     local at = 2 + (i - leases - 1) * 2
-    used[i] = rate_used(KEYS[i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]))
+    local window = tonumber(ARGV[at + 2])
+    used[i * 2 - 1] = rate_used(KEYS[i], tonumber(ARGV[at + 1]), window)
+    -- Every event sets twice the window to live.
+    used[i * 2] = math.max(0, redis.call('PTTL', KEYS[i]) - window)
   end
 end
 return used`,

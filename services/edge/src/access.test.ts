@@ -1,9 +1,7 @@
+import { compileIpSets, ipOctets, PrefixTrie, parseNetworks } from '@postern/flow-control';
 import { AccessRule, IpSet } from '@postern/proto/config/v1/snapshot';
 import { describe, expect, it } from 'vitest';
 import { compileAccess } from './access.js';
-import { ipOctets, parseNetworks } from './ip-network.js';
-import { compileIpSets } from './ip-sets.js';
-import { PrefixTrie } from './prefix-trie.js';
 
 type Row = readonly [level: string, target: string, priority: number, network: string, allow: boolean];
 

@@ -3,10 +3,9 @@
  * wins, within a level the lowest priority number, on equal numbers the rule that stands first. No rule matches = what the IP set of the
  * address says; in no set = allow. An address that cannot be read is denied.
  */
+
+import { type IpSetTable, ipOctets, PrefixTrie, parseNetworks } from '@postern/flow-control';
 import type { AccessRule } from '@postern/proto/config/v1/snapshot';
-import { ipOctets, parseNetworks } from './ip-network.js';
-import type { IpSetTable } from './ip-sets.js';
-import { PrefixTrie } from './prefix-trie.js';
 
 interface Verdict {
   readonly priority: number;

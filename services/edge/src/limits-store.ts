@@ -1,11 +1,12 @@
 /** The limiter of this process over Redis, with the user and password of the configuration. */
 import { type Clock, createUlidSource, systemRandom } from '@postern/clock';
 import { readSecret } from '@postern/config';
-import { ConnectionLimiter, RedisLimitStore } from '@postern/flow-control';
+import { ConnectionLimiter, RateLimiter, RedisLimitStore } from '@postern/flow-control';
 import type { EdgeConfig } from './config.js';
 
 export interface Limits {
   readonly limiter: ConnectionLimiter;
+  readonly rates: RateLimiter;
   close(): Promise<void>;
 }
 
@@ -28,10 +29,12 @@ export async function openLimits(
     incarnation: createUlidSource(clock, systemRandom)(),
     onState: (state, livePods) => onState(state.kind, state.kind === 'local' ? state.reason : '', livePods),
   });
+  const rates = new RateLimiter({ store, clock, livePods: () => limiter.livePods });
   await store.ready(connectMs);
   await limiter.start();
   return {
     limiter,
+    rates,
     async close() {
       await limiter.stop();
       await store.close();

@@ -140,6 +140,12 @@ export class MessageTransfer {
     if (problem !== undefined) return problem;
     const head = this.#writer.head();
     if (countReceived(head) > services.settings.maxHops) return refused(replies.routingLoop, 'hops');
+    const limited = services.messageLimits.take(session, {
+      recipients: transaction.recipients.length,
+      bytes: this.size,
+    });
+    const over = limited === undefined ? undefined : await limited;
+    if (over !== undefined) return refused(replies.rateLimitedRecipient, over);
     const judged = await this.#judge(head);
     if (judged.kind === 'refused') return judged;
     const snapshot = services.snapshot();

@@ -87,6 +87,11 @@ export function edgeMetrics(metrics: Metrics) {
       name: 'postern_edge_trace_dropped_total',
       help: 'Trace events dropped because the stream was away or too many came.',
     }),
+    messageLimits: metrics.counter({
+      name: 'postern_edge_message_limit_refused_total',
+      help: 'Messages refused by a limit of messages, recipients or bytes per interval.',
+      labels: { scope: ['address', 'user', 'tenant'] },
+    }),
     limitsLocal: metrics.gauge({
       name: 'postern_edge_limits_local',
       help: '1 while limits are decided by this pod alone because Redis is away.',

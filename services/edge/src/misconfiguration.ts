@@ -4,8 +4,7 @@
  * source NAT is suspected the address has no relay right by network, unless it is named alone. Bounded: 256 addresses a listener are counted.
  */
 import type { Clock } from '@postern/clock';
-import { ipOctets, parseNetworks } from './ip-network.js';
-import { PrefixTrie } from './prefix-trie.js';
+import { ipOctets, PrefixTrie, parseNetworks } from '@postern/flow-control';
 
 export const suspicions = ['unexpected_proxy', 'missing_proxy', 'source_nat'] as const;
 export type Suspicion = (typeof suspicions)[number];

@@ -6,6 +6,7 @@ import type { Clock, UlidSource } from '@postern/clock';
 import { type ClientCertificate, type Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import type { CredentialPort } from './credentials.js';
 import type { Journal } from './journal.js';
+import type { MessageLimits } from './message-limits.js';
 import type { PolicyPort } from './policy-port.js';
 import type { SessionSettings } from './session-settings.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
@@ -86,6 +87,7 @@ export interface SessionServices {
   readonly policy: PolicyPort;
   readonly spool: Spool;
   readonly credentials: CredentialPort;
+  readonly messageLimits: MessageLimits;
   readonly journal: Journal;
   readonly isDraining: () => boolean;
   /** Undefined = take mail; else why not now. */

@@ -23,6 +23,7 @@ import type { EdgeLogEvent } from './events.js';
 import { type Limits, openLimits } from './limits-store.js';
 import { type Listener, type ListenerContext, openListener } from './listener.js';
 import { withLoginCache } from './login-cache.js';
+import { createMessageLimits } from './message-limits.js';
 import { edgeMetrics } from './metrics.js';
 import { MisconfigurationGuard } from './misconfiguration.js';
 import { createNatsSpool } from './nats-spool.js';
@@ -262,6 +263,11 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
           clock,
           random: systemRandom,
           keepMs: config.edge.credentials.keepLogins,
+        }),
+        messageLimits: createMessageLimits({
+          rates: limits.rates,
+          snapshot: () => snapshot,
+          onRefused: (scope) => metrics.messageLimits.with({ scope }).inc(),
         }),
         journal: createTelemetryJournal({ clock, log, metrics, trace }),
         isDraining: () => draining,

@@ -53,3 +53,17 @@ test('an SPF finding of RCPT is written at the end of data', async () => {
     ]
   `);
 });
+
+test('a check the IP set of the client skips is not run; recipients are looked up all the same', async () => {
+  const here = ground({
+    zone: { 'sender.test': { TXT: ['v=spf1 -all'] } },
+    snapshot: { checks: { spf: { enabled: true, onFail: 'reject', timeoutMs: 0 } } },
+  });
+  expect((await askEnvelope(here)).decision?.action).toBe(Action.REJECT);
+  const verdict = await askEnvelope(here, { skipChecks: ['spf', 'recipients'] });
+  expect(verdict.decision?.action).toBe(Action.ACCEPT);
+  expect(verdict.findings.map(({ check, outcome }) => [check, outcome])).toEqual([
+    ['spf', 'skipped'],
+    ['recipients', 'exists'],
+  ]);
+});

@@ -2,11 +2,16 @@
  * A snapshot made ready for use: networks to tries, domains and tenants to maps, limits with their defaults. Done once per change, swapped
  * whole; a session asks for the current one at each step and never keeps parts of two. Pure.
  */
+import {
+  compileIpSets,
+  ipOctets,
+  PrefixTrie,
+  parseNetworks,
+  type RateLimits,
+  rateLimitsOf,
+} from '@postern/flow-control';
 import type { Domain, IpSet, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { type AccessTable, compileAccess } from '../access.js';
-import { ipOctets, parseNetworks } from '../ip-network.js';
-import { compileIpSets } from '../ip-sets.js';
-import { PrefixTrie } from '../prefix-trie.js';
 import type { ListenerFacts } from '../session.js';
 import { type ListenerPolicy, listenerPolicy, memberPolicy } from './listener-policy.js';
 
@@ -20,6 +25,11 @@ export interface CompiledSnapshot {
   listener(facts: ListenerFacts): ListenerPolicy;
   /** What holds for a client that was found in this set; a set that is gone since leaves what holds for everybody. */
   policyFor(facts: ListenerFacts, ipSet: string | undefined): ListenerPolicy;
+  /** Whether any limit of messages is set at all. */
+  readonly limitsMessages: boolean;
+  /** Messages, recipients and bytes per interval of every user, and of this tenant; undefined = no limit. */
+  readonly userRate: RateLimits | undefined;
+  tenantRate(tenant: string): RateLimits | undefined;
   /** The set a client is in. An address that may stand for many clients is in no set that gives more than others have. */
   ipSet(facts: ListenerFacts, clientAddress: string, suspected: boolean): IpSet | undefined;
   /** `name` as lower-case A-label. */
@@ -68,12 +78,20 @@ export function compileSnapshot(snapshot: Snapshot): CompiledSnapshot {
   const listeners = new Map<string, ListenerPolicy>();
   const ofMembers = new Map<string, ListenerPolicy>();
   const sets = compileIpSets(snapshot.ipSets);
+  const perAddress = rateLimitsOf(snapshot.messageLimits?.perAddress);
+  const perTenant = rateLimitsOf(snapshot.messageLimits?.perTenant);
+  const perUser = rateLimitsOf(snapshot.messageLimits?.perUser);
+  const ofTenants = new Map(
+    snapshot.tenants
+      .filter(({ messageRate }) => messageRate !== undefined)
+      .map(({ name, messageRate }) => [name, rateLimitsOf(messageRate)]),
+  );
   const own = snapshot.hostname.toLowerCase();
   const listener = (facts: ListenerFacts): ListenerPolicy => {
     let policy = listeners.get(facts.name);
     if (policy === undefined) {
       const settings = snapshot.listeners.find(({ name }) => name === facts.name);
-      policy = listenerPolicy(facts, settings, snapshot.limits, snapshot.hostname);
+      policy = listenerPolicy(facts, settings, snapshot.limits, snapshot.hostname, perAddress);
       listeners.set(facts.name, policy);
     }
     return policy;
@@ -96,6 +114,11 @@ export function compileSnapshot(snapshot: Snapshot): CompiledSnapshot {
       }
       return policy;
     },
+    limitsMessages:
+      [perAddress, perUser, perTenant, ...ofTenants.values()].some((rate) => rate !== undefined) ||
+      snapshot.ipSets.some(({ messageRate }) => rateLimitsOf(messageRate) !== undefined),
+    userRate: perUser,
+    tenantRate: (tenant) => (ofTenants.has(tenant) ? ofTenants.get(tenant) : perTenant),
     ipSet(facts, address, suspected) {
       const set = sets.find(facts.name, address);
       if (!suspected || snapshot.snatGuardOff || set === undefined) return set;

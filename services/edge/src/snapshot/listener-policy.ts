@@ -1,8 +1,15 @@
 /** What holds on one listener now: its settings over those of the service over the defaults. Pure; made once per snapshot and listener. */
-import type { LimitScope } from '@postern/flow-control';
+import {
+  ipOctets,
+  type LimitScope,
+  listenerScopes,
+  memberScopes,
+  PrefixTrie,
+  parseNetworks,
+  type RateLimits,
+  rateLimitsOf,
+} from '@postern/flow-control';
 import type { IpSet, Limits, ListenerSettings, ListenerTls } from '@postern/proto/config/v1/snapshot';
-import { ipOctets, parseNetworks } from '../ip-network.js';
-import { PrefixTrie } from '../prefix-trie.js';
 import type { ListenerFacts } from '../session.js';
 import { type ExtensionKeyword, extensionsWithout } from './extensions.js';
 
@@ -26,6 +33,8 @@ export interface ListenerPolicy {
   readonly errorsPerSession: number;
   /** Limits of connections, service first. */
   readonly scopes: readonly LimitScope[];
+  /** Messages, recipients and bytes of one address; undefined = no limit. */
+  readonly addressRate: RateLimits | undefined;
   /** Checks policy does not run. */
   readonly skipChecks: readonly string[];
   /** Never banned, not slowed down, shed last. */
@@ -40,26 +49,7 @@ const defaults = {
   messageSize: 52_428_800,
   recipients: 1_000,
   errorsPerSession: 20,
-  intervalMs: 60_000,
 };
-
-function scopeOf(name: string, limits: Limits | undefined): LimitScope[] {
-  if (limits === undefined) return [];
-  const intervalMs = limits.intervalMs || defaults.intervalMs;
-  const count = (value: number): number | undefined => (value === 0 ? undefined : value);
-  const rate = (value: number) => (value === 0 ? undefined : { count: value, intervalMs });
-  return [
-    {
-      name,
-      limits: {
-        simultaneous: count(limits.connections),
-        simultaneousPerAddress: count(limits.connectionsPerIp),
-        newPerInterval: rate(limits.connectionRate),
-        newPerAddressPerInterval: rate(limits.connectionRatePerIp),
-      },
-    },
-  ];
-}
 
 function membership(networks: readonly string[]): (address: string) => boolean {
   if (networks.length === 0) return () => false;
@@ -76,6 +66,7 @@ export function listenerPolicy(
   settings: ListenerSettings | undefined,
   service: Limits | undefined,
   clusterName: string,
+  addressRate?: RateLimits,
 ): ListenerPolicy {
   const own = settings?.limits;
   const submits = facts.role !== 'mx';
@@ -98,7 +89,8 @@ export function listenerPolicy(
     recipients: either((limits) => limits.recipients, defaults.recipients),
     messagesPerSession: either((limits) => limits.messagesPerSession, 0),
     errorsPerSession: either((limits) => limits.errorsPerSession, defaults.errorsPerSession),
-    scopes: [...scopeOf('service', service), ...scopeOf(`listener:${facts.name}`, own)],
+    scopes: listenerScopes(service, facts.name, own),
+    addressRate,
     skipChecks: [],
     trusted: false,
     tls: settings?.tls,
@@ -106,30 +98,17 @@ export function listenerPolicy(
   };
 }
 
-/** Without the per-address limits the set has of its own: a member counts against the set's. */
-function besides({ name, limits }: LimitScope, own: LimitScope['limits']): LimitScope {
-  return {
-    name,
-    limits: {
-      ...limits,
-      ...(own.simultaneousPerAddress === undefined ? {} : { simultaneousPerAddress: undefined }),
-      ...(own.newPerAddressPerInterval === undefined ? {} : { newPerAddressPerInterval: undefined }),
-    },
-  };
-}
-
 /** What holds for members of an IP set: its own per-address limits, sizes and counts in place of the listener's; totals hold besides. */
 export function memberPolicy(policy: ListenerPolicy, set: IpSet): ListenerPolicy {
   const { limits, skipChecks, trusted } = set;
-  const own = scopeOf(`set:${set.name}`, limits);
-  const scopes = own.reduce((outer, { limits: ofSet }) => outer.map((scope) => besides(scope, ofSet)), policy.scopes);
   return {
     ...policy,
     messageSize: limits?.messageSize || policy.messageSize,
     recipients: limits?.recipients || policy.recipients,
     messagesPerSession: limits?.messagesPerSession || policy.messagesPerSession,
     errorsPerSession: limits?.errorsPerSession || policy.errorsPerSession,
-    scopes: [...scopes, ...own],
+    scopes: memberScopes(policy.scopes, set),
+    addressRate: rateLimitsOf(set.messageRate) ?? policy.addressRate,
     skipChecks,
     trusted,
   };

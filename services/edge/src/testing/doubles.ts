@@ -84,6 +84,9 @@ export class Doubles {
   readonly refusedSettings: string[] = [];
   draining = false;
   overloaded: string | undefined;
+  /** The set every client is in. */
+  ipSet: string | undefined;
+  messageLimits: SessionServices['messageLimits'] = { barred: () => undefined, take: () => undefined };
   aborted = 0;
   clock: Clock = systemClock;
 
@@ -101,6 +104,10 @@ export class Doubles {
       snapshot: () => this.snapshot,
       isDraining: () => this.draining,
       overload: () => this.overloaded,
+      messageLimits: {
+        barred: (session) => this.messageLimits.barred(session),
+        take: (session, use) => this.messageLimits.take(session, use),
+      },
       journal: { record: (event, _session, facts) => void this.events.push({ event, facts }) },
       credentials: {
         verify: async (question) => {
@@ -160,7 +167,10 @@ export class Doubles {
         clock: this.clock,
         onSuspected: (_listener, kind, address) => void this.suspicions.push(`${kind} ${address}`),
       }),
-      admit: async () => this.opening(),
+      admit: async (session) => {
+        session.ipSet = this.ipSet;
+        return this.opening();
+      },
       onTlsFailure: (_listener, peer, reason) => void this.tlsFailures.push(`${peer} ${reason}`),
       onRefused: (_listener, reason) => void this.refusedSettings.push(reason),
       onOpened: () => undefined,

@@ -113,6 +113,7 @@ export interface Described {
   readonly relayRight?: boolean;
   readonly findings?: SessionFacts['findings'];
   readonly asked?: boolean;
+  readonly skipChecks?: readonly string[];
 }
 
 export function factsOf(described: Described = {}): SessionFacts {
@@ -138,6 +139,7 @@ export function factsOf(described: Described = {}): SessionFacts {
       asked: described.asked ?? true,
     })),
     findings: described.findings ?? [],
+    skipChecks: [...(described.skipChecks ?? [])],
   });
 }
 

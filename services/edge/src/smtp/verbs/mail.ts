@@ -58,9 +58,25 @@ function isOffered(body: BodyType, { extensions }: ListenerPolicy): boolean {
   return body === '7BIT' || extensions.has('8BITMIME');
 }
 
+interface Barrier {
+  readonly reply: Reply;
+  /** What the reply does not say by itself. */
+  readonly reason?: string;
+}
+
 /** Why no transaction may begin now, whatever the command says. */
-function barrier(dialogue: Dialogue): Reply | undefined {
+function barrier(dialogue: Dialogue): Barrier | undefined {
+  const reply = order(dialogue);
+  if (reply !== undefined) return { reply };
   const { session, services } = dialogue;
+  const limit = services.messageLimits.barred(session);
+  if (limit !== undefined) return { reply: replies.rateLimitedRecipient, reason: limit };
+  const overload = services.overload();
+  return overload === undefined ? undefined : { reply: replies.insufficientStorage, reason: `overload: ${overload}` };
+}
+
+function order(dialogue: Dialogue): Reply | undefined {
+  const { session } = dialogue;
   const policy = dialogue.policy();
   if (session.greeting === undefined) return replies.helloFirst;
   if (policy === undefined) return replies.localError;
@@ -68,7 +84,7 @@ function barrier(dialogue: Dialogue): Reply | undefined {
   if (policy.requireAuth && session.login === undefined) return replies.authRequired;
   if (dialogue.transaction !== undefined) return replies.nestedMail;
   if (policy.messagesPerSession > 0 && session.messages >= policy.messagesPerSession) return replies.rateLimited;
-  return services.overload() === undefined ? undefined : replies.insufficientStorage;
+  return undefined;
 }
 
 const keyword = /^FROM:/i;
@@ -77,12 +93,13 @@ export const mail: Verb = {
   records: true,
   run(dialogue, argument) {
     const { session, services } = dialogue;
-    const refuse = (reply: Reply, reversePath: string): Reply => {
-      services.journal.record('edge.sender.rejected', session, { reversePath, reply });
+    const refuse = (reply: Reply, reversePath: string, reason?: string): Reply => {
+      const detail = reason === undefined ? {} : { detail: { reason } };
+      services.journal.record('edge.sender.rejected', session, { reversePath, reply, ...detail });
       return reply;
     };
     const barred = barrier(dialogue);
-    if (barred !== undefined) return refuse(barred, '');
+    if (barred !== undefined) return refuse(barred.reply, '', barred.reason);
     if (!keyword.test(argument)) return refuse(replies.syntaxError, '');
     const policy = dialogue.policy();
     const snapshot = services.snapshot();

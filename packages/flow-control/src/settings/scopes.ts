@@ -1,0 +1,64 @@
+/**
+ * Limits of the snapshot as scopes and rates of flow control: what the edge enforces and what `posternctl limit show` reads, from one place.
+ * An IP set's own per-address limits take the place of those of service and listener; totals hold besides (design.md, Configuration). Pure.
+ */
+import type { IpSet, Limits, MessageRate } from '@postern/proto/config/v1/snapshot';
+import type { LimitScope, Rate } from '../limits.js';
+import type { RateLimits } from '../rate-limiter.js';
+
+const defaultIntervalMs = 60_000;
+const defaultMessageIntervalMs = 3_600_000;
+
+export function scopeOf(name: string, limits: Limits | undefined): LimitScope[] {
+  if (limits === undefined) return [];
+  const intervalMs = limits.intervalMs || defaultIntervalMs;
+  const count = (value: number): number | undefined => (value === 0 ? undefined : value);
+  const rate = (value: number): Rate | undefined => (value === 0 ? undefined : { count: value, intervalMs });
+  return [
+    {
+      name,
+      limits: {
+        simultaneous: count(limits.connections),
+        simultaneousPerAddress: count(limits.connectionsPerIp),
+        newPerInterval: rate(limits.connectionRate),
+        newPerAddressPerInterval: rate(limits.connectionRatePerIp),
+      },
+    },
+  ];
+}
+
+/** Without the per-address limits the set has of its own: a member counts against the set's. */
+function besides({ name, limits }: LimitScope, own: LimitScope['limits']): LimitScope {
+  return {
+    name,
+    limits: {
+      ...limits,
+      ...(own.simultaneousPerAddress === undefined ? {} : { simultaneousPerAddress: undefined }),
+      ...(own.newPerAddressPerInterval === undefined ? {} : { newPerAddressPerInterval: undefined }),
+    },
+  };
+}
+
+export const listenerScopes = (
+  service: Limits | undefined,
+  listener: string,
+  own: Limits | undefined,
+): LimitScope[] => [...scopeOf('service', service), ...scopeOf(`listener:${listener}`, own)];
+
+export function memberScopes(scopes: readonly LimitScope[], set: IpSet): readonly LimitScope[] {
+  const own = scopeOf(`set:${set.name}`, set.limits);
+  return [...own.reduce((outer, { limits }) => outer.map((scope) => besides(scope, limits)), scopes), ...own];
+}
+
+/** Undefined where nothing is limited: then nobody is asked. */
+export function rateLimitsOf(rate: MessageRate | undefined): RateLimits | undefined {
+  if (rate === undefined) return undefined;
+  const intervalMs = rate.intervalMs || defaultMessageIntervalMs;
+  const limit = (count: number): Rate | undefined => (count === 0 ? undefined : { count, intervalMs });
+  const limits = {
+    messages: limit(rate.messages),
+    recipients: limit(rate.recipients),
+    bytes: limit(rate.bytes),
+  };
+  return Object.values(limits).every((one) => one === undefined) ? undefined : limits;
+}

@@ -1,0 +1,155 @@
+/** Two edges over one Redis: what one took, the other knows. Windows are long, so nothing here depends on time. */
+import { systemClock } from '@postern/clock';
+import { RateLimiter, RedisLimitStore } from '@postern/flow-control';
+import { withRedis } from '@postern/testkit';
+import { RawClient } from '@postern/testkit/smtp';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Listener } from './listener.js';
+import { createMessageLimits } from './message-limits.js';
+import { Doubles } from './testing/doubles.js';
+
+const redis = withRedis();
+const stores: RedisLimitStore[] = [];
+let asked = 0;
+const opened: Listener[] = [];
+const refusals: string[] = [];
+
+beforeAll(async () => {
+  for (let pod = 0; pod < 2; pod++) {
+    const store = new RedisLimitStore({ url: redis.url });
+    stores.push(store);
+    await store.ready(5_000);
+  }
+});
+
+afterEach(async () => {
+  for (const listener of opened.splice(0)) {
+    listener.destroy();
+    await listener.drain();
+  }
+  refusals.length = 0;
+});
+
+afterAll(async () => {
+  for (const store of stores) await store.close();
+});
+
+async function edge(pod: number, snapshot: object): Promise<{ doubles: Doubles; port: number }> {
+  const doubles = new Doubles();
+  doubles.setSnapshot(snapshot);
+  const store = stores[pod];
+  if (store === undefined) throw new Error('no such pod');
+  const counting = {
+    run: (...call: Parameters<RedisLimitStore['run']>) => {
+      asked++;
+      return store.run(...call);
+    },
+    close: () => store.close(),
+  };
+  doubles.messageLimits = createMessageLimits({
+    rates: new RateLimiter({ store: counting, clock: systemClock, livePods: () => 2 }),
+    snapshot: () => doubles.snapshot,
+    onRefused: (scope) => void refusals.push(scope),
+  });
+  const listener = await doubles.listen();
+  opened.push(listener);
+  return { doubles, port: listener.port };
+}
+
+async function send(port: number, recipients = 1, size = 20): Promise<string | undefined> {
+  const client = await RawClient.open(port);
+  await client.reply();
+  await client.command('EHLO c.test');
+  const sender = await client.command('MAIL FROM:<a@sender.test>');
+  if (sender?.startsWith('250') !== true) {
+    client.destroy();
+    return sender;
+  }
+  for (let index = 0; index < recipients; index++) await client.command(`RCPT TO:<r${index}@example.test>`);
+  await client.command('DATA');
+  client.send(`${'x'.repeat(size)}\r\n.\r\n`);
+  const reply = await client.reply();
+  client.destroy();
+  return reply;
+}
+
+const hour = 3_600_000;
+const refused = /^450 4\.7\.1 too many messages/;
+
+test('messages of one address, over two pods; the next is refused at MAIL without asking', async () => {
+  const limits = { messageLimits: { perAddress: { messages: 3, intervalMs: hour } } };
+  const [one, other] = [await edge(0, limits), await edge(1, limits)];
+  expect(await send(one.port)).toMatch(/^250/);
+  expect(await send(other.port)).toMatch(/^250/);
+  expect(await send(one.port)).toMatch(/^250/);
+  expect(await send(other.port)).toMatch(refused);
+  expect(one.doubles.stored.length + other.doubles.stored.length).toBe(3);
+  expect(other.doubles.events).toContainEqual(
+    expect.objectContaining({
+      event: 'edge.message.rejected',
+      facts: expect.objectContaining({ detail: { reason: 'address messages limit 3 (cluster)' } }),
+    }),
+  );
+  const before = asked;
+  expect(await send(other.port)).toMatch(refused);
+  expect(asked).toBe(before);
+  expect(refusals).toEqual(['address', 'address']);
+});
+
+const relay = { relayNetworks: [{ network: '127.0.0.0/8', tenant: 'acme' }] };
+const member = { name: 'partners', networks: ['127.0.0.1'] };
+
+test.each<[string, object, [recipients: number, size: number][], string]>([
+  [
+    'recipients',
+    { messageLimits: { perTenant: { recipients: 4, intervalMs: hour + 1 } }, ...relay },
+    [
+      [3, 20],
+      [1, 20],
+    ],
+    'tenant recipients limit 4 (cluster)',
+  ],
+  [
+    'bytes',
+    { messageLimits: { perAddress: { bytes: 5_000, intervalMs: hour + 2 } } },
+    [[1, 4_000]],
+    'address bytes limit 5000 (cluster)',
+  ],
+  [
+    'a tenant with a limit of its own',
+    {
+      ...relay,
+      messageLimits: { perTenant: { messages: 1, intervalMs: hour + 3 } },
+      tenants: [{ name: 'acme', state: 'active', messageRate: { messages: 2, intervalMs: hour + 3 } }],
+    },
+    [
+      [1, 20],
+      [1, 20],
+    ],
+    'tenant messages limit 2 (cluster)',
+  ],
+])('%s are limited', async (_name, snapshot, fitting, reason) => {
+  const { doubles, port } = await edge(0, snapshot);
+  for (const [recipients, size] of fitting) expect(await send(port, recipients, size)).toMatch(/^250/);
+  expect(await send(port, 2, 2_000)).toMatch(refused);
+  expect(doubles.stored).toHaveLength(fitting.length);
+  expect(doubles.events.some(({ facts }) => facts?.detail?.reason === reason)).toBe(true);
+});
+
+test("a set's own rate takes the place of the service's", async () => {
+  const { port, doubles } = await edge(0, {
+    messageLimits: { perAddress: { messages: 1, intervalMs: hour + 4 } },
+    ipSets: [{ ...member, messageRate: { messages: 2, intervalMs: hour + 4 } }],
+  });
+  doubles.ipSet = 'partners';
+  expect(await send(port)).toMatch(/^250/);
+  expect(await send(port)).toMatch(/^250/);
+  expect(await send(port)).toMatch(refused);
+});
+
+test('nothing limited = nobody asked', async () => {
+  const { port } = await edge(0, {});
+  const before = asked;
+  expect(await send(port)).toMatch(/^250/);
+  expect(asked).toBe(before);
+});

@@ -1,0 +1,91 @@
+/**
+ * Messages, recipients and bytes per interval (row C2): of the client address, of the login, of the tenant it submits for. Counted once, when
+ * a message is whole and before it is judged; every scope that is limited is one Redis call, none is made where nothing is limited. A message
+ * a later scope refuses stays counted for the earlier ones: against the client, never beyond a limit. Refused a moment ago = refused at MAIL.
+ */
+import {
+  clientPrefix,
+  type RateDecision,
+  type RateLimiter,
+  type RateLimits,
+  type RateSubject,
+  type Refusal,
+} from '@postern/flow-control';
+import { submittingTenant } from './relay-right.js';
+import type { Session } from './session.js';
+import type { CompiledSnapshot } from './snapshot/compile.js';
+
+export interface MessageUse {
+  readonly recipients: number;
+  readonly bytes: number;
+}
+
+export interface MessageLimits {
+  /** Why the session's next message is refused already; asks nobody. */
+  barred(session: Session): string | undefined;
+  /** Undefined = within all limits; else why not. */
+  take(session: Session, use: MessageUse): Promise<string | undefined> | undefined;
+}
+
+interface Limited {
+  readonly subject: RateSubject;
+  readonly limits: RateLimits;
+}
+
+function limitedOf(snapshot: CompiledSnapshot, session: Session): Limited[] {
+  const found: Limited[] = [];
+  const { addressRate } = snapshot.policyFor(session.listener, session.ipSet);
+  if (addressRate !== undefined) {
+    const id = clientPrefix(session.clientAddress, snapshot.ipv6Prefix);
+    found.push({ subject: { kind: 'address', id }, limits: addressRate });
+  }
+  const { userRate } = snapshot;
+  if (userRate !== undefined && session.login !== undefined)
+    found.push({ subject: { kind: 'user', id: session.login.user }, limits: userRate });
+  const tenant = submittingTenant(snapshot, session);
+  const tenantRate = tenant === undefined ? undefined : snapshot.tenantRate(tenant);
+  if (tenant !== undefined && tenantRate !== undefined)
+    found.push({ subject: { kind: 'tenant', id: tenant }, limits: tenantRate });
+  return found;
+}
+
+function reasonOf({ scope, kind, limit }: Refusal, decidedBy: RateDecision['decidedBy'] | 'memory'): string {
+  return `${scope} ${kind} limit ${limit} (${decidedBy})`;
+}
+
+export interface MessageLimitsOptions {
+  readonly rates: Pick<RateLimiter, 'take' | 'recentlyRefused'>;
+  readonly snapshot: () => CompiledSnapshot | undefined;
+  readonly onRefused: (scope: RateSubject['kind']) => void;
+}
+
+export function createMessageLimits({ rates, snapshot, onRefused }: MessageLimitsOptions): MessageLimits {
+  const of = (session: Session): Limited[] => {
+    const now = snapshot();
+    return now === undefined || !now.limitsMessages ? [] : limitedOf(now, session);
+  };
+  const takeAll = async (limited: readonly Limited[], { recipients, bytes }: MessageUse) => {
+    for (const { subject, limits } of limited) {
+      const decision = await rates.take(subject, { messages: 1, recipients, bytes }, limits);
+      if (decision.kind === 'taken') continue;
+      onRefused(subject.kind);
+      return reasonOf(decision.refusal, decision.decidedBy);
+    }
+    return undefined;
+  };
+  return {
+    barred(session) {
+      for (const { subject } of of(session)) {
+        const refusal = rates.recentlyRefused(subject);
+        if (refusal === undefined) continue;
+        onRefused(subject.kind);
+        return reasonOf(refusal, 'memory');
+      }
+      return undefined;
+    },
+    take(session, use) {
+      const limited = of(session);
+      return limited.length === 0 ? undefined : takeAll(limited, use);
+    },
+  };
+}
