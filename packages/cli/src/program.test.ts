@@ -390,3 +390,61 @@ test('status of a local cluster lists its processes and asks each', async () => 
     ready.close();
   }
 });
+
+test('a described session is sent whole and its verdicts are a timeline', async () => {
+  const accepted = { action: 1, replyCode: 0, enhancedCode: '', text: '', decidedBy: '' };
+  const refused = { action: 2, replyCode: 550, enhancedCode: '5.1.1', text: 'No such user', decidedBy: 'recipients' };
+  const verdict = { sessionId: '', sequence: 0, contentPlan: 0, groups: [], senderAuthenticated: false, pod: '' };
+  const spf = {
+    check: 'spf',
+    outcome: 'pass',
+    evidence: { domain: 'b.test' },
+    recipient: '',
+    rule: '',
+    durationUs: 1500,
+    stage: 4,
+    action: 'mark',
+  };
+  server.answer('simulateSession', {
+    result: {
+      stages: [
+        { ...verdict, decision: accepted, recipients: [], findings: [] },
+        { ...verdict, decision: accepted, recipients: [], findings: [] },
+        { ...verdict, decision: accepted, recipients: [], findings: [spf] },
+        {
+          ...verdict,
+          decision: accepted,
+          recipients: [{ address: 'x@acme.test', decision: refused, expandsTo: [] }],
+          findings: [],
+        },
+      ],
+    },
+  });
+  const rule = join(server.folder, 'my-rule.yaml');
+  writeFileSync(rule, 'event: mail');
+  const run = await server.run(`simulate --client 192.0.2.1 --from a@b.test --to x@acme.test --rule ${rule}`);
+  expect(run).toEqual({
+    code: 0,
+    err: '',
+    out: [
+      'Session from 192.0.2.1 (client.example) on mx, nothing is stored or sent',
+      '  connect   accepted',
+      '  ehlo      accepted',
+      '  mail      accepted',
+      '    spf          pass         domain=b.test  -> mark  1.5 ms',
+      '  rcpt      accepted',
+      '    recipient    <x@acme.test>: refused "550 5.1.1 No such user", decided by recipients',
+      '',
+    ].join('\n'),
+  });
+  expect(server.requests[0]?.request).toMatchObject({
+    query: {
+      candidates: [{ id: 'my-rule', document: 'event: mail' }],
+      facts: { reversePath: 'a@b.test', hasReversePath: true, recipients: [{ address: 'x@acme.test', asked: true }] },
+    },
+  });
+  expect(await server.run('simulate --client 1.2.3')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('--client: "1.2.3"'),
+  });
+});

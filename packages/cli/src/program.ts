@@ -11,6 +11,7 @@ import { addMailboxCommands } from './commands/mailbox.js';
 import { addQueueCommands } from './commands/queue.js';
 import { addRouteCommands } from './commands/route.js';
 import { addRuleCommands } from './commands/rule.js';
+import { addSimulateCommand } from './commands/simulate.js';
 import { addStatusCommand } from './commands/status.js';
 import { addTenantCommands } from './commands/tenant.js';
 import { addTraceCommand } from './commands/trace.js';
@@ -26,7 +27,8 @@ Examples:
   posternctl init --tenant acme --domain acme.test --user alice
   posternctl domain add acme.test --tenant acme --assume-verified
   posternctl trace 01JD4Q6V6S7M8N9P0Q1R2S3T4V
-  posternctl queue list --state deferred`;
+  posternctl queue list --state deferred
+  posternctl simulate --client 192.0.2.1 --from a@example.org --to alice@demo.test`;
 
 export function createProgram(host: Host): Command {
   const program = new Command('posternctl')
@@ -50,6 +52,7 @@ export function createProgram(host: Host): Command {
   addKeyCommands(program, run);
   addQueueCommands(program, run);
   addTraceCommand(program, run);
+  addSimulateCommand(program, run);
   addLedgerCommand(program, run);
   addMailboxCommands(program, run);
   prepareCommand(program, host);

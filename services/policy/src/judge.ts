@@ -20,7 +20,8 @@ export interface JudgeOptions extends EvaluationServices {
 
 export interface Judge {
   readonly inFlight: number;
-  evaluate(request: EvaluateRequest, deadlineMs: number): Promise<EvaluateResponse>;
+  /** By the snapshot in use, unless another is given. */
+  evaluate(request: EvaluateRequest, deadlineMs: number, snapshot?: CompiledSnapshot): Promise<EvaluateResponse>;
   /** Content that comes in chunks; `start` is the evaluation it is for. */
   open(start: EvaluateRequest): ContentSession;
 }
@@ -85,8 +86,7 @@ export function createJudge(options: JudgeOptions): Judge {
     get inFlight() {
       return inFlight;
     },
-    async evaluate(request, deadlineMs) {
-      const snapshot = snapshotInUse();
+    async evaluate(request, deadlineMs, snapshot = snapshotInUse()) {
       if (!hasContent(request.stages)) return judge(request, snapshot, undefined, deadlineMs);
       if (request.content.length > options.inlineLimit && request.stages.includes(Stage.BODY))
         throw new PosternError(

@@ -310,3 +310,32 @@ test('simulation gives the verdict of each stage and ends where mail would', asy
   const unknown = await simulate({ to: ['no@here.test'] }, 'Subject: x\r\n\r\nbody');
   expect(unknown.stages).toHaveLength(4);
 });
+
+test('rules are tried in simulation, in place of the saved one, and change nothing', async () => {
+  const saved = { event: 'mail', then: [{ reject: { text: 'saved' } }] };
+  const { client } = await serve({ rules: [saved] });
+  const provisioning = client('provisioning');
+  const simulate = (candidates: readonly object[]) =>
+    provisioning.call(
+      provisioning.rpc.simulate,
+      SimulateRequest.fromPartial({ facts: factsOf({ to: ['user@here.test'] }), candidates: [...candidates] }),
+    );
+  const candidate = (document: object) => ({
+    id: 'r1',
+    version: 1,
+    scope: 'server',
+    document: JSON.stringify({ id: 'r1', ...document }),
+  });
+  const textOf = async (candidates: readonly object[]) => (await simulate(candidates)).stages.at(-1)?.decision?.text;
+  expect(await textOf([])).toBe('saved');
+  const tried = await textOf([candidate({ event: 'ehlo', then: [{ reject: { text: 'tried' } }] })]);
+  expect(tried).toBe('tried');
+  expect(await textOf([])).toBe('saved');
+  await expect(simulate([candidate({ event: 'ehlo', then: [] })])).rejects.toMatchObject({ id: 'config-invalid' });
+  await expect(
+    client('provisioning', 't1').call(
+      provisioning.rpc.simulate,
+      SimulateRequest.fromPartial({ tenant: 't1', facts: factsOf({}), candidates: [candidate(saved)] }),
+    ),
+  ).rejects.toMatchObject({ id: 'permission-denied' });
+});

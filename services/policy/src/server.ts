@@ -60,7 +60,7 @@ function observed(judge: Judge, clock: Clock, observer: ServerObserver): Judge {
     get inFlight() {
       return judge.inFlight;
     },
-    evaluate: (request, deadlineMs) => watch(request, () => judge.evaluate(request, deadlineMs)),
+    evaluate: (request, deadlineMs, snapshot) => watch(request, () => judge.evaluate(request, deadlineMs, snapshot)),
     open: (start) => {
       const session = judge.open(start);
       return {

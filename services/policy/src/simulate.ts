@@ -2,6 +2,7 @@
  * A described session, judged step by step by the same code that judges mail (invariant 10): a verdict for each stage, each seeing what the
  * ones before found. Ends after the stage that refuses. Nothing is stored, counted against a limit, or sent.
  */
+import { isIP } from 'node:net';
 import { PosternError } from '@postern/errors';
 import { findBodyOffset } from '@postern/mail-message';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
@@ -77,13 +78,37 @@ function refuseForeign(tenant: string, facts: SessionFacts, snapshot: CompiledSn
   }
 }
 
+const mostCandidates = 100;
+
+/** The snapshot with the rules that are tried; a tenant tries its own only. */
+function withCandidates({ candidates, tenant }: SimulateRequest, snapshot: CompiledSnapshot): CompiledSnapshot {
+  if (candidates.length === 0) return snapshot;
+  if (candidates.length > mostCandidates) {
+    throw new PosternError(
+      'invalid-argument',
+      `${candidates.length} candidate rules; expected at most ${mostCandidates}`,
+    );
+  }
+  const foreign = candidates.find((rule) => tenant !== '' && (rule.scope !== 'tenant' || rule.tenant !== tenant));
+  if (foreign !== undefined)
+    throw new PosternError('permission-denied', `rule ${foreign.id} is not of tenant ${tenant}`);
+  return { ...snapshot, rules: snapshot.rules.trying(candidates) };
+}
+
 export async function simulate(
   judge: Judge,
   request: SimulateRequest,
-  snapshot: CompiledSnapshot | undefined,
+  inUse: CompiledSnapshot | undefined,
 ): Promise<SimulateResponse> {
-  if (snapshot === undefined) throw new PosternError('policy-unavailable', 'no snapshot yet');
+  if (inUse === undefined) throw new PosternError('policy-unavailable', 'no snapshot yet');
   if (request.facts === undefined) throw new PosternError('invalid-argument', 'facts are missing');
+  const client = request.facts.origin?.clientAddress ?? '';
+  if (isIP(client) === 0)
+    throw new PosternError(
+      'invalid-argument',
+      `client address ${JSON.stringify(client)} is not allowed; expected an IP address`,
+    );
+  const snapshot = withCandidates(request, inUse);
   const { submittingTenant } = request.facts;
   const stages: EvaluateResponse[] = [];
   let facts: SessionFacts = {
@@ -106,6 +131,7 @@ export async function simulate(
         traceparent: '',
       },
       deadlineMs,
+      snapshot,
     );
     stages.push(verdict);
     if (refuses(verdict)) break;

@@ -5,7 +5,7 @@
 import type { Clock } from '@postern/clock';
 import { isPosternError, PosternError } from '@postern/errors';
 import { createClient, type GrpcClient, isUnanswered, signScope } from '@postern/grpc';
-import { PolicyServiceClient } from '@postern/proto/policy/v1/policy_service';
+import { PolicyServiceClient, type SimulateRequest } from '@postern/proto/policy/v1/policy_service';
 import type {
   GetLedgerRequest,
   GetLedgerResponse,
@@ -27,6 +27,7 @@ import { audit } from './audit.js';
 import type { WithTenant } from './database/tenant-scope.js';
 import { required } from './request-fields.js';
 import { apiMethod } from './resources/api-method.js';
+import { readRuleDocument } from './rule-document.js';
 
 export interface ForwardParts {
   readonly withTenant: WithTenant;
@@ -52,6 +53,22 @@ const probeMs = 1_000;
 interface Callees {
   readonly queue: GrpcClient<QueueServiceClient> | undefined;
   readonly policy: GrpcClient<PolicyServiceClient> | undefined;
+}
+
+/** Rules to try are judged like rules to save, so that a mistake is told in the same words. */
+function readCandidates(query: SimulateRequest): SimulateRequest {
+  const candidates = query.candidates.map((rule) => {
+    const document = readRuleDocument(rule.id, query.tenant, rule.document);
+    const scope = query.tenant === '' ? 'server' : 'tenant';
+    return {
+      ...rule,
+      scope,
+      tenant: query.tenant,
+      version: Math.max(1, rule.version),
+      document: JSON.stringify(document),
+    };
+  });
+  return { ...query, candidates };
 }
 
 export function createForwarding(parts: ForwardParts): Forwarding {
@@ -168,7 +185,7 @@ function forwardMethods({ withTenant, clock, scopeKey }: ForwardParts, callees: 
     simulateSession: apiMethod<SimulateSessionRequest, SimulateSessionResponse>(
       'reader',
       async (request, caller, { signal }) => {
-        const query = confined(caller, request.query);
+        const query = readCandidates(confined(caller, request.query));
         return {
           result: await told('policy', policy().call(policy().rpc.simulate, query, { signal, scope: scopeOf(caller) })),
         };

@@ -23,6 +23,8 @@ export interface RuleChoice {
 export interface RuleBook {
   /** Rules that apply to a tenant's mail; '' = the operator's alone. */
   of(tenant: string): RuleChoice;
+  /** The same with these rules tried: each takes the place of the one of its scope and id. Throws where one cannot be compiled. */
+  trying(candidates: readonly Rule[]): RuleBook;
   readonly size: number;
 }
 
@@ -84,29 +86,51 @@ const isOperators = ({ scope }: Rule): boolean => scope === 'server';
 const isTenants = ({ scope, tenant }: Rule): boolean => scope === 'tenant' && tenant !== '';
 const sourceOf = (rules: readonly Rule[]): string => JSON.stringify(rules);
 
+type KeptSets = ReadonlyMap<string, Kept>;
+
+function build(rules: readonly Rule[], kept: KeptSets, onRefused: OnRefusedRule): { book: RuleBook; kept: KeptSets } {
+  const next = new Map<string, Kept>();
+  const setOf = (owner: string, own: readonly Rule[], compile: () => RuleSet): RuleSet => {
+    const source = sourceOf(own);
+    const known = kept.get(owner);
+    const set = known?.source === source ? known.set : compile();
+    next.set(owner, { source, set });
+    return set;
+  };
+  const operators = rules.filter(isOperators);
+  const operator = setOf('', operators, () => compileOperator(operators));
+  const byTenant = Map.groupBy(rules.filter(isTenants), ({ tenant }) => tenant);
+  for (const { tenant, id, version, scope } of rules.filter((rule) => !isOperators(rule) && !isTenants(rule)))
+    onRefused(tenant, `${id}@${version}`, `scope ${scope} is not known to this release`);
+  const choices = new Map<string, RuleChoice>();
+  for (const [tenant, own] of byTenant)
+    choices.set(tenant, choiceOf([operator, setOf(tenant, own, () => compileTenant(tenant, own, onRefused))]));
+  const otherwise = choiceOf([operator]);
+  const book: RuleBook = {
+    of: (tenant) => choices.get(tenant) ?? otherwise,
+    size: rules.length,
+    trying: (candidates) => {
+      const replaced = new Set(candidates.map(placeOf));
+      const all = [...rules.filter((rule) => !replaced.has(placeOf(rule))), ...candidates];
+      return build(all, next, refuseCandidate).book;
+    },
+  };
+  return { book, kept: next };
+}
+
+const placeOf = ({ scope, tenant, id }: Rule): string => JSON.stringify([scope, tenant, id]);
+
+const refuseCandidate: OnRefusedRule = (_tenant, rule, reason) => {
+  throw new PosternError('invalid-argument', `rule ${rule}: ${reason}`);
+};
+
 export function createRuleCompiler(onRefused: OnRefusedRule): RuleCompiler {
-  let kept = new Map<string, Kept>();
+  let kept: KeptSets = new Map();
   return {
     compile(rules) {
-      const next = new Map<string, Kept>();
-      const setOf = (owner: string, own: readonly Rule[], compile: () => RuleSet): RuleSet => {
-        const source = sourceOf(own);
-        const known = kept.get(owner);
-        const set = known?.source === source ? known.set : compile();
-        next.set(owner, { source, set });
-        return set;
-      };
-      const operators = rules.filter(isOperators);
-      const operator = setOf('', operators, () => compileOperator(operators));
-      const byTenant = Map.groupBy(rules.filter(isTenants), ({ tenant }) => tenant);
-      for (const { tenant, id, version, scope } of rules.filter((rule) => !isOperators(rule) && !isTenants(rule)))
-        onRefused(tenant, `${id}@${version}`, `scope ${scope} is not known to this release`);
-      const choices = new Map<string, RuleChoice>();
-      for (const [tenant, own] of byTenant)
-        choices.set(tenant, choiceOf([operator, setOf(tenant, own, () => compileTenant(tenant, own, onRefused))]));
-      const otherwise = choiceOf([operator]);
-      kept = next;
-      return { of: (tenant) => choices.get(tenant) ?? otherwise, size: rules.length };
+      const built = build(rules, kept, onRefused);
+      kept = built.kept;
+      return built.book;
     },
   };
 }

@@ -1,5 +1,4 @@
 /** Rules: checked by the rule engine when they are saved, so that what is saved is what is evaluated. YAML or JSON in, JSON in the snapshot. */
-import { ConfigError, locateYaml, type PlainValue, pathText, plainOf } from '@postern/config';
 import { PosternError } from '@postern/errors';
 import type {
   DeleteRuleRequest,
@@ -13,8 +12,8 @@ import type { Rule } from '@postern/proto/provisioning/v1/resources';
 import { type Caller, tenantOf } from '../access.js';
 import { audit } from '../audit.js';
 import { operatorScope } from '../database/tenant-scope.js';
-import { assertEtag, etagOf, invalid, required, textField, unknown } from '../request-fields.js';
-import { ruleFaults } from '../rule-faults.js';
+import { assertEtag, etagOf, required, textField, unknown } from '../request-fields.js';
+import { readRuleDocument } from '../rule-document.js';
 import { noteSnapshot } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
 import { readTenant } from './tenants.js';
@@ -27,10 +26,8 @@ interface Row {
 }
 
 const columns = 'tenant, id, source, version';
-const longestDocument = 65_536;
 const mostRules = 10_000;
 const usualPriority = 100;
-const mostFaults = 10;
 
 const toRule = (row: Row): Rule => ({
   id: row.id,
@@ -45,35 +42,13 @@ function ruleTenant(caller: Caller, named: string): string {
   return caller.role === 'operator' && named === '' ? '' : tenantOf(caller, named);
 }
 
-function readDocument(id: string, tenant: string, text: string): Readonly<Record<string, PlainValue>> {
-  if (text.length > longestDocument)
-    throw invalid('rule.document', `${text.length} characters`, `at most ${longestDocument}`);
-  let plain: PlainValue;
-  try {
-    plain = plainOf(locateYaml(text, 'rule.document'));
-  } catch (error) {
-    if (error instanceof ConfigError) throw new PosternError('invalid-argument', error.message);
-    throw error;
-  }
-  if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) {
-    throw invalid('rule.document', text, 'a map with event, when and then');
-  }
-  const document = { ...plain, id };
-  const faults = ruleFaults([document], tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant });
-  if (faults.length === 0) return document;
-  const lines = faults.slice(0, mostFaults).map(({ path: [, , ...field], message }) => {
-    return ['rule.document', pathText(field), message].filter((part) => part !== '').join(': ');
-  });
-  throw new PosternError('invalid-argument', lines.join('\n'));
-}
-
 export function ruleMethods({ withTenant }: ResourceParts) {
   return {
     putRule: apiMethod<PutRuleRequest, PutRuleResponse>('admin', (request, caller) => {
       const rule = required('rule', request.rule);
       const tenant = ruleTenant(caller, rule.tenant);
       textField('rule.id', rule.id, /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, dot, - and _, at most 64');
-      const document = readDocument(rule.id, tenant, rule.document);
+      const document = readRuleDocument(rule.id, tenant, rule.document);
       const priority = typeof document.priority === 'number' ? document.priority : usualPriority;
       return withTenant(caller.scope, async (tx) => {
         if (tenant !== '') await readTenant(tx, tenant);

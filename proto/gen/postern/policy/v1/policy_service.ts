@@ -22,6 +22,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Rule } from "../../config/v1/snapshot.js";
 import {
   MailParameters,
   Origin,
@@ -535,6 +536,8 @@ export interface SimulateRequest {
   content: Buffer;
   /** Tenant whose view it is; empty = operator. */
   tenant: string;
+  /** Rules tried beside the saved ones, each in place of the saved one of its scope and id. To the public API their documents may be YAML. */
+  candidates: Rule[];
 }
 
 /** What would happen. */
@@ -3274,7 +3277,7 @@ export const ContentResponse: MessageFns<ContentResponse> = {
 };
 
 function createBaseSimulateRequest(): SimulateRequest {
-  return { facts: undefined, content: Buffer.alloc(0), tenant: "" };
+  return { facts: undefined, content: Buffer.alloc(0), tenant: "", candidates: [] };
 }
 
 export const SimulateRequest: MessageFns<SimulateRequest> = {
@@ -3287,6 +3290,9 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
     }
     if (message.tenant !== "") {
       writer.uint32(26).string(message.tenant);
+    }
+    for (const v of message.candidates) {
+      Rule.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -3328,6 +3334,14 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
             message.tenant = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.candidates.push(Rule.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3345,6 +3359,9 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
       facts: isSet(object.facts) ? SessionFacts.fromJSON(object.facts) : undefined,
       content: isSet(object.content) ? Buffer.from(bytesFromBase64(object.content)) : Buffer.alloc(0),
       tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      candidates: globalThis.Array.isArray(object?.candidates)
+        ? object.candidates.map((e: any) => Rule.fromJSON(e))
+        : [],
     };
   },
 
@@ -3359,6 +3376,9 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
     if (message.tenant !== "") {
       obj.tenant = message.tenant;
     }
+    if (message.candidates?.length) {
+      obj.candidates = message.candidates.map((e) => Rule.toJSON(e));
+    }
     return obj;
   },
 
@@ -3372,6 +3392,7 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
       : undefined;
     message.content = object.content ?? Buffer.alloc(0);
     message.tenant = object.tenant ?? "";
+    message.candidates = object.candidates?.map((e) => Rule.fromPartial(e)) || [];
     return message;
   },
 };

@@ -1,0 +1,64 @@
+/** A verdict of a simulated stage as people read it: the decision, what each check saw, each recipient, and the edits of the header. */
+import { type HeaderEdit, HeaderEditKind } from '@postern/proto/mail/v1/envelope';
+import { Action, type Decision, type EvaluateResponse, type Finding } from '@postern/proto/policy/v1/policy_service';
+import { printable } from '../output.js';
+
+const actionNames: Readonly<Partial<Record<Action, string>>> = {
+  [Action.REJECT]: 'refused',
+  [Action.TEMPFAIL]: 'refused for now',
+  [Action.DISCARD]: 'accepted and discarded',
+  [Action.QUARANTINE]: 'accepted into quarantine',
+  [Action.HOLD]: 'accepted and held',
+  [Action.CLOSE]: 'refused and closed',
+};
+
+function decisionText(decision: Decision | undefined): string {
+  if (decision === undefined) return 'accepted';
+  const reply = [decision.replyCode === 0 ? '' : String(decision.replyCode), decision.enhancedCode, decision.text];
+  const said = reply.filter((part) => part !== '').join(' ');
+  const because = decision.decidedBy === '' ? '' : `, decided by ${decision.decidedBy}`;
+  return `${actionNames[decision.action] ?? 'accepted'}${said === '' ? '' : ` "${said}"`}${because}`;
+}
+
+const editNames: Readonly<Partial<Record<HeaderEditKind, string>>> = {
+  [HeaderEditKind.PREPEND]: 'add first',
+  [HeaderEditKind.APPEND]: 'add last',
+  [HeaderEditKind.ADD_IF_ABSENT]: 'add if absent',
+  [HeaderEditKind.CHANGE]: 'change',
+  [HeaderEditKind.REMOVE]: 'remove',
+};
+
+function editLine({ kind, name, value }: HeaderEdit): string {
+  const shown = value.replaceAll(/\r?\n[ \t]*/g, ' ');
+  return `      header     ${editNames[kind] ?? 'edit'} ${name}${shown === '' ? '' : `: ${shown}`}`;
+}
+
+function findingLine(finding: Finding): string {
+  const evidence = Object.entries(finding.evidence).map(([name, value]) => `${name}=${value}`);
+  const parts = [
+    ...evidence,
+    finding.recipient === '' ? '' : `<${finding.recipient}>`,
+    finding.rule === '' ? '' : `rule ${finding.rule}`,
+    finding.action === '' ? '' : `-> ${finding.action}`,
+    `${(finding.durationUs / 1_000).toFixed(1)} ms`,
+  ];
+  return `    ${finding.check.padEnd(12)} ${finding.outcome.padEnd(12)} ${parts.filter((part) => part !== '').join('  ')}`;
+}
+
+export function stageText(verdict: EvaluateResponse, stage: string): string {
+  const groups = verdict.groups.flatMap(({ recipients, decision, rendering }) => [
+    `    deliver to   ${recipients.map((address) => `<${address}>`).join(' ')}: ${decisionText(decision)}`,
+    ...(rendering?.edits ?? []).map(editLine),
+  ]);
+  return [
+    `  ${stage.padEnd(9)} ${decisionText(verdict.decision)}`,
+    ...verdict.findings.map(findingLine),
+    ...verdict.recipients.map(({ address, decision, expandsTo }) => {
+      const expanded = expandsTo.length === 0 ? '' : ` as ${expandsTo.join(', ')}`;
+      return `    recipient    <${address}>${expanded}: ${decisionText(decision)}`;
+    }),
+    ...groups,
+  ]
+    .map(printable)
+    .join('\n');
+}

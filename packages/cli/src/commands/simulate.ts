@@ -1,0 +1,140 @@
+/** posternctl simulate: what would happen to a session described here, stage by stage, judged by the code that judges mail and without its effects. */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { basename, extname } from 'node:path';
+import { RecipientClass } from '@postern/proto/mail/v1/envelope';
+import { type SessionFacts, SimulateRequest } from '@postern/proto/policy/v1/policy_service';
+import { type Command, Option } from 'commander';
+import type { Run } from '../context.js';
+import { wholeNumber } from '../numbers.js';
+import { printable } from '../output.js';
+import { PlainError, UsageError } from '../usage-error.js';
+import { stageText } from './simulate-text.js';
+
+interface SimulateOptions {
+  readonly client: string;
+  readonly helo: string;
+  readonly from?: string;
+  readonly to: readonly string[];
+  readonly user?: string;
+  readonly mechanism: string;
+  readonly listener: 'mx' | 'submission' | 'submissions';
+  readonly tls?: string | true;
+  readonly size: number;
+  readonly message?: string;
+  readonly rule: readonly string[];
+  readonly tenant?: string;
+}
+
+const largestMessage = 50 * 1024 * 1024;
+/** Stages in the order they were judged: verdicts carry no stage of their own, their findings do. */
+function stagesOf(facts: SessionFacts, hasContent: boolean): string[] {
+  return [
+    'connect',
+    'ehlo',
+    ...(facts.origin?.authenticatedUser ? ['auth'] : []),
+    ...(facts.hasReversePath ? ['mail'] : []),
+    ...(facts.recipients.length > 0 ? ['rcpt'] : []),
+    ...(hasContent ? ['message'] : []),
+  ];
+}
+
+function readText(file: string, what: 'message' | 'rule'): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, what === 'rule' ? 'utf8' : 'latin1');
+  } catch (error) {
+    throw new PlainError(
+      `${what} ${file} cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'})`,
+    );
+  }
+}
+
+/** Lines of files end in LF; on the wire they end in CRLF. */
+function readMessage(file: string): Buffer {
+  const content = readText(file, 'message');
+  if (content.length > largestMessage) throw new PlainError(`message ${file} is larger than 50 MiB`);
+  return Buffer.from(content.replaceAll(/\r?\n/g, '\r\n'), 'latin1');
+}
+
+function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
+  const tls = options.listener === 'submissions' ? (options.tls ?? true) : options.tls;
+  const version = tls === undefined ? '' : tls === true ? 'TLSv1.3' : tls;
+  const [, domain = ''] = /@([^@]*)$/.exec(options.user ?? '') ?? [];
+  if (options.user !== undefined && domain === '') throw new UsageError('--user: expected a login user@domain');
+  return SimulateRequest.fromPartial({
+    tenant: options.tenant ?? '',
+    content,
+    candidates: options.rule.map((file) => ({ id: basename(file, extname(file)), document: readText(file, 'rule') })),
+    facts: {
+      origin: {
+        clientAddress: options.client,
+        clientPort: 40_000,
+        helo: options.helo,
+        listener: options.listener,
+        withProtocol: `ESMTP${version === '' ? '' : 'S'}${options.user === undefined ? '' : 'A'}`,
+        tlsVersion: version,
+        authenticatedUser: options.user ?? '',
+        edge: 'simulation',
+      },
+      listenerRole: options.listener,
+      esmtp: true,
+      submittingTenant: options.user === undefined ? '' : (options.tenant ?? ''),
+      reversePath: options.from ?? '',
+      hasReversePath: options.from !== undefined,
+      declaredSize: options.size === 0 ? content.length : options.size,
+      recipients: options.to.map((address) => ({
+        address,
+        recipientClass: RecipientClass.UNSPECIFIED,
+        asked: true,
+      })),
+      authMechanism: options.user === undefined ? '' : options.mechanism,
+      relayRight: options.user !== undefined,
+    },
+  });
+}
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+export function addSimulateCommand(program: Command, run: Run): void {
+  program
+    .command('simulate')
+    .description('what would happen to a described session, without side effects')
+    .requiredOption('--client <address>', 'address of the client')
+    .option('--helo <name>', 'name given with EHLO', 'client.example')
+    .option('--from <address>', 'reverse-path; "" is the null sender')
+    .option('--to <address>', 'forward-path; may be repeated', collect, [])
+    .addOption(new Option('--listener <role>', 'listener').choices(['mx', 'submission', 'submissions']).default('mx'))
+    .addOption(new Option('--tls [version]', 'on TLS').choices(['TLSv1.2', 'TLSv1.3']).preset(true))
+    .option('--user <login>', 'authenticated as user@domain')
+    .option('--mechanism <name>', 'with this SASL mechanism', 'PLAIN')
+    .option('--size <bytes>', 'SIZE= of MAIL', wholeNumber(0, Number.MAX_SAFE_INTEGER), 0)
+    .option('--message <file>', 'message or header section; - reads standard input')
+    .option(
+      '--rule <file>',
+      'try this rule, named like its file, in place of the saved one; may be repeated',
+      collect,
+      [],
+    )
+    .option('--tenant <name>', 'as this tenant sees it (operators)')
+    .action((options: SimulateOptions, command: Command) =>
+      run(command, async ({ api, output }) => {
+        if (isIP(options.client) === 0)
+          throw new UsageError(`--client: ${JSON.stringify(options.client)} is not allowed; expected an IP address`);
+        if (options.to.length > 0 && options.from === undefined) throw new UsageError('--to needs --from');
+        if (options.message !== undefined && options.to.length === 0) throw new UsageError('--message needs --to');
+        const content = options.message === undefined ? Buffer.alloc(0) : readMessage(options.message);
+        const query = describe(options, content);
+        const { result } = await api.call(api.rpc.simulateSession, { query });
+        const verdicts = result?.stages ?? [];
+        const names = query.facts === undefined ? [] : stagesOf(query.facts, content.length > 0);
+        output.show(verdicts, () =>
+          [
+            printable(
+              `Session from ${options.client} (${options.helo}) on ${options.listener}, nothing is stored or sent`,
+            ),
+            ...verdicts.map((verdict, index) => stageText(verdict, names[index] ?? '')),
+          ].join('\n'),
+        );
+      }),
+    );
+}

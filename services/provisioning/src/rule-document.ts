@@ -1,0 +1,31 @@
+/** The text of one rule, YAML or JSON, as what the snapshot holds; refused with every fault, each with its field, value and place. */
+import { ConfigError, locateYaml, type PlainValue, pathText, plainOf } from '@postern/config';
+import { PosternError } from '@postern/errors';
+import { invalid } from './request-fields.js';
+import { ruleFaults } from './rule-faults.js';
+
+const longestDocument = 65_536;
+const mostFaults = 10;
+
+/** `tenant` empty: a rule of the server scope. */
+export function readRuleDocument(id: string, tenant: string, text: string): Readonly<Record<string, PlainValue>> {
+  if (text.length > longestDocument)
+    throw invalid('rule.document', `${text.length} characters`, `at most ${longestDocument}`);
+  let plain: PlainValue;
+  try {
+    plain = plainOf(locateYaml(text, 'rule.document'));
+  } catch (error) {
+    if (error instanceof ConfigError) throw new PosternError('invalid-argument', error.message);
+    throw error;
+  }
+  if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) {
+    throw invalid('rule.document', text, 'a map with event, when and then');
+  }
+  const document = { ...plain, id };
+  const faults = ruleFaults([document], tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant });
+  if (faults.length === 0) return document;
+  const lines = faults.slice(0, mostFaults).map(({ path: [, , ...field], message }) => {
+    return ['rule.document', pathText(field), message].filter((part) => part !== '').join(': ');
+  });
+  throw new PosternError('invalid-argument', lines.join('\n'));
+}
