@@ -22,7 +22,12 @@ const redis = s
     url: s.url(['redis', 'rediss']).default('redis://127.0.0.1:6379').doc('Redis or Valkey; rediss:// for TLS.'),
     username: s.string({ minLength: 1, maxLength: 128 }).optional().doc('User of this service in the ACL.'),
     passwordFile: s.file().optional().doc('File with the password of the user.'),
-    tlsCaFile: s.file().optional().doc('Certificate authority of the server.'),
+    tlsCaFile: s.file().optional().doc('Certificate authority of the server; used with rediss://.'),
+    cluster: s.boolean().default(false).doc('The URL is any node of a Redis Cluster.'),
+    persistentUrl: s
+      .url(['redis', 'rediss'])
+      .optional()
+      .doc('A second server that keeps its data, for bans and failed logins; same login. By default the first.'),
   })
   .restart()
   .doc('Limits, leases, greylist and bans.');

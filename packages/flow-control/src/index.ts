@@ -1,3 +1,6 @@
+export { type Ban, BanBook, type ErrorKind, errorKinds } from './bans/ban-book.js';
+export { BanList, type KnownBan } from './bans/ban-list.js';
+export { ErrorCounts, type ErrorLimit } from './bans/error-counts.js';
 export { clientPrefix } from './client-prefix.js';
 export {
   type Admission,
@@ -9,8 +12,10 @@ export {
   type LimitReading,
 } from './connection-limiter.js';
 export type { LinkState } from './heartbeat.js';
+export { knownClientScripts } from './known-client-scripts.js';
 export { type LimitStore, RedisLimitStore, type RedisLimitStoreOptions } from './limit-store.js';
 export type { ConnectionLimitKind, ConnectionLimits, LimitScope, Rate } from './limits.js';
+export { type AttemptLimit, type AttemptReading, LoginAttempts } from './logins/login-attempts.js';
 export { type IpNetwork, ipOctets, parseNetworks } from './networks/ip-network.js';
 export { compileIpSets, type IpSetTable } from './networks/ip-sets.js';
 export { PrefixTrie } from './networks/prefix-trie.js';

@@ -5,40 +5,51 @@
  * reconnect. Commands of one store travel on one connection and so arrive in order; the heartbeat relies on that.
  */
 import { systemClock } from '@postern/clock';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import type { Script } from './scripts.js';
 
 export interface LimitStore {
+  /** For scripts whose answer is more than numbers. */
+  ask(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<readonly number[]>;
   close(): Promise<void>;
 }
 
 export interface RedisLimitStoreOptions {
   readonly url: string;
+  /** Authority that signs the server's certificate, PEM; for rediss:// URLs. */
+  readonly tlsCa?: string;
+  /** Any node of a Redis Cluster is given as URL. @default false */
+  readonly cluster?: boolean;
   /** Milliseconds. @default 50 */
   readonly commandTimeoutMs?: number;
   /** Called with every connection error; the store reconnects by itself. */
   readonly onError?: (error: Error) => void;
 }
 
+const settings = {
+  connectTimeout: 1_000,
+  enableAutoPipelining: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+};
+
 const RECONNECT_FIRST_MS = 50;
 const RECONNECT_MAX_MS = 1_000;
 
 export class RedisLimitStore implements LimitStore {
-  readonly #redis: Redis;
+  readonly #redis: Redis | Cluster;
   readonly #timeoutMs: number;
 
   constructor(options: RedisLimitStoreOptions) {
     this.#timeoutMs = options.commandTimeoutMs ?? 50;
-    this.#redis = new Redis(options.url, {
-      connectTimeout: 1_000,
-      enableOfflineQueue: false,
-      enableAutoPipelining: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      retryStrategy: (attempt) => Math.min(RECONNECT_FIRST_MS * attempt, RECONNECT_MAX_MS),
-      reconnectOnError: (error) => error.message.startsWith('READONLY'),
-    });
+    const backOff = (attempt: number): number => Math.min(RECONNECT_FIRST_MS * attempt, RECONNECT_MAX_MS);
+    const common = { ...settings, ...(options.tlsCa === undefined ? {} : { tls: { ca: options.tlsCa } }) };
+    this.#redis =
+      options.cluster === true
+        ? clusterOf(options.url, common, backOff)
+        : new Redis(options.url, { ...common, enableOfflineQueue: false, retryStrategy: backOff });
     this.#redis.on('error', (error: Error) => options.onError?.(error));
   }
 
@@ -56,12 +67,16 @@ export class RedisLimitStore implements LimitStore {
   }
 
   async run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<readonly number[]> {
+    return integers(script, await this.ask(script, keys, args));
+  }
+
+  async ask(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const parameters = [...keys, ...args];
     try {
-      return integers(script, await this.#inTime(this.#redis.evalsha(script.sha, keys.length, ...parameters)));
+      return await this.#inTime(this.#redis.evalsha(script.sha, keys.length, ...parameters));
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return integers(script, await this.#inTime(this.#redis.eval(script.body, keys.length, ...parameters)));
+      return this.#inTime(this.#redis.eval(script.body, keys.length, ...parameters));
     }
   }
 
@@ -86,6 +101,21 @@ export class RedisLimitStore implements LimitStore {
   async close(): Promise<void> {
     this.#redis.disconnect();
   }
+}
+
+/** Login and TLS of the URL hold for every node. A script's keys share a tag, so it runs on one. */
+function clusterOf(url: string, common: typeof settings, backOff: (attempt: number) => number): Cluster {
+  const { protocol, hostname, port, username, password } = new URL(url);
+  const login = {
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+  };
+  return new Cluster([{ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6_379) }], {
+    enableOfflineQueue: false,
+    clusterRetryStrategy: backOff,
+    slotsRefreshTimeout: 1_000,
+    redisOptions: { ...(protocol === 'rediss:' ? { tls: {} } : {}), ...common, ...login },
+  });
 }
 
 function integers(script: Script, reply: unknown): readonly number[] {

@@ -15,17 +15,17 @@ export interface Script {
   readonly sha: string;
 }
 
-function script(name: string, ...parts: readonly string[]): Script {
+export function script(name: string, ...parts: readonly string[]): Script {
   const body = parts.join('\n');
   return { name, body, sha: createHash('sha1').update(body).digest('hex') };
 }
 
-const NOW = `
+export const NOW = `
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)`;
 
 /** rate_wait: 0 when the weight fits, else the least milliseconds to wait. rate_add: record it. rate_used: count. */
-const RATES = `
+export const RATES = `
 local function sub_windows(window)
   local width = math.ceil(window / ${SUB_WINDOWS})
   return width, math.ceil(window / width)

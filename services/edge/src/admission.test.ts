@@ -14,6 +14,7 @@ async function addressesAsked(ipv6Prefix: number, clientAddress: string): Promis
       },
     },
     snapshot: () => compileSnapshot(Snapshot.fromPartial({ version: 1, limits: { ipv6Prefix } })),
+    abuse: { banned: () => undefined },
     isDraining: () => false,
     onDecided: () => undefined,
   });

@@ -4,15 +4,17 @@
  */
 import { type ConnectionLimiter, clientPrefix, type Refusal } from '@postern/flow-control';
 import { type Reply, replies } from '@postern/smtp-core';
+import type { AbuseControl } from './abuse/abuse-control.js';
 import type { Session } from './session.js';
 import type { Opening } from './smtp/connection.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 
-export type AdmissionOutcome = 'admitted' | 'access' | 'limit' | 'not_ready';
+export type AdmissionOutcome = 'admitted' | 'access' | 'banned' | 'limit' | 'not_ready';
 
 export interface AdmissionOptions {
   readonly limiter: Pick<ConnectionLimiter, 'admit'>;
   readonly snapshot: () => CompiledSnapshot | undefined;
+  readonly abuse: Pick<AbuseControl, 'banned'>;
   readonly isDraining: () => boolean;
   readonly onDecided: (outcome: AdmissionOutcome) => void;
 }
@@ -36,6 +38,8 @@ export function createAdmission(options: AdmissionOptions): (session: Session) =
     if (snapshot === undefined) return refuse('not_ready', replies.notReady, 'no snapshot yet');
     if (!snapshot.access.isAllowed(session.listener.name, session.clientAddress))
       return refuse('access', replies.serviceRefused, 'access rule');
+    const ban = options.abuse.banned(session);
+    if (ban !== undefined) return refuse('banned', replies.banned, `banned: ${ban}`);
     session.ipSet = snapshot.ipSet(session.listener, session.clientAddress, session.addressSuspected)?.name;
     const { scopes } = snapshot.policyFor(session.listener, session.ipSet);
     const address = clientPrefix(session.clientAddress, snapshot.ipv6Prefix);

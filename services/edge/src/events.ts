@@ -27,6 +27,8 @@ export const edgeEvents = defineEvents('edge', {
   'edge.snapshot.applied': 'A snapshot is in use.',
   'edge.snapshot.refused': 'A snapshot was not taken; the old one stays.',
   'edge.limits.changed': 'The limits are decided elsewhere than before: `cluster` or `local`.',
+  'edge.client.banned': 'An address is banned for its errors; `kind` and `seconds` say why and for how long.',
+  'edge.bans.changed': 'Whether the bans of the cluster can be read; while not, those known hold.',
   'edge.overload.changed': 'The process began or ceased to shed load.',
   'edge.listener.opened': 'A listener accepts connections.',
   'edge.listener.shut': 'A listener was switched off; its port is closed.',

@@ -1,27 +1,35 @@
 /** The limiter of this process over Redis, with the user and password of the configuration. */
 import { type Clock, createUlidSource, systemRandom } from '@postern/clock';
 import { readSecret } from '@postern/config';
-import { ConnectionLimiter, RateLimiter, RedisLimitStore } from '@postern/flow-control';
+import { ConnectionLimiter, type LimitStore, RateLimiter, RedisLimitStore } from '@postern/flow-control';
 import type { EdgeConfig } from './config.js';
 
 export interface Limits {
   readonly limiter: ConnectionLimiter;
   readonly rates: RateLimiter;
+  /** Where bans and failed logins are: the server that keeps its data, if there is one. */
+  readonly lasting: LimitStore;
   close(): Promise<void>;
 }
 
 /** Redis away is no reason not to start, but a moment's patience keeps a pod from deciding alone at first. */
 const connectMs = 2_000;
 
+async function openStore(config: EdgeConfig['redis'], address: string): Promise<RedisLimitStore> {
+  const url = new URL(address);
+  if (config.username !== undefined) url.username = encodeURIComponent(config.username);
+  if (config.passwordFile !== undefined) url.password = encodeURIComponent(await readSecret(config.passwordFile));
+  const tlsCa = config.tlsCaFile === undefined ? undefined : await readSecret(config.tlsCaFile);
+  return new RedisLimitStore({ url: url.href, cluster: config.cluster, ...(tlsCa === undefined ? {} : { tlsCa }) });
+}
+
 export async function openLimits(
   config: EdgeConfig['redis'],
   clock: Clock,
   onState: (kind: 'joining' | 'joined' | 'local', reason: string, livePods: number) => void,
 ): Promise<Limits> {
-  const url = new URL(config.url);
-  if (config.username !== undefined) url.username = encodeURIComponent(config.username);
-  if (config.passwordFile !== undefined) url.password = encodeURIComponent(await readSecret(config.passwordFile));
-  const store = new RedisLimitStore({ url: url.href });
+  const store = await openStore(config, config.url);
+  const lasting = config.persistentUrl === undefined ? store : await openStore(config, config.persistentUrl);
   const limiter = new ConnectionLimiter({
     store,
     clock,
@@ -35,9 +43,11 @@ export async function openLimits(
   return {
     limiter,
     rates,
+    lasting,
     async close() {
       await limiter.stop();
       await store.close();
+      await lasting.close();
     },
   };
 }

@@ -44,6 +44,7 @@ async function edge(pod: number, snapshot: object): Promise<{ doubles: Doubles; 
       asked++;
       return store.run(...call);
     },
+    ask: (...call: Parameters<RedisLimitStore['ask']>) => store.ask(...call),
     close: () => store.close(),
   };
   doubles.messageLimits = createMessageLimits({

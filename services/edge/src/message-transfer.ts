@@ -165,6 +165,7 @@ export class MessageTransfer {
     if (result.kind === 'full') return refused(replies.insufficientStorage, `spool: ${result.reason}`);
     if (result.kind === 'unknown') return refused(replies.storeUnavailable, `spool: ${result.reason}`);
     session.messages++;
+    services.abuse.delivered(session);
     this.#record('edge.message.accepted', replies.queued(transaction.queueId), {
       size: String(this.#size),
       ...(this.reader.changed === true ? { normalised: 'true' } : {}),

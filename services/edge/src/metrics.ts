@@ -1,5 +1,6 @@
 /** Metrics of the edge, declared once. Label sets are closed; the help text is the documentation. */
 
+import { errorKinds } from '@postern/flow-control';
 import { bytesBuckets, type Metrics } from '@postern/telemetry';
 import { suspicions } from './misconfiguration.js';
 
@@ -26,7 +27,7 @@ export function edgeMetrics(metrics: Metrics) {
     connections: metrics.counter({
       name: 'postern_edge_connections_total',
       help: 'Connections by what admission decided.',
-      labels: { outcome: ['admitted', 'access', 'limit', 'not_ready'] },
+      labels: { outcome: ['admitted', 'access', 'banned', 'limit', 'not_ready'] },
     }),
     proxyRefused: metrics.counter({
       name: 'postern_edge_proxy_refused_total',
@@ -86,6 +87,16 @@ export function edgeMetrics(metrics: Metrics) {
     traceDropped: metrics.counter({
       name: 'postern_edge_trace_dropped_total',
       help: 'Trace events dropped because the stream was away or too many came.',
+    }),
+    bans: metrics.counter({
+      name: 'postern_edge_bans_total',
+      help: 'Addresses this pod had banned for their errors.',
+      labels: { kind: errorKinds },
+    }),
+    bansKnown: (read: () => number) => metrics.gauge({ name: 'postern_edge_bans', help: 'Bans this pod knows.', read }),
+    loginsBarred: metrics.counter({
+      name: 'postern_edge_logins_barred_total',
+      help: 'Logins not heard because their account had too many failures.',
     }),
     messageLimits: metrics.counter({
       name: 'postern_edge_message_limit_refused_total',

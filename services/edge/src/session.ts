@@ -4,6 +4,7 @@
  */
 import type { Clock, UlidSource } from '@postern/clock';
 import { type ClientCertificate, type Finding, Stage } from '@postern/proto/policy/v1/policy_service';
+import type { AbuseControl } from './abuse/abuse-control.js';
 import type { CredentialPort } from './credentials.js';
 import type { Journal } from './journal.js';
 import type { MessageLimits } from './message-limits.js';
@@ -88,6 +89,7 @@ export interface SessionServices {
   readonly spool: Spool;
   readonly credentials: CredentialPort;
   readonly messageLimits: MessageLimits;
+  readonly abuse: AbuseControl;
   readonly journal: Journal;
   readonly isDraining: () => boolean;
   /** Undefined = take mail; else why not now. */

@@ -2,6 +2,7 @@
 import { createBodyStore } from '@postern/body-store';
 import { createUlidSource, systemClock, systemRandom, type Timer } from '@postern/clock';
 import { formatHostPort, readSecret, readSecretBytes } from '@postern/config';
+import { BanBook, BanList, ErrorCounts, LoginAttempts } from '@postern/flow-control';
 import { createClient, createScopeSource } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
 import { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
@@ -16,6 +17,9 @@ import {
   watchSnapshot,
 } from '@postern/stream';
 import { formatTraceparent, type Telemetry } from '@postern/telemetry';
+import { createAbuseControl } from './abuse/abuse-control.js';
+import { KnownClients } from './abuse/known-clients.js';
+import { withLoginGuard } from './abuse/login-guard.js';
 import { createAdmission } from './admission.js';
 import type { EdgeConfig } from './config.js';
 import { createCredentialClient } from './credential-client.js';
@@ -66,6 +70,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   let connection: StreamConnection | undefined;
   let watch: SnapshotWatch | undefined;
   let limits: Limits | undefined;
+  let bans: BanList | undefined;
   let policy: PolicyClient | undefined;
   let pods: PodDirectory | undefined;
   let overload: OverloadWatch | undefined;
@@ -237,6 +242,34 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         send: sendTrace(streams),
         onDropped: (count) => metrics.traceDropped.inc(count),
       });
+      bans = new BanList({
+        book: new BanBook(limits.lasting),
+        clock,
+        onState: (isReachable, reason) => log.warn('edge.bans.changed', { reachable: isReachable, reason }),
+      });
+      const known = bans;
+      metrics.bansKnown(() => known.size);
+      await bans.start();
+      const abuse = createAbuseControl({
+        snapshot: () => snapshot,
+        bans,
+        counts: new ErrorCounts({
+          store: limits.lasting,
+          clock,
+          bans,
+          onBanned: (client, kind, lengthMs, decidedBy) => {
+            metrics.bans.with({ kind }).inc();
+            log.warn('edge.client.banned', {
+              client,
+              kind,
+              seconds: Math.round(lengthMs / 1_000),
+              decided_by: decidedBy,
+            });
+          },
+        }),
+        known: new KnownClients(limits.lasting),
+        clock,
+      });
       const credentials = createClient(CredentialServiceClient, {
         address: formatHostPort(config.edge.credentials.address),
         telemetry,
@@ -259,11 +292,20 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
           onCommitted: (seconds, outcome) => metrics.spoolSeconds.with({ outcome }).observe(seconds),
           now: () => clock.monotonic(),
         }),
-        credentials: withLoginCache(createCredentialClient(credentials, config.edge.credentials.deadline), {
-          clock,
-          random: systemRandom,
-          keepMs: config.edge.credentials.keepLogins,
-        }),
+        credentials: withLoginGuard(
+          withLoginCache(createCredentialClient(credentials, config.edge.credentials.deadline), {
+            clock,
+            random: systemRandom,
+            keepMs: config.edge.credentials.keepLogins,
+          }),
+          {
+            attempts: new LoginAttempts(limits.lasting, clock),
+            snapshot: () => snapshot,
+            clock,
+            onBarred: () => metrics.loginsBarred.inc(),
+          },
+        ),
+        abuse,
         messageLimits: createMessageLimits({
           rates: limits.rates,
           snapshot: () => snapshot,
@@ -275,6 +317,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
       };
       const admit = createAdmission({
         limiter: limits.limiter,
+        abuse,
         snapshot: () => snapshot,
         isDraining: () => draining,
         onDecided: (outcome) => metrics.connections.with({ outcome }).inc(),
@@ -295,6 +338,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
       overload?.stop();
       pods?.stop();
       policy?.close();
+      bans?.stop();
       closeCredentials();
       await limits?.close();
       watch?.stop();

@@ -78,6 +78,11 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     if (opening.kind === 'admitted') {
       this.#release = opening.release;
       if (this.#ended) return this.#giveBack();
+      const wait = services.abuse.beforeBanner(session);
+      if (wait !== undefined) {
+        await wait;
+        if (this.isClosed) return;
+      }
       services.journal.record('edge.session.opened', session);
       this._ready = true;
       const policy = this.dialogue.policy();
@@ -136,6 +141,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   /** RFC 5321 §4.3.1: the server speaks first. */
   #whenReady(act: () => Promise<void> | undefined): Promise<void> | undefined {
     if (this._ready) return act();
+    this.#context.services.abuse.failed(this.edgeSession, 'bad_command');
     this.#abort(replies.talksTooSoon, 'early talker');
     return undefined;
   }
@@ -162,6 +168,11 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   /** Asked by the sweep of all connections: no timer per connection. */
   checkDeadline(nowMs: number): void {
     if (this.#ended) return;
+    const ban = this.#context.services.abuse.banned(this.edgeSession);
+    if (ban !== undefined && this.#activity.kind !== 'working') {
+      this.#abort(replies.banned, `banned: ${ban}`);
+      return;
+    }
     const received = this.dialogue.incoming?.size ?? 0;
     if (deadlineOf(this.#activity, received, nowMs) === 'passed') this.#abort(replies.timeout, 'timeout');
   }

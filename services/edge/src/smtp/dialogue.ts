@@ -76,7 +76,7 @@ export class Dialogue {
     return this.#run(verb, name, space === -1 ? '' : line.slice(space + 1));
   }
 
-  onBadLine(problem: LineProblem): undefined {
+  onBadLine(problem: LineProblem): Promise<void> | undefined {
     if (this.dataRefused) return this.#fail(replies.sentWithoutLeave, 'no leave');
     return this.#fail(lineReplies[problem], problem);
   }
@@ -94,10 +94,10 @@ export class Dialogue {
     }
   }
 
-  #conclude(verb: Verb, name: string, result: VerbResult): undefined {
+  #conclude(verb: Verb, name: string, result: VerbResult): Promise<void> | undefined {
     if (verb.records !== true && result !== undefined && 'code' in result && result.code >= 400)
       this.refuse(result, name);
-    return this.answer(result, name);
+    return this.#late(result, name);
   }
 
   /** Tells the journal of a refused command, so that an administrator finds it by the id in the reply; bounded for a session. */
@@ -113,7 +113,7 @@ export class Dialogue {
     const list: readonly Reply[] = 'code' in reply ? [reply] : reply;
     for (const one of list) {
       this.wire.reply(one);
-      if (one.code >= 500) this.session.errors++;
+      if (one.code >= 500) this.#count(one);
       if (one.code === 421) return this.#end(one, command);
     }
     // What was in hand when the drain began has ended with this reply: nobody waits for the client's next command.
@@ -134,11 +134,27 @@ export class Dialogue {
     return undefined;
   }
 
-  #fail(reply: Reply, reason: string): undefined {
-    return this.answer(this.refuse(reply, reason), reason);
+  #fail(reply: Reply, reason: string): Promise<void> | undefined {
+    return this.#late(this.refuse(reply, reason), reason);
   }
 
-  #unknown(line: string): undefined {
+  /** Counted for the session and, where it is the client's fault alone, for its address. */
+  #count({ code, enhanced }: Reply): void {
+    this.session.errors++;
+    const kind = enhanced === '5.1.1' ? 'unknown_recipient' : code === 535 ? 'failed_login' : 'bad_command';
+    if (kind !== 'bad_command' || code < 530 || code === 555) this.services.abuse.failed(this.session, kind);
+  }
+
+  /** A client that makes errors waits for the answers to them. */
+  #late(result: VerbResult, command: string): Promise<void> | undefined {
+    const isFailure =
+      result !== undefined && ('code' in result ? result.code >= 400 : result.some(({ code }) => code >= 400));
+    const delayMs = isFailure ? this.services.abuse.tarpitMs(this.session) : 0;
+    if (delayMs === 0) return this.answer(result, command);
+    return this.services.clock.sleep(delayMs).then(() => this.answer(result, command));
+  }
+
+  #unknown(line: string): Promise<void> | undefined {
     if (httpRequest.test(line)) {
       return this.#fail(replies.httpNotHere, 'http');
     }

@@ -10,7 +10,7 @@ import {
   type RateLimits,
   rateLimitsOf,
 } from '@postern/flow-control';
-import type { Domain, IpSet, Snapshot } from '@postern/proto/config/v1/snapshot';
+import { type Domain, ErrorControl, type IpSet, type Snapshot } from '@postern/proto/config/v1/snapshot';
 import { type AccessTable, compileAccess } from '../access.js';
 import type { ListenerFacts } from '../session.js';
 import { type ListenerPolicy, listenerPolicy, memberPolicy } from './listener-policy.js';
@@ -25,6 +25,8 @@ export interface CompiledSnapshot {
   listener(facts: ListenerFacts): ListenerPolicy;
   /** What holds for a client that was found in this set; a set that is gone since leaves what holds for everybody. */
   policyFor(facts: ListenerFacts, ipSet: string | undefined): ListenerPolicy;
+  /** Nothing is counted, slowed down or banned where a snapshot does not say so. */
+  readonly errorControl: ErrorControl;
   /** Whether any limit of messages is set at all. */
   readonly limitsMessages: boolean;
   /** Messages, recipients and bytes per interval of every user, and of this tenant; undefined = no limit. */
@@ -114,6 +116,7 @@ export function compileSnapshot(snapshot: Snapshot): CompiledSnapshot {
       }
       return policy;
     },
+    errorControl: snapshot.errorControl ?? ErrorControl.fromPartial({}),
     limitsMessages:
       [perAddress, perUser, perTenant, ...ofTenants.values()].some((rate) => rate !== undefined) ||
       snapshot.ipSets.some(({ messageRate }) => rateLimitsOf(messageRate) !== undefined),

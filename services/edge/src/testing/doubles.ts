@@ -11,7 +11,7 @@ import type { EdgeEventFacts, EdgeEventName } from '../journal.js';
 import { type Listener, type ListenerContext, type ListenerOptions, openListener } from '../listener.js';
 import { MisconfigurationGuard } from '../misconfiguration.js';
 import type { PolicyAnswer } from '../policy-port.js';
-import type { SessionServices } from '../session.js';
+import type { Session, SessionServices } from '../session.js';
 import { defaultSessionSettings, type SessionSettings } from '../session-settings.js';
 import type { Opening } from '../smtp/connection.js';
 import { compileSnapshot } from '../snapshot/compile.js';
@@ -77,6 +77,8 @@ export class Doubles {
       : { kind: 'denied', reason: 'wrong password' };
   spoolResult: SpoolResult = { kind: 'stored' };
   opening: () => Opening | Promise<Opening> = () => ({ kind: 'admitted', release: () => this.released++ });
+  /** Takes the place of `opening`. */
+  admit: ((session: Session) => Promise<Opening>) | undefined;
   released = 0;
   tls: TlsMaterial = { certificates: [{ name: 'default', ...testCertificate, names: [] }], ticketSeed: undefined };
   readonly tlsFailures: string[] = [];
@@ -86,6 +88,13 @@ export class Doubles {
   overloaded: string | undefined;
   /** The set every client is in. */
   ipSet: string | undefined;
+  abuse: SessionServices['abuse'] = {
+    banned: () => undefined,
+    failed: () => undefined,
+    tarpitMs: () => 0,
+    beforeBanner: () => undefined,
+    delivered: () => undefined,
+  };
   messageLimits: SessionServices['messageLimits'] = { barred: () => undefined, take: () => undefined };
   aborted = 0;
   clock: Clock = systemClock;
@@ -104,6 +113,13 @@ export class Doubles {
       snapshot: () => this.snapshot,
       isDraining: () => this.draining,
       overload: () => this.overloaded,
+      abuse: {
+        banned: (session) => this.abuse.banned(session),
+        failed: (session, kind) => this.abuse.failed(session, kind),
+        tarpitMs: (session) => this.abuse.tarpitMs(session),
+        beforeBanner: (session) => this.abuse.beforeBanner(session),
+        delivered: (session) => this.abuse.delivered(session),
+      },
       messageLimits: {
         barred: (session) => this.messageLimits.barred(session),
         take: (session, use) => this.messageLimits.take(session, use),
@@ -169,7 +185,7 @@ export class Doubles {
       }),
       admit: async (session) => {
         session.ipSet = this.ipSet;
-        return this.opening();
+        return this.admit === undefined ? this.opening() : this.admit(session);
       },
       onTlsFailure: (_listener, peer, reason) => void this.tlsFailures.push(`${peer} ${reason}`),
       onRefused: (_listener, reason) => void this.refusedSettings.push(reason),

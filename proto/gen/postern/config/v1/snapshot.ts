@@ -70,7 +70,7 @@ export interface Snapshot {
   messageLimits:
     | MessageLimits
     | undefined;
-  /** Errors of clients over all pods, and what follows; absent = the defaults. */
+  /** Errors of clients over all pods, and what follows; absent = nothing is counted. */
   errorControl:
     | ErrorControl
     | undefined;

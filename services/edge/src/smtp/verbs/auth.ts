@@ -65,7 +65,8 @@ async function conclude(dialogue: Dialogue, name: string, result: SaslResult): P
     reply: replies.badCredentials,
     detail: { ...detail, reason: answer.reason },
   });
-  if (session.authFailures < services.settings.maxAuthFailures) return replies.badCredentials;
+  const most = services.snapshot()?.errorControl.failedLoginsPerSession || services.settings.maxAuthFailures;
+  if (session.authFailures < most) return replies.badCredentials;
   return [replies.badCredentials, replies.tooManyErrors];
 }
 

@@ -1,0 +1,41 @@
+/**
+ * Guessing passwords is made slow (row D5): the answer to a failed login comes later with every failure of the account, over all pods, and
+ * beyond the limit an address the account never logged in from hears 454 without being heard. Whether the account exists makes no difference.
+ */
+import type { Clock } from '@postern/clock';
+import { type AttemptLimit, clientPrefix, type LoginAttempts } from '@postern/flow-control';
+import type { CredentialAnswer, CredentialPort } from '../credentials.js';
+import type { CompiledSnapshot } from '../snapshot/compile.js';
+
+export interface LoginGuardOptions {
+  readonly attempts: Pick<LoginAttempts, 'isOpen' | 'failed' | 'succeeded'>;
+  readonly snapshot: () => CompiledSnapshot | undefined;
+  readonly clock: Clock;
+  readonly onBarred: () => void;
+}
+
+const unheard: CredentialAnswer = { kind: 'unavailable', reason: 'too many failed logins of this account' };
+
+export function withLoginGuard(credentials: CredentialPort, options: LoginGuardOptions): CredentialPort {
+  const { attempts, snapshot, clock, onBarred } = options;
+  return {
+    async verify(question) {
+      const now = snapshot();
+      if (now === undefined) return credentials.verify(question);
+      const { errorControl: control } = now;
+      const limit: AttemptLimit = { limit: control.failedLoginsPerAccount, windowMs: control.intervalMs };
+      const prefix = clientPrefix(question.clientAddress, now.ipv6Prefix);
+      if (!(await attempts.isOpen(question.username, prefix, limit))) {
+        onBarred();
+        return unheard;
+      }
+      const answer = await credentials.verify(question);
+      if (answer.kind === 'verified') void attempts.succeeded(question.username, prefix);
+      if (answer.kind !== 'denied') return answer;
+      const failures = control.failedLoginsPerAccount === 0 ? 1 : await attempts.failed(question.username, limit);
+      const delayMs = Math.min(control.longestLoginDelayMs, control.loginDelayMs * 2 ** Math.min(failures - 1, 30));
+      if (delayMs > 0) await clock.sleep(delayMs);
+      return answer;
+    },
+  };
+}
