@@ -12,6 +12,7 @@ import { type Cluster, startCluster } from '../cluster/cluster.js';
 import { type Ledger, waitAtRest } from '../cluster/ledger.js';
 import { collectArrivals } from './arrivals.js';
 import { type LoadResult, startLoad } from './load.js';
+import { type NatsNodes, startNatsNodes } from './nats-nodes.js';
 import { failpointsOf, hitFailpoint, type Misfortune, strike } from './nemesis.js';
 import { judge, type Verdict } from './verdict.js';
 
@@ -22,6 +23,8 @@ export interface CampaignOptions {
   readonly rate: number;
   readonly edges: number;
   readonly policies: number;
+  /** 1: the one of the cluster. 3: nodes of their own, streams with three replicas. */
+  readonly natsNodes: number;
   /** Processes to strike, in order. */
   readonly targets: readonly string[];
   readonly misfortunes: readonly Misfortune[];
@@ -47,11 +50,12 @@ export interface CampaignResult {
 const domain = 'chaos.test';
 const secondDomain = 'second.test';
 
-function configuration(sinkPort: number): Record<string, unknown> {
+function configuration(sinkPort: number, nats: NatsNodes | undefined): Record<string, unknown> {
   const sink = { host: '127.0.0.1', port: sinkPort, protocol: 'smtp', tls: 'none' };
   return {
     nextHops: { chaos: { hosts: [sink] }, second: { hosts: [sink] } },
     defaultNextHop: 'chaos',
+    ...(nats === undefined ? {} : { provisioning: nats.settings }),
     retry: { first: '1s', cap: '4s', lifetime: '1h', delayNotice: '1h' },
     checks: { spf: { enabled: true }, dkim: { enabled: false }, dmarc: { enabled: false }, dnsbl: { enabled: false } },
     tenants: [
@@ -77,15 +81,20 @@ async function torment(
   cluster: Cluster,
   options: CampaignOptions,
   armFile: string,
+  nats: NatsNodes | undefined,
   strikes: string[],
 ): Promise<string[]> {
   const missed: string[] = [];
   for (const name of options.targets) {
+    const nodes = name === 'nats' ? nats : undefined;
     for (const misfortune of options.misfortunes) {
-      options.say(`${misfortune} ${name}`);
-      await strike(cluster, name, misfortune);
-      strikes.push(`${misfortune} ${name}`);
-      await sleep(1_000);
+      for (let index = 0; index < (nodes?.count ?? 1); index++) {
+        const step = nodes === undefined ? `${misfortune} ${name}` : `${misfortune} ${name} node ${index}`;
+        options.say(step);
+        await (nodes?.strike(index, misfortune) ?? strike(cluster, name, misfortune));
+        strikes.push(step);
+        await sleep(1_000);
+      }
     }
   }
   for (const service of options.failpointsOf) {
@@ -104,18 +113,22 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const dns = await startDnsServer({ 'sender.test': { TXT: ['v=spf1 ip4:127.0.0.0/8 -all'] } });
   const armFolder = await mkdtemp(join(tmpdir(), 'postern-failpoint-'));
   const armFile = join(armFolder, 'armed');
+  const nats = options.natsNodes === 1 ? undefined : await startNatsNodes(options.natsNodes);
   const cluster = await startCluster({
-    config: configuration(arrivals.sink.port),
+    config: configuration(arrivals.sink.port, nats),
     edges: options.edges,
     policies: options.policies,
     dns: dns.server,
-    environment: { POSTERN_FAILPOINT_FILE: armFile },
+    environment: { POSTERN_FAILPOINT_FILE: armFile, ...nats?.environment },
+  }).catch(async (error: unknown) => {
+    await nats?.stop();
+    throw error;
   });
   try {
     const ports = await Promise.all(Array.from({ length: options.edges }, (_, edge) => cluster.port('mx', edge)));
     const load = startLoad({ ...options, domain, secondDomain, ports: () => Promise.resolve(ports) });
     const strikes: string[] = [];
-    const failpointsMissed = await torment(cluster, options, armFile, strikes);
+    const failpointsMissed = await torment(cluster, options, armFile, nats, strikes);
     options.say(`nemesis done; ${load.accepted()} accepted so far`);
     const loaded = await load.done;
     options.say(`load done: ${loaded.acceptedMessages} accepted, ${loaded.temporary} answered 4xx`);
@@ -128,6 +141,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     throw error;
   } finally {
     await cluster.stop();
+    await nats?.stop();
     await arrivals.sink.close();
     await dns.stop();
     await rm(armFolder, { recursive: true, force: true });

@@ -10,6 +10,7 @@ test('2,000 messages survive kill -9 of every service and store', async () => {
     rate: 60,
     edges: 2,
     policies: 2,
+    natsNodes: 1,
     targets: ['edge', 'policy', 'queue', 'delivery', 'nats', 'redis', 'postgres'],
     misfortunes: ['kill'],
     failpointsOf: [],

@@ -9,7 +9,7 @@ import { type Cluster, projectRoot } from '../cluster/cluster.js';
 
 export type Misfortune = 'kill' | 'pause' | 'restart';
 
-const pauseMs = 5_000;
+export const pauseMs = 5_000;
 
 export async function strike(cluster: Cluster, name: string, misfortune: Misfortune, index = 0): Promise<void> {
   if (misfortune === 'pause') {
