@@ -1,6 +1,6 @@
 /**
  * `npm run chaos`: 20,000 numbered messages while every service and every store is killed -9 in turn, paused and restarted, and every failpoint is hit once.
- * Prints the verdict and the ledger; exit code 1 when anything was lost, refused or came twice without an allowed reason. Takes about 8 minutes.
+ * Prints the verdict and the ledger; exit code 1 when anything was lost, refused or came twice without an allowed reason. Takes about 6 minutes.
  * `--nats 3`: three NATS nodes, every stream with three replicas, each node struck in turn.
  */
 import { parseArgs } from 'node:util';

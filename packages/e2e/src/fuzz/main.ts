@@ -1,6 +1,6 @@
 /**
  * `npm run test:fuzz`: bad input of every sort against a running cluster. `--seed N` repeats a run, `--sessions N` sets its length (200,000 for
- * the long form), `--first N --sessions 1` repeats one session, `--parts` names the parts. About five minutes by default.
+ * the long form), `--first N --sessions 1` repeats one session, `--parts` names the parts. About three minutes by default.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';

@@ -1,6 +1,6 @@
 /**
  * `npm run test:scale`: four edges and two policies on this machine; limits over all of them, the death of an edge and of policies, many tenants and users.
- * `--parts limits,policy,users` names the parts. About five minutes.
+ * `--parts limits,policy,users` names the parts. About three minutes.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
