@@ -56,12 +56,12 @@ test('policy silent, admitted by the operator: taken, marked unjudged, and no re
     expect((await send('victim@elsewhere.test', 'relay')).answer).toMatch(/^550 5\.7\.1 /);
     await arrived('unjudged');
   });
-  await explained(world.cluster, sent.queueId, /"unjudged":\s*true/);
+  await explained(world.cluster, sent.queueId, /"unjudged":\s*"true"/);
   await world.reconfigure({});
   await vi.waitFor(async () => {
     const judged = await send('bob@acme.test', 'judged');
     expect(judged.answer).toMatch(/^250 /);
-    expect(await explained(world.cluster, judged.queueId, 'delivered')).not.toMatch(/"unjudged":\s*true/);
+    expect(await explained(world.cluster, judged.queueId, 'delivered')).not.toMatch(/"unjudged":\s*"true"/);
   }, patience);
 });
 
