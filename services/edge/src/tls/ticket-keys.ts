@@ -1,6 +1,6 @@
 /**
  * Keys of TLS session tickets (RFC 5077 §4) that every pod derives for itself from one mounted file and the time, so a client resumes on whichever
- * pod it meets, and keys change everywhere at once without anybody passing them round (docs/adr/0007). A ticket of the epoch before falls back
+ * pod it meets, and keys change everywhere at once without anybody passing them round (docs/adr/0008). A ticket of the epoch before falls back
  * to a full handshake. A replaced file ends what could be derived from the old one.
  */
 import { hkdfSync } from 'node:crypto';
