@@ -3,13 +3,21 @@ import type { GrpcClient } from '@postern/grpc';
 import type { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
 import type { CredentialPort } from './credentials.js';
 
-const channelBinding = Buffer.alloc(0);
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export function createCredentialClient(
   client: GrpcClient<CredentialServiceClient>,
   deadlineMs: number,
 ): CredentialPort {
   return {
+    async material(username, mechanism, sessionId) {
+      try {
+        const answer = await client.call(client.rpc.getChallenge, { username, mechanism, sessionId }, { deadlineMs });
+        return { kind: 'material', ...answer, salt: Buffer.from(answer.salt) };
+      } catch (error) {
+        return { kind: 'unavailable', reason: reasonOf(error) };
+      }
+    },
     async verify(question) {
       try {
         const answer = await client.call(
@@ -18,16 +26,22 @@ export function createCredentialClient(
             username: question.username,
             mechanism: question.mechanism,
             parameters: { ...question.parameters },
-            channelBinding,
+            channelBinding: question.channelBinding,
             sessionId: question.sessionId,
             clientAddress: question.clientAddress,
           },
           { deadlineMs },
         );
         if (!answer.verified) return { kind: 'denied', reason: answer.reason };
-        return { kind: 'verified', user: answer.authenticatedUser, tenant: answer.tenant, cached: false };
+        return {
+          kind: 'verified',
+          user: answer.authenticatedUser,
+          tenant: answer.tenant,
+          cached: false,
+          serverProof: Buffer.from(answer.serverProof),
+        };
       } catch (error) {
-        return { kind: 'unavailable', reason: error instanceof Error ? error.message : String(error) };
+        return { kind: 'unavailable', reason: reasonOf(error) };
       }
     },
   };

@@ -4,15 +4,29 @@ export interface CredentialQuestion {
   /** As typed. */
   readonly username: string;
   readonly parameters: Readonly<Record<string, Buffer>>;
+  /** Data of the TLS connection the exchange was bound to; empty = not bound. */
+  readonly channelBinding: Buffer;
   readonly sessionId: string;
   readonly clientAddress: string;
 }
 
 export type CredentialAnswer =
-  | { readonly kind: 'verified'; readonly user: string; readonly tenant: string; readonly cached: boolean }
+  | {
+      readonly kind: 'verified';
+      readonly user: string;
+      readonly tenant: string;
+      readonly cached: boolean;
+      readonly serverProof?: Buffer;
+    }
   | { readonly kind: 'denied'; readonly reason: string }
   | { readonly kind: 'unavailable'; readonly reason: string };
 
+export type ChallengeMaterial =
+  | { readonly kind: 'material'; readonly salt: Buffer; readonly iterations: number; readonly available: boolean }
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
 export interface CredentialPort {
+  /** What a challenge needs to know of the user; unknown users get stable fakes. */
+  material(username: string, mechanism: string, sessionId: string): Promise<ChallengeMaterial>;
   verify(question: CredentialQuestion): Promise<CredentialAnswer>;
 }

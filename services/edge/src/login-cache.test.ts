@@ -1,23 +1,25 @@
 import { FakeClock, seededRandom } from '@postern/clock';
 import { describe, expect, it } from 'vitest';
-import type { CredentialAnswer, CredentialQuestion } from './credentials.js';
+import type { ChallengeMaterial, CredentialAnswer, CredentialQuestion } from './credentials.js';
 import { withLoginCache } from './login-cache.js';
 
 const ask = (password: string, username = 'user@example.test'): CredentialQuestion => ({
   mechanism: 'PLAIN',
   username,
   parameters: { password: Buffer.from(password) },
+  channelBinding: Buffer.alloc(0),
   sessionId: 's',
   clientAddress: '192.0.2.1',
 });
 const yes: CredentialAnswer = { kind: 'verified', user: 'user@example.test', tenant: 'acme', cached: false };
+const material = async (): Promise<ChallengeMaterial> => ({ kind: 'unavailable', reason: 'test' });
 const away: CredentialAnswer = { kind: 'unavailable', reason: 'test' };
 const no: CredentialAnswer = { kind: 'denied', reason: 'test' };
 
 function setUp(keepMs = 3_600_000) {
   const clock = new FakeClock();
   let answer: CredentialAnswer = yes;
-  const port = withLoginCache({ verify: async () => answer }, { clock, random: seededRandom(1), keepMs });
+  const port = withLoginCache({ verify: async () => answer, material }, { clock, random: seededRandom(1), keepMs });
   return { clock, verify: port.verify, say: (next: CredentialAnswer) => (answer = next) };
 }
 

@@ -43,6 +43,7 @@ export function withLoginCache(asked: CredentialPort, options: LoginCacheOptions
     return { kind: 'verified', user: entry.user, tenant: entry.tenant, cached: true };
   };
   return {
+    material: (username, mechanism, sessionId) => asked.material(username, mechanism, sessionId),
     async verify(question) {
       const answer = await asked.verify(question);
       const id = keepMs === 0 ? undefined : digest(question);

@@ -2,7 +2,7 @@
  * Facts of one SMTP session, and the services a session uses. Everything learned before STARTTLS is forgotten after it (RFC 3207 §4.2)
  * except who connected where. Counters are of the whole session: a new EHLO does not forgive.
  */
-import type { Clock, UlidSource } from '@postern/clock';
+import type { Clock, Random, UlidSource } from '@postern/clock';
 import { type ClientCertificate, type Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import type { AbuseControl } from './abuse/abuse-control.js';
 import type { CredentialPort } from './credentials.js';
@@ -81,6 +81,7 @@ export interface Session {
 /** What a session asks of the rest of the process. */
 export interface SessionServices {
   readonly clock: Clock;
+  readonly random: Random;
   readonly ids: UlidSource;
   readonly settings: SessionSettings;
   /** Undefined until the first snapshot came. */

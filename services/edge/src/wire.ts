@@ -280,6 +280,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
       closeCredentials = () => credentials.close();
       const services: SessionServices = {
         clock,
+        random: systemRandom,
         ids: createUlidSource(clock, systemRandom),
         settings,
         snapshot: () => snapshot,

@@ -2,6 +2,8 @@
  * The server side of a SASL mechanism as one function: it gets the initial response, if any, and a way to challenge; it gives what is to be
  * verified. It verifies nothing itself and holds no secret longer than the call.
  */
+import type { ChallengeMaterial, CredentialAnswer } from '../credentials.js';
+
 export type SaslResponse = Buffer | 'cancelled' | 'malformed';
 
 export type SaslResult =
@@ -9,6 +11,10 @@ export type SaslResult =
       readonly kind: 'exchanged';
       readonly username: string;
       readonly parameters: Readonly<Record<string, Buffer>>;
+      /** Data of the TLS connection the exchange was bound to; absent = not bound. */
+      readonly channelBinding?: Buffer;
+      /** The client's turn before the final reply: it sees the server's proof, or what is wrong. Its response must be whole for a login. */
+      readonly finish?: (answer: CredentialAnswer) => Promise<SaslResponse>;
     }
   /** Well formed, but can be right for nobody. */
   | {
@@ -18,11 +24,32 @@ export type SaslResult =
       readonly reason: string;
     }
   | { readonly kind: 'cancelled' }
-  | { readonly kind: 'malformed' };
+  | { readonly kind: 'malformed' }
+  /** What the exchange needs cannot be had now. */
+  | { readonly kind: 'unavailable'; readonly username: string; readonly reason: string };
 
 export type Challenge = (data: Buffer) => Promise<SaslResponse>;
 
-export type Mechanism = (initial: Buffer | undefined, challenge: Challenge) => Promise<SaslResult>;
+/** RFC 5929 and RFC 9266: how an exchange is tied to the TLS connection below it. */
+export type BindingType = 'tls-exporter' | 'tls-server-end-point';
+
+/** What a mechanism may know of the connection. */
+export interface SaslContext {
+  /** Realm and host of challenges. */
+  readonly hostname: string;
+  /** The -PLUS of this mechanism is offered here, so a client that says it is not was lied to. */
+  readonly offersBinding: boolean;
+  binding(type: BindingType): Buffer | undefined;
+  /** Printable, without comma, never twice. */
+  nonce(): string;
+  material(username: string, mechanism: string): Promise<ChallengeMaterial>;
+}
+
+export type Mechanism = (
+  initial: Buffer | undefined,
+  challenge: Challenge,
+  context: SaslContext,
+) => Promise<SaslResult>;
 
 /** Octets of a name or password that are looked at. */
 export const maxCredentialLength = 1_024;

@@ -1,15 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import { login } from './login.js';
-import type { Mechanism, SaslResponse } from './mechanism.js';
+import type { Mechanism, SaslContext, SaslResponse } from './mechanism.js';
 import { plain } from './plain.js';
+
+const context: SaslContext = {
+  hostname: 'mail.test',
+  offersBinding: false,
+  binding: () => undefined,
+  nonce: () => 'nonce',
+  material: async () => ({ kind: 'unavailable', reason: 'not asked' }),
+};
 
 async function exchange(mechanism: Mechanism, initial: string | undefined, ...responses: (string | SaslResponse)[]) {
   const challenges: string[] = [];
-  const result = await mechanism(initial === undefined ? undefined : Buffer.from(initial), async (data) => {
-    challenges.push(data.toString());
-    const next = responses.shift() ?? 'cancelled';
-    return next === 'cancelled' || next === 'malformed' || typeof next !== 'string' ? next : Buffer.from(next);
-  });
+  const result = await mechanism(
+    initial === undefined ? undefined : Buffer.from(initial),
+    async (data) => {
+      challenges.push(data.toString());
+      const next = responses.shift() ?? 'cancelled';
+      return next === 'cancelled' || next === 'malformed' || typeof next !== 'string' ? next : Buffer.from(next);
+    },
+    context,
+  );
   const password = 'parameters' in result ? result.parameters.password?.toString() : undefined;
   return { kind: result.kind, user: 'username' in result ? result.username : undefined, password, challenges };
 }
@@ -31,7 +43,7 @@ describe('PLAIN', () => {
   });
 
   it('refuses a name that is no UTF-8', async () => {
-    const result = await plain(Buffer.from([0, 0xff, 0xfe, 0, 0x61]), async () => 'cancelled');
+    const result = await plain(Buffer.from([0, 0xff, 0xfe, 0, 0x61]), async () => 'cancelled', context);
     expect(result.kind).toBe('malformed');
   });
 });

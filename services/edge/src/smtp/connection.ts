@@ -8,7 +8,9 @@ import type { TLSSocket } from 'node:tls';
 import { formatReply, type Reply, replies } from '@postern/smtp-core';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js';
+import type { BindingType } from '../sasl/mechanism.js';
 import { forgetPlain, type Session, type SessionServices } from '../session.js';
+import { channelBinding } from '../tls/channel-binding.js';
 import { tlsFactsOf } from '../tls/tls-facts.js';
 import { CommandStream, type MessageEnd, type MessageSink, type Noise } from './command-stream.js';
 import { type Activity, deadlineOf, startActivity } from './deadlines.js';
@@ -268,6 +270,10 @@ export class EdgeConnection extends SMTPConnection implements Wire {
       () => undefined,
       () => this.onUpgraded(),
     );
+  }
+
+  channelBinding(type: BindingType): Buffer | undefined {
+    return channelBinding(this._socket, type);
   }
 
   get #stream(): CommandStream | undefined {

@@ -113,7 +113,7 @@ describe('client address', () => {
     client.send('PROXY TCP4 192.0.2.9 198.51.100.1 4711 465\r\n');
     await client.startTls();
     expect(await client.reply()).toMatch(/^220/);
-    expect(await client.command('EHLO c.test')).toContain('AUTH PLAIN LOGIN');
+    expect(await client.command('EHLO c.test')).toContain('AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN');
     client.destroy();
   });
 });

@@ -3,6 +3,7 @@
  * Replies are gathered and written when nothing more can be done with what has come, so a pipelined group costs one write (RFC 2920 §3.2).
  */
 import type { Reply } from '@postern/smtp-core';
+import type { BindingType } from '../sasl/mechanism.js';
 import type { MessageEnd, MessageSink } from './command-stream.js';
 import type { Opening } from './connection.js';
 import type { ContentReader } from './line-policy.js';
@@ -16,6 +17,8 @@ export interface Wire {
   readonly hasPipelined: boolean;
   readonly isClosed: boolean;
   startTls(): void;
+  /** Data that is of this TLS connection alone (RFC 5929, RFC 9266); undefined in plain, or where it cannot be told. */
+  channelBinding(type: BindingType): Buffer | undefined;
   /** Asks admission again for the client the session has now; what was given for the one before is given back. */
   readmit(): Promise<Opening>;
   /** Writes what is gathered and ends the connection. */

@@ -81,7 +81,9 @@ export function listenerPolicy(
     proxyProtocol: settings?.proxyProtocol ?? false,
     requireTls: settings?.requireTls ?? submits,
     requireAuth: settings?.requireAuth ?? submits,
-    mechanismsTls: mechanisms(settings?.authMechanismsTls ?? (submits ? ['PLAIN', 'LOGIN'] : [])),
+    mechanismsTls: mechanisms(
+      settings?.authMechanismsTls ?? (submits ? ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN'] : []),
+    ),
     mechanismsPlain: mechanisms(settings?.authMechanismsPlain ?? []),
     extensions,
     linePolicy: settings?.linePolicy === 'normalise' ? 'normalise' : 'refuse',

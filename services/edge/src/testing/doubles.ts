@@ -6,7 +6,7 @@ import { type Clock, createUlidSource, systemClock, systemRandom } from '@poster
 import { Snapshot } from '@postern/proto/config/v1/snapshot';
 import type { Envelope } from '@postern/proto/mail/v1/envelope';
 import { ContentPlan, type EvaluateRequest, EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
-import type { CredentialAnswer, CredentialQuestion } from '../credentials.js';
+import type { ChallengeMaterial, CredentialAnswer, CredentialQuestion } from '../credentials.js';
 import type { EdgeEventFacts, EdgeEventName } from '../journal.js';
 import { type Listener, type ListenerContext, type ListenerOptions, openListener } from '../listener.js';
 import { MisconfigurationGuard } from '../misconfiguration.js';
@@ -68,6 +68,7 @@ export class Doubles {
   readonly ended: string[] = [];
   snapshot: ReturnType<typeof compileSnapshot> | undefined = compileSnapshot(testSnapshot);
   evaluate: (request: EvaluateRequest) => PolicyAnswer | Promise<PolicyAnswer> = (request) => acceptAll(request);
+  material: ChallengeMaterial = { kind: 'material', salt: Buffer.from('salt'), iterations: 4_096, available: true };
   verify: (question: CredentialQuestion) => CredentialAnswer | Promise<CredentialAnswer> = ({
     username,
     parameters,
@@ -108,6 +109,7 @@ export class Doubles {
     const { inlineLimit } = { ...defaultSessionSettings, ...settings };
     return {
       clock: this.clock,
+      random: systemRandom,
       ids: createUlidSource(systemClock, systemRandom),
       settings: { ...defaultSessionSettings, podName: 'edge-test', ...settings },
       snapshot: () => this.snapshot,
@@ -126,6 +128,7 @@ export class Doubles {
       },
       journal: { record: (event, _session, facts) => void this.events.push({ event, facts }) },
       credentials: {
+        material: async () => this.material,
         verify: async (question) => {
           this.logins.push(question);
           return this.verify(question);

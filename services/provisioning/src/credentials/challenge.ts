@@ -6,7 +6,7 @@ import type { GetChallengeRequest, GetChallengeResponse } from '@postern/proto/d
 import { canonical } from '../addresses.js';
 import { operatorScope, type WithTenant } from '../database/tenant-scope.js';
 import type { Sealer } from '../secrets/seal.js';
-import { readScramVerifier, scramIterations } from './password.js';
+import { isScram, readScramVerifier, scramIterations } from './password.js';
 
 const saltBytes = 16;
 
@@ -15,7 +15,7 @@ export function createChallenges(parts: {
   readonly sealer: Sealer;
 }): (request: GetChallengeRequest) => Promise<GetChallengeResponse> {
   return async ({ username, mechanism }) => {
-    if (mechanism.toUpperCase() !== 'SCRAM-SHA-256') return { salt: Buffer.alloc(0), iterations: 0, available: false };
+    if (!isScram(mechanism)) return { salt: Buffer.alloc(0), iterations: 0, available: false };
     const address = canonical(username);
     const rows = await parts.withTenant(operatorScope, (tx) =>
       tx.rows<{ scram: string | null }>('SELECT scram FROM users WHERE address = $1', [address ?? '']),

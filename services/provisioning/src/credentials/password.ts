@@ -54,6 +54,9 @@ export interface ScramVerifier {
   readonly serverKey: Buffer;
 }
 
+/** With and without channel binding the verifiers are the same (RFC 7677). */
+export const isScram = (mechanism: string): boolean => /^SCRAM-SHA-256(?:-PLUS)?$/i.test(mechanism);
+
 export function readScramVerifier(text: string): ScramVerifier | undefined {
   const match = /^SCRAM-SHA-256\$(\d{1,9}):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)$/.exec(text);
   if (match === null) return undefined;

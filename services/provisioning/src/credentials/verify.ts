@@ -3,7 +3,6 @@
  * (RFC 5802 §3). The row is read every time, so a change is live at once; a right password is remembered for a minute under a keyed digest
  * of it and of the stored verifier. Unknown users, disabled users and wrong passwords cost the same.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock, Random } from '@postern/clock';
 import type { VerifyRequest, VerifyResponse } from '@postern/proto/directory/v1/credential_service';
 import type { Logger } from '@postern/telemetry';
@@ -12,7 +11,8 @@ import { operatorScope, type WithTenant } from '../database/tenant-scope.js';
 import type { ProvisioningEvent } from '../events.js';
 import type { ProvisioningMetrics } from '../metrics.js';
 import type { HashSlots } from './hash-slots.js';
-import { fakeVerifier, readScramVerifier, verifyPassword } from './password.js';
+import { fakeVerifier, isScram, verifyPassword } from './password.js';
+import { isBoundAsSaid, type Proof, proveScram } from './scram-proof.js';
 import { createVerifiedCache } from './verified-cache.js';
 
 export interface VerifierParts {
@@ -43,7 +43,6 @@ type Reason =
   | 'no password'
   | 'unsupported'
   | 'malformed';
-type Proof = { readonly right: boolean; readonly cached: boolean; readonly serverProof: Buffer };
 
 const longestPassword = 1_024;
 const none = Buffer.alloc(0);
@@ -88,7 +87,8 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
       const password = Buffer.from(request.parameters.password ?? none).toString('utf8');
       if (password === '' || password.length > longestPassword) return refuse(request, 'malformed', 'wrong');
       proof = await provePassword(row, password);
-    } else if (mechanism === 'SCRAM-SHA-256') {
+    } else if (isScram(mechanism)) {
+      if (!isBoundAsSaid(mechanism, request)) return refuse(request, 'malformed', 'wrong');
       proof = proveScram(row?.scram ?? undefined, request.parameters);
     } else return refuse(request, 'unsupported', 'unsupported');
     metrics.loginSeconds.observe((clock.monotonic() - begun) / 1_000);
@@ -117,20 +117,4 @@ async function readLogin(withTenant: WithTenant, address: string): Promise<Login
     ),
   );
   return row;
-}
-
-/** Parameters: `authMessage` and `clientProof`, both as exchanged. */
-function proveScram(stored: string | undefined, parameters: VerifyRequest['parameters']): Proof {
-  const verifier = stored === undefined ? undefined : readScramVerifier(stored);
-  const storedKey = verifier?.storedKey ?? Buffer.alloc(32);
-  const authMessage = Buffer.from(parameters.authMessage ?? none);
-  const given = Buffer.from(parameters.clientProof ?? none);
-  const signature = createHmac('sha256', storedKey).update(authMessage).digest();
-  const clientKey = Buffer.from(signature.map((byte, index) => byte ^ (given[index] ?? 0)));
-  const right =
-    timingSafeEqual(createHash('sha256').update(clientKey).digest(), storedKey) &&
-    verifier !== undefined &&
-    given.length === signature.length;
-  const serverProof = right ? createHmac('sha256', verifier.serverKey).update(authMessage).digest() : none;
-  return { right, cached: false, serverProof };
 }

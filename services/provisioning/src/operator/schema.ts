@@ -5,6 +5,7 @@
 
 import { isIP } from 'node:net';
 import { type Infer, parseCidr, s } from '@postern/config';
+import { defaultMechanisms, mechanismNames } from '../credentials/mechanisms.js';
 import { flowFields, messageRate } from './flow-schema.js';
 import { listenerFields } from './listener-schema.js';
 
@@ -74,7 +75,7 @@ const check = (what: string, timeout: string) =>
     timeout: s.duration({ min: 100, max: 60_000 }).default(timeout).doc('Deadline of the check.'),
   });
 
-const mechanisms = s.list(s.enumeration(['PLAIN', 'LOGIN']), { max: 8 });
+const mechanisms = s.list(s.enumeration(mechanismNames), { max: 9 });
 
 const listener = s.object({
   role: s.enumeration(['mx', 'submission', 'submissions']).optional().doc('Role; by default that of its name.'),
@@ -87,7 +88,7 @@ const listener = s.object({
   requireTls: s.boolean().optional().doc('STARTTLS before AUTH and MAIL; on for submission.'),
   ...listenerFields(network),
   requireAuth: s.boolean().optional().doc('AUTH before MAIL; on for submission and submissions.'),
-  authMechanismsTls: mechanisms.default(['PLAIN', 'LOGIN']).doc('Mechanisms on TLS connections, in order.'),
+  authMechanismsTls: mechanisms.default([...defaultMechanisms]).doc('Mechanisms on TLS connections, in order.'),
   authMechanismsPlain: mechanisms.default([]).doc('Mechanisms on plain connections, in order.'),
 });
 

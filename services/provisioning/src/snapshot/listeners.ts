@@ -1,5 +1,7 @@
 /** Listeners of the operator document as the snapshot carries them: the three of every cluster, and whatever others are named. Pure. */
+
 import type { AccessRule, Limits, ListenerSettings, ListenerTls } from '@postern/proto/config/v1/snapshot';
+import { defaultMechanisms } from '../credentials/mechanisms.js';
 import type { OperatorDocument } from '../operator/schema.js';
 
 type Listener = OperatorDocument['listeners'][string];
@@ -57,7 +59,7 @@ export function listenersOf(document: OperatorDocument, files: ReadonlyMap<strin
       limits: settings?.limits === undefined ? undefined : limitsOf(settings.limits),
       requireTls: settings?.requireTls ?? defaults[role]?.requireTls ?? false,
       requireAuth: settings?.requireAuth ?? defaults[role]?.requireAuth ?? false,
-      authMechanismsTls: settings?.authMechanismsTls ?? (role === 'mx' ? [] : ['PLAIN', 'LOGIN']),
+      authMechanismsTls: settings?.authMechanismsTls ?? (role === 'mx' ? [] : [...defaultMechanisms]),
       authMechanismsPlain: settings?.authMechanismsPlain ?? [],
       hostname: settings?.hostname ?? '',
       disabled: settings?.enabled === false,

@@ -3,8 +3,9 @@
  * per session. The credentials are verified elsewhere; not being able to ask is 454, never 535 (invariant 4).
  */
 import { type Reply, replies } from '@postern/smtp-core';
+import type { CredentialAnswer } from '../../credentials.js';
 import { mechanisms } from '../../sasl/index.js';
-import type { SaslResult } from '../../sasl/mechanism.js';
+import type { Challenge, SaslContext, SaslResult } from '../../sasl/mechanism.js';
 import type { Dialogue } from '../dialogue.js';
 import { offeredMechanisms } from './hello.js';
 import type { Verb } from './index.js';
@@ -34,18 +35,14 @@ async function conclude(dialogue: Dialogue, name: string, result: SaslResult): P
   const { session, services } = dialogue;
   if (result.kind === 'cancelled') return dialogue.refuse(replies.authCancelled, `AUTH ${name}`);
   if (result.kind === 'malformed') return dialogue.refuse(replies.authMalformed, `AUTH ${name}`);
-  const { username, parameters } = result;
-  const answer =
-    result.kind === 'refused'
-      ? ({ kind: 'denied', reason: result.reason } as const)
-      : await services.credentials.verify({
-          mechanism: name,
-          username,
-          parameters,
-          sessionId: session.id,
-          clientAddress: session.clientAddress,
-        });
+  const { username } = result;
+  const answer = await verified(dialogue, name, result);
   const detail = { mechanism: name, user: username };
+  if (result.kind === 'exchanged' && result.finish !== undefined) {
+    const response = await result.finish(answer);
+    if (response === 'cancelled') return dialogue.refuse(replies.authCancelled, `AUTH ${name}`);
+    if (response === 'malformed') return dialogue.refuse(replies.authMalformed, `AUTH ${name}`);
+  }
   if (answer.kind === 'verified') {
     session.login = { user: answer.user, tenant: answer.tenant, mechanism: name };
     session.judged.auth = false;
@@ -70,6 +67,34 @@ async function conclude(dialogue: Dialogue, name: string, result: SaslResult): P
   return [replies.badCredentials, replies.tooManyErrors];
 }
 
+function verified(
+  dialogue: Dialogue,
+  mechanism: string,
+  result: Extract<SaslResult, { readonly username: string }>,
+): CredentialAnswer | Promise<CredentialAnswer> {
+  const { session, services } = dialogue;
+  if (result.kind === 'refused') return { kind: 'denied', reason: result.reason };
+  if (result.kind === 'unavailable') return result;
+  const { username, parameters, channelBinding = none } = result;
+  const { id: sessionId, clientAddress } = session;
+  return services.credentials.verify({ mechanism, username, parameters, channelBinding, sessionId, clientAddress });
+}
+
+const none = Buffer.alloc(0);
+const nonceBytes = 18;
+
+/** What a mechanism may know of this connection. */
+function contextOf(dialogue: Dialogue, name: string): SaslContext {
+  const { services, session, wire } = dialogue;
+  return {
+    hostname: dialogue.policy()?.hostname ?? services.settings.podName,
+    offersBinding: offeredMechanisms(dialogue).includes(`${name}-PLUS`),
+    binding: (type) => wire.channelBinding(type),
+    nonce: () => services.random.bytes(nonceBytes).toString('base64'),
+    material: (username, mechanism) => services.credentials.material(username, mechanism, session.id),
+  };
+}
+
 type VerbReplies = Reply | readonly Reply[];
 
 export const auth: Verb = {
@@ -87,13 +112,14 @@ export const auth: Verb = {
     // RFC 4954 §4: `=` is an empty initial response.
     const first = initial === undefined ? undefined : initial === '=' ? Buffer.alloc(0) : decodeBase64(initial);
     if (initial !== undefined && first === undefined) return dialogue.refuse(replies.authMalformed, said);
-    const result = await mechanism(first, async (challenge) => {
-      dialogue.wire.reply(replies.challenge(challenge.toString('base64')));
+    const challenge: Challenge = async (data) => {
+      dialogue.wire.reply(replies.challenge(data.toString('base64')));
       dialogue.wire.flush();
       const line = await dialogue.wire.readLine();
       if (line === undefined) return 'malformed';
       return line === '*' ? 'cancelled' : (decodeBase64(line) ?? 'malformed');
-    });
+    };
+    const result = await mechanism(first, challenge, contextOf(dialogue, name));
     return conclude(dialogue, name, result);
   },
 };
