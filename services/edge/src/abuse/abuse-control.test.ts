@@ -216,7 +216,7 @@ test('failed logins are answered later and later over all pods; beyond the limit
   let barred = 0;
   const guard = () =>
     withLoginGuard(
-      { verify: async (question) => doubles.verify(question) },
+      { material: async () => doubles.material, verify: async (question) => doubles.verify(question) },
       {
         attempts: new LoginAttempts(store, clock),
         snapshot: () => doubles.snapshot,
@@ -230,6 +230,7 @@ test('failed logins are answered later and later over all pods; beyond the limit
       mechanism: 'PLAIN',
       username: 'User@example.test'.toLowerCase(),
       parameters: { password: Buffer.from(password) },
+      channelBinding: Buffer.alloc(0),
       sessionId: 's',
       clientAddress,
     });

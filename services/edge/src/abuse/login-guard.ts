@@ -19,6 +19,7 @@ const unheard: CredentialAnswer = { kind: 'unavailable', reason: 'too many faile
 export function withLoginGuard(credentials: CredentialPort, options: LoginGuardOptions): CredentialPort {
   const { attempts, snapshot, clock, onBarred } = options;
   return {
+    material: (username, mechanism, sessionId) => credentials.material(username, mechanism, sessionId),
     async verify(question) {
       const now = snapshot();
       if (now === undefined) return credentials.verify(question);

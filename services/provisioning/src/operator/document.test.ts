@@ -131,7 +131,7 @@ rules: [{ id: r, event: rcpt, then: [{ reject: { code: 550, text: no } }] }]`);
   expect(listeners.submission).toMatchObject({
     requireTls: false,
     requireAuth: true,
-    authMechanismsTls: ['PLAIN', 'LOGIN'],
+    authMechanismsTls: ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN'],
   });
   expect(listeners.submissions).toMatchObject({ requireTls: true, requireAuth: true });
   expect(listeners.intern).toMatchObject({ role: 'mx', limits: { connections: 5 } });
