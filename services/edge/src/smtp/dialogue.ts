@@ -4,6 +4,7 @@
  */
 import { type Reply, replies } from '@postern/smtp-core';
 import type { Session, SessionServices } from '../session.js';
+import type { CompiledSnapshot } from '../snapshot/compile.js';
 import type { ExtensionKeyword } from '../snapshot/extensions.js';
 import type { ListenerPolicy } from '../snapshot/listener-policy.js';
 import type { Transaction } from '../transaction.js';
@@ -28,6 +29,12 @@ const maxRefusalsTold = 10;
 /** What stands where a verb should, as far as it may be shown: a client out of step may send message text or a password. */
 const firstWord = (line: string): string => /^[A-Z]{3,12}(?=[ :]|$)/.exec(line)?.[0] ?? '';
 
+interface SeenPolicy {
+  readonly snapshot: CompiledSnapshot | undefined;
+  readonly ipSet: string | undefined;
+  readonly policy: ListenerPolicy | undefined;
+}
+
 export class Dialogue {
   transaction: Transaction | undefined;
   /** What message bytes go to now; tells how many came. */
@@ -37,6 +44,8 @@ export class Dialogue {
   /** The last command was a DATA that was refused: what is no command now is a message sent without leave. */
   dataRefused = false;
   #refusals = 0;
+  /** What the snapshot last seen says of this client: asked several times a command. */
+  #seen: SeenPolicy = { snapshot: undefined, ipSet: undefined, policy: undefined };
   /** Without PIPELINING: the next line was here before the reply to this one. */
   #sentAhead = false;
 
@@ -50,7 +59,11 @@ export class Dialogue {
 
   /** Limits and rights of the listener now; undefined without a snapshot: nothing may be decided. */
   policy(): ListenerPolicy | undefined {
-    return this.services.snapshot()?.policyFor(this.session.listener, this.session.ipSet);
+    const snapshot = this.services.snapshot();
+    const { listener, ipSet } = this.session;
+    if (snapshot !== this.#seen.snapshot || ipSet !== this.#seen.ipSet)
+      this.#seen = { snapshot, ipSet, policy: snapshot?.policyFor(listener, ipSet) };
+    return this.#seen.policy;
   }
 
   /** Is this extension offered on this listener now? */
