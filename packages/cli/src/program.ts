@@ -3,6 +3,7 @@ import { PosternError } from '@postern/errors';
 import { Command, CommanderError } from 'commander';
 import { prepareCommand } from './command-line.js';
 import { addAliasCommands } from './commands/alias.js';
+import { addChecksCommands } from './commands/checks.js';
 import { addDomainCommands } from './commands/domain.js';
 import { addInitCommand } from './commands/init.js';
 import { addKeyCommands } from './commands/key.js';
@@ -49,6 +50,7 @@ export function createProgram(host: Host): Command {
   addAliasCommands(program, run);
   addRouteCommands(program, run);
   addRuleCommands(program, run);
+  addChecksCommands(program, run);
   addKeyCommands(program, run);
   addQueueCommands(program, run);
   addTraceCommand(program, run);

@@ -31,4 +31,4 @@ export {
 } from './result.js';
 export type { DnsSecondTier } from './second-tier.js';
 export { parseServer } from './server-address.js';
-export { SwitchingResolver } from './switching-resolver.js';
+export { type ResolverSettings, SwitchingResolver } from './switching-resolver.js';

@@ -17,6 +17,7 @@ const tiers = {
   'smtp-client': 1,
   'flow-control': 1,
   config: 1,
+  'check-settings': 1,
   telemetry: 1,
   milter: 1,
   icap: 1,

@@ -39,7 +39,13 @@ const carriedOut: { readonly [Kind in ActionKind]?: Span } = {
 };
 
 /** Checks a rule may skip. */
-export const skippableChecks: readonly string[] = ['dnsbl', 'spf', 'recipients', 'dkim', 'dmarc'];
+export const skippableChecks: readonly string[] = [
+  ...['dnswl', 'country', 'dnsbl', 'ptr', 'helo'],
+  ...['lists', 'identity', 'spf', 'sender'],
+  ...['lists_user', 'recipients', 'callforward', 'greylist'],
+  ...['lists_from', 'author'],
+  ...['dkim', 'arc', 'dmarc', 'uribl'],
+];
 
 export const notCarriedOut: Unsupported = (action, event) => {
   const acts = carriedOut[action.kind];

@@ -84,7 +84,7 @@ export const factTable = {
   'message.largestAttachment': { type: 'int', since: 'body', doc: 'Decoded bytes of the largest attachment.' },
   'dkim.result': { type: 'string', since: 'body', doc: 'Best result of all signatures.' },
   'dkim.domains': { type: 'strings', since: 'body', doc: 'Domains with a passing signature.', lower: true },
-  'dmarc.result': { type: 'string', since: 'body', doc: 'pass, fail, none, temperror, permerror.' },
+  'dmarc.result': { type: 'string', since: 'body', doc: 'pass, fail, overridden, none, temperror, permerror.' },
   'dmarc.policy': { type: 'string', since: 'body', doc: 'none, quarantine or reject, as published.' },
   'arc.result': { type: 'string', since: 'body', doc: 'pass, fail or none.' },
   score: { type: 'double', since: 'body', doc: 'Spam score.' },

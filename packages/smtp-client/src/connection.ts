@@ -89,6 +89,26 @@ export class SmtpConnection {
     return { outcomes: slots.map((slot) => (isFinal(slot) ? slot : unanswered)), bytes };
   }
 
+  /** Would the server take a recipient now? MAIL with the null path, RCPT, RSET: no message is sent. Null = the connection failed. */
+  async verifyRecipient(forwardPath: string): Promise<ServerReply | null> {
+    if (this.#state !== 'ready' || /[\r\n<> ]/.test(forwardPath)) return null;
+    const { wire, timeouts } = this.#facts;
+    this.#write('MAIL FROM:<>');
+    const mail = await wire.nextReply(timeouts.mail);
+    if (!mail.ok || mail.reply.code !== 250) {
+      this.close();
+      return mail.ok ? mail.reply : null;
+    }
+    this.#write(`RCPT TO:<${forwardPath}>`);
+    const answer = await wire.nextReply(timeouts.rcpt);
+    if (!answer.ok) {
+      this.close();
+      return null;
+    }
+    await this.#reset();
+    return answer.reply;
+  }
+
   /** QUIT and close, RFC 5321 §4.1.1.10. */
   async quit(): Promise<void> {
     if (this.usable) {

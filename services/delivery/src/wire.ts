@@ -114,13 +114,14 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
       redis = await connectRedis(config.redis, (error) =>
         log.debug('delivery.redis.failed', { reason: error.message }),
       );
-      const resolver = new SwitchingResolver(clock, await dnsServersOf(config), (servers) =>
-        createDnsClient({ clock, servers }),
+      const resolver = new SwitchingResolver(clock, { servers: await dnsServersOf(config) }, (settings) =>
+        createDnsClient({ clock, ...settings }),
       );
       let domains: ReadonlyMap<string, SigningDomain> = new Map();
       watch = watchSnapshot(await openBucket(connection, clock, 'CONFIG'), {
         onSnapshot: (snapshot) => {
-          if (config.delivery.dnsServers.length === 0) resolver.use(snapshot.dns?.servers ?? []);
+          const { dns } = snapshot;
+          if (dns !== undefined) resolver.use(config.delivery.dnsServers.length === 0 ? dns : { ...dns, servers: [] });
           domains = signingDomains(snapshot);
           log.info('delivery.snapshot.applied', { version: snapshot.version });
         },

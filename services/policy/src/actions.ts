@@ -1,76 +1,56 @@
 /**
- * From what a check saw to what is done about it: the one place that decides (style.md, rule 6). `reject` and `mark` come from the
- * snapshot; a temporary outcome is never a 5xx (invariant 4). RFC 7372 for the enhanced codes of authentication.
+ * From what a check saw to what is done about it: the one place that decides (style.md, rule 6). `onFail` is of the settings in force for the
+ * session or the recipient: reject says what `refusals.ts` has, quarantine keeps what would be refused for good, tag and mark only tell.
  */
+import type { FailureAction } from '@postern/check-settings';
 import { Action, type Decision, type Finding } from '@postern/proto/policy/v1/policy_service';
 import type { CheckName } from './check.js';
-import { decision, type Verdictable } from './verdict/decision.js';
+import { refusalOf } from './refusals.js';
+import { decision } from './verdict/decision.js';
 
-type Consequence = (finding: Finding, rejects: boolean) => Verdictable | undefined;
+export type Consequence =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'decide'; readonly decision: Decision }
+  | { readonly kind: 'tag'; readonly tag: string }
+  /** The From field is replaced by the address of the login. */
+  | { readonly kind: 'rewrite'; readonly address: string };
 
-const printable = (text: string): string => text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 200);
+const none: Consequence = { kind: 'none' };
 
-function reject(code: number, enhanced: string, text: string): Verdictable {
-  return { action: Action.REJECT, code, enhanced, text };
-}
-
-function tempfail(code: number, enhanced: string, text: string): Verdictable {
-  return { action: Action.TEMPFAIL, code, enhanced, text };
-}
-
-const dnsbl: Consequence = ({ outcome, evidence }, rejects) => {
-  if (!rejects || outcome !== 'listed') return undefined;
-  const [zone = ''] = (evidence.zones ?? '').split(' ');
-  const [reason = ''] = (evidence.texts ?? '').split('\n');
-  return reject(554, '5.7.1', printable(`Client address is listed by ${zone}${reason === '' ? '' : `: ${reason}`}`));
-};
-
-const spf: Consequence = ({ outcome, evidence }, rejects) => {
-  if (!rejects) return undefined;
-  const domain = printable(evidence.domain ?? '');
-  if (outcome === 'temperror') return tempfail(451, '4.7.24', `SPF of ${domain} cannot be checked now`);
-  if (outcome !== 'fail') return undefined;
-  const explanation =
-    evidence.explanation === undefined ? '' : `; ${domain} explains: ${printable(evidence.explanation)}`;
-  return reject(550, '5.7.23', `SPF: client is not allowed to send for ${domain}${explanation}`);
-};
-
-const dkim: Consequence = ({ outcome }, rejects) => {
-  if (!rejects || outcome === 'pass' || outcome === 'none') return undefined;
-  if (outcome === 'temperror') return tempfail(451, '4.7.20', 'DKIM signatures cannot be checked now');
-  return reject(550, '5.7.20', 'No DKIM signature of the message is valid');
-};
-
-const dmarc: Consequence = ({ outcome, evidence }, rejects) => {
-  if (!rejects || outcome !== 'fail') return undefined;
-  const domain = printable(evidence.domain ?? '');
-  if (evidence.disposition === 'quarantine')
-    return { action: Action.QUARANTINE, code: 0, enhanced: '', text: `DMARC policy of ${domain}` };
-  return evidence.disposition === 'reject'
-    ? reject(550, '5.7.1', `Refused by the DMARC policy of ${domain}`)
-    : undefined;
-};
-
-const recipients: Consequence = ({ outcome }) => {
-  switch (outcome) {
-    case 'unknown':
-      return reject(550, '5.1.1', 'No such recipient here');
-    case 'disabled':
-      return reject(550, '5.2.1', 'Mailbox is disabled');
-    case 'expansion_failed':
-      return tempfail(451, '4.2.4', 'Recipient list cannot be expanded');
-    case 'unavailable':
-      return tempfail(451, '4.3.0', 'Recipients cannot be verified right now');
-    default:
-      return undefined;
+export function consequenceOf(check: CheckName, finding: Finding, onFail: FailureAction): Consequence {
+  const refusal = refusalOf(check, finding);
+  if (refusal === undefined) return none;
+  if (check === 'author' && finding.outcome === 'foreign' && finding.evidence.rewrite !== undefined)
+    return { kind: 'rewrite', address: finding.evidence.rewrite };
+  switch (onFail) {
+    case 'mark':
+      return none;
+    case 'tag':
+      return refusal.action === Action.TEMPFAIL ? none : { kind: 'tag', tag: `check-${check.replaceAll('_', '-')}` };
+    case 'quarantine': {
+      if (refusal.action === Action.TEMPFAIL) return none;
+      const kept = { action: Action.QUARANTINE, code: 0, enhanced: '', text: refusal.text };
+      return { kind: 'decide', decision: decision(kept, check) };
+    }
+    case 'reject':
+      return { kind: 'decide', decision: decision(refusal, check) };
   }
-};
+}
 
-const consequences: Readonly<Record<CheckName, Consequence>> = { dnsbl, spf, dkim, dmarc, recipients };
+/** Consequences an allow list spares: of checks of client, sender and content; never of authentication, identity or recipients. */
+export const spareable: ReadonlySet<string> = new Set([
+  'country',
+  'dnsbl',
+  'ptr',
+  'helo',
+  'sender',
+  'greylist',
+  'uribl',
+]);
 
-/** Undefined = go on. Writes the action taken into the finding. */
-export function consequenceOf(check: CheckName, finding: Finding, rejects: boolean): Decision | undefined {
-  const consequence = consequences[check](finding, rejects);
-  if (consequence === undefined) return undefined;
-  return decision(consequence, check);
+/** Checks whose consequence this finding spares; empty for most. */
+export function sparedBy({ check, outcome, evidence }: Finding): Iterable<string> {
+  if (outcome === 'allowed' && check.startsWith('lists')) return spareable;
+  if (outcome === 'listed' && check === 'dnswl') return (evidence.spares ?? '').split(' ');
+  return [];
 }

@@ -6,8 +6,9 @@ import type { Clock } from '@postern/clock';
 import type { Resolver } from '@postern/dns';
 import type { Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import { type CheckDefinition, type CheckName, type Observation, skipped } from './check.js';
+import type { CheckTools } from './check-tools.js';
 import type { Directory } from './directory/directory.js';
-import type { CheckPolicy } from './snapshot/check-policy.js';
+import type { CheckPolicies } from './snapshot/check-policy.js';
 import type { Subject } from './subject.js';
 
 export interface CheckObserver {
@@ -21,56 +22,75 @@ export interface CheckServices {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly observer: CheckObserver;
+  readonly tools: CheckTools;
 }
 
 export interface CheckResult {
   readonly check: CheckDefinition;
-  readonly policy: CheckPolicy;
+  /** In force for the session, or for the recipient the finding is about. */
+  readonly policies: CheckPolicies;
   readonly finding: Finding;
   readonly expandsTo: readonly string[];
 }
 
 export interface CheckOrder {
   readonly check: CheckDefinition;
-  readonly policy: CheckPolicy;
+  /** In force for the session, or for the recipient the finding is about. */
+  readonly policies: CheckPolicies;
   readonly stage: Stage;
   /** Milliseconds left of the request. */
   readonly remainingMs: number;
+  /** Simulation: nothing may be written anywhere. */
+  readonly dryRun: boolean;
 }
 
 const late = Symbol('late');
 
 export async function runCheck(services: CheckServices, order: CheckOrder, subject: Subject): Promise<CheckResult[]> {
   const { clock, observer } = services;
-  const { check, policy } = order;
+  const { check, policies } = order;
   const begun = clock.monotonic();
   const observations = await observe(services, order, subject);
   const seconds = (clock.monotonic() - begun) / 1_000;
   for (const { outcome } of observations) observer.observed(check.name, outcome, seconds);
   return observations.map((observation) => ({
     check,
-    policy,
+    policies,
     finding: findingOf(check.name, observation, order.stage, Math.round(seconds * 1_000_000)),
     expandsTo: observation.expandsTo ?? [],
   }));
 }
 
 async function observe(
-  { clock, resolver, directory, observer }: CheckServices,
-  { check, policy, remainingMs }: CheckOrder,
+  { clock, resolver, directory, observer, tools }: CheckServices,
+  { check, policies, remainingMs, dryRun }: CheckOrder,
   subject: Subject,
 ): Promise<readonly Observation[]> {
-  const deadlineMs = Math.min(policy.timeoutMs || check.timeoutMs, remainingMs);
+  const deadlineMs = Math.min(policies[check.settings].timeout || check.timeoutMs, remainingMs);
   if (deadlineMs <= 0) return fallback(check, subject, 'timeout');
-  const context = { resolver, clock, directory, deadlineMs, unusable: observer.unusable };
-  const over = Promise.withResolvers<typeof late>();
-  const timer = clock.setTimer(deadlineMs, () => over.resolve(late));
+  const context = { resolver, clock, directory, tools, deadlineMs, dryRun, unusable: observer.unusable };
   try {
-    const ended = await Promise.race([check.evaluate(context, subject, policy), over.promise]);
-    return ended === late ? fallback(check, subject, 'timeout') : ended;
+    const at = check.evaluate(context, subject, policies);
+    // What needs no waiting needs no timer.
+    if (!(at instanceof Promise)) return at;
+    return await inTime(clock, deadlineMs, at, () => fallback(check, subject, 'timeout'));
   } catch (error) {
     observer.failed(check.name, error);
     return fallback(check, subject, 'fault');
+  }
+}
+
+async function inTime(
+  clock: Clock,
+  deadlineMs: number,
+  work: Promise<readonly Observation[]>,
+  onLate: () => readonly Observation[],
+): Promise<readonly Observation[]> {
+  const over = Promise.withResolvers<typeof late>();
+  const timer = clock.setTimer(deadlineMs, () => over.resolve(late));
+  try {
+    const ended = await Promise.race([work, over.promise]);
+    return ended === late ? onLate() : ended;
   } finally {
     timer.cancel();
   }

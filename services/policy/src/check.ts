@@ -1,13 +1,14 @@
 /**
  * The shape of every check: it reports what it saw, an outcome of a closed set and evidence, and never decides (style.md 3.4). `late` is
- * the declared fallback: the outcome when time ran out or the check threw. Which action an outcome has is in `actions.ts`.
+ * the declared fallback: the outcome when time ran out or the check threw. Which action an outcome has is in `refusals.ts` and `actions.ts`.
  */
 import type { Clock } from '@postern/clock';
 import type { Resolver } from '@postern/dns';
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
 import type { RuleEvent } from '@postern/rules';
+import type { CheckTools } from './check-tools.js';
 import type { Directory } from './directory/directory.js';
-import type { CheckPolicy } from './snapshot/check-policy.js';
+import type { CheckPolicies } from './snapshot/check-policy.js';
 import type { Subject } from './subject.js';
 
 export interface Observation<O extends string = string> {
@@ -24,38 +25,70 @@ export interface CheckContext {
   readonly resolver: Resolver;
   readonly clock: Clock;
   readonly directory: Directory;
+  readonly tools: CheckTools;
   /** Milliseconds this check has; it need not watch them, but may ask DNS no longer. */
   readonly deadlineMs: number;
-  /** A list answered with what no list may answer. */
+  /** Simulation: nothing may be written anywhere. */
+  readonly dryRun: boolean;
+  /** A list answered with what no list may answer, or fails its test points. */
   readonly unusable: (zone: string, answer: string) => void;
 }
 
-export interface CheckDefinition<O extends string = string> {
+/** Settings of a check; two checks may share them. */
+export type SettingsName = keyof CheckPolicies;
+export type CheckName = SettingsName | 'lists_from' | 'lists_user';
+
+interface Definition<N extends SettingsName, O extends string> {
   readonly name: CheckName;
+  readonly settings: N;
   /** One sentence for the reference. */
   readonly doc: string;
   readonly stage: RuleEvent;
   readonly outcomes: readonly O[];
   readonly late: O;
-  /** Used where the snapshot names none. */
+  /** Used where the settings name none. */
   readonly timeoutMs: number;
-  readonly applies: (subject: Subject) => boolean;
+  /** The snapshot asks for it somewhere and the subject has what it needs; `policy` is the one it would run with. */
+  readonly applies: (subject: Subject, policy: CheckPolicies[N]) => boolean;
   /** Recipients it speaks about one by one; absent = it speaks about the session or message. */
   readonly concerns?: (subject: Subject) => readonly string[];
   readonly evaluate: (
     context: CheckContext,
     subject: Subject,
-    policy: CheckPolicy,
-  ) => Promise<readonly Observation<O>[]>;
+    policy: CheckPolicies[N],
+  ) => Promise<readonly Observation<O>[]> | readonly Observation<O>[];
 }
 
-export type CheckName = 'dnsbl' | 'spf' | 'recipients' | 'dkim' | 'dmarc';
+/** A check among others: it takes its own settings out of all. */
+export interface CheckDefinition {
+  readonly name: CheckName;
+  readonly settings: SettingsName;
+  readonly doc: string;
+  readonly stage: RuleEvent;
+  readonly outcomes: readonly string[];
+  readonly late: string;
+  readonly timeoutMs: number;
+  readonly applies: (subject: Subject, policies: CheckPolicies) => boolean;
+  readonly concerns?: (subject: Subject) => readonly string[];
+  readonly evaluate: (
+    context: CheckContext,
+    subject: Subject,
+    policies: CheckPolicies,
+  ) => Promise<readonly Observation[]> | readonly Observation[];
+}
 
 /** Outcome of a check that a rule skipped. */
 export const skipped = 'skipped';
 
-export function defineCheck<const O extends string>(definition: CheckDefinition<O>): CheckDefinition {
-  return definition;
+export function defineCheck<const N extends SettingsName, const O extends string>(
+  definition: Definition<N, O>,
+): CheckDefinition {
+  const { settings, applies, evaluate } = definition;
+  return {
+    ...definition,
+    applies: (subject, policies) => applies(subject, policies[settings]),
+    evaluate: (context, subject, policies) => evaluate(context, subject, policies[settings]),
+  };
 }
 
 /** The latest finding of a check, of those about the session or message. */

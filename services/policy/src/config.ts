@@ -3,6 +3,7 @@ import { type ConfigOf, commonSections, defineConfig, s } from '@postern/config'
 
 export const policyConfig = defineConfig('policy', {
   nats: commonSections.nats,
+  redis: commonSections.redis,
   telemetry: commonSections.telemetry,
   scopeKeyFile: commonSections.scopeKeyFile,
   lifecycle: commonSections.lifecycle,
@@ -19,6 +20,10 @@ export const policyConfig = defineConfig('policy', {
           .default([])
           .doc('DNS servers; empty = those of the machine. Servers of the snapshot go before them.'),
       }),
+      countryDatabase: s
+        .file()
+        .optional()
+        .doc('MMDB file with countries, read again when it changes; absent = the one that is shipped.'),
       inlineLimit: s
         .bytes({ min: 1_024, max: 3_145_728 })
         .default('128KiB')

@@ -3,6 +3,7 @@
  * findings get their consequences; the first refusal of the whole ends it. Rules speak before checks: a rule's `accept` or `skip` takes
  * the consequence, never the finding. Depends on nothing but the request, the snapshot, DNS and DIRECTORY: the same again gives the same.
  */
+import type { FailureAction } from '@postern/check-settings';
 import type { Clock } from '@postern/clock';
 import {
   Action,
@@ -16,15 +17,17 @@ import {
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
 import type { Decision as RuleDecision, RuleEvent } from '@postern/rules';
-import { consequenceOf } from './actions.js';
+import { consequenceOf, spareable, sparedBy } from './actions.js';
 import { type CheckDefinition, lastFinding } from './check.js';
 import { type CheckResult, type CheckServices, runCheck, skippedFinding } from './check-runner.js';
 import { checks } from './checks/index.js';
 import { sessionFacts, withBody, withHeaders, withRecipient } from './rules/rule-facts.js';
 import { carriedAction, ruleFinding, ruleName } from './rules/rule-finding.js';
 import type { AskRules } from './rules/rule-runner.js';
+import { observeScopes } from './scope-checks.js';
+import type { CheckPolicies } from './snapshot/check-policy.js';
 import { eventOf, stageOf } from './stage-event.js';
-import type { Subject } from './subject.js';
+import { domainOf, type Subject } from './subject.js';
 import { contentPlan } from './verdict/content-plan.js';
 import { Course } from './verdict/course.js';
 import { acceptance, actionName, decision, dispositionOf, isRefusal } from './verdict/decision.js';
@@ -49,6 +52,10 @@ interface Judged {
   expandsTo: readonly string[];
 }
 
+const ownStages: Readonly<Record<'rcpt' | 'body', ReadonlySet<RuleEvent>>> = {
+  rcpt: new Set<RuleEvent>(['connect', 'ehlo', 'auth', 'mail', 'rcpt']),
+  body: new Set<RuleEvent>(['headers', 'body']),
+};
 const noLimits: AppliedLimits = { messageSize: 0, recipients: 0 };
 
 export class Evaluation {
@@ -61,9 +68,14 @@ export class Evaluation {
   #judged: readonly Judged[] = [];
   #byAddress: ReadonlyMap<string, Judged> = new Map();
   #limits: AppliedLimits = noLimits;
+  readonly #dryRun: boolean;
+  /** In force for the session as a whole. */
+  readonly #policies: CheckPolicies;
 
   /** `endsAt`: moment of the monotonic clock at which the answer must stand. */
-  constructor(services: EvaluationServices, subject: Subject, endsAt: number) {
+  constructor(services: EvaluationServices, subject: Subject, endsAt: number, dryRun: boolean) {
+    this.#dryRun = dryRun;
+    this.#policies = sessionPolicies(subject);
     this.#services = services;
     this.#subject = subject;
     this.#endsAt = endsAt;
@@ -82,7 +94,8 @@ export class Evaluation {
       this.#open(event);
       const results = await this.#observe(this.#due(event), stage);
       this.#askRules(event, stage);
-      for (const result of results) this.#conclude(result);
+      for (const { finding } of results) this.#spare(finding);
+      for (const result of [...results, ...(await this.#observeOwn(event, stage))]) this.#conclude(result);
     }
     return this.#response(stages, echo);
   }
@@ -92,6 +105,7 @@ export class Evaluation {
     const action = carriedAction(finding);
     if (action?.kind === 'skip') this.#skips.add(action.check);
     if (finding.recipient !== '') return;
+    for (const name of sparedBy(finding)) this.#whole.spared.add(name);
     if (action?.kind === 'tag') this.#whole.apply(action, finding.rule);
     const disposition = dispositionOf(finding.action);
     if (disposition === undefined) return;
@@ -111,7 +125,9 @@ export class Evaluation {
   }
 
   #isOn(check: CheckDefinition): boolean {
-    return this.#subject.snapshot.checks[check.name].enabled && check.applies(this.#subject);
+    // Checks that speak about recipients look at the settings of each themselves.
+    const isOn = check.concerns !== undefined || this.#policies[check.settings].enabled;
+    return isOn && check.applies(this.#subject, this.#policies);
   }
 
   #due(event: RuleEvent): CheckDefinition[] {
@@ -121,15 +137,15 @@ export class Evaluation {
   async #observe(due: readonly CheckDefinition[], stage: Stage | undefined): Promise<CheckResult[]> {
     if (due.length === 0) return [];
     const { clock } = this.#services;
-    const { snapshot, findings } = this.#subject;
+    const { findings } = this.#subject;
     const remainingMs = this.#endsAt - clock.monotonic();
     const runs: Promise<CheckResult[]>[] = [];
     for (const check of due) {
       const own = stage ?? stageOf(check.stage);
       if (this.#skips.has(check.name)) findings.push({ ...skippedFinding(check, own), action: 'skipped' });
       else {
-        const policy = snapshot.checks[check.name];
-        runs.push(runCheck(this.#services, { check, policy, stage: own, remainingMs }, this.#subject));
+        const order = { check, policies: this.#policies, stage: own, remainingMs, dryRun: this.#dryRun };
+        runs.push(runCheck(this.#services, order, this.#subject));
       }
     }
     const results = (await Promise.all(runs)).flat();
@@ -214,17 +230,73 @@ export class Evaluation {
     };
   }
 
-  #conclude({ check, policy, finding, expandsTo }: CheckResult): void {
+  /** What tenants and domains see differently: at RCPT the checks up to there, at the end of data those of the content. */
+  async #observeOwn(event: RuleEvent, stage: Stage): Promise<CheckResult[]> {
+    const { snapshot, isOutsider } = this.#subject;
+    if (!snapshot.policies.differ || !isOutsider || (event !== 'rcpt' && event !== 'body')) return [];
+    const results = await observeScopes(this.#services, {
+      subject: this.#subject,
+      server: this.#policies,
+      addresses: this.#judged.map(({ recipient }) => recipient.address),
+      checks: checks.filter((check) => ownStages[event].has(check.stage) && !this.#skips.has(check.name)),
+      stage,
+      remainingMs: this.#endsAt - this.#services.clock.monotonic(),
+      dryRun: this.#dryRun,
+    });
+    for (const { finding } of results) {
+      this.#subject.findings.push(finding);
+      this.#spare(finding);
+    }
+    return results;
+  }
+
+  /** An allow list or a list of good clients takes the consequence of other checks, never their findings. */
+  #spare(finding: Finding): void {
+    const spared = (this.#byAddress.get(finding.recipient)?.course ?? this.#whole).spared;
+    for (const name of sparedBy(finding)) spared.add(name);
+  }
+
+  #conclude({ check, policies, finding, expandsTo }: CheckResult): void {
     const judged = this.#byAddress.get(finding.recipient);
     const course = judged?.course ?? this.#whole;
-    if (judged !== undefined) judged.expandsTo = expandsTo;
+    if (judged !== undefined && check.name === 'recipients') judged.expandsTo = expandsTo;
     if (this.#skips.has(check.name)) finding.action = 'skipped';
+    else if (this.#whole.spared.has(check.name) || course.spared.has(check.name)) finding.action = 'spared';
     else if (course.accepted) finding.action = 'accepted';
+    else if (judged === undefined && this.#isLeftToScopes(check)) finding.action = 'per recipient';
     else {
-      const consequence = consequenceOf(check.name, finding, policy.rejects);
-      finding.action = consequence === undefined ? (policy.rejects ? 'none' : 'mark') : actionName(consequence.action);
-      // A redirected recipient need not exist itself.
-      if (consequence !== undefined && course.redirect === undefined) course.take(consequence);
+      const { snapshot } = this.#subject;
+      const own = judged !== undefined && check.concerns !== undefined;
+      const inForce = own ? snapshot.policies.ofDomain(domainOf(finding.recipient)) : policies;
+      this.#take(check, finding, course, inForce[check.settings].onFail);
+    }
+  }
+
+  /** Tenants may see it otherwise: the consequence is taken for each recipient. */
+  #isLeftToScopes(check: CheckDefinition): boolean {
+    const { snapshot, isOutsider } = this.#subject;
+    if (!snapshot.policies.differ || !isOutsider) return false;
+    return this.#policies[check.settings].tenantsMay === 'anything' || spareable.has(check.name);
+  }
+
+  #take(check: CheckDefinition, finding: Finding, course: Course, onFail: FailureAction): void {
+    const consequence = consequenceOf(check.name, finding, onFail);
+    switch (consequence.kind) {
+      case 'none':
+        finding.action = onFail === 'mark' ? 'mark' : 'none';
+        return;
+      case 'tag':
+        finding.action = 'tag';
+        course.tag(consequence.tag);
+        return;
+      case 'rewrite':
+        finding.action = 'rewrite';
+        for (const { course: one } of this.#judged) one.rewriteFrom(consequence.address);
+        return;
+      case 'decide':
+        finding.action = actionName(consequence.decision.action);
+        // A redirected recipient need not exist itself.
+        if (course.redirect === undefined) course.take(consequence.decision);
     }
   }
 
@@ -275,4 +347,12 @@ function recipientDecision({ recipient, course, expandsTo }: Judged): RecipientD
     decision: course.decision ?? acceptance(),
     expandsTo: [...new Set(targets)],
   };
+}
+
+/** Of the login's domain, else of the tenant a relay client submits for, else the operator's. */
+function sessionPolicies({ snapshot, origin, facts }: Subject): CheckPolicies {
+  const { policies } = snapshot;
+  if (!policies.differ) return policies.server;
+  if (origin.authenticatedUser !== '') return policies.ofDomain(domainOf(origin.authenticatedUser));
+  return facts.submittingTenant === '' ? policies.server : policies.ofTenant(facts.submittingTenant);
 }

@@ -4,6 +4,13 @@ import { defineEvents } from '@postern/telemetry';
 export const policyEvents = defineEvents('policy', {
   'policy.check.failed': 'A check threw; its outcome is the temporary one and the call went on.',
   'policy.dnsbl.unusable': 'A blocklist answered with an error code or outside 127/8; its answer did not count.',
+  'policy.dnslist.broken': 'A DNS list failed its test points; it does not count until it passes them again.',
+  'policy.dnslist.usable': 'A DNS list passes its test points again.',
+  'policy.country.loaded': 'A country database was read.',
+  'policy.country.refused': 'A country database cannot be read; the one before stays in use.',
+  'policy.greylist.failed': 'Redis did not answer for the greylist; mail is treated as its settings say.',
+  'policy.redis.failed': 'The connection to Redis failed; DNS answers are not shared until it is back.',
+  'policy.settings.refused': 'Settings of a tenant or domain cannot be used; those around it are in force.',
   'policy.rule.failed': 'A condition could not be computed; its rule did not match.',
   'policy.rule.unfinished': 'The time for rules ran out; the rules left did not match.',
   'policy.rule.refused':

@@ -9,7 +9,7 @@ import { type ContentContext, MessageContent } from './content/message-content.j
 import { Evaluation, type EvaluationServices } from './evaluation.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 import { subjectOf } from './subject.js';
-import { verifiesSignatures } from './verdict/content-plan.js';
+import { contentNeeds } from './verdict/content-plan.js';
 
 export interface JudgeOptions extends EvaluationServices {
   readonly pod: string;
@@ -20,8 +20,8 @@ export interface JudgeOptions extends EvaluationServices {
 
 export interface Judge {
   readonly inFlight: number;
-  /** By the snapshot in use, unless another is given. */
-  evaluate(request: EvaluateRequest, deadlineMs: number, snapshot?: CompiledSnapshot): Promise<EvaluateResponse>;
+  /** By the snapshot in use; with another one given it is a simulation, and nothing is written anywhere. */
+  evaluate(request: EvaluateRequest, deadlineMs: number, simulated?: CompiledSnapshot): Promise<EvaluateResponse>;
   /** Content that comes in chunks; `start` is the evaluation it is for. */
   open(start: EvaluateRequest): ContentSession;
 }
@@ -54,12 +54,17 @@ export function createJudge(options: JudgeOptions): Judge {
   };
 
   const contentContext = (request: EvaluateRequest, snapshot: CompiledSnapshot): ContentContext => {
-    const { isOutsider } = subjectOf(request, snapshot, undefined);
+    const needs = contentNeeds(subjectOf(request, snapshot, undefined), noSkips);
+    const atBody = request.stages.includes(Stage.BODY);
+    const { timeout, maxSignatures, minRsaBits, maxRsaBits } = snapshot.policies.server.dkim;
     return {
       resolver: options.resolver,
       clock,
-      dkimTimeoutMs: snapshot.checks.dkim.timeoutMs || defaultDkimTimeoutMs,
-      wantsDkim: request.stages.includes(Stage.BODY) && verifiesSignatures({ isOutsider, snapshot }, noSkips),
+      dkimTimeoutMs: timeout || defaultDkimTimeoutMs,
+      wantsDkim: atBody && needs.dkim,
+      dkim: { maxSignatures, minRsaBits, maxRsaBits },
+      wantsArc: atBody && needs.arc,
+      wantsParts: atBody && needs.parts,
     };
   };
 
@@ -68,13 +73,14 @@ export function createJudge(options: JudgeOptions): Judge {
     snapshot: CompiledSnapshot,
     content: MessageContent | undefined,
     deadlineMs: number,
+    dryRun = false,
   ): Promise<EvaluateResponse> => {
     if (inFlight >= options.concurrency) throw new PosternError('overload', 'too many evaluations at once');
     inFlight += 1;
     try {
       const patience = deadlineMs > 0 && Number.isFinite(deadlineMs) ? deadlineMs : defaultDeadlineMs;
       const endsAt = clock.monotonic() + patience - Math.min(longestMarginMs, patience * marginShare);
-      const evaluation = new Evaluation(options, subjectOf(request, snapshot, content), endsAt);
+      const evaluation = new Evaluation(options, subjectOf(request, snapshot, content), endsAt, dryRun);
       const { sessionId, sequence, stages } = request;
       return await evaluation.run(stages, { sessionId, sequence, pod: options.pod });
     } finally {
@@ -86,8 +92,10 @@ export function createJudge(options: JudgeOptions): Judge {
     get inFlight() {
       return inFlight;
     },
-    async evaluate(request, deadlineMs, snapshot = snapshotInUse()) {
-      if (!hasContent(request.stages)) return judge(request, snapshot, undefined, deadlineMs);
+    async evaluate(request, deadlineMs, simulated) {
+      const snapshot = simulated ?? snapshotInUse();
+      const dryRun = simulated !== undefined;
+      if (!hasContent(request.stages)) return judge(request, snapshot, undefined, deadlineMs, dryRun);
       if (request.content.length > options.inlineLimit && request.stages.includes(Stage.BODY))
         throw new PosternError(
           'invalid-argument',
@@ -98,7 +106,7 @@ export function createJudge(options: JudgeOptions): Judge {
       const content = request.stages.includes(Stage.BODY)
         ? MessageContent.inline(bytes, context)
         : new MessageContent(bytes, context).told(request.contentSize);
-      return judge(request, snapshot, content, deadlineMs);
+      return judge(request, snapshot, content, deadlineMs, dryRun);
     },
     open(start) {
       const snapshot = snapshotInUse();

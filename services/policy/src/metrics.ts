@@ -53,8 +53,23 @@ export function policyMetrics(metrics: Metrics) {
     }),
     failures: metrics.counter({
       name: 'postern_policy_failures_total',
-      help: 'What went wrong in this pod, by kind: requests the edge got a failure for, checks that threw, rules that could not be computed or finished or compiled, lookups of recipients, lists that answer nonsense.',
-      labels: { kind: ['request', 'check', 'rule', 'rule_time', 'rule_refused', 'directory', 'dnsbl', 'snapshot'] },
+      help: 'What went wrong in this pod, by kind: requests the edge got a failure for, checks that threw, rules that could not be computed or finished or compiled, lookups of recipients, lists that answer nonsense or fail their test, settings or country databases that cannot be used, Redis away.',
+      labels: {
+        kind: [
+          'request',
+          'check',
+          'rule',
+          'rule_time',
+          'rule_refused',
+          'directory',
+          'dnsbl',
+          'snapshot',
+          'settings',
+          'country',
+          'greylist',
+          'redis',
+        ],
+      },
     }),
     directory: metrics.counter({
       name: 'postern_policy_directory_lookups_total',
@@ -70,6 +85,21 @@ export function policyMetrics(metrics: Metrics) {
       name: 'postern_policy_dns_cache_total',
       help: 'What the DNS cache had for a question.',
       labels: { event: cacheEvents },
+    }),
+    dnsDuration: metrics.histogram({
+      name: 'postern_policy_dns_question_duration_seconds',
+      help: 'From a DNS question of a check to its answer, answers from the cache included.',
+    }),
+    dnsAttempts: metrics.counter({
+      name: 'postern_policy_dns_attempts_total',
+      help: 'Packets sent to DNS servers, by transport and how it ended; superseded = another server was faster.',
+      labels: { transport: ['udp', 'tcp'], outcome: [...dnsOutcomes, 'alias', 'superseded'] },
+    }),
+    dnsCacheEntries: metrics.gauge({ name: 'postern_policy_dns_cache_entries', help: 'Answers kept in memory now.' }),
+    dnsCacheBytes: metrics.gauge({ name: 'postern_policy_dns_cache_bytes', help: 'Memory these answers take.' }),
+    dnsSecondTierFailures: metrics.counter({
+      name: 'postern_policy_dns_second_tier_failures_total',
+      help: 'Times Redis gave no answer about an answer in time; the servers were asked.',
     }),
     streams: metrics.gauge({ name: 'postern_policy_streams_open', help: 'Streams of edges now.' }),
     inFlight: (read: () => number) =>

@@ -87,7 +87,16 @@ export function observeServer(log: Log, metrics: PolicyMetrics): ServerObserver 
 
 export function observeDns(metrics: PolicyMetrics): DnsMetrics {
   return {
-    question: (type, outcome) => metrics.dns.with({ type, outcome }).inc(),
+    question(type, outcome, seconds) {
+      metrics.dns.with({ type, outcome }).inc();
+      metrics.dnsDuration.observe(seconds);
+    },
     cache: (event) => metrics.dnsCache.with({ event }).inc(),
+    attempt: (transport, outcome) => metrics.dnsAttempts.with({ transport, outcome }).inc(),
+    cacheSize(entries, bytes) {
+      metrics.dnsCacheEntries.set(entries);
+      metrics.dnsCacheBytes.set(bytes);
+    },
+    secondTierFailed: () => metrics.dnsSecondTierFailures.inc(),
   };
 }

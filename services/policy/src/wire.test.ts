@@ -136,7 +136,15 @@ test('a snapshot makes it ready; without a directory recipients are 451', async 
 test('recipients, checks and DNS servers of the snapshot are in use within two seconds of a change', async () => {
   const directory = await openBucket(provisioning, systemClock, 'DIRECTORY');
   const address = 'user@here.test';
-  const entry = { address, tenant: 't1', kind: RecipientKind.USER, targets: [], enabled: true };
+  const entry = {
+    address,
+    tenant: 't1',
+    kind: RecipientKind.USER,
+    targets: [],
+    enabled: true,
+    allowedIdentities: [],
+    checks: '',
+  };
   await directory.put(directoryKey(address), RecipientEntry.encode(entry).finish());
   await directory.put(directoryEpochKey, DirectoryEpoch.encode({ sequence: 1, confirmedAtMs: 1 }).finish());
   await vi.waitFor(async () => expect((await ask()).recipients[0]?.decision?.action).toBe(Action.ACCEPT));

@@ -7,16 +7,20 @@ import type { Service } from '@postern/lifecycle';
 import { PolicyServiceService } from '@postern/proto/policy/v1/policy_service';
 import { connectStreams, openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
+import type { Redis } from 'ioredis';
 import type { PolicyConfig } from './config.js';
 import { type CachedDirectory, createCachedDirectory } from './directory/cached-directory.js';
+import { sharedAnswers } from './dns-lists/shared-answers.js';
 import type { PolicyEvent } from './events.js';
 import { createJudge, type Judge } from './judge.js';
 import { policyMetrics } from './metrics.js';
 import { observeChecks, observeDns, observeRules, observeServer } from './observe.js';
 import { createRuleRunner } from './rules/rule-runner.js';
 import { policyHandlers } from './server.js';
+import { connectRedis } from './shared-store.js';
 import { type CompiledSnapshot, compileSnapshot } from './snapshot/compile.js';
 import { createRuleCompiler } from './snapshot/rule-book.js';
+import { openTools } from './tools.js';
 
 async function dnsServersOf(config: PolicyConfig): Promise<string[]> {
   if (config.policy.dns.servers.length > 0) return config.policy.dns.servers.map(formatHostPort);
@@ -45,6 +49,8 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
   let judge: Judge | undefined;
   let watch: SnapshotWatch | undefined;
   let snapshot: CompiledSnapshot | undefined;
+  let redis: Redis | undefined;
+  let closeTools = (): void => undefined;
   metrics.inFlight(() => judge?.inFlight ?? 0);
   metrics.directoryEntries(() => directory?.size ?? 0);
 
@@ -52,6 +58,11 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
     metrics.failures.with({ kind: 'rule_refused' }).inc();
     log.error('policy.rule.refused', { tenant, rule, reason });
   });
+
+  const onRefusedSettings = (scope: string, reason: string): void => {
+    metrics.failures.with({ kind: 'settings' }).inc();
+    log.error('policy.settings.refused', { scope, reason });
+  };
 
   const connect = async (): Promise<StreamConnection> => {
     const tlsCa = config.nats.tlsCaFile === undefined ? undefined : await readSecret(config.nats.tlsCaFile);
@@ -80,11 +91,11 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       onLookup: (from) => metrics.directory.with({ from }).inc(),
     });
 
-  const watchConfig = async (open: StreamConnection, resolver: SwitchingResolver, own: readonly string[]) =>
+  const watchConfig = async (open: StreamConnection, resolver: SwitchingResolver) =>
     watchSnapshot(await openBucket(open, clock, 'CONFIG'), {
       onSnapshot: (next) => {
-        snapshot = compileSnapshot(next, rules);
-        resolver.use(snapshot.dnsServers.length > 0 ? snapshot.dnsServers : own);
+        snapshot = compileSnapshot(next, rules, onRefusedSettings);
+        if (next.dns !== undefined) resolver.use(next.dns);
         metrics.snapshotVersion.set(next.version);
         log.info('policy.snapshot.applied', { version: next.version, rules: snapshot.rules.size });
       },
@@ -99,16 +110,28 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
     async start() {
       const key = await scopeKeyOf(config);
       connection = await connect();
-      const own = await dnsServersOf(config);
+      redis = await connectRedis(config.redis, (error) => {
+        metrics.failures.with({ kind: 'redis' }).inc();
+        log.debug('policy.redis.failed', { reason: error.message });
+      });
       const dnsMetrics = observeDns(metrics);
-      const resolver = new SwitchingResolver(clock, own, (servers) =>
-        createDnsClient({ clock, servers, metrics: dnsMetrics }),
+      const shared = sharedAnswers(redis);
+      const resolver = new SwitchingResolver(clock, { servers: await dnsServersOf(config) }, (settings) =>
+        createDnsClient({
+          clock,
+          ...settings,
+          metrics: dnsMetrics,
+          ...(settings.ownCacheOnly === true ? {} : { secondTier: shared }),
+        }),
       );
+      const opened = await openTools({ config: config.policy, clock, resolver, redis, log, metrics });
+      closeTools = opened.close;
       directory = await openDirectory(connection);
       judge = createJudge({
         clock,
         resolver,
         directory,
+        tools: opened.tools,
         observer: observeChecks(log, metrics),
         askRules: createRuleRunner(clock, observeRules(log, metrics)),
         pod: config.policy.podName,
@@ -116,7 +139,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         concurrency: config.policy.concurrency,
         snapshot: () => snapshot,
       });
-      watch = await watchConfig(connection, resolver, own);
+      watch = await watchConfig(connection, resolver);
       // Edges keep one stream for as long as they live and look for new pods themselves: an age limit would only break streams.
       server = createServer({
         telemetry,
@@ -140,6 +163,8 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       server?.stop();
       watch?.stop();
       directory?.stop();
+      closeTools();
+      redis?.disconnect();
       await connection?.close();
     },
     ready() {

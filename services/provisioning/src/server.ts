@@ -13,6 +13,7 @@ import type { ProvisioningMetrics } from './metrics.js';
 import { aliasMethods } from './resources/aliases.js';
 import { apiKeyMethods } from './resources/api-keys.js';
 import type { ApiMethod, ResourceParts } from './resources/api-method.js';
+import { checkSettingsMethods } from './resources/check-settings.js';
 import { domainMethods } from './resources/domains.js';
 import { routeMethods } from './resources/routes.js';
 import { ruleMethods } from './resources/rules.js';
@@ -39,6 +40,7 @@ export function provisioningHandlers(parts: ApiParts): Handlers<typeof Provision
   const aliases = aliasMethods(resources);
   const routes = routeMethods(resources);
   const rules = ruleMethods(resources);
+  const checkSettings = checkSettingsMethods(resources);
   const keys = apiKeyMethods(resources);
   const forwarded = parts.forwarding.methods;
   return {
@@ -67,6 +69,8 @@ export function provisioningHandlers(parts: ApiParts): Handlers<typeof Provision
     putRule: guard('PutRule', rules.putRule),
     listRules: guard('ListRules', rules.listRules),
     deleteRule: guard('DeleteRule', rules.deleteRule),
+    getCheckSettings: guard('GetCheckSettings', checkSettings.getCheckSettings),
+    putCheckSettings: guard('PutCheckSettings', checkSettings.putCheckSettings),
     createApiKey: guard('CreateApiKey', keys.createApiKey),
     listApiKeys: guard('ListApiKeys', keys.listApiKeys),
     deleteApiKey: guard('DeleteApiKey', keys.deleteApiKey),

@@ -227,11 +227,13 @@ async function txtReader(
   servers: () => readonly string[],
 ): Promise<(name: string) => Promise<readonly string[] | undefined>> {
   const pods = await readResolvConf().catch(() => []);
-  const resolver = new SwitchingResolver(systemClock, pods.length > 0 ? pods : ['127.0.0.1:53'], (list) =>
-    createDnsClient({ clock: systemClock, servers: list }),
+  const resolver = new SwitchingResolver(
+    systemClock,
+    { servers: pods.length > 0 ? pods : ['127.0.0.1:53'] },
+    (settings) => createDnsClient({ clock: systemClock, ...settings }),
   );
   return async (name) => {
-    resolver.use(servers());
+    resolver.use({ servers: servers() });
     const found = await resolver.txt(name);
     if (found.kind === 'answer') return found.values;
     return isTemporary(found) ? undefined : [];

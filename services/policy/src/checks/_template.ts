@@ -1,10 +1,11 @@
 /**
  * <name>: the question this check answers, in one sentence, with its RFC section. It does not decide the action; `actions.ts` does.
- * A new check: copy this file, add a test beside it, name it in `CheckName` and `checks/index.ts`, give its outcomes an action.
+ * A new check: copy this file, add a test beside it, its settings to `@postern/check-settings`, itself to `checks/index.ts`, and what its
+ * failing outcomes say to `refusals.ts`.
  */
 import type { CheckDefinition } from '../check.js';
 
-export const template: Omit<CheckDefinition, 'name'> = {
+export const template: Omit<CheckDefinition, 'name' | 'settings'> = {
   doc: 'The question, in one sentence.',
   stage: 'connect',
   outcomes: ['good', 'bad', 'temperror'],

@@ -10,6 +10,7 @@ const outcomes = ['pass', 'temperror', 'policy', 'fail', 'neutral', 'permerror',
 
 export const dkim = defineCheck({
   name: 'dkim',
+  settings: 'dkim',
   doc: 'Does a DKIM signature of the message hold? RFC 6376.',
   stage: 'body',
   outcomes,

@@ -1,60 +1,66 @@
 /**
- * dnsbl: is the client address on a configured DNS blocklist? RFC 5782 §2.1. All zones are asked at once. An answer of 127.255.255.x says
- * that the list does not serve us, one outside 127/8 that the zone is no list (any more): neither ever counts as a listing.
+ * dnsbl: is the client address on configured DNS blocklists? RFC 5782 §2.1. All lists are asked at once; their weights add up, and from the
+ * threshold on the client is listed. What a broken list says never counts (`dns-lists/`).
  */
-import { dnsblName, isAbsent, type Resolver } from '@postern/dns';
-import { defineCheck } from '../check.js';
+import { dnsblName, type Resolver } from '@postern/dns';
+import { type CheckContext, defineCheck } from '../check.js';
+import { askList, type DnsList, type ListAnswer, listsOf, tally } from '../dns-lists/dns-list.js';
+import { networksOf } from '../network-set.js';
 
 const longestText = 200;
 
-type ZoneAnswer =
-  | { readonly kind: 'listed'; readonly zone: string; readonly codes: readonly string[]; readonly text: string }
-  | { readonly kind: 'clear' | 'unknown' }
-  | { readonly kind: 'unusable'; readonly zone: string; readonly answer: string };
-
 export const dnsbl = defineCheck({
   name: 'dnsbl',
+  settings: 'dnsbl',
   doc: 'Is the client address on a configured DNS blocklist? RFC 5782.',
   stage: 'connect',
-  outcomes: ['listed', 'clear', 'unusable', 'dns_temperror'],
+  outcomes: ['listed', 'clear', 'exempt', 'unusable', 'dns_temperror'],
   late: 'dns_temperror',
   timeoutMs: 2_000,
-  applies: ({ isOutsider }) => isOutsider,
-  async evaluate({ resolver, deadlineMs, unusable }, { origin }, { zones }) {
-    const budgeted = resolver.withBudget({ queries: zones.length * 2, deadlineMs });
-    const answers = await Promise.all(zones.map((zone) => ask(budgeted, origin.clientAddress, zone)));
-    const listings = answers.filter((answer) => answer.kind === 'listed');
-    const broken = answers.filter((answer) => answer.kind === 'unusable');
-    for (const { zone, answer } of broken) unusable(zone, answer);
-    const ignored =
-      broken.length === 0 ? {} : { ignored: broken.map(({ zone, answer }) => `${zone}=${answer}`).join(' ') };
-    if (listings.length > 0) {
-      const evidence = {
-        zones: listings.map(({ zone }) => zone).join(' '),
-        codes: listings.map(({ codes }) => codes.join(',')).join(' '),
-        texts: listings.map(({ text }) => text).join('\n'),
-        ...ignored,
-      };
-      return [{ outcome: 'listed', evidence }];
+  applies: ({ isOutsider }, policy) => isOutsider && listsOf(policy).length > 0,
+  async evaluate(context, { origin }, policy) {
+    const { clientAddress } = origin;
+    if (networksOf(policy.exempt).has(clientAddress)) return [{ outcome: 'exempt', evidence: {} }];
+    const lists = listsOf(policy);
+    const budgeted = context.resolver.withBudget({ queries: lists.length * 2, deadlineMs: context.deadlineMs });
+    const answers = await askAddressLists(context, budgeted, clientAddress, policy);
+    const { score, listed, broken, unknown } = tally(answers);
+    const evidence: Record<string, string> = {};
+    if (broken.length > 0) evidence.ignored = broken.map(({ list, answer }) => `${list.zone}=${answer}`).join(' ');
+    if (listed.length > 0) {
+      evidence.zones = listed.map(({ list }) => list.zone).join(' ');
+      evidence.codes = listed.map(({ codes }) => codes.join(',')).join(' ');
+      evidence.score = String(score);
     }
-    if (answers.some(({ kind }) => kind === 'unknown')) return [{ outcome: 'dns_temperror', evidence: ignored }];
-    return [{ outcome: broken.length > 0 ? 'unusable' : 'clear', evidence: ignored }];
+    if (score >= policy.threshold) {
+      const texts = await Promise.all(listed.map(({ list }) => reason(budgeted, dnsblName(clientAddress, list.zone))));
+      return [{ outcome: 'listed', evidence: { ...evidence, texts: texts.join('\n') } }];
+    }
+    if (unknown) return [{ outcome: 'dns_temperror', evidence }];
+    return [{ outcome: broken.length > 0 ? 'unusable' : 'clear', evidence }];
   },
 });
 
-async function ask(resolver: Resolver, clientAddress: string, zone: string): Promise<ZoneAnswer> {
-  const name = dnsblName(clientAddress, zone);
-  if (name === undefined) return { kind: 'clear' };
-  const result = await resolver.query(name, 'A');
-  if (result.kind !== 'answer') return { kind: isAbsent(result) ? 'clear' : 'unknown' };
-  const codes = result.records.map(({ data }) => data);
-  const meant = codes.filter((code) => code.startsWith('127.') && !code.startsWith('127.255.255.'));
-  if (meant.length === 0) return { kind: 'unusable', zone, answer: codes[0] ?? '' };
-  return { kind: 'listed', zone, codes: meant.slice(0, 8), text: await reason(resolver, name) };
+/** Lists that fail their test points are not asked; what no list may answer is told. */
+export async function askAddressLists(
+  { tools, unusable }: CheckContext,
+  resolver: Resolver,
+  clientAddress: string,
+  policy: { readonly zones: readonly string[]; readonly lists: readonly DnsList[]; readonly selfTest: boolean },
+): Promise<ListAnswer[]> {
+  const ask = async (list: DnsList): Promise<ListAnswer> => {
+    if (policy.selfTest && !(await tools.listHealth.usable('address', list.zone)))
+      return { kind: 'unusable', list, answer: 'self-test failed' };
+    const answer = await askList(resolver, dnsblName(clientAddress, list.zone), list);
+    if (answer.kind === 'unusable') unusable(list.zone, answer.answer);
+    return answer;
+  };
+  return Promise.all(listsOf(policy).map(ask));
 }
 
 /** What the list says about it, safe to put into a reply. */
-async function reason(resolver: Resolver, name: string): Promise<string> {
+async function reason(resolver: Resolver, name: string | undefined): Promise<string> {
+  if (name === undefined) return '';
   const texts = await resolver.txt(name);
   const text = texts.kind === 'answer' ? (texts.values[0] ?? '') : '';
   return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, longestText);

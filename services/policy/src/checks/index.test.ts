@@ -9,7 +9,7 @@ test.each(checks.map((check) => [check.name, check] as const))('%s says what it 
   expect(check.outcomes).toContain(check.late);
   expect(new Set(check.outcomes).size).toBe(check.outcomes.length);
   expect(check.timeoutMs).toBeGreaterThan(0);
-  expect(existsSync(join(import.meta.dirname, `${name}.test.ts`))).toBe(true);
+  expect(existsSync(join(import.meta.dirname, `${name.replaceAll('_', '-')}.test.ts`))).toBe(true);
 });
 
 test('the template has the shape of a check', () => {

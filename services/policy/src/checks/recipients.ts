@@ -23,6 +23,7 @@ const maxConcurrent = 64;
 
 export const recipients = defineCheck({
   name: 'recipients',
+  settings: 'recipients',
   doc: 'Does the recipient exist in a hosted domain, and where does its mail go? RFC 5321.',
   stage: 'rcpt',
   outcomes,

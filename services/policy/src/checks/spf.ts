@@ -2,7 +2,7 @@
  * spf: may the client send for the reverse-path's domain (with a null one: for its greeting)? RFC 7208. The finding holds all that
  * Received-SPF, Authentication-Results and DMARC need of it at a later stage, on any pod.
  */
-import { checkMailFrom, type SpfContext, type SpfOutcome, type SpfResult } from '@postern/mail-auth';
+import { checkHelo, checkMailFrom, type SpfContext, type SpfOutcome, type SpfResult } from '@postern/mail-auth';
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
 import { defineCheck, lastFinding } from '../check.js';
 import type { Subject } from '../subject.js';
@@ -11,15 +11,22 @@ const outcomes = ['pass', 'fail', 'softfail', 'neutral', 'none', 'temperror', 'p
 
 export const spf = defineCheck({
   name: 'spf',
+  settings: 'spf',
   doc: 'Is the client allowed to send for the domain of the reverse-path? RFC 7208.',
   stage: 'mail',
   outcomes,
   late: 'temperror',
   timeoutMs: 5_000,
   applies: ({ isOutsider, facts }) => isOutsider && facts.hasReversePath,
-  async evaluate({ resolver, clock, deadlineMs }, subject) {
-    const result = await evaluateSpf(subject, { resolver, clock, deadlineMs });
-    return [{ outcome: result.result, evidence: evidenceOf(result) }];
+  async evaluate({ resolver, clock, deadlineMs }, subject, { helo }) {
+    const context = { resolver, clock, deadlineMs };
+    const result = await evaluateSpf(subject, context);
+    if (!helo || result.identity === 'helo') return [{ outcome: result.result, evidence: evidenceOf(result) }];
+    const { clientAddress, helo: greeting } = subject.origin;
+    const question = { clientAddress, helo: greeting, reversePath: '', receiver: subject.snapshot.hostname };
+    const greeted = await checkHelo(question, context);
+    if (greeted.result === 'fail') return [{ outcome: 'fail', evidence: evidenceOf(greeted) }];
+    return [{ outcome: result.result, evidence: { ...evidenceOf(result), helo: greeted.result } }];
   },
 });
 

@@ -4,9 +4,16 @@
  */
 import type { Clock } from '@postern/clock';
 import type { Resolver } from '@postern/dns';
-import { type DkimResult, DkimVerifier } from '@postern/mail-auth';
-import { type HeaderField, type HeaderSection, readHeaderSection } from '@postern/mail-message';
-import { type MimeFacts, mimeFacts } from './mime-facts.js';
+import { type ArcResult, ArcVerifier, type DkimResult, DkimVerifier } from '@postern/mail-auth';
+import {
+  fieldsNamed,
+  type HeaderField,
+  type HeaderSection,
+  parseAddressList,
+  readHeaderSection,
+} from '@postern/mail-message';
+import { BodyScan } from './body-scan.js';
+import type { MimeFacts } from './mime-facts.js';
 
 export const headerBytes = 262_144;
 const headerFields = 10_000;
@@ -19,6 +26,11 @@ export interface ContentContext {
   readonly dkimTimeoutMs: number;
   /** Signatures are to be verified. */
   readonly wantsDkim: boolean;
+  readonly dkim: { readonly maxSignatures: number; readonly minRsaBits: number; readonly maxRsaBits: number };
+  /** The ARC chain is to be verified. */
+  readonly wantsArc: boolean;
+  /** Parts or links are asked about: a body that does not come at once is looked into while it passes. */
+  readonly wantsParts: boolean;
 }
 
 export class MessageContent {
@@ -26,24 +38,31 @@ export class MessageContent {
   readonly #verifier: DkimVerifier | undefined;
   #dkim: Promise<readonly DkimResult[]> | undefined;
   #signatures: readonly DkimResult[] = [];
+  readonly #arc: ArcVerifier | undefined;
+  #arcResult: Promise<ArcResult> | undefined;
   #whole: Buffer | undefined;
-  #mime: MimeFacts | undefined;
+  #scan: BodyScan | undefined;
+  #scanned = false;
   #size: number;
 
   /** `bytes` begin with the header section; what follows it is the beginning of the body, or all of it. */
-  constructor(bytes: Buffer, context: ContentContext) {
+  constructor(bytes: Buffer, context: ContentContext, isInline = false) {
     this.section = readHeaderSection(bytes, { maxBytes: headerBytes, maxFields: headerFields });
     this.#size = bytes.length;
-    if (!context.wantsDkim) return;
-    const { clock, dkimTimeoutMs } = context;
-    const resolver = context.resolver.withBudget({ queries: maxKeyQueries, deadlineMs: dkimTimeoutMs });
-    this.#verifier = new DkimVerifier(this.section.fields, { resolver, clock });
-    if (this.section.bodyOffset < bytes.length) this.#verifier.update(bytes.subarray(this.section.bodyOffset));
+    const { clock, dkimTimeoutMs, wantsDkim, wantsArc } = context;
+    const { bodyOffset, fields } = this.section;
+    if (wantsDkim || wantsArc) {
+      const resolver = context.resolver.withBudget({ queries: maxKeyQueries, deadlineMs: dkimTimeoutMs });
+      if (wantsDkim) this.#verifier = new DkimVerifier(fields, { resolver, clock, ...context.dkim });
+      if (wantsArc) this.#arc = new ArcVerifier(fields, { resolver, ...context.dkim });
+    }
+    if (context.wantsParts && !isInline) this.#scan = new BodyScan(this.section);
+    if (bodyOffset < bytes.length) this.#pass(bytes.subarray(bodyOffset));
   }
 
   /** A message that came whole within its request. */
   static inline(bytes: Buffer, context: ContentContext): MessageContent {
-    const content = new MessageContent(bytes, context);
+    const content = new MessageContent(bytes, context, true);
     content.#whole = bytes;
     return content;
   }
@@ -66,7 +85,19 @@ export class MessageContent {
   /** The next octets of the body. */
   write(chunk: Buffer): void {
     this.#size += chunk.length;
+    this.#pass(chunk);
+  }
+
+  #pass(chunk: Buffer): void {
     this.#verifier?.update(chunk);
+    this.#arc?.update(chunk);
+    this.#scan?.write(chunk);
+  }
+
+  /** To be asked for after the last octet; undefined = was not wanted. */
+  arc(): Promise<ArcResult> | undefined {
+    this.#arcResult ??= this.#arc?.finish();
+    return this.#arcResult;
   }
 
   /** To be asked for after the last octet. */
@@ -85,9 +116,28 @@ export class MessageContent {
     return this.#signatures;
   }
 
-  /** Undefined where the message did not come whole: larger than the inline limit, or its header section alone. */
+  /** Undefined where only the header section came, or nobody was known to ask. */
   get mime(): MimeFacts | undefined {
-    if (this.#whole !== undefined) this.#mime ??= mimeFacts(this.#whole);
-    return this.#mime;
+    return this.#looked()?.facts;
+  }
+
+  /** Hosts in From, Reply-To and the text, in this order. */
+  *hosts(): Iterable<string> {
+    for (const name of ['from', 'reply-to'])
+      for (const { value } of fieldsNamed(this.fields, name).slice(0, 3))
+        for (const { domain } of parseAddressList(value, { maxMailboxes: 20 }).mailboxes) yield domain.toLowerCase();
+    yield* this.#looked()?.hosts ?? [];
+  }
+
+  /** A body that came at once is looked into when somebody asks. */
+  #looked(): BodyScan | undefined {
+    if (this.#scanned) return this.#scan;
+    this.#scanned = true;
+    if (this.#whole !== undefined) {
+      this.#scan = new BodyScan(this.section);
+      this.#scan.write(this.#whole.subarray(this.section.bodyOffset));
+    }
+    this.#scan?.end();
+    return this.#scan;
   }
 }

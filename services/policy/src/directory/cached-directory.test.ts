@@ -59,7 +59,15 @@ afterAll(async () => {
 const write = (address: string, targets: string[] = []): Promise<number> =>
   writer.put(
     directoryKey(address),
-    RecipientEntry.encode({ address, tenant: 't1', kind: RecipientKind.USER, targets, enabled: true }).finish(),
+    RecipientEntry.encode({
+      address,
+      tenant: 't1',
+      kind: RecipientKind.USER,
+      targets,
+      enabled: true,
+      allowedIdentities: [],
+      checks: '',
+    }).finish(),
   );
 const kindOf = async (address: string): Promise<string> => (await directory.lookup(address)).kind;
 const targetsOf = async (address: string): Promise<readonly string[]> => {
@@ -87,7 +95,15 @@ test('entries and absences are kept, and a change takes them out', async () => {
 });
 
 test('an entry under the key of another address is not that address', async () => {
-  const other = { address: 'other@x.test', tenant: 't1', kind: RecipientKind.USER, targets: [], enabled: true };
+  const other = {
+    address: 'other@x.test',
+    tenant: 't1',
+    kind: RecipientKind.USER,
+    targets: [],
+    enabled: true,
+    allowedIdentities: [],
+    checks: '',
+  };
   await writer.put(directoryKey('c@x.test'), RecipientEntry.encode(other).finish());
   expect(await kindOf('c@x.test')).toBe('absent');
 });

@@ -1,6 +1,6 @@
 /**
  * The facts of a request in the words of rules. Made once per evaluation and event; what a recipient adds is laid over it. What this release
- * does not find out (PTR, country, ARC, score, virus) reads as empty.
+ * does not find out (autonomous system, score, virus) reads as empty.
  */
 import type { Clock } from '@postern/clock';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
@@ -15,6 +15,7 @@ const split = (text: string | undefined, separator: string): string[] =>
 export function sessionFacts({ facts, origin, findings }: Subject, clock: Clock): Facts {
   const dnsbl = lastFinding(findings, 'dnsbl');
   const listed = dnsbl?.outcome === 'listed';
+  const ptr = lastFinding(findings, 'ptr');
   const certificate = facts.clientCertificate?.verified === true ? facts.clientCertificate : undefined;
   return {
     client: {
@@ -32,6 +33,8 @@ export function sessionFacts({ facts, origin, findings }: Subject, clock: Clock)
       texts: listed ? split(dnsbl?.evidence.texts, '\n') : [],
     },
     helo: origin.helo,
+    ptr: ptr?.outcome === 'confirmed' ? ptr.evidence.name : '',
+    country: lastFinding(findings, 'country')?.evidence.country ?? '',
     esmtp: facts.esmtp,
     tls: { active: origin.tlsVersion !== '', version: origin.tlsVersion, cipher: origin.tlsCipher },
     auth: { user: origin.authenticatedUser, mechanism: facts.authMechanism },
@@ -87,5 +90,6 @@ export function withBody(facts: Facts, { content, facts: session, findings }: Su
     },
     dkim: { result: dkim?.outcome, domains: split(dkim?.evidence.domains, ' ') },
     dmarc: { result: dmarc?.outcome, policy: dmarc?.evidence.policy },
+    arc: { result: lastFinding(findings, 'arc')?.outcome },
   };
 }

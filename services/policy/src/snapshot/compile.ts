@@ -2,28 +2,36 @@
  * A snapshot made ready for judging: checks with their defaults, domains by name, rules as closures. Done once per change, swapped whole; an
  * evaluation takes the current one at its start and keeps it. Throws where the operator's own rules cannot be used: the old snapshot stays.
  */
-import type { Domain, Snapshot } from '@postern/proto/config/v1/snapshot';
-import { type CheckPolicies, checkPolicies } from './check-policy.js';
+import type { Domain, NamedNextHop, Snapshot } from '@postern/proto/config/v1/snapshot';
+import { type OnRefusedSettings, type ScopedPolicies, scopedPolicies } from './check-policy.js';
 import type { RuleBook, RuleCompiler } from './rule-book.js';
 
 export interface CompiledSnapshot {
   readonly version: number;
   readonly hostname: string;
-  readonly checks: CheckPolicies;
+  readonly policies: ScopedPolicies;
   readonly rules: RuleBook;
-  readonly dnsServers: readonly string[];
+  /** Directory entries of users may hold lists. */
+  readonly usersSetChecks: boolean;
   /** `name` as lower-case A-label. */
   domain(name: string): Domain | undefined;
+  nextHop(name: string): NamedNextHop | undefined;
 }
 
-export function compileSnapshot(snapshot: Snapshot, rules: RuleCompiler): CompiledSnapshot {
+export function compileSnapshot(
+  snapshot: Snapshot,
+  rules: RuleCompiler,
+  onRefused: OnRefusedSettings,
+): CompiledSnapshot {
+  const hops = new Map(snapshot.nextHops.map((hop) => [hop.name, hop]));
   const domains = new Map(snapshot.domains.map((domain) => [domain.name.toLowerCase(), domain]));
   return {
     version: snapshot.version,
     hostname: snapshot.hostname,
-    checks: checkPolicies(snapshot.checks),
+    policies: scopedPolicies(snapshot, onRefused),
     rules: rules.compile(snapshot.rules),
-    dnsServers: snapshot.dns?.servers ?? [],
+    usersSetChecks: snapshot.usersSetChecks,
     domain: (name) => domains.get(name),
+    nextHop: (name) => hops.get(name),
   };
 }

@@ -6,6 +6,7 @@ import { type DeepPartial, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { RecipientEntry, RecipientKind } from '@postern/proto/directory/v1/recipient';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { EvaluateRequest, type EvaluateResponse, SessionFacts, Stage } from '@postern/proto/policy/v1/policy_service';
+import type { CheckTools } from '../check-tools.js';
 import type { Directory, Lookup } from '../directory/directory.js';
 import { createJudge, type Judge } from '../judge.js';
 import { createRuleRunner } from '../rules/rule-runner.js';
@@ -24,6 +25,7 @@ export interface GroundOptions {
   readonly tenantRules?: Readonly<Record<string, readonly object[]>>;
   readonly entries?: Readonly<Record<string, 'user' | 'disabled' | readonly string[]>>;
   readonly directory?: Directory;
+  readonly tools?: Partial<CheckTools>;
 }
 
 export interface Ground {
@@ -54,6 +56,13 @@ export function memoryDirectory(entries: GroundOptions['entries'] = {}): Directo
   };
 }
 
+/** Settings of checks as the snapshot holds them: only the named ones are on. */
+export function settings(checks: Readonly<Record<string, object>>): { readonly checks: { readonly document: string } } {
+  const off = { spf: { enabled: false }, dkim: { enabled: false }, dmarc: { enabled: false } };
+  const on = Object.fromEntries(Object.entries(checks).map(([name, fields]) => [name, { enabled: true, ...fields }]));
+  return { checks: { document: JSON.stringify({ ...off, ...on }) } };
+}
+
 const storedRules = (rules: readonly object[], scope: string, tenant: string) =>
   rules.map((rule, index) => ({
     id: `${scope}-${index + 1}`,
@@ -62,6 +71,13 @@ const storedRules = (rules: readonly object[], scope: string, tenant: string) =>
     tenant,
     document: JSON.stringify(rule),
   }));
+
+const idleTools: CheckTools = {
+  greylist: { ask: async () => ({ outcome: 'unavailable', waitMs: 0 }) },
+  country: { of: () => undefined },
+  listHealth: { usable: () => true },
+  callForward: { ask: async () => 'unavailable' },
+};
 
 export function ground(options: GroundOptions = {}): Ground {
   const clock = options.clock ?? new FakeClock();
@@ -80,11 +96,13 @@ export function ground(options: GroundOptions = {}): Ground {
       ],
     }),
     compiler,
+    (scope, reason) => faults.push(`${scope} ${reason}`),
   );
   const judge = createJudge({
     clock,
     resolver: options.resolver ?? createZone(options.zone, clock),
     directory: options.directory ?? memoryDirectory(options.entries ?? { 'user@here.test': 'user' }),
+    tools: { ...idleTools, ...options.tools },
     observer: {
       observed: (check, outcome) => observed.push(`${check} ${outcome}`),
       failed: (check, error) => faults.push(`${check} ${String(error)}`),

@@ -3,20 +3,38 @@
  * Authentication-Results field in our name is removed whoever sends it, a logged-in client included (invariant 8).
  */
 import { ContentPlan } from '@postern/proto/policy/v1/policy_service';
-import type { Subject } from '../subject.js';
+import { listsOf } from '../dns-lists/dns-list.js';
+import type { CheckPolicies } from '../snapshot/check-policy.js';
+import { domainOf, type Subject } from '../subject.js';
 
-export function contentPlan(subject: Subject, skips: ReadonlySet<string>): ContentPlan {
-  const { facts, snapshot } = subject;
-  if (verifiesSignatures(subject, skips)) return ContentPlan.BODY;
-  const choices = new Set(facts.recipients.map(({ tenant }) => snapshot.rules.of(tenant)));
-  for (const choice of choices) if (choice.has('body')) return ContentPlan.BODY;
-  return ContentPlan.HEADERS;
+export interface ContentNeeds {
+  readonly dkim: boolean;
+  readonly arc: boolean;
+  /** Rules or checks look at parts or links. */
+  readonly parts: boolean;
 }
 
-export function verifiesSignatures(
-  { isOutsider, snapshot }: Pick<Subject, 'isOutsider' | 'snapshot'>,
-  skips: ReadonlySet<string>,
-): boolean {
-  const { dkim, dmarc } = snapshot.checks;
-  return isOutsider && ((dkim.enabled && !skips.has('dkim')) || (dmarc.enabled && !skips.has('dmarc')));
+type Asking = Pick<Subject, 'isOutsider' | 'snapshot' | 'facts'>;
+
+export function contentPlan(subject: Subject, skips: ReadonlySet<string>): ContentPlan {
+  const { dkim, arc, parts } = contentNeeds(subject, skips);
+  return dkim || arc || parts ? ContentPlan.BODY : ContentPlan.HEADERS;
+}
+
+export function contentNeeds({ isOutsider, snapshot, facts }: Asking, skips: ReadonlySet<string>): ContentNeeds {
+  const choices = new Set(facts.recipients.map(({ tenant }) => snapshot.rules.of(tenant)));
+  const hasRules = [...choices].some((choice) => choice.has('body'));
+  if (!isOutsider) return { dkim: false, arc: false, parts: hasRules };
+  const { differ, server } = snapshot.policies;
+  const policies: readonly CheckPolicies[] = differ
+    ? [server, ...facts.recipients.map(({ address }) => snapshot.policies.ofDomain(domainOf(address)))]
+    : [server];
+  const asks = (name: 'dkim' | 'dmarc' | 'arc' | 'uribl'): boolean =>
+    !skips.has(name) && policies.some((policy) => policy[name].enabled);
+  const isListed = asks('uribl') && policies.some(({ uribl }) => uribl.enabled && listsOf(uribl).length > 0);
+  return {
+    dkim: asks('dkim') || asks('dmarc'),
+    arc: asks('arc') || policies.some(({ dmarc }) => dmarc.enabled && dmarc.trustedArcSealers.length > 0),
+    parts: hasRules || isListed,
+  };
 }

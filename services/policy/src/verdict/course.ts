@@ -17,6 +17,8 @@ export class Course {
   readonly added: string[] = [];
   readonly edits: HeaderEdit[] = [];
   readonly tags: string[] = [];
+  /** Checks whose consequence is spared here. */
+  readonly spared = new Set<string>();
 
   take(decided: Decision): void {
     if (isRefusal(decided.action)) this.refusal ??= decided;
@@ -60,6 +62,15 @@ export class Course {
         // Limits and skipped checks are of the evaluation; the rest is refused when saved (notCarriedOut).
         break;
     }
+  }
+
+  /** What a check came to, other than a refusal. */
+  tag(name: string): void {
+    if (!this.tags.includes(name)) this.tags.push(name);
+  }
+
+  rewriteFrom(address: string): void {
+    this.#edit(HeaderEditKind.CHANGE, 'From', `<${address}>`);
   }
 
   #edit(kind: HeaderEditKind, name: string, value: string): void {

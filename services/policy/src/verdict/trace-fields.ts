@@ -93,18 +93,32 @@ function dkimResults(findings: readonly Finding[], signatures: readonly DkimResu
   }));
 }
 
+/** RFC 8601 §2.7.3. */
+const iprevResults = new Map([
+  ['confirmed', 'pass'],
+  ['unconfirmed', 'fail'],
+  ['missing', 'permerror'],
+  ['temperror', 'temperror'],
+]);
+
 function others(findings: readonly Finding[]): AuthenticationResult[] {
   const results: AuthenticationResult[] = [];
   const dmarc = lastFinding(findings, 'dmarc');
   if (dmarc !== undefined && dmarc.outcome !== skipped) {
     const { domain = '', policy = 'none' } = dmarc.evidence;
+    const overridden = dmarc.outcome === 'overridden';
     results.push({
       method: 'dmarc',
-      result: dmarc.outcome,
-      comment: `p=${policy}`,
+      result: overridden ? 'fail' : dmarc.outcome,
+      comment: overridden ? `p=${policy}; overridden: ${dmarc.evidence.override_comment}` : `p=${policy}`,
       ...(domain === '' ? {} : { properties: [{ type: 'header', name: 'from', value: domain }] }),
     });
   }
+  const arc = lastFinding(findings, 'arc');
+  if (arc !== undefined && arc.outcome !== skipped) results.push({ method: 'arc', result: arc.outcome });
+  const iprev = lastFinding(findings, 'ptr');
+  const name = iprevResults.get(iprev?.outcome ?? '');
+  if (name !== undefined) results.push({ method: 'iprev', result: name });
   const dnsbl = lastFinding(findings, 'dnsbl');
   if (dnsbl?.outcome === 'listed') {
     const zones = (dnsbl.evidence.zones ?? '').split(' ');

@@ -114,7 +114,14 @@ listeners: { submission: { requireTls: false }, intern: { role: mx, limits: { co
 dns: { servers: ["[::1]:5353"], timeout: 2s }
 checks: { dnsbl: { enabled: true, zones: [bl.test] } }
 rules: [{ id: r, event: rcpt, then: [{ reject: { code: 550, text: no } }] }]`);
-  const snapshot = compileSnapshot(document, 'mx.test', { tenants: [], domains: [], routes: [], rules: [] });
+  const snapshot = compileSnapshot(document, 'mx.test', {
+    tenants: [],
+    domains: [],
+    routes: [],
+    rules: [],
+    check_settings: [],
+    users_set_checks: false,
+  });
   expect(snapshot).toMatchObject({
     hostname: 'mx.test',
     accessRules: [{ level: 'listener', target: 'mx', priority: 3, network: '192.0.2.0/24', allow: false }],

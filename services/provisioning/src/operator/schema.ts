@@ -4,6 +4,7 @@
  */
 
 import { isIP } from 'node:net';
+import { checksSchema } from '@postern/check-settings';
 import { type Infer, parseCidr, s } from '@postern/config';
 import { defaultMechanisms, mechanismNames } from '../credentials/mechanisms.js';
 import { flowFields, messageRate } from './flow-schema.js';
@@ -67,13 +68,6 @@ const egressPool = s
   .string({ maxLength: 64, pattern: /^[A-Za-z0-9_-]*$/ })
   .default('')
   .doc('Egress pool; empty = default.');
-
-const check = (what: string, timeout: string) =>
-  s.object({
-    enabled: s.boolean().default(true).doc(`Whether ${what} is checked.`),
-    onFail: s.enumeration(['reject', 'mark']).default('mark').doc('What a failure does.'),
-    timeout: s.duration({ min: 100, max: 60_000 }).default(timeout).doc('Deadline of the check.'),
-  });
 
 const mechanisms = s.list(s.enumeration(mechanismNames), { max: 9 });
 
@@ -164,6 +158,15 @@ export const operatorSchema = s.object({
   dns: s.object({
     servers: s.list(s.hostPort(), { max: 16 }).default([]).doc('Servers every pod asks; empty = those of the pod.'),
     timeout: s.duration({ min: 50, max: 60_000 }).default('5s').doc('Deadline of one query.'),
+    hedge: s
+      .duration({ min: 10, max: 10_000 })
+      .default('400ms')
+      .doc('Silence after which the next server is asked as well.'),
+    serveStale: s
+      .duration({ max: 604_800_000 })
+      .default('1h')
+      .doc('How long an expired answer may stand in while no server answers (RFC 8767); 0 = never.'),
+    sharedCache: s.boolean().default(true).doc('Policy pods share answers in Redis.'),
   }),
   remoteDelivery: s.boolean().default(false).doc('Whether mail for foreign domains leaves by MX.'),
   defaultNextHop: s
@@ -217,17 +220,7 @@ export const operatorSchema = s.object({
     .doc('Settings of listeners by name.'),
   limits: limits.doc('Limits of the service.'),
   ...flowFields(network, limits, freeName),
-  checks: s.object({
-    spf: check('SPF', '5s'),
-    dkim: check('DKIM', '5s'),
-    dmarc: check('DMARC', '5s'),
-    dnsbl: s.object({
-      enabled: s.boolean().default(false).doc('Whether blocklists are asked.'),
-      onFail: s.enumeration(['reject', 'mark']).default('reject').doc('What a listing does.'),
-      timeout: s.duration({ min: 100, max: 60_000 }).default('2s').doc('Deadline of the check.'),
-      zones: s.list(s.domain(), { max: 32 }).default([]).doc('Zones.'),
-    }),
-  }),
+  checks: checksSchema,
   retry: s.object({
     first: s.duration({ min: 100 }).default('5m').doc('First retry after this; doubles.'),
     cap: s.duration({ min: 100 }).default('8h').doc('Cap of the interval.'),

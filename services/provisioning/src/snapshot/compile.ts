@@ -2,6 +2,7 @@
  * Builds the Snapshot from the operator document and the rows of all tenants. Pure; does not publish. Names of next hops are unique in it:
  * the operator's as they are, a tenant's as `<tenant>/<route>`, and `Domain.next_hop` uses them, so a reader looks up and never guesses.
  */
+import { writeSettings } from '@postern/check-settings';
 import { formatHostPort } from '@postern/config';
 import { type NamedNextHop, type Rule, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { HopProtocol, type NextHop, TlsMode } from '@postern/proto/mail/v1/item';
@@ -41,6 +42,9 @@ export interface SnapshotRows {
     readonly hosts: readonly StoredHost[];
     readonly egress_pool: string;
   }[];
+  /** Of tenants and domains. */
+  readonly check_settings: readonly { readonly tenant: string; readonly scope: string; readonly document: unknown }[];
+  readonly users_set_checks: boolean;
   readonly rules: readonly {
     readonly tenant: string;
     readonly id: string;
@@ -123,6 +127,10 @@ export function compileSnapshot(
     if (name === '') return document.defaultNextHop;
     return own.has(tenantHopName(tenant, name)) ? tenantHopName(tenant, name) : name;
   };
+  const patches = new Map(
+    rows.check_settings.map((row) => [`${row.tenant} ${row.scope}`, JSON.stringify(row.document)]),
+  );
+  const checks = (tenant: string, scope: string): string => patches.get(`${tenant} ${scope}`) ?? '';
   return {
     version: 0,
     readerVersion,
@@ -162,11 +170,13 @@ export function compileSnapshot(
         selector,
         secret: dkimSecretKey(domain.tenant, domain.name, selector),
       })),
+      checks: checks(domain.tenant, domain.name),
     })),
     tenants: rows.tenants.map(({ name, state, weight }) => ({
       name,
       state,
       weight,
+      checks: checks(name, ''),
       messageRate: tenantRate(document, name),
     })),
     nextHops: nextHopsOf(document, rows),
@@ -176,23 +186,33 @@ export function compileSnapshot(
       dmarc: checkOf(document.checks.dmarc),
       dnsbl: checkOf(document.checks.dnsbl),
       dnsblZones: [...document.checks.dnsbl.zones],
+      document: writeSettings(document.checks),
     },
     rules: rulesOf(document, rows),
+    usersSetChecks: rows.users_set_checks,
     retry: {
       firstMs: document.retry.first,
       capMs: document.retry.cap,
       lifetimeMs: document.retry.lifetime,
       delayNoticeMs: document.retry.delayNotice,
     },
-    dns: { servers: document.dns.servers.map(formatHostPort), timeoutMs: document.dns.timeout },
+    dns: {
+      servers: document.dns.servers.map(formatHostPort),
+      timeoutMs: document.dns.timeout,
+      hedgeMs: document.dns.hedge,
+      serveStaleMs: document.dns.serveStale,
+      ownCacheOnly: !document.dns.sharedCache,
+    },
     remoteDelivery: document.remoteDelivery,
     defaultNextHop: document.defaultNextHop,
     admitWhenPolicyAway: document.admitWhenPolicyAway,
   };
 }
 
+/** As readers of the first release know it: reject or mark. */
 function checkOf(check: { readonly enabled: boolean; readonly onFail: string; readonly timeout: number }) {
-  return { enabled: check.enabled, onFail: check.onFail, timeoutMs: check.timeout };
+  const onFail = check.onFail === 'reject' ? 'reject' : 'mark';
+  return { enabled: check.enabled, onFail, timeoutMs: check.timeout };
 }
 
 /** Equal content = nothing to publish. */

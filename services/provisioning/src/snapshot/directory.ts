@@ -13,6 +13,8 @@ interface Row {
   readonly kind: 'user' | 'alias' | 'group';
   readonly targets: string[];
   readonly enabled: boolean;
+  readonly identities: string[];
+  readonly checks: string;
 }
 
 const kinds = { user: RecipientKind.USER, alias: RecipientKind.ALIAS, group: RecipientKind.GROUP } as const;
@@ -23,14 +25,17 @@ export async function recipientEntries(
   addresses: readonly string[],
 ): Promise<Map<string, RecipientEntry | undefined>> {
   const rows = await tx.rows<Row>(
-    `SELECT address, tenant, 'user' AS kind, '{}'::text[] AS targets, NOT disabled AS enabled FROM users WHERE address = ANY ($1)
+    `SELECT u.address, u.tenant, 'user' AS kind, '{}'::text[] AS targets, NOT u.disabled AS enabled, u.allowed_identities AS identities,
+       coalesce(c.document::text, '') AS checks
+     FROM users u LEFT JOIN check_settings c ON c.tenant = u.tenant AND c.scope = u.address WHERE u.address = ANY ($1)
      UNION ALL
-     SELECT address, tenant, CASE WHEN is_group THEN 'group' ELSE 'alias' END, targets, true FROM aliases WHERE address = ANY ($1)`,
+     SELECT address, tenant, CASE WHEN is_group THEN 'group' ELSE 'alias' END, targets, true, '{}', '' FROM aliases WHERE address = ANY ($1)`,
     [addresses],
   );
   const entries = new Map<string, RecipientEntry | undefined>(addresses.map((address) => [address, undefined]));
-  for (const { address, tenant, kind, targets, enabled } of rows) {
-    entries.set(address, { address, tenant, kind: kinds[kind], targets, enabled });
+  for (const { address, tenant, kind, targets, enabled, identities, checks } of rows) {
+    const allowedIdentities = identities;
+    entries.set(address, { address, tenant, kind: kinds[kind], targets, enabled, allowedIdentities, checks });
   }
   await addRoleAddresses(tx, entries);
   return entries;
@@ -58,6 +63,8 @@ async function addRoleAddresses(tx: Transaction, entries: Map<string, RecipientE
       kind: alias ? RecipientKind.ALIAS : RecipientKind.USER,
       targets: alias ? [operator] : [],
       enabled: true,
+      allowedIdentities: [],
+      checks: '',
     });
   }
 }

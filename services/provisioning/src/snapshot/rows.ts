@@ -8,9 +8,12 @@ const sql = `SELECT
     FROM domains WHERE verified ORDER BY name) r) AS domains,
   (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT tenant, name, hosts, egress_pool FROM routes ORDER BY tenant, name) r) AS routes,
   (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT tenant, id, version, document
-    FROM rules ORDER BY tenant, priority, id) r) AS rules`;
+    FROM rules ORDER BY tenant, priority, id) r) AS rules,
+  (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT tenant, scope, document FROM check_settings
+    WHERE position('@' in scope) = 0 ORDER BY tenant, scope) r) AS check_settings,
+  EXISTS (SELECT 1 FROM check_settings WHERE position('@' in scope) > 0) AS users_set_checks`;
 
 export async function readSnapshotRows(withTenant: WithTenant): Promise<SnapshotRows> {
   const [rows] = await withTenant(operatorScope, (tx) => tx.rows<SnapshotRows>(sql));
-  return rows ?? { tenants: [], domains: [], routes: [], rules: [] };
+  return rows ?? { tenants: [], domains: [], routes: [], rules: [], check_settings: [], users_set_checks: false };
 }

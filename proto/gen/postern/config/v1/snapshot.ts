@@ -79,7 +79,11 @@ export interface Snapshot {
     | SessionDeadlines
     | undefined;
   /** Marks above which a pod takes less mail; absent = the defaults. */
-  overload: Overload | undefined;
+  overload:
+    | Overload
+    | undefined;
+  /** Some user set something differently for checks: its directory entry says what. */
+  usersSetChecks: boolean;
 }
 
 /** A named set of client networks with what holds for its members. */
@@ -316,6 +320,8 @@ export interface Domain {
   catchAll: string;
   /** Keys that sign mail its tenant submits with this domain in From; every one makes a signature. */
   dkimKeys: DkimKey[];
+  /** What this domain sets differently for checks, as JSON, above its tenant's; empty = nothing. */
+  checks: string;
 }
 
 /** A DKIM signing key (RFC 6376). */
@@ -335,7 +341,11 @@ export interface Tenant {
   /** Weight in dispatch; 0 = 1. */
   weight: number;
   /** What it may submit per interval, in place of the service's limit per tenant. */
-  messageRate: MessageRate | undefined;
+  messageRate:
+    | MessageRate
+    | undefined;
+  /** What this tenant sets differently for checks, as JSON; empty = nothing. */
+  checks: string;
 }
 
 /** A named set of next hops in fallback order. */
@@ -370,6 +380,8 @@ export interface Checks {
     | undefined;
   /** Zones of the blocklist check. */
   dnsblZones: string[];
+  /** All settings of all checks as JSON, as the operator file has them; empty = fields 1 to 5, written for readers of the first release. */
+  document: string;
 }
 
 /** One check. */
@@ -414,6 +426,12 @@ export interface DnsSettings {
   servers: string[];
   /** Deadline of one query in milliseconds; 0 = 5,000. */
   timeoutMs: number;
+  /** Silence after which the next server is asked as well, in milliseconds; 0 = 400. */
+  hedgeMs: number;
+  /** How long an expired answer may stand in while no server answers, in milliseconds; 0 = never. */
+  serveStaleMs: number;
+  /** Pods do not share answers in Redis. */
+  ownCacheOnly: boolean;
 }
 
 function createBaseSnapshot(): Snapshot {
@@ -444,6 +462,7 @@ function createBaseSnapshot(): Snapshot {
     errorControl: undefined,
     deadlines: undefined,
     overload: undefined,
+    usersSetChecks: false,
   };
 }
 
@@ -526,6 +545,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     }
     if (message.overload !== undefined) {
       Overload.encode(message.overload, writer.uint32(274).fork()).join();
+    }
+    if (message.usersSetChecks !== false) {
+      writer.uint32(320).bool(message.usersSetChecks);
     }
     return writer;
   },
@@ -751,6 +773,14 @@ export const Snapshot: MessageFns<Snapshot> = {
             message.overload = Overload.decode(reader, reader.uint32());
             continue;
           }
+          case 40: {
+            if (tag !== 320) {
+              break;
+            }
+
+            message.usersSetChecks = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -851,6 +881,11 @@ export const Snapshot: MessageFns<Snapshot> = {
         : undefined,
       deadlines: isSet(object.deadlines) ? SessionDeadlines.fromJSON(object.deadlines) : undefined,
       overload: isSet(object.overload) ? Overload.fromJSON(object.overload) : undefined,
+      usersSetChecks: isSet(object.usersSetChecks)
+        ? globalThis.Boolean(object.usersSetChecks)
+        : isSet(object.users_set_checks)
+        ? globalThis.Boolean(object.users_set_checks)
+        : false,
     };
   },
 
@@ -934,6 +969,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     if (message.overload !== undefined) {
       obj.overload = Overload.toJSON(message.overload);
     }
+    if (message.usersSetChecks !== false) {
+      obj.usersSetChecks = message.usersSetChecks;
+    }
     return obj;
   },
 
@@ -982,6 +1020,7 @@ export const Snapshot: MessageFns<Snapshot> = {
     message.overload = (object.overload !== undefined && object.overload !== null)
       ? Overload.fromPartial(object.overload)
       : undefined;
+    message.usersSetChecks = object.usersSetChecks ?? false;
     return message;
   },
 };
@@ -3196,7 +3235,7 @@ export const Limits: MessageFns<Limits> = {
 };
 
 function createBaseDomain(): Domain {
-  return { name: "", tenant: "", nextHop: "", validateRecipients: false, catchAll: "", dkimKeys: [] };
+  return { name: "", tenant: "", nextHop: "", validateRecipients: false, catchAll: "", dkimKeys: [], checks: "" };
 }
 
 export const Domain: MessageFns<Domain> = {
@@ -3218,6 +3257,9 @@ export const Domain: MessageFns<Domain> = {
     }
     for (const v of message.dkimKeys) {
       DkimKey.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.checks !== "") {
+      writer.uint32(98).string(message.checks);
     }
     return writer;
   },
@@ -3283,6 +3325,14 @@ export const Domain: MessageFns<Domain> = {
             message.dkimKeys.push(DkimKey.decode(reader, reader.uint32()));
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.checks = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3319,6 +3369,7 @@ export const Domain: MessageFns<Domain> = {
         : globalThis.Array.isArray(object?.dkim_keys)
         ? object.dkim_keys.map((e: any) => DkimKey.fromJSON(e))
         : [],
+      checks: isSet(object.checks) ? globalThis.String(object.checks) : "",
     };
   },
 
@@ -3342,6 +3393,9 @@ export const Domain: MessageFns<Domain> = {
     if (message.dkimKeys?.length) {
       obj.dkimKeys = message.dkimKeys.map((e) => DkimKey.toJSON(e));
     }
+    if (message.checks !== "") {
+      obj.checks = message.checks;
+    }
     return obj;
   },
 
@@ -3356,6 +3410,7 @@ export const Domain: MessageFns<Domain> = {
     message.validateRecipients = object.validateRecipients ?? false;
     message.catchAll = object.catchAll ?? "";
     message.dkimKeys = object.dkimKeys?.map((e) => DkimKey.fromPartial(e)) || [];
+    message.checks = object.checks ?? "";
     return message;
   },
 };
@@ -3446,7 +3501,7 @@ export const DkimKey: MessageFns<DkimKey> = {
 };
 
 function createBaseTenant(): Tenant {
-  return { name: "", state: "", weight: 0, messageRate: undefined };
+  return { name: "", state: "", weight: 0, messageRate: undefined, checks: "" };
 }
 
 export const Tenant: MessageFns<Tenant> = {
@@ -3462,6 +3517,9 @@ export const Tenant: MessageFns<Tenant> = {
     }
     if (message.messageRate !== undefined) {
       MessageRate.encode(message.messageRate, writer.uint32(162).fork()).join();
+    }
+    if (message.checks !== "") {
+      writer.uint32(98).string(message.checks);
     }
     return writer;
   },
@@ -3511,6 +3569,14 @@ export const Tenant: MessageFns<Tenant> = {
             message.messageRate = MessageRate.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.checks = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3533,6 +3599,7 @@ export const Tenant: MessageFns<Tenant> = {
         : isSet(object.message_rate)
         ? MessageRate.fromJSON(object.message_rate)
         : undefined,
+      checks: isSet(object.checks) ? globalThis.String(object.checks) : "",
     };
   },
 
@@ -3550,6 +3617,9 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.messageRate !== undefined) {
       obj.messageRate = MessageRate.toJSON(message.messageRate);
     }
+    if (message.checks !== "") {
+      obj.checks = message.checks;
+    }
     return obj;
   },
 
@@ -3564,6 +3634,7 @@ export const Tenant: MessageFns<Tenant> = {
     message.messageRate = (object.messageRate !== undefined && object.messageRate !== null)
       ? MessageRate.fromPartial(object.messageRate)
       : undefined;
+    message.checks = object.checks ?? "";
     return message;
   },
 };
@@ -3690,7 +3761,7 @@ export const NamedNextHop: MessageFns<NamedNextHop> = {
 };
 
 function createBaseChecks(): Checks {
-  return { spf: undefined, dkim: undefined, dmarc: undefined, dnsbl: undefined, dnsblZones: [] };
+  return { spf: undefined, dkim: undefined, dmarc: undefined, dnsbl: undefined, dnsblZones: [], document: "" };
 }
 
 export const Checks: MessageFns<Checks> = {
@@ -3709,6 +3780,9 @@ export const Checks: MessageFns<Checks> = {
     }
     for (const v of message.dnsblZones) {
       writer.uint32(42).string(v!);
+    }
+    if (message.document !== "") {
+      writer.uint32(50).string(message.document);
     }
     return writer;
   },
@@ -3766,6 +3840,14 @@ export const Checks: MessageFns<Checks> = {
             message.dnsblZones.push(reader.string());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.document = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3789,6 +3871,7 @@ export const Checks: MessageFns<Checks> = {
         : globalThis.Array.isArray(object?.dnsbl_zones)
         ? object.dnsbl_zones.map((e: any) => globalThis.String(e))
         : [],
+      document: isSet(object.document) ? globalThis.String(object.document) : "",
     };
   },
 
@@ -3809,6 +3892,9 @@ export const Checks: MessageFns<Checks> = {
     if (message.dnsblZones?.length) {
       obj.dnsblZones = message.dnsblZones;
     }
+    if (message.document !== "") {
+      obj.document = message.document;
+    }
     return obj;
   },
 
@@ -3828,6 +3914,7 @@ export const Checks: MessageFns<Checks> = {
       ? CheckSettings.fromPartial(object.dnsbl)
       : undefined;
     message.dnsblZones = object.dnsblZones?.map((e) => e) || [];
+    message.document = object.document ?? "";
     return message;
   },
 };
@@ -4208,7 +4295,7 @@ export const RetrySchedule: MessageFns<RetrySchedule> = {
 };
 
 function createBaseDnsSettings(): DnsSettings {
-  return { servers: [], timeoutMs: 0 };
+  return { servers: [], timeoutMs: 0, hedgeMs: 0, serveStaleMs: 0, ownCacheOnly: false };
 }
 
 export const DnsSettings: MessageFns<DnsSettings> = {
@@ -4218,6 +4305,15 @@ export const DnsSettings: MessageFns<DnsSettings> = {
     }
     if (message.timeoutMs !== 0) {
       writer.uint32(16).uint32(message.timeoutMs);
+    }
+    if (message.hedgeMs !== 0) {
+      writer.uint32(24).uint32(message.hedgeMs);
+    }
+    if (message.serveStaleMs !== 0) {
+      writer.uint32(32).uint64(message.serveStaleMs);
+    }
+    if (message.ownCacheOnly !== false) {
+      writer.uint32(40).bool(message.ownCacheOnly);
     }
     return writer;
   },
@@ -4251,6 +4347,30 @@ export const DnsSettings: MessageFns<DnsSettings> = {
             message.timeoutMs = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.hedgeMs = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.serveStaleMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ownCacheOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4271,6 +4391,21 @@ export const DnsSettings: MessageFns<DnsSettings> = {
         : isSet(object.timeout_ms)
         ? globalThis.Number(object.timeout_ms)
         : 0,
+      hedgeMs: isSet(object.hedgeMs)
+        ? globalThis.Number(object.hedgeMs)
+        : isSet(object.hedge_ms)
+        ? globalThis.Number(object.hedge_ms)
+        : 0,
+      serveStaleMs: isSet(object.serveStaleMs)
+        ? globalThis.Number(object.serveStaleMs)
+        : isSet(object.serve_stale_ms)
+        ? globalThis.Number(object.serve_stale_ms)
+        : 0,
+      ownCacheOnly: isSet(object.ownCacheOnly)
+        ? globalThis.Boolean(object.ownCacheOnly)
+        : isSet(object.own_cache_only)
+        ? globalThis.Boolean(object.own_cache_only)
+        : false,
     };
   },
 
@@ -4282,6 +4417,15 @@ export const DnsSettings: MessageFns<DnsSettings> = {
     if (message.timeoutMs !== 0) {
       obj.timeoutMs = Math.round(message.timeoutMs);
     }
+    if (message.hedgeMs !== 0) {
+      obj.hedgeMs = Math.round(message.hedgeMs);
+    }
+    if (message.serveStaleMs !== 0) {
+      obj.serveStaleMs = Math.round(message.serveStaleMs);
+    }
+    if (message.ownCacheOnly !== false) {
+      obj.ownCacheOnly = message.ownCacheOnly;
+    }
     return obj;
   },
 
@@ -4292,6 +4436,9 @@ export const DnsSettings: MessageFns<DnsSettings> = {
     const message = createBaseDnsSettings();
     message.servers = object.servers?.map((e) => e) || [];
     message.timeoutMs = object.timeoutMs ?? 0;
+    message.hedgeMs = object.hedgeMs ?? 0;
+    message.serveStaleMs = object.serveStaleMs ?? 0;
+    message.ownCacheOnly = object.ownCacheOnly ?? false;
     return message;
   },
 };

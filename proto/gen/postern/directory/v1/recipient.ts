@@ -76,6 +76,10 @@ export interface RecipientEntry {
   targets: string[];
   /** False = refused with 550 5.2.1. */
   enabled: boolean;
+  /** For USER: addresses it may send as besides its own, `@domain` for all of a domain. */
+  allowedIdentities: string[];
+  /** For USER: what it sets differently for the check `lists`, as JSON; empty = nothing. */
+  checks: string;
 }
 
 /** State of the projection, key `d.epoch`. */
@@ -87,7 +91,7 @@ export interface DirectoryEpoch {
 }
 
 function createBaseRecipientEntry(): RecipientEntry {
-  return { address: "", tenant: "", kind: 0, targets: [], enabled: false };
+  return { address: "", tenant: "", kind: 0, targets: [], enabled: false, allowedIdentities: [], checks: "" };
 }
 
 export const RecipientEntry: MessageFns<RecipientEntry> = {
@@ -106,6 +110,12 @@ export const RecipientEntry: MessageFns<RecipientEntry> = {
     }
     if (message.enabled !== false) {
       writer.uint32(40).bool(message.enabled);
+    }
+    for (const v of message.allowedIdentities) {
+      writer.uint32(50).string(v!);
+    }
+    if (message.checks !== "") {
+      writer.uint32(58).string(message.checks);
     }
     return writer;
   },
@@ -163,6 +173,22 @@ export const RecipientEntry: MessageFns<RecipientEntry> = {
             message.enabled = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.allowedIdentities.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.checks = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -182,6 +208,12 @@ export const RecipientEntry: MessageFns<RecipientEntry> = {
       kind: isSet(object.kind) ? recipientKindFromJSON(object.kind) : 0,
       targets: globalThis.Array.isArray(object?.targets) ? object.targets.map((e: any) => globalThis.String(e)) : [],
       enabled: isSet(object.enabled) ? globalThis.Boolean(object.enabled) : false,
+      allowedIdentities: globalThis.Array.isArray(object?.allowedIdentities)
+        ? object.allowedIdentities.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.allowed_identities)
+        ? object.allowed_identities.map((e: any) => globalThis.String(e))
+        : [],
+      checks: isSet(object.checks) ? globalThis.String(object.checks) : "",
     };
   },
 
@@ -202,6 +234,12 @@ export const RecipientEntry: MessageFns<RecipientEntry> = {
     if (message.enabled !== false) {
       obj.enabled = message.enabled;
     }
+    if (message.allowedIdentities?.length) {
+      obj.allowedIdentities = message.allowedIdentities;
+    }
+    if (message.checks !== "") {
+      obj.checks = message.checks;
+    }
     return obj;
   },
 
@@ -215,6 +253,8 @@ export const RecipientEntry: MessageFns<RecipientEntry> = {
     message.kind = object.kind ?? 0;
     message.targets = object.targets?.map((e) => e) || [];
     message.enabled = object.enabled ?? false;
+    message.allowedIdentities = object.allowedIdentities?.map((e) => e) || [];
+    message.checks = object.checks ?? "";
     return message;
   },
 };

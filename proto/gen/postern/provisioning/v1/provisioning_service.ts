@@ -31,7 +31,7 @@ import {
   TraceRequest,
   TraceResponse,
 } from "../../queue/v1/queue_service.js";
-import { Alias, ApiKey, Domain, Route, Rule, Tenant, User } from "./resources.js";
+import { Alias, ApiKey, CheckSettings, Domain, Route, Rule, Tenant, User } from "./resources.js";
 
 export const protobufPackage = "postern.provisioning.v1";
 
@@ -385,6 +385,32 @@ export interface DeleteRuleRequest {
 
 /** Answer of DeleteRule. */
 export interface DeleteRuleResponse {
+}
+
+/** Request of GetCheckSettings. */
+export interface GetCheckSettingsRequest {
+  /** Tenant; empty = that of the key. */
+  tenant: string;
+  /** Empty = the tenant, a domain, or the address of a user. */
+  scope: string;
+}
+
+/** Answer of GetCheckSettings. */
+export interface GetCheckSettingsResponse {
+  /** The settings. */
+  settings: CheckSettings | undefined;
+}
+
+/** Request of PutCheckSettings. */
+export interface PutCheckSettingsRequest {
+  /** The settings. */
+  settings: CheckSettings | undefined;
+}
+
+/** Answer of PutCheckSettings. */
+export interface PutCheckSettingsResponse {
+  /** As stored. */
+  settings: CheckSettings | undefined;
 }
 
 /** Request of CreateApiKey. */
@@ -4349,6 +4375,298 @@ export const DeleteRuleResponse: MessageFns<DeleteRuleResponse> = {
   },
 };
 
+function createBaseGetCheckSettingsRequest(): GetCheckSettingsRequest {
+  return { tenant: "", scope: "" };
+}
+
+export const GetCheckSettingsRequest: MessageFns<GetCheckSettingsRequest> = {
+  encode(message: GetCheckSettingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.scope !== "") {
+      writer.uint32(18).string(message.scope);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetCheckSettingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetCheckSettingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetCheckSettingsRequest {
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      scope: isSet(object.scope) ? globalThis.String(object.scope) : "",
+    };
+  },
+
+  toJSON(message: GetCheckSettingsRequest): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.scope !== "") {
+      obj.scope = message.scope;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetCheckSettingsRequest>, I>>(base?: I): GetCheckSettingsRequest {
+    return GetCheckSettingsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetCheckSettingsRequest>, I>>(object: I): GetCheckSettingsRequest {
+    const message = createBaseGetCheckSettingsRequest();
+    message.tenant = object.tenant ?? "";
+    message.scope = object.scope ?? "";
+    return message;
+  },
+};
+
+function createBaseGetCheckSettingsResponse(): GetCheckSettingsResponse {
+  return { settings: undefined };
+}
+
+export const GetCheckSettingsResponse: MessageFns<GetCheckSettingsResponse> = {
+  encode(message: GetCheckSettingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settings !== undefined) {
+      CheckSettings.encode(message.settings, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetCheckSettingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetCheckSettingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settings = CheckSettings.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetCheckSettingsResponse {
+    return { settings: isSet(object.settings) ? CheckSettings.fromJSON(object.settings) : undefined };
+  },
+
+  toJSON(message: GetCheckSettingsResponse): unknown {
+    const obj: any = {};
+    if (message.settings !== undefined) {
+      obj.settings = CheckSettings.toJSON(message.settings);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetCheckSettingsResponse>, I>>(base?: I): GetCheckSettingsResponse {
+    return GetCheckSettingsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetCheckSettingsResponse>, I>>(object: I): GetCheckSettingsResponse {
+    const message = createBaseGetCheckSettingsResponse();
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? CheckSettings.fromPartial(object.settings)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePutCheckSettingsRequest(): PutCheckSettingsRequest {
+  return { settings: undefined };
+}
+
+export const PutCheckSettingsRequest: MessageFns<PutCheckSettingsRequest> = {
+  encode(message: PutCheckSettingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settings !== undefined) {
+      CheckSettings.encode(message.settings, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutCheckSettingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutCheckSettingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settings = CheckSettings.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PutCheckSettingsRequest {
+    return { settings: isSet(object.settings) ? CheckSettings.fromJSON(object.settings) : undefined };
+  },
+
+  toJSON(message: PutCheckSettingsRequest): unknown {
+    const obj: any = {};
+    if (message.settings !== undefined) {
+      obj.settings = CheckSettings.toJSON(message.settings);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PutCheckSettingsRequest>, I>>(base?: I): PutCheckSettingsRequest {
+    return PutCheckSettingsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PutCheckSettingsRequest>, I>>(object: I): PutCheckSettingsRequest {
+    const message = createBasePutCheckSettingsRequest();
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? CheckSettings.fromPartial(object.settings)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePutCheckSettingsResponse(): PutCheckSettingsResponse {
+  return { settings: undefined };
+}
+
+export const PutCheckSettingsResponse: MessageFns<PutCheckSettingsResponse> = {
+  encode(message: PutCheckSettingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settings !== undefined) {
+      CheckSettings.encode(message.settings, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutCheckSettingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutCheckSettingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settings = CheckSettings.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PutCheckSettingsResponse {
+    return { settings: isSet(object.settings) ? CheckSettings.fromJSON(object.settings) : undefined };
+  },
+
+  toJSON(message: PutCheckSettingsResponse): unknown {
+    const obj: any = {};
+    if (message.settings !== undefined) {
+      obj.settings = CheckSettings.toJSON(message.settings);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PutCheckSettingsResponse>, I>>(base?: I): PutCheckSettingsResponse {
+    return PutCheckSettingsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PutCheckSettingsResponse>, I>>(object: I): PutCheckSettingsResponse {
+    const message = createBasePutCheckSettingsResponse();
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? CheckSettings.fromPartial(object.settings)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseCreateApiKeyRequest(): CreateApiKeyRequest {
   return { apiKey: undefined };
 }
@@ -6319,6 +6637,30 @@ export const ProvisioningServiceService = {
     responseSerialize: (value: DeleteRuleResponse): Buffer => Buffer.from(DeleteRuleResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteRuleResponse => DeleteRuleResponse.decode(value),
   },
+  /** What a tenant, one of its domains or one of its users sets differently for checks. */
+  getCheckSettings: {
+    path: "/postern.provisioning.v1.ProvisioningService/GetCheckSettings" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetCheckSettingsRequest): Buffer =>
+      Buffer.from(GetCheckSettingsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetCheckSettingsRequest => GetCheckSettingsRequest.decode(value),
+    responseSerialize: (value: GetCheckSettingsResponse): Buffer =>
+      Buffer.from(GetCheckSettingsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetCheckSettingsResponse => GetCheckSettingsResponse.decode(value),
+  },
+  /** Replaces these settings; an empty document takes them back. */
+  putCheckSettings: {
+    path: "/postern.provisioning.v1.ProvisioningService/PutCheckSettings" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PutCheckSettingsRequest): Buffer =>
+      Buffer.from(PutCheckSettingsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PutCheckSettingsRequest => PutCheckSettingsRequest.decode(value),
+    responseSerialize: (value: PutCheckSettingsResponse): Buffer =>
+      Buffer.from(PutCheckSettingsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PutCheckSettingsResponse => PutCheckSettingsResponse.decode(value),
+  },
   /** Creates an API key. */
   createApiKey: {
     path: "/postern.provisioning.v1.ProvisioningService/CreateApiKey" as const,
@@ -6479,6 +6821,10 @@ export interface ProvisioningServiceServer extends UntypedServiceImplementation 
   listRules: handleUnaryCall<ListRulesRequest, ListRulesResponse>;
   /** Removes a rule. */
   deleteRule: handleUnaryCall<DeleteRuleRequest, DeleteRuleResponse>;
+  /** What a tenant, one of its domains or one of its users sets differently for checks. */
+  getCheckSettings: handleUnaryCall<GetCheckSettingsRequest, GetCheckSettingsResponse>;
+  /** Replaces these settings; an empty document takes them back. */
+  putCheckSettings: handleUnaryCall<PutCheckSettingsRequest, PutCheckSettingsResponse>;
   /** Creates an API key. */
   createApiKey: handleUnaryCall<CreateApiKeyRequest, CreateApiKeyResponse>;
   /** Lists API keys. */
@@ -6901,6 +7247,38 @@ export interface ProvisioningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeleteRuleResponse) => void,
+  ): ClientUnaryCall;
+  /** What a tenant, one of its domains or one of its users sets differently for checks. */
+  getCheckSettings(
+    request: GetCheckSettingsRequest,
+    callback: (error: ServiceError | null, response: GetCheckSettingsResponse) => void,
+  ): ClientUnaryCall;
+  getCheckSettings(
+    request: GetCheckSettingsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetCheckSettingsResponse) => void,
+  ): ClientUnaryCall;
+  getCheckSettings(
+    request: GetCheckSettingsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetCheckSettingsResponse) => void,
+  ): ClientUnaryCall;
+  /** Replaces these settings; an empty document takes them back. */
+  putCheckSettings(
+    request: PutCheckSettingsRequest,
+    callback: (error: ServiceError | null, response: PutCheckSettingsResponse) => void,
+  ): ClientUnaryCall;
+  putCheckSettings(
+    request: PutCheckSettingsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PutCheckSettingsResponse) => void,
+  ): ClientUnaryCall;
+  putCheckSettings(
+    request: PutCheckSettingsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PutCheckSettingsResponse) => void,
   ): ClientUnaryCall;
   /** Creates an API key. */
   createApiKey(

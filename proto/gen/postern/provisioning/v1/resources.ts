@@ -139,6 +139,18 @@ export interface ApiKey {
   expiresAtMs: number;
 }
 
+/** What one scope sets differently for checks. */
+export interface CheckSettings {
+  /** Tenant; empty = that of the key. */
+  tenant: string;
+  /** Empty = the tenant, a domain, or the address of a user. */
+  scope: string;
+  /** YAML or JSON with the names and fields of `checks` in the operator settings; only what differs. Empty = nothing. */
+  document: string;
+  /** Version for optimistic concurrency. */
+  etag: string;
+}
+
 function createBaseTenant(): Tenant {
   return { name: "", displayName: "", state: "", etag: "", createdAtMs: 0, weight: 0 };
 }
@@ -1376,6 +1388,123 @@ export const ApiKey: MessageFns<ApiKey> = {
     message.secret = object.secret ?? "";
     message.createdAtMs = object.createdAtMs ?? 0;
     message.expiresAtMs = object.expiresAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseCheckSettings(): CheckSettings {
+  return { tenant: "", scope: "", document: "", etag: "" };
+}
+
+export const CheckSettings: MessageFns<CheckSettings> = {
+  encode(message: CheckSettings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.scope !== "") {
+      writer.uint32(18).string(message.scope);
+    }
+    if (message.document !== "") {
+      writer.uint32(26).string(message.document);
+    }
+    if (message.etag !== "") {
+      writer.uint32(34).string(message.etag);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckSettings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckSettings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.document = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckSettings {
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      scope: isSet(object.scope) ? globalThis.String(object.scope) : "",
+      document: isSet(object.document) ? globalThis.String(object.document) : "",
+      etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+    };
+  },
+
+  toJSON(message: CheckSettings): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.scope !== "") {
+      obj.scope = message.scope;
+    }
+    if (message.document !== "") {
+      obj.document = message.document;
+    }
+    if (message.etag !== "") {
+      obj.etag = message.etag;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CheckSettings>, I>>(base?: I): CheckSettings {
+    return CheckSettings.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckSettings>, I>>(object: I): CheckSettings {
+    const message = createBaseCheckSettings();
+    message.tenant = object.tenant ?? "";
+    message.scope = object.scope ?? "";
+    message.document = object.document ?? "";
+    message.etag = object.etag ?? "";
     return message;
   },
 };

@@ -1,0 +1,25 @@
+/** Settings of SPF, DKIM, DMARC and ARC. */
+import { s } from '@postern/config';
+import { common } from './base.js';
+
+export const spf = s.object({
+  ...common({ what: 'SPF of the reverse-path is checked', enabled: true, timeout: '5s' }),
+  helo: s.boolean().default(false).doc('The greeting is checked as well; its failure counts as one of the check.'),
+});
+
+export const dkim = s.object({
+  ...common({ what: 'DKIM signatures are verified', enabled: true, timeout: '5s' }),
+  maxSignatures: s.integer({ min: 1, max: 50 }).default(10).doc('Signatures looked at, from the top.'),
+  minRsaBits: s.integer({ min: 1_024, max: 4_096 }).default(1_024).doc('Shorter RSA keys count as policy failure.'),
+  maxRsaBits: s.integer({ min: 2_048, max: 8_192 }).default(4_096).doc('Longer RSA keys count as policy failure.'),
+});
+
+export const dmarc = s.object({
+  ...common({ what: 'DMARC is evaluated', enabled: true, timeout: '5s' }),
+  trustedArcSealers: s
+    .list(s.domain(), { max: 1_000 })
+    .default([])
+    .doc('Domains whose ARC seal is believed: a DMARC failure of what they saw pass is overridden.'),
+});
+
+export const arc = s.object(common({ what: 'ARC chains are verified', timeout: '5s' }));

@@ -1,0 +1,4 @@
+export { isListEntry } from './address-lists.js';
+export { type CheckName, type CheckSettings, checksSchema } from './all.js';
+export { type FailureAction, failureActions } from './base.js';
+export { type CheckPatch, defaultSettings, readPatch, readSettings, settingsOf, writeSettings } from './scope.js';

@@ -1,0 +1,99 @@
+/**
+ * Settings of an inner scope laid over those of the operator. An inner scope may tighten, and loosen only what the operator allows: of a check
+ * that is on it may make the consequence stricter; a check that is off is its own to configure; `tenantsMay: anything` lifts the bound.
+ */
+import { applyPatch, checkDocument, type PlainValue, patchOf } from '@postern/config';
+import { type CheckName, type CheckSettings, checksSchema } from './all.js';
+import { failureActions } from './base.js';
+
+export type CheckPatch = { readonly [key: string]: PlainValue };
+
+export type PatchReading =
+  | { readonly ok: true; readonly patch: CheckPatch }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+const patchSchema = patchOf(checksSchema);
+const isMap = (value: PlainValue | undefined): value is { [key: string]: PlainValue } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const names = new Set<string>(checksSchema.kind.children().map((child) => child.name.slice(1)));
+const isCheckName = (name: string): name is CheckName => names.has(name);
+const ranks = new Map<PlainValue | undefined, number>(failureActions.map((action, rank) => [action, rank]));
+const strictness = (action: PlainValue | undefined): number => ranks.get(action) ?? -1;
+
+/** Reads what an inner scope wrote. `userScope`: a user has lists alone. */
+export function readPatch(document: unknown, operator: CheckSettings, userScope = false): PatchReading {
+  const checked = checkDocument(patchSchema, document, 'settings');
+  if (!checked.ok) return { ok: false, problems: checked.problems.map(({ path, message }) => `${path}: ${message}`) };
+  const problems = [...refusals(checked.value, operator).map(([, problem]) => problem)];
+  if (userScope)
+    for (const name of Object.keys(checked.value))
+      if (name !== 'lists') problems.push(`${name}: a user sets lists.block and lists.allow only`);
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, patch: checked.value };
+}
+
+function refusals(patch: CheckPatch, operator: CheckSettings): [CheckName, string][] {
+  const refused: [CheckName, string][] = [];
+  for (const [name, fields] of Object.entries(patch)) {
+    if (!isCheckName(name) || !isMap(fields)) continue;
+    const problem = refusal(name, fields, operator[name]);
+    if (problem !== undefined) refused.push([name, problem]);
+  }
+  return refused;
+}
+
+function refusal(
+  name: CheckName,
+  fields: { readonly [key: string]: PlainValue },
+  outer: { readonly enabled: boolean; readonly onFail: string; readonly tenantsMay: string },
+): string | undefined {
+  if (Object.hasOwn(fields, 'tenantsMay')) return `${name}.tenantsMay: is the operator's to set`;
+  if (outer.tenantsMay === 'anything' || name === 'lists') return undefined;
+  if (outer.tenantsMay === 'nothing') return `${name}: the operator lets nobody change this check`;
+  if (!outer.enabled) return undefined;
+  for (const [field, value] of Object.entries(fields)) {
+    const stricter = field === 'onFail' && strictness(value) >= strictness(outer.onFail);
+    const same = field === 'enabled' && value === true;
+    if (!stricter && !same)
+      return `${name}.${field}: the operator has this check on with onFail: ${outer.onFail}; only a stricter onFail is allowed`;
+  }
+  return undefined;
+}
+
+/** The whole settings of an inner scope, patches from the outer to the inner. What the operator no longer allows is left out. */
+export function settingsOf(operator: CheckSettings, patches: readonly CheckPatch[]): CheckSettings | undefined {
+  const shown = checksSchema.kind.show(operator);
+  const written = checkDocument(patchSchema, shown, 'operator');
+  let whole: CheckPatch = written.ok ? written.value : {};
+  for (const patch of patches) {
+    const refused = new Set<string>(refusals(patch, operator).map(([name]) => name));
+    whole = applyPatch(whole, Object.fromEntries(Object.entries(patch).filter(([name]) => !refused.has(name))));
+  }
+  const checked = checkDocument(checksSchema, whole, 'settings');
+  return checked.ok ? keepEqual(operator, checked.value, patches) : undefined;
+}
+
+/** Checks that no patch names stay the operator's own objects, so that a reader sees at once that nothing differs. */
+function keepEqual(operator: CheckSettings, own: CheckSettings, patches: readonly CheckPatch[]): CheckSettings {
+  const named = new Set(patches.flatMap((patch) => Object.keys(patch)));
+  const untouched = Object.fromEntries(Object.entries(operator).filter(([name]) => !named.has(name)));
+  return { ...own, ...untouched };
+}
+
+/** The settings as they travel in the snapshot. */
+export const writeSettings = (settings: CheckSettings): string => JSON.stringify(checksSchema.kind.show(settings));
+
+/** Undefined = written by a release we cannot read. */
+export function readSettings(document: string): CheckSettings | undefined {
+  try {
+    const checked = checkDocument(checksSchema, JSON.parse(document), 'snapshot');
+    return checked.ok ? checked.value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function defaultSettings(): CheckSettings {
+  const checked = checkDocument(checksSchema, {}, 'default');
+  if (!checked.ok) throw new Error(`defaults of checks: ${checked.problems[0]?.message}`);
+  return checked.value;
+}

@@ -1,0 +1,55 @@
+/** posternctl checks get|put|reset: what a tenant, a domain or a user sets differently for checks */
+import { readFileSync } from 'node:fs';
+import type { CheckSettings } from '@postern/proto/provisioning/v1/resources';
+import type { Command } from 'commander';
+import type { CommandContext, Run } from '../context.js';
+import { PlainError } from '../usage-error.js';
+
+interface Options {
+  readonly tenant?: string;
+  readonly scope?: string;
+  readonly etag?: string;
+}
+
+function readDocument(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw new PlainError(`settings file ${file} cannot be read (${reason})`);
+  }
+}
+
+function tell({ output }: CommandContext, settings: CheckSettings | undefined): void {
+  if (settings === undefined) return;
+  const whose = settings.scope === '' ? `tenant ${settings.tenant}` : settings.scope;
+  output.show(settings, () => (settings.document === '' ? `${whose} sets nothing differently.` : settings.document));
+}
+
+export function addChecksCommands(program: Command, run: Run): void {
+  const checks = program.command('checks').description('checks: what a tenant, a domain or a user sets differently');
+  const scoped = (name: string, text: string): Command =>
+    checks
+      .command(name)
+      .description(text)
+      .option('--tenant <name>', 'tenant; by default that of the key')
+      .option('--scope <scope>', 'a domain, or the address of a user; without it the tenant');
+  scoped('get', 'show the settings').action((options: Options, command: Command) =>
+    run(command, async (context) => {
+      const request = { tenant: options.tenant ?? '', scope: options.scope ?? '' };
+      tell(context, (await context.api.call(context.api.rpc.getCheckSettings, request)).settings);
+    }),
+  );
+  const put = (document: string, options: Options, command: Command): Promise<void> =>
+    run(command, async (context) => {
+      const { tenant = '', scope = '', etag = '' } = options;
+      const settings = { tenant, scope, document, etag };
+      tell(context, (await context.api.call(context.api.rpc.putCheckSettings, { settings })).settings);
+    });
+  scoped('put <file>', 'replace the settings by a YAML or JSON file; - reads standard input')
+    .option('--etag <etag>', 'only if nobody changed them since')
+    .action((file: string, options: Options, command: Command) => put(readDocument(file), options, command));
+  scoped('reset', 'go back to the settings around').action((options: Options, command: Command) =>
+    put('', options, command),
+  );
+}

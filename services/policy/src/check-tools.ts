@@ -1,0 +1,12 @@
+/** What checks share besides DNS and the directory: state of the cluster, the country database, health of lists, the next hops. */
+import type { CallForward } from './call-forward/call-forward.js';
+import type { CountryLookup } from './country/country-database.js';
+import type { ListHealth } from './dns-lists/list-health.js';
+import type { GreylistStore } from './greylist/greylist-store.js';
+
+export interface CheckTools {
+  readonly greylist: GreylistStore;
+  readonly country: CountryLookup;
+  readonly listHealth: ListHealth;
+  readonly callForward: CallForward;
+}

@@ -1,0 +1,23 @@
+/** country: in which country is the client's address, and is mail from there wanted? No database, or no country: nobody is judged by it. */
+import { defineCheck } from '../check.js';
+import { networksOf } from '../network-set.js';
+
+export const country = defineCheck({
+  name: 'country',
+  settings: 'country',
+  doc: 'In which country is the client, and is mail from there wanted? By an MMDB file.',
+  stage: 'connect',
+  outcomes: ['accepted', 'blocked', 'unknown', 'exempt', 'unavailable'],
+  late: 'unavailable',
+  timeoutMs: 1_000,
+  applies: ({ isOutsider }) => isOutsider,
+  evaluate({ tools }, { origin }, { block, allow, exempt }) {
+    const code = tools.country.of(origin.clientAddress);
+    if (code === undefined) return [{ outcome: 'unavailable', evidence: {} }];
+    const evidence: Record<string, string> = code === '' ? {} : { country: code };
+    if (networksOf(exempt).has(origin.clientAddress)) return [{ outcome: 'exempt', evidence }];
+    if (code === '') return [{ outcome: 'unknown', evidence }];
+    const blocked = block.includes(code) || (allow.length > 0 && !allow.includes(code));
+    return [{ outcome: blocked ? 'blocked' : 'accepted', evidence }];
+  },
+});

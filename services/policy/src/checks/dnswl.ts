@@ -1,0 +1,25 @@
+/** dnswl: is the client address on a configured list of good clients? RFC 5782. A listed one is spared the checks its settings name. */
+import { defineCheck } from '../check.js';
+import { listsOf, tally } from '../dns-lists/dns-list.js';
+import { askAddressLists } from './dnsbl.js';
+
+export const dnswl = defineCheck({
+  name: 'dnswl',
+  settings: 'dnswl',
+  doc: 'Is the client address on a configured list of good clients? RFC 5782.',
+  stage: 'connect',
+  outcomes: ['listed', 'clear', 'unusable', 'dns_temperror'],
+  late: 'dns_temperror',
+  timeoutMs: 2_000,
+  applies: ({ isOutsider }, policy) => isOutsider && listsOf(policy).length > 0,
+  async evaluate(context, { origin }, policy) {
+    const budget = { queries: listsOf(policy).length, deadlineMs: context.deadlineMs };
+    const answers = await askAddressLists(context, context.resolver.withBudget(budget), origin.clientAddress, policy);
+    const { score, listed, broken, unknown } = tally(answers);
+    if (listed.length > 0) {
+      const zones = listed.map(({ list }) => list.zone).join(' ');
+      return [{ outcome: 'listed', evidence: { zones, score: String(score), spares: policy.skips.join(' ') } }];
+    }
+    return [{ outcome: unknown ? 'dns_temperror' : broken.length > 0 ? 'unusable' : 'clear', evidence: {} }];
+  },
+});

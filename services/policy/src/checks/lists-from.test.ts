@@ -1,0 +1,15 @@
+import { Action } from '@postern/proto/policy/v1/policy_service';
+import { expect, test } from 'vitest';
+import { askContent, ground, settings } from '../testing/ground.js';
+
+test.each<[string, string, Action]>([
+  ['From: Ann <ann@author.test>', 'blocked', Action.REJECT],
+  ['From: "ann@author.test" <x@other.test>', 'unlisted', Action.ACCEPT],
+  ['From: x@other.test, ann@author.test', 'blocked', Action.REJECT],
+  ['Subject: no author', 'unlisted', Action.ACCEPT],
+])('%s is %s', async (field, outcome, action) => {
+  const here = ground({ snapshot: settings({ lists: { block: ['author.test'] } }) });
+  const verdict = await askContent(here, `${field}\n\nbody\n`, {});
+  expect(verdict.findings.find(({ check }) => check === 'lists_from')).toMatchObject({ outcome });
+  expect(verdict.decision?.action).toBe(action);
+});

@@ -1,0 +1,86 @@
+/**
+ * Block and allow lists made ready: addresses and domains by look-up, networks by prefix, patterns by a linear-time engine. An entry
+ * `user@domain` is an address, `@domain` a domain alone, `domain` that and all below it, `/…/` a pattern over the whole address.
+ */
+import { parseCidr } from '@postern/config';
+import { RE2JS } from 're2js';
+import { type NetworkSet, networkSet } from '../network-set.js';
+
+export interface ListMatcher {
+  /** The entry that holds the address or network; undefined = none. */
+  client(address: string): string | undefined;
+  sender(address: string): string | undefined;
+}
+
+const made = new WeakMap<readonly string[], ListMatcher>();
+const longestAddress = 512;
+
+export function matcherOf(entries: readonly string[]): ListMatcher {
+  const known = made.get(entries) ?? compile(entries);
+  made.set(entries, known);
+  return known;
+}
+
+function compile(entries: readonly string[]): ListMatcher {
+  const exact = new Set<string>();
+  const domains = new Set<string>();
+  const patterns: { readonly text: string; readonly pattern: RE2JS }[] = [];
+  const networks = [];
+  for (const entry of entries) {
+    const lower = entry.toLowerCase();
+    const network = parseCidr(entry);
+    if (network !== undefined) networks.push(network);
+    else if (entry.startsWith('/') && entry.endsWith('/'))
+      patterns.push({ text: entry, pattern: RE2JS.compile(entry.slice(1, -1), RE2JS.CASE_INSENSITIVE) });
+    else if (entry.includes('@')) exact.add(lower);
+    else domains.add(lower);
+  }
+  const set: NetworkSet = networkSet(networks);
+  return {
+    client: (address) => (set.has(address) ? address : undefined),
+    sender(given) {
+      const address = given.toLowerCase().slice(0, longestAddress);
+      if (address === '') return undefined;
+      if (exact.has(address)) return address;
+      const domain = address.slice(address.lastIndexOf('@') + 1);
+      if (exact.has(`@${domain}`)) return `@${domain}`;
+      for (let name = domain; name !== ''; ) {
+        if (domains.has(name)) return name;
+        const dot = name.indexOf('.');
+        name = dot < 0 ? '' : name.slice(dot + 1);
+      }
+      return patterns.find(({ pattern }) => pattern.matcher(address).find())?.text;
+    },
+  };
+}
+
+export interface Lists {
+  readonly block: readonly string[];
+  readonly allow: readonly string[];
+}
+
+export const listOutcomes = ['allowed', 'blocked', 'unlisted', 'unavailable'] as const;
+
+export const isEmpty = ({ block, allow }: Lists): boolean => block.length === 0 && allow.length === 0;
+
+/** What lists say about a client (if asked) and addresses. Allow goes before block within one scope. */
+export function judgeByLists(
+  { allow, block }: Lists,
+  client: string | undefined,
+  addresses: readonly string[],
+): { readonly outcome: 'allowed' | 'blocked' | 'unlisted'; readonly evidence: Readonly<Record<string, string>> } {
+  for (const [outcome, entries] of [
+    ['allowed', allow],
+    ['blocked', block],
+  ] as const) {
+    if (entries.length === 0) continue;
+    const matcher = matcherOf(entries);
+    const byClient = client === undefined ? undefined : matcher.client(client);
+    if (byClient !== undefined) return { outcome, evidence: { entry: byClient, by: 'client' } };
+    for (const address of addresses) {
+      const entry = matcher.sender(address);
+      if (entry !== undefined) return { outcome, evidence: { entry, by: 'address' } };
+    }
+  }
+  return { outcome: 'unlisted', evidence: {} };
+}

@@ -1,0 +1,65 @@
+/** What checks share besides DNS and the directory, made for this pod, and what closes with it. */
+import { createRequire } from 'node:module';
+import type { Clock } from '@postern/clock';
+import type { Resolver } from '@postern/dns';
+import type { Logger } from '@postern/telemetry';
+import type { Redis } from 'ioredis';
+import { createCallForward } from './call-forward/call-forward.js';
+import type { CheckTools } from './check-tools.js';
+import type { PolicyConfig } from './config.js';
+import { openCountryDatabase } from './country/country-database.js';
+import { createListHealth } from './dns-lists/list-health.js';
+import type { PolicyEvent } from './events.js';
+import { redisGreylist } from './greylist/greylist-store.js';
+import type { PolicyMetrics } from './metrics.js';
+
+export interface ToolParts {
+  readonly config: PolicyConfig['policy'];
+  readonly clock: Clock;
+  readonly resolver: Resolver;
+  readonly redis: Redis;
+  readonly log: Logger<PolicyEvent>;
+  readonly metrics: PolicyMetrics;
+}
+
+export interface OpenTools {
+  readonly tools: CheckTools;
+  close(): void;
+}
+
+/** The database that is installed with this service: public domain (CC0), IPv4 and IPv6. */
+const shippedDatabase = (): string =>
+  createRequire(import.meta.url).resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb');
+
+export async function openTools({ config, clock, resolver, redis, log, metrics }: ToolParts): Promise<OpenTools> {
+  const file = config.countryDatabase ?? shippedDatabase();
+  const country = await openCountryDatabase({
+    file,
+    clock,
+    onLoaded: (nodes) => log.info('policy.country.loaded', { file, nodes }),
+    onRefused: (reason) => {
+      metrics.failures.with({ kind: 'country' }).inc();
+      log.error('policy.country.refused', { file, reason });
+    },
+  });
+  const tools: CheckTools = {
+    country,
+    greylist: redisGreylist(redis, (reason) => {
+      metrics.failures.with({ kind: 'greylist' }).inc();
+      log.warn('policy.greylist.failed', { reason });
+    }),
+    listHealth: createListHealth({
+      clock,
+      resolver,
+      onChanged: (zone, usable, reason) => {
+        if (usable) log.info('policy.dnslist.usable', { zone });
+        else {
+          metrics.failures.with({ kind: 'dnsbl' }).inc();
+          log.error('policy.dnslist.broken', { zone, reason });
+        }
+      },
+    }),
+    callForward: createCallForward({ clock, resolver, redis, localName: config.podName }),
+  };
+  return { tools, close: () => country.stop() };
+}

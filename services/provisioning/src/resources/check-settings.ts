@@ -1,0 +1,108 @@
+/**
+ * What a tenant, one of its domains or one of its users sets differently for checks: read with the schema of the operator's own settings and
+ * refused where it loosens what the operator does not allow. A document is replaced whole; an empty one takes the settings back.
+ */
+import { readPatch } from '@postern/check-settings';
+import { ConfigError, locateYaml, plainOf } from '@postern/config';
+import { PosternError } from '@postern/errors';
+import type {
+  GetCheckSettingsRequest,
+  GetCheckSettingsResponse,
+  PutCheckSettingsRequest,
+  PutCheckSettingsResponse,
+} from '@postern/proto/provisioning/v1/provisioning_service';
+import type { CheckSettings } from '@postern/proto/provisioning/v1/resources';
+import { tenantOf } from '../access.js';
+import { audit } from '../audit.js';
+import type { Transaction } from '../database/tenant-scope.js';
+import type { OperatorDocument } from '../operator/schema.js';
+import { addressField, assertEtag, domainField, etagOf, invalid, required } from '../request-fields.js';
+import { noteRecipients, noteSnapshot } from '../snapshot/outbox.js';
+import { apiMethod, type ResourceParts } from './api-method.js';
+
+interface Row {
+  readonly source: string;
+  readonly version: string;
+}
+
+const longestDocument = 1_048_576;
+
+function scopeField(scope: string): string {
+  if (scope === '') return '';
+  return scope.includes('@') ? addressField('settings.scope', scope) : domainField('settings.scope', scope);
+}
+
+function readDocument(text: string, operator: OperatorDocument['checks'], userScope: boolean): object {
+  if (text.length > longestDocument)
+    throw invalid('settings.document', `${text.length} characters`, `at most ${longestDocument}`);
+  try {
+    const reading = readPatch(plainOf(locateYaml(text, 'settings.document')), operator, userScope);
+    if (reading.ok) return reading.patch;
+    throw new PosternError('invalid-argument', reading.problems.slice(0, 10).join('\n'));
+  } catch (error) {
+    if (error instanceof ConfigError) throw new PosternError('invalid-argument', error.message);
+    throw error;
+  }
+}
+
+/** The scope must be of the tenant: one of its domains or users. */
+async function assertOwned(tx: Transaction, tenant: string, scope: string): Promise<void> {
+  if (scope === '') return;
+  const statement = scope.includes('@')
+    ? 'SELECT 1 FROM users WHERE address = $1 AND tenant = $2'
+    : 'SELECT 1 FROM domains WHERE name = $1 AND tenant = $2';
+  const found = await tx.rows(statement, [scope, tenant]);
+  if (found.length === 0) throw new PosternError('not-found', `${scope.slice(0, 320)} of tenant ${tenant}`);
+}
+
+const read = (tx: Transaction, tenant: string, scope: string): Promise<Row[]> =>
+  tx.rows<Row>('SELECT source, version FROM check_settings WHERE tenant = $1 AND scope = $2 FOR UPDATE', [
+    tenant,
+    scope,
+  ]);
+
+const shown = (tenant: string, scope: string, row: Row | undefined): CheckSettings => ({
+  tenant,
+  scope,
+  document: row?.source ?? '',
+  etag: row === undefined ? '' : etagOf(row.version),
+});
+
+export function checkSettingsMethods({ withTenant, operator }: ResourceParts) {
+  return {
+    getCheckSettings: apiMethod<GetCheckSettingsRequest, GetCheckSettingsResponse>('reader', (request, caller) => {
+      const tenant = tenantOf(caller, request.tenant);
+      const scope = scopeField(request.scope);
+      return withTenant(caller.scope, async (tx) => {
+        await assertOwned(tx, tenant, scope);
+        return { settings: shown(tenant, scope, (await read(tx, tenant, scope))[0]) };
+      });
+    }),
+    putCheckSettings: apiMethod<PutCheckSettingsRequest, PutCheckSettingsResponse>('admin', (request, caller) => {
+      const settings = required('settings', request.settings);
+      const tenant = tenantOf(caller, settings.tenant);
+      const scope = scopeField(settings.scope);
+      const isEmpty = settings.document.trim() === '';
+      const document = isEmpty ? {} : readDocument(settings.document, operator().checks, scope.includes('@'));
+      return withTenant(caller.scope, async (tx) => {
+        await assertOwned(tx, tenant, scope);
+        const [before] = await read(tx, tenant, scope);
+        assertEtag(settings.etag, before?.version ?? 0);
+        let row: Row | undefined;
+        if (isEmpty) await tx.run('DELETE FROM check_settings WHERE tenant = $1 AND scope = $2', [tenant, scope]);
+        else
+          [row] = await tx.rows<Row>(
+            `INSERT INTO check_settings AS c (tenant, scope, document, source) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (tenant, scope) DO UPDATE SET document = excluded.document, source = excluded.source,
+               version = c.version + 1
+             RETURNING source, version`,
+            [tenant, scope, JSON.stringify(document), settings.document],
+          );
+        if (scope.includes('@')) await noteRecipients(tx, tenant, [scope]);
+        await noteSnapshot(tx, tenant);
+        await audit(tx, caller, { tenant, method: 'PutCheckSettings', resource: scope === '' ? tenant : scope });
+        return { settings: shown(tenant, scope, row) };
+      });
+    }),
+  };
+}
