@@ -36,6 +36,7 @@ beforeAll(async () => {
       ]);
       await tx.run("INSERT INTO routes (tenant, name, hosts) VALUES ($1, 'r', '[]')", [tenant]);
       await tx.run("INSERT INTO rules (tenant, id, document, source) VALUES ($1, 'r', '{}', '')", [tenant]);
+      await tx.run("INSERT INTO check_settings (tenant, document, source) VALUES ($1, '{}', '')", [tenant]);
       await tx.run("INSERT INTO api_keys (id, tenant, role, secret_hash) VALUES ($1, $1, 'tenant-admin', '')", [
         tenant,
       ]);

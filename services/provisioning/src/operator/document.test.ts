@@ -38,7 +38,7 @@ test.each([
   [
     'check action',
     'checks:\n  spf: { onFail: drop }',
-    /^base\.yaml:2: checks\.spf\.onFail: "drop" is not allowed; expected one of reject, mark/,
+    /^base\.yaml:2: checks\.spf\.onFail: "drop" is not allowed; expected one of mark, tag, quarantine, reject/,
   ],
   [
     'user of a foreign domain',

@@ -40,7 +40,14 @@ errorControl: { failedLogins: 7, ban: 1m }
 deadlines: { command: 30s }
 overload: { storage: 50 }`);
   const rows = { tenants: ['acme', 'other'].map((name) => ({ name, state: 'active', weight: 1 })) };
-  const snapshot = compileSnapshot(document, 'mx.test', { domains: [], routes: [], rules: [], ...rows });
+  const snapshot = compileSnapshot(document, 'mx.test', {
+    domains: [],
+    routes: [],
+    rules: [],
+    check_settings: [],
+    users_set_checks: false,
+    ...rows,
+  });
   expect(snapshot.ipSets).toMatchObject([
     {
       name: 'partners',
