@@ -95,7 +95,8 @@ export class Evaluation {
       const results = await this.#observe(this.#due(event), stage);
       this.#askRules(event, stage);
       for (const { finding } of results) this.#spare(finding);
-      for (const result of [...results, ...(await this.#observeOwn(event, stage))]) this.#conclude(result);
+      const own = await this.#observeOwn(event, stage);
+      for (const result of inOrder([...results, ...own])) this.#conclude(result);
     }
     return this.#response(stages, echo);
   }
@@ -355,4 +356,12 @@ function sessionPolicies({ snapshot, origin, facts }: Subject): CheckPolicies {
   if (!policies.differ) return policies.server;
   if (origin.authenticatedUser !== '') return policies.ofDomain(domainOf(origin.authenticatedUser));
   return facts.submittingTenant === '' ? policies.server : policies.ofTenant(facts.submittingTenant);
+}
+
+const ranks = new Map(checks.map(({ name }, rank) => [name, rank]));
+
+/** Of several refusals the first check's stands, whoever set it. */
+function inOrder(results: CheckResult[]): CheckResult[] {
+  const rankOf = ({ check }: CheckResult): number => ranks.get(check.name) ?? 0;
+  return results.length < 2 ? results : results.sort((one, other) => rankOf(one) - rankOf(other));
 }
