@@ -36,6 +36,19 @@ test('next hop down: deferred and shown in the queue; up again: delivered once',
   }, patience);
 });
 
+test('a message without a single octet waits and arrives like any other', async () => {
+  await world.nextHop.close();
+  const sender = await world.speak('mx');
+  const reply = await sender.send({ from: 'x@good.test', to: ['carol@acme.test'], data: Buffer.alloc(0) });
+  expect(`${reply.code} ${reply.text}`).toMatch(/^250 /);
+  await sender.quit();
+  await explained(world.cluster, queueIdOf(reply), /deferred/i, 'carol@acme.test');
+  await world.nextHop.open();
+  const arrived = () => world.nextHop.messages.filter(({ recipients }) => recipients.includes('carol@acme.test'));
+  await vi.waitFor(() => expect(arrived()).toHaveLength(1), patience);
+  expect(arrived()[0]?.data.toString()).toMatch(/^Received: from client\.test/m);
+});
+
 test('a temporary refusal of the next hop is tried again', async () => {
   const queueId = await accepted('x@good.test', '451-later@open.test', 'temporary');
   await explained(world.cluster, queueId, /deferred/i, '4.3.0 not now');
