@@ -57,6 +57,7 @@ test('each container is dealt its own secrets and no others; a second run change
     'edge/scope.key',
     'edge/server.crt',
     'edge/server.key',
+    'edge/ticket.key',
     'nats/passwords.conf',
     'policy/nats.password',
     'policy/redis.password',

@@ -63,6 +63,7 @@ export async function dealSecrets(folders: SecretFolders, names: readonly string
   const database = await databaseSecrets(state);
   const scopeKey = await ensureKey(state, 'scope.key');
   const sealKey = await ensureKey(state, 'seal.key');
+  const ticketKey = await ensureKey(state, 'ticket.key');
   const demo = await ensureSecret(state, 'demo.password');
   const tls = await ensureCertificates(join(state, 'tls'), names, now);
   const of = <T>(passwords: Map<T, string>, user: T): string => {
@@ -78,6 +79,7 @@ export async function dealSecrets(folders: SecretFolders, names: readonly string
   for (const [service, password] of redis) await give(service, 'redis.password', `${password}\n`);
   for (const service of databaseServices) await copy(service, 'database.password', database.passwordFiles[service]);
   for (const service of ['delivery', 'provisioning']) await copy(service, 'seal.key', sealKey);
+  await copy('edge', 'ticket.key', ticketKey);
   await copy('edge', 'server.crt', tls.certificateFile);
   await copy('edge', 'server.key', tls.keyFile);
   await copy('provisioning', 'demo.password', demo.file);
