@@ -1,0 +1,45 @@
+/** Inner scopes may tighten; what they write is refused by field, with the way out. */
+import { expect, test } from 'vitest';
+import { defaultSettings, readPatch, readSettings, settingsOf, writeSettings } from './index.js';
+
+const operator = defaultSettings();
+const strict = { ...operator, spf: { ...operator.spf, onFail: 'reject' as const } };
+
+test.each<[object, RegExp | null]>([
+  [{}, null],
+  [{ spf: { onFail: 'reject' } }, null],
+  [{ greylist: { enabled: true, delay: '10m' } }, null],
+  [{ lists: { block: ['a@b.test', '/^x/', '192.0.2.0/24'] } }, null],
+  [{ spf: { enabled: false } }, /^spf\.enabled: the operator has this check on/],
+  [{ spf: { tenantsMay: 'anything' } }, /^spf\.tenantsMay: is the operator's/],
+  [{ spf: { onFial: 'reject' } }, /^spf\.onFial: unknown key; did you mean onFail/],
+  [{ greylist: { delay: 'soon' } }, /^greylist\.delay: /],
+  [{ lists: { block: ['/(/'] } }, /^lists\.block\[0\]: /],
+  [{ nothing: {} }, /^nothing: unknown key/],
+  [{ __proto__x: {} }, /unknown key/],
+])('%j', (patch, problem) => {
+  const reading = readPatch(patch, operator);
+  if (problem === null) expect(reading).toMatchObject({ ok: true });
+  else expect(reading.ok ? '' : reading.problems[0]).toMatch(problem);
+});
+
+test('a user sets lists alone', () => {
+  expect(readPatch({ greylist: { enabled: true } }, operator, true)).toMatchObject({ ok: false });
+  expect(readPatch({ lists: { allow: ['a.test'] } }, operator, true)).toMatchObject({ ok: true });
+});
+
+test('a patch written before the operator became stricter is left out by check, not whole', () => {
+  const own = settingsOf(strict, [{ spf: { onFail: 'tag' }, greylist: { enabled: true } }]);
+  expect([own?.spf.onFail, own?.greylist.enabled]).toEqual(['reject', true]);
+});
+
+test('checks no patch names are the very objects of the operator', () => {
+  const own = settingsOf(operator, [{ greylist: { enabled: true } }]);
+  expect(own?.spf).toBe(operator.spf);
+  expect(own?.greylist).not.toBe(operator.greylist);
+});
+
+test('what is written for the snapshot is read back', () => {
+  expect(readSettings(writeSettings(strict))).toEqual(strict);
+  expect(readSettings('{')).toBeUndefined();
+});

@@ -1,0 +1,79 @@
+/** What tenants and domains set differently: stricter for their own recipients, looser only where the operator allows. */
+import { Action } from '@postern/proto/policy/v1/policy_service';
+import { expect, test } from 'vitest';
+import { askEnvelope, ground, settings } from './testing/ground.js';
+
+const zone = {
+  'sender.test': { TXT: ['v=spf1 -all'] },
+  '10.2.0.192.bl.test': { A: ['127.0.0.2'] },
+  '10.2.0.192.own.test': { A: ['127.0.0.2'] },
+} as const;
+const to = ['u@one.test', { address: 'u@two.test', tenant: 't2' }];
+
+function here(operator: Readonly<Record<string, object>>, tenantTwo: object, domainTwo: object = {}) {
+  const write = (patch: object): string => (Object.keys(patch).length === 0 ? '' : JSON.stringify(patch));
+  return ground({
+    zone,
+    entries: { 'u@one.test': 'user', 'u@two.test': 'user' },
+    snapshot: {
+      ...settings(operator),
+      tenants: [{ name: 't1' }, { name: 't2', checks: write(tenantTwo) }],
+      domains: [
+        { name: 'one.test', tenant: 't1', validateRecipients: false, nextHop: 'sink' },
+        { name: 'two.test', tenant: 't2', validateRecipients: false, nextHop: 'sink', checks: write(domainTwo) },
+      ],
+    },
+  });
+}
+const bl = { zones: ['bl.test'], selfTest: false };
+
+test.each<[string, Readonly<Record<string, object>>, object, object, readonly Action[]]>([
+  ['a stricter consequence', { spf: {} }, { spf: { onFail: 'reject' } }, {}, [Action.ACCEPT, Action.REJECT]],
+  ['by the domain', { spf: {} }, {}, { spf: { onFail: 'reject' } }, [Action.ACCEPT, Action.REJECT]],
+  [
+    'the domain over its tenant',
+    { spf: {} },
+    { spf: { onFail: 'tag' } },
+    { spf: { onFail: 'reject' } },
+    [Action.ACCEPT, Action.REJECT],
+  ],
+  [
+    'a check of its own',
+    {},
+    { dnsbl: { enabled: true, zones: ['own.test'], selfTest: false } },
+    {},
+    [Action.ACCEPT, Action.REJECT],
+  ],
+  ['an allow list', { dnsbl: bl }, { lists: { allow: ['sender.test'] } }, {}, [Action.REJECT, Action.ACCEPT]],
+  ['a block list', {}, { lists: { block: ['sender.test'] } }, {}, [Action.ACCEPT, Action.REJECT]],
+  [
+    'looser where allowed',
+    { dnsbl: { ...bl, tenantsMay: 'anything' } },
+    { dnsbl: { onFail: 'mark' } },
+    {},
+    [Action.REJECT, Action.ACCEPT],
+  ],
+  [
+    'looser authentication where allowed',
+    { spf: { onFail: 'reject', tenantsMay: 'anything' } },
+    { spf: { onFail: 'mark' } },
+    {},
+    [Action.REJECT, Action.ACCEPT],
+  ],
+])('%s', async (_what, operator, tenant, domain, actions) => {
+  const verdict = await askEnvelope(here(operator, tenant, domain), { to });
+  expect(verdict.decision?.action).toBe(Action.ACCEPT);
+  expect(verdict.recipients.map(({ decision }) => decision?.action)).toEqual(actions);
+});
+
+test('looser where it is not allowed stays as the operator set it, and is told', async () => {
+  const at = here({ spf: { onFail: 'reject' } }, { spf: { onFail: 'mark' } });
+  expect(at.faults[0]).toContain('only a stricter onFail is allowed');
+  expect((await askEnvelope(at, { to })).decision?.action).toBe(Action.REJECT);
+});
+
+test('the same question is not asked twice', async () => {
+  const at = here({ spf: {} }, { spf: { onFail: 'reject' } });
+  await askEnvelope(at, { to });
+  expect(at.observed.filter((one) => one.startsWith('spf'))).toHaveLength(1);
+});
