@@ -448,3 +448,33 @@ test('a described session is sent whole and its verdicts are a timeline', async 
     err: expect.stringContaining('--client: "1.2.3"'),
   });
 });
+
+test('limits and bans', async () => {
+  const ban = {
+    client: '192.0.2.1',
+    remainingMs: 61_000,
+    ageMs: 5_000,
+    by: 'errors',
+    reason: '5 times bad\u001bcommand',
+  };
+  const reading = { scope: 'service', kind: 'simultaneous', limit: 5, used: 3, resetMs: 0 };
+  server.answer('showLimits', {
+    result: { kind: 'address', countedAs: '192.0.2.1', ipSet: 'office', ban, limits: [reading] },
+  });
+  expect((await server.run('limit show 192.0.2.1')).out).toBe(
+    [
+      'address 192.0.2.1, in IP set office',
+      'Banned for 1m 1s more: 5 times bad\\x1bcommand',
+      'SCOPE    LIMITED       USED  LIMIT  RESET IN',
+      'service  simultaneous     3      5',
+      '',
+    ].join('\n'),
+  );
+  server.answer('listBans', { result: { bans: [ban], total: 3 } });
+  expect((await server.run('ban list')).out).toContain('... and 2 more');
+  server.answer('addBan', { result: { client: '192.0.2.1' } });
+  expect((await server.run('ban add 192.0.2.1 --for 2h --reason noise')).out).toBe('192.0.2.1 is banned for 2h 0m.\n');
+  expect(server.requests.at(-1)?.request).toMatchObject({ query: { lengthMs: 7_200_000, reason: 'noise' } });
+  server.answer('liftBan', { result: { client: '192.0.2.1', wasBanned: false } });
+  expect((await server.run('ban lift 192.0.2.1')).out).toBe('192.0.2.1 was not banned.\n');
+});

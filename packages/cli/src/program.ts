@@ -8,6 +8,7 @@ import { addDomainCommands } from './commands/domain.js';
 import { addInitCommand } from './commands/init.js';
 import { addKeyCommands } from './commands/key.js';
 import { addLedgerCommand } from './commands/ledger.js';
+import { addLimitCommands } from './commands/limit.js';
 import { addMailboxCommands } from './commands/mailbox.js';
 import { addQueueCommands } from './commands/queue.js';
 import { addRouteCommands } from './commands/route.js';
@@ -56,6 +57,7 @@ export function createProgram(host: Host): Command {
   addTraceCommand(program, run);
   addSimulateCommand(program, run);
   addLedgerCommand(program, run);
+  addLimitCommands(program, run);
   addMailboxCommands(program, run);
   prepareCommand(program, host);
   return program;

@@ -45,7 +45,7 @@ export const replies = {
   rateLimited: fixed(421, '4.7.0', 'too much traffic, try again later'),
   tooManyErrors: fixed(421, '4.7.0', 'too many errors'),
   /** For a time: 4xx, since a ban ends. */
-  banned: fixed(421, '4.7.0', 'too many errors from your address, try again later'),
+  banned: fixed(421, '4.7.0', 'your address is refused for a time, try again later'),
   /** To a client that sends its message though DATA was refused (RFC 2920 §3.1): its lines must never be read as commands. */
   sentWithoutLeave: fixed(421, '4.7.0', 'message sent without leave'),
   /** To a client that begins with TLS on a port that begins in plain. */

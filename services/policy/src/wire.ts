@@ -2,8 +2,11 @@
 import { systemClock } from '@postern/clock';
 import { ConfigError, formatHostPort, readSecret, readSecretBytes } from '@postern/config';
 import { createDnsClient, readResolvConf, SwitchingResolver } from '@postern/dns';
+import { BanBook } from '@postern/flow-control';
 import { createServer, type GrpcServer, requireScope } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
+import type { Snapshot } from '@postern/proto/config/v1/snapshot';
+import { LimitServiceService } from '@postern/proto/policy/v1/limit_service';
 import { PolicyServiceService } from '@postern/proto/policy/v1/policy_service';
 import { connectStreams, openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
@@ -13,6 +16,9 @@ import { type CachedDirectory, createCachedDirectory } from './directory/cached-
 import { sharedAnswers } from './dns-lists/shared-answers.js';
 import type { PolicyEvent } from './events.js';
 import { createJudge, type Judge } from './judge.js';
+import { limitHandlers } from './limits/limit-server.js';
+import { type LimitStores, openLimitStores } from './limits/limit-store.js';
+import { LimitView } from './limits/limit-view.js';
 import { policyMetrics } from './metrics.js';
 import { observeChecks, observeDns, observeRules, observeServer } from './observe.js';
 import { createRuleRunner } from './rules/rule-runner.js';
@@ -51,6 +57,8 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
   let snapshot: CompiledSnapshot | undefined;
   let redis: Redis | undefined;
   let closeTools = (): void => undefined;
+  let stores: LimitStores | undefined;
+  let limits: (() => LimitView) | undefined;
   metrics.inFlight(() => judge?.inFlight ?? 0);
   metrics.directoryEntries(() => directory?.size ?? 0);
 
@@ -96,6 +104,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       onSnapshot: (next) => {
         snapshot = compileSnapshot(next, rules, onRefusedSettings);
         if (next.dns !== undefined) resolver.use(next.dns);
+        limits = viewOf(next);
         metrics.snapshotVersion.set(next.version);
         log.info('policy.snapshot.applied', { version: next.version, rules: snapshot.rules.size });
       },
@@ -105,10 +114,20 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       },
     });
 
+  /** Made when somebody asks. */
+  const viewOf = (next: Snapshot): (() => LimitView) | undefined => {
+    const open = stores;
+    if (open === undefined) return undefined;
+    let made: LimitView | undefined;
+    return () => (made ??= new LimitView(next, open, new BanBook(open.lasting), clock));
+  };
+
   return {
     name: 'policy',
     async start() {
       const key = await scopeKeyOf(config);
+      stores = await openLimitStores(config.redis);
+      const bans = new BanBook(stores.lasting);
       connection = await connect();
       redis = await connectRedis(config.redis, (error) => {
         metrics.failures.with({ kind: 'redis' }).inc();
@@ -153,6 +172,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         PolicyServiceService,
         policyHandlers({ judge, snapshot: () => snapshot, clock, pod, credit, draining: draining.signal, observer }),
       );
+      server.add(LimitServiceService, limitHandlers({ bans, view: () => limits?.() }));
       await server.listen(config.policy.listen);
     },
     async drain() {
@@ -165,6 +185,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       directory?.stop();
       closeTools();
       redis?.disconnect();
+      await stores?.close();
       await connection?.close();
     },
     ready() {

@@ -3,8 +3,9 @@
  * a scope, and a tenant's scope shows them that tenant only, whatever the request says.
  */
 import type { Clock } from '@postern/clock';
-import { isPosternError, PosternError } from '@postern/errors';
-import { createClient, type GrpcClient, isUnanswered, signScope } from '@postern/grpc';
+import { PosternError } from '@postern/errors';
+import { createClient, type GrpcClient } from '@postern/grpc';
+import { LimitServiceClient } from '@postern/proto/policy/v1/limit_service';
 import { PolicyServiceClient, type SimulateRequest } from '@postern/proto/policy/v1/policy_service';
 import type {
   GetLedgerRequest,
@@ -25,6 +26,8 @@ import type { Telemetry } from '@postern/telemetry';
 import type { Caller } from './access.js';
 import { audit } from './audit.js';
 import type { WithTenant } from './database/tenant-scope.js';
+import { limitMethods } from './forward-limits.js';
+import { scopeSigner, told } from './forwarded-call.js';
 import { required } from './request-fields.js';
 import { apiMethod } from './resources/api-method.js';
 import { readRuleDocument } from './rule-document.js';
@@ -40,19 +43,19 @@ export interface ForwardParts {
 }
 
 export interface Forwarding {
-  readonly methods: ReturnType<typeof forwardMethods>;
+  readonly methods: ReturnType<typeof forwardMethods> & ReturnType<typeof limitMethods>;
   /** Whether the callee can be reached now; undefined = it is not configured. */
   reachable(callee: 'queue' | 'policy'): Promise<boolean | undefined>;
   close(): void;
 }
 
 const deadlineMs = 15_000;
-const scopeLifetimeMs = 30_000;
 const probeMs = 1_000;
 
 interface Callees {
   readonly queue: GrpcClient<QueueServiceClient> | undefined;
   readonly policy: GrpcClient<PolicyServiceClient> | undefined;
+  readonly limits: GrpcClient<LimitServiceClient> | undefined;
 }
 
 /** Rules to try are judged like rules to save, so that a mistake is told in the same words. */
@@ -92,9 +95,18 @@ export function createForwarding(parts: ForwardParts): Forwarding {
             deadlineMs,
             unavailable: 'policy-unavailable',
           }),
+    limits:
+      policyAddresses.length === 0
+        ? undefined
+        : createClient(LimitServiceClient, {
+            address: policyAddresses,
+            telemetry,
+            deadlineMs,
+            unavailable: 'policy-unavailable',
+          }),
   };
   return {
-    methods: forwardMethods(parts, callees),
+    methods: { ...forwardMethods(parts, callees), ...limitMethods(parts, callees.limits) },
     reachable: async (callee) => {
       const client = callees[callee];
       if (client === undefined) return undefined;
@@ -105,28 +117,13 @@ export function createForwarding(parts: ForwardParts): Forwarding {
     close: () => {
       callees.queue?.close();
       callees.policy?.close();
+      callees.limits?.close();
     },
   };
 }
 
-/** A callee that is away is said by its name; how gRPC put it stays in the cause, for the log. */
-async function told<T>(callee: 'queue' | 'policy', answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (!isPosternError(error) || !isUnanswered(error)) throw error;
-    throw new PosternError(error.id, `the ${callee} service does not answer; see \`posternctl status\``, {
-      cause: error,
-    });
-  }
-}
-
 function forwardMethods({ withTenant, clock, scopeKey }: ForwardParts, callees: Callees) {
-  const scopeOf = (caller: Caller): string => {
-    if (scopeKey === undefined) throw new PosternError('unimplemented', 'scopeKeyFile is not configured');
-    const expiresAt = clock.now() + scopeLifetimeMs;
-    return signScope({ service: 'provisioning', tenant: caller.scope, roles: [caller.role], expiresAt }, scopeKey);
-  };
+  const scopeOf = scopeSigner(scopeKey, clock);
   const queue = (): GrpcClient<QueueServiceClient> => {
     if (callees.queue === undefined)
       throw new PosternError('unimplemented', 'provisioning.queue.address is not configured');

@@ -80,6 +80,10 @@ export function provisioningHandlers(parts: ApiParts): Handlers<typeof Provision
     traceMessage: guard('TraceMessage', forwarded.traceMessage),
     getLedger: guard('GetLedger', forwarded.getLedger),
     simulateSession: guard('SimulateSession', forwarded.simulateSession),
+    showLimits: guard('ShowLimits', forwarded.showLimits),
+    listBans: guard('ListBans', forwarded.listBans),
+    addBan: guard('AddBan', forwarded.addBan),
+    liftBan: guard('LiftBan', forwarded.liftBan),
     getStatus: guard('GetStatus', statusMethods(parts.status).getStatus),
   };
 }

@@ -1,5 +1,6 @@
 /** Bans in the store: put there by hand, lifted, listed, read as changes. Every answer is parsed here; what cannot be read is no ban. */
 import type { LimitStore } from '../limit-store.js';
+import { SHOW } from '../scripts.js';
 import { BAN, banKeys, CHANGES, errorKey, LIFT, strikeKey } from './scripts.js';
 
 export interface Ban {
@@ -23,6 +24,13 @@ export interface BanChanges {
 export const errorKinds = ['bad_command', 'failed_login', 'unknown_recipient'] as const;
 export type ErrorKind = (typeof errorKinds)[number];
 
+export interface ErrorReading {
+  readonly kind: ErrorKind;
+  readonly limit: number;
+  readonly used: number;
+  readonly resetMs: number;
+}
+
 export const mostBans = 100_000;
 const page = 1_000;
 
@@ -36,6 +44,21 @@ export class BanBook {
   async add(prefix: string, lengthMs: number, by: string, reason: string): Promise<void> {
     const clean = (text: string): string => text.replace(/[|\p{Cc}]/gu, ' ').slice(0, 200);
     await this.#store.run(BAN, banKeys, [prefix, lengthMs, clean(by), clean(reason), mostBans]);
+  }
+
+  /** Errors of an address that count now, for the kinds that have a limit. */
+  async errors(prefix: string, limits: Readonly<Record<ErrorKind, number>>, windowMs: number): Promise<ErrorReading[]> {
+    const kinds = errorKinds.filter((kind) => limits[kind] > 0);
+    if (kinds.length === 0) return [];
+    const keys = kinds.map((kind) => errorKey(kind, prefix));
+    const windows = kinds.flatMap((kind) => [limits[kind] - 1, windowMs]);
+    const used = await this.#store.run(SHOW, keys, [0, 0, ...windows]);
+    return kinds.map((kind, index) => ({
+      kind,
+      limit: limits[kind],
+      used: used[index * 2] ?? 0,
+      resetMs: used[index * 2 + 1] ?? 0,
+    }));
   }
 
   /** False: it was not banned. What it did wrong is forgotten in any case. */

@@ -74,7 +74,7 @@ export class ErrorCounts {
     ]);
     try {
       const lengths = await this.#options.store.run(REPORT, [...banKeys, ...keys], [mostBans, ...args]);
-      counted.forEach((one, index) => this.#ban(one, lengths[index] ?? 0, 'cluster'));
+      for (const [index, one] of counted.entries()) this.#ban(one, lengths[index] ?? 0, 'cluster');
     } catch {
       for (const one of counted) this.#countLocally(one);
     }

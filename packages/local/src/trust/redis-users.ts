@@ -10,7 +10,8 @@ export const redisServices: readonly RedisService[] = ['edge', 'policy', 'delive
 
 const keysOf: Readonly<Record<RedisService, readonly string[]>> = {
   edge: ['{postern:flow:*', '{postern:edge:*', 'postern:edge:*'],
-  policy: ['{postern:policy:*', 'postern:policy:*'],
+  // Limits and bans are shown and lifted by policy for whoever operates the cluster.
+  policy: ['{postern:policy:*', 'postern:policy:*', '{postern:flow:*'],
   delivery: ['{postern:delivery:*', 'postern:delivery:*', 'postern:done:*'],
 };
 

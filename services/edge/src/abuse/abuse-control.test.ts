@@ -85,7 +85,7 @@ test('an address that makes too many errors is refused by every pod, its neighbo
   await one.bans.refresh();
   for (const { port } of [one, other]) {
     expect(await from(port, '203.0.113.5')).toEqual([
-      expect.stringMatching(/^421 4\.7\.0 too many errors from your address/),
+      expect.stringMatching(/^421 4\.7\.0 your address is refused for a time/),
     ]);
     expect(await from(port, '203.0.113.6')).toEqual([expect.stringMatching(/^220/)]);
   }

@@ -18,6 +18,16 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import {
+  AddBanRequest as AddBanRequest5,
+  AddBanResponse as AddBanResponse6,
+  LiftBanRequest as LiftBanRequest7,
+  LiftBanResponse as LiftBanResponse8,
+  ListBansRequest as ListBansRequest3,
+  ListBansResponse as ListBansResponse4,
+  ShowLimitsRequest as ShowLimitsRequest1,
+  ShowLimitsResponse as ShowLimitsResponse2,
+} from "../../policy/v1/limit_service.js";
 import { SimulateRequest, SimulateResponse } from "../../policy/v1/policy_service.js";
 import {
   LedgerRequest,
@@ -563,6 +573,54 @@ export interface DependencyStatus {
   state: string;
   /** One line. */
   detail: string;
+}
+
+/** Request of ShowLimits. */
+export interface ShowLimitsRequest {
+  /** What is asked of policy. */
+  query: ShowLimitsRequest1 | undefined;
+}
+
+/** Answer of ShowLimits. */
+export interface ShowLimitsResponse {
+  /** The answer of policy. */
+  result: ShowLimitsResponse2 | undefined;
+}
+
+/** Request of ListBans. */
+export interface ListBansRequest {
+  /** What is asked of policy. */
+  query: ListBansRequest3 | undefined;
+}
+
+/** Answer of ListBans. */
+export interface ListBansResponse {
+  /** The answer of policy. */
+  result: ListBansResponse4 | undefined;
+}
+
+/** Request of AddBan. */
+export interface AddBanRequest {
+  /** What is asked of policy. */
+  query: AddBanRequest5 | undefined;
+}
+
+/** Answer of AddBan. */
+export interface AddBanResponse {
+  /** The answer of policy. */
+  result: AddBanResponse6 | undefined;
+}
+
+/** Request of LiftBan. */
+export interface LiftBanRequest {
+  /** What is asked of policy. */
+  query: LiftBanRequest7 | undefined;
+}
+
+/** Answer of LiftBan. */
+export interface LiftBanResponse {
+  /** The answer of policy. */
+  result: LiftBanResponse8 | undefined;
 }
 
 function createBaseCreateTenantRequest(): CreateTenantRequest {
@@ -6375,6 +6433,558 @@ export const DependencyStatus: MessageFns<DependencyStatus> = {
   },
 };
 
+function createBaseShowLimitsRequest(): ShowLimitsRequest {
+  return { query: undefined };
+}
+
+export const ShowLimitsRequest: MessageFns<ShowLimitsRequest> = {
+  encode(message: ShowLimitsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      ShowLimitsRequest1.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShowLimitsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShowLimitsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = ShowLimitsRequest1.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ShowLimitsRequest {
+    return { query: isSet(object.query) ? ShowLimitsRequest1.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: ShowLimitsRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = ShowLimitsRequest1.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ShowLimitsRequest>, I>>(base?: I): ShowLimitsRequest {
+    return ShowLimitsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ShowLimitsRequest>, I>>(object: I): ShowLimitsRequest {
+    const message = createBaseShowLimitsRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? ShowLimitsRequest1.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseShowLimitsResponse(): ShowLimitsResponse {
+  return { result: undefined };
+}
+
+export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
+  encode(message: ShowLimitsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      ShowLimitsResponse2.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShowLimitsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShowLimitsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = ShowLimitsResponse2.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ShowLimitsResponse {
+    return { result: isSet(object.result) ? ShowLimitsResponse2.fromJSON(object.result) : undefined };
+  },
+
+  toJSON(message: ShowLimitsResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = ShowLimitsResponse2.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ShowLimitsResponse>, I>>(base?: I): ShowLimitsResponse {
+    return ShowLimitsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ShowLimitsResponse>, I>>(object: I): ShowLimitsResponse {
+    const message = createBaseShowLimitsResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? ShowLimitsResponse2.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListBansRequest(): ListBansRequest {
+  return { query: undefined };
+}
+
+export const ListBansRequest: MessageFns<ListBansRequest> = {
+  encode(message: ListBansRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      ListBansRequest3.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListBansRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListBansRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = ListBansRequest3.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListBansRequest {
+    return { query: isSet(object.query) ? ListBansRequest3.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: ListBansRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = ListBansRequest3.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListBansRequest>, I>>(base?: I): ListBansRequest {
+    return ListBansRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListBansRequest>, I>>(object: I): ListBansRequest {
+    const message = createBaseListBansRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? ListBansRequest3.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListBansResponse(): ListBansResponse {
+  return { result: undefined };
+}
+
+export const ListBansResponse: MessageFns<ListBansResponse> = {
+  encode(message: ListBansResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      ListBansResponse4.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListBansResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListBansResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = ListBansResponse4.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListBansResponse {
+    return { result: isSet(object.result) ? ListBansResponse4.fromJSON(object.result) : undefined };
+  },
+
+  toJSON(message: ListBansResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = ListBansResponse4.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListBansResponse>, I>>(base?: I): ListBansResponse {
+    return ListBansResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListBansResponse>, I>>(object: I): ListBansResponse {
+    const message = createBaseListBansResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? ListBansResponse4.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAddBanRequest(): AddBanRequest {
+  return { query: undefined };
+}
+
+export const AddBanRequest: MessageFns<AddBanRequest> = {
+  encode(message: AddBanRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      AddBanRequest5.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddBanRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddBanRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = AddBanRequest5.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddBanRequest {
+    return { query: isSet(object.query) ? AddBanRequest5.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: AddBanRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = AddBanRequest5.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AddBanRequest>, I>>(base?: I): AddBanRequest {
+    return AddBanRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AddBanRequest>, I>>(object: I): AddBanRequest {
+    const message = createBaseAddBanRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? AddBanRequest5.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAddBanResponse(): AddBanResponse {
+  return { result: undefined };
+}
+
+export const AddBanResponse: MessageFns<AddBanResponse> = {
+  encode(message: AddBanResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      AddBanResponse6.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddBanResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddBanResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = AddBanResponse6.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddBanResponse {
+    return { result: isSet(object.result) ? AddBanResponse6.fromJSON(object.result) : undefined };
+  },
+
+  toJSON(message: AddBanResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = AddBanResponse6.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AddBanResponse>, I>>(base?: I): AddBanResponse {
+    return AddBanResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AddBanResponse>, I>>(object: I): AddBanResponse {
+    const message = createBaseAddBanResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? AddBanResponse6.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLiftBanRequest(): LiftBanRequest {
+  return { query: undefined };
+}
+
+export const LiftBanRequest: MessageFns<LiftBanRequest> = {
+  encode(message: LiftBanRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      LiftBanRequest7.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiftBanRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiftBanRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = LiftBanRequest7.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LiftBanRequest {
+    return { query: isSet(object.query) ? LiftBanRequest7.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: LiftBanRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = LiftBanRequest7.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LiftBanRequest>, I>>(base?: I): LiftBanRequest {
+    return LiftBanRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LiftBanRequest>, I>>(object: I): LiftBanRequest {
+    const message = createBaseLiftBanRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? LiftBanRequest7.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLiftBanResponse(): LiftBanResponse {
+  return { result: undefined };
+}
+
+export const LiftBanResponse: MessageFns<LiftBanResponse> = {
+  encode(message: LiftBanResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      LiftBanResponse8.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiftBanResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiftBanResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = LiftBanResponse8.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LiftBanResponse {
+    return { result: isSet(object.result) ? LiftBanResponse8.fromJSON(object.result) : undefined };
+  },
+
+  toJSON(message: LiftBanResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = LiftBanResponse8.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LiftBanResponse>, I>>(base?: I): LiftBanResponse {
+    return LiftBanResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LiftBanResponse>, I>>(object: I): LiftBanResponse {
+    const message = createBaseLiftBanResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? LiftBanResponse8.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
 /**
  * The one public API. Every call carries `authorization: Bearer <api key>`; a tenant key sees its own tenant only.
  * Create and update take `request_id` for idempotency and `etag` for optimistic locking.
@@ -6758,6 +7368,46 @@ export const ProvisioningServiceService = {
       Buffer.from(SimulateSessionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SimulateSessionResponse => SimulateSessionResponse.decode(value),
   },
+  /** Forwarded to policy: limits of an address (operator), a user or a tenant. */
+  showLimits: {
+    path: "/postern.provisioning.v1.ProvisioningService/ShowLimits" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ShowLimitsRequest): Buffer => Buffer.from(ShowLimitsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ShowLimitsRequest => ShowLimitsRequest.decode(value),
+    responseSerialize: (value: ShowLimitsResponse): Buffer => Buffer.from(ShowLimitsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ShowLimitsResponse => ShowLimitsResponse.decode(value),
+  },
+  /** Forwarded to policy (operator). */
+  listBans: {
+    path: "/postern.provisioning.v1.ProvisioningService/ListBans" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListBansRequest): Buffer => Buffer.from(ListBansRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListBansRequest => ListBansRequest.decode(value),
+    responseSerialize: (value: ListBansResponse): Buffer => Buffer.from(ListBansResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListBansResponse => ListBansResponse.decode(value),
+  },
+  /** Forwarded to policy (operator). */
+  addBan: {
+    path: "/postern.provisioning.v1.ProvisioningService/AddBan" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AddBanRequest): Buffer => Buffer.from(AddBanRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AddBanRequest => AddBanRequest.decode(value),
+    responseSerialize: (value: AddBanResponse): Buffer => Buffer.from(AddBanResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AddBanResponse => AddBanResponse.decode(value),
+  },
+  /** Forwarded to policy (operator). */
+  liftBan: {
+    path: "/postern.provisioning.v1.ProvisioningService/LiftBan" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LiftBanRequest): Buffer => Buffer.from(LiftBanRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LiftBanRequest => LiftBanRequest.decode(value),
+    responseSerialize: (value: LiftBanResponse): Buffer => Buffer.from(LiftBanResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LiftBanResponse => LiftBanResponse.decode(value),
+  },
   /** State of the cluster: snapshot, durability contract, services. */
   getStatus: {
     path: "/postern.provisioning.v1.ProvisioningService/GetStatus" as const,
@@ -6843,6 +7493,14 @@ export interface ProvisioningServiceServer extends UntypedServiceImplementation 
   getLedger: handleUnaryCall<GetLedgerRequest, GetLedgerResponse>;
   /** Forwarded to policy. */
   simulateSession: handleUnaryCall<SimulateSessionRequest, SimulateSessionResponse>;
+  /** Forwarded to policy: limits of an address (operator), a user or a tenant. */
+  showLimits: handleUnaryCall<ShowLimitsRequest, ShowLimitsResponse>;
+  /** Forwarded to policy (operator). */
+  listBans: handleUnaryCall<ListBansRequest, ListBansResponse>;
+  /** Forwarded to policy (operator). */
+  addBan: handleUnaryCall<AddBanRequest, AddBanResponse>;
+  /** Forwarded to policy (operator). */
+  liftBan: handleUnaryCall<LiftBanRequest, LiftBanResponse>;
   /** State of the cluster: snapshot, durability contract, services. */
   getStatus: handleUnaryCall<GetStatusRequest, GetStatusResponse>;
 }
@@ -7423,6 +8081,70 @@ export interface ProvisioningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SimulateSessionResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to policy: limits of an address (operator), a user or a tenant. */
+  showLimits(
+    request: ShowLimitsRequest,
+    callback: (error: ServiceError | null, response: ShowLimitsResponse) => void,
+  ): ClientUnaryCall;
+  showLimits(
+    request: ShowLimitsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ShowLimitsResponse) => void,
+  ): ClientUnaryCall;
+  showLimits(
+    request: ShowLimitsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ShowLimitsResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to policy (operator). */
+  listBans(
+    request: ListBansRequest,
+    callback: (error: ServiceError | null, response: ListBansResponse) => void,
+  ): ClientUnaryCall;
+  listBans(
+    request: ListBansRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListBansResponse) => void,
+  ): ClientUnaryCall;
+  listBans(
+    request: ListBansRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListBansResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to policy (operator). */
+  addBan(
+    request: AddBanRequest,
+    callback: (error: ServiceError | null, response: AddBanResponse) => void,
+  ): ClientUnaryCall;
+  addBan(
+    request: AddBanRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AddBanResponse) => void,
+  ): ClientUnaryCall;
+  addBan(
+    request: AddBanRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AddBanResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to policy (operator). */
+  liftBan(
+    request: LiftBanRequest,
+    callback: (error: ServiceError | null, response: LiftBanResponse) => void,
+  ): ClientUnaryCall;
+  liftBan(
+    request: LiftBanRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LiftBanResponse) => void,
+  ): ClientUnaryCall;
+  liftBan(
+    request: LiftBanRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LiftBanResponse) => void,
   ): ClientUnaryCall;
   /** State of the cluster: snapshot, durability contract, services. */
   getStatus(

@@ -1,0 +1,152 @@
+/** LimitService over a socket and a real Redis: what the edge counted is what is shown, and a ban is on every pod's list. */
+import { systemClock } from '@postern/clock';
+import {
+  BanBook,
+  BanList,
+  ConnectionLimiter,
+  LoginAttempts,
+  RateLimiter,
+  RedisLimitStore,
+} from '@postern/flow-control';
+import { createClient, createScopeSource, createServer, requireScope } from '@postern/grpc';
+import { Snapshot } from '@postern/proto/config/v1/snapshot';
+import { LimitServiceClient, LimitServiceService } from '@postern/proto/policy/v1/limit_service';
+import { captureTelemetry } from '@postern/telemetry/testing';
+import { withRedis } from '@postern/testkit';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { limitHandlers } from './limit-server.js';
+import { LimitView } from './limit-view.js';
+
+const redis = withRedis();
+const key = Buffer.alloc(32, 7);
+const clock = systemClock;
+const ends: (() => void | Promise<void>)[] = [];
+let store: RedisLimitStore;
+let port = 0;
+
+const snapshot = Snapshot.fromPartial({
+  version: 1,
+  trustedProxies: ['10.9.0.0/16'],
+  limits: { connections: 50, connectionsPerIp: 5 },
+  listeners: [
+    { name: 'mx', role: 'mx' },
+    { name: 'submission', role: 'submission', limits: { connectionRatePerIp: 9 } },
+  ],
+  ipSets: [{ name: 'office', networks: ['192.0.2.0/24'], limits: { connectionsPerIp: 40 } }],
+  messageLimits: {
+    perAddress: { bytes: 1_000_000 },
+    perUser: { messages: 100, intervalMs: 60_000 },
+    perTenant: { recipients: 500 },
+  },
+  errorControl: { badCommands: 7, failedLoginsPerAccount: 30, intervalMs: 60_000 },
+  domains: [{ name: 'acme.test', tenant: 'acme' }],
+  tenants: [{ name: 'acme' }, { name: 'other' }],
+});
+
+beforeAll(async () => {
+  store = new RedisLimitStore({ url: redis.url, commandTimeoutMs: 1_000 });
+  await store.ready(5_000);
+  const bans = new BanBook(store);
+  const view = new LimitView(snapshot, { limits: store, lasting: store }, bans, clock);
+  const server = createServer({ telemetry: captureTelemetry(), interceptors: [requireScope({ key, clock })] });
+  server.add(LimitServiceService, limitHandlers({ bans, view: () => view }));
+  port = await server.listen({ host: '127.0.0.1', port: 0 });
+  ends.push(() => server.stop());
+});
+afterAll(async () => {
+  for (const end of ends) await end();
+  await store.close();
+});
+
+function as(service: string, tenant = '*') {
+  const client = createClient(LimitServiceClient, {
+    address: `127.0.0.1:${port}`,
+    telemetry: captureTelemetry(),
+    deadlineMs: 5_000,
+    scope: createScopeSource({ service, key, clock, tenant }),
+  });
+  ends.push(() => client.close());
+  return client;
+}
+
+test('shows what the edge counted, by the limits that hold for the address', async () => {
+  const limiter = new ConnectionLimiter({ store, clock, service: 'smtp', incarnation: 'edge-1', beatMs: 50 });
+  await limiter.start();
+  const scopes = [{ name: 'set:office', limits: { simultaneousPerAddress: 40 } }];
+  await vi.waitFor(
+    async () => expect((await limiter.admit({ address: '192.0.2.1', scopes })).kind).toBe('admitted'),
+    5_000,
+  );
+  await limiter.start();
+  const rates = new RateLimiter({ store, clock, livePods: () => 1 });
+  await rates.take(
+    { kind: 'address', id: '192.0.2.1' },
+    { bytes: 900 },
+    { bytes: { count: 1_000_000, intervalMs: 3_600_000 } },
+  );
+  const client = as('provisioning');
+  const shown = await client.call(client.rpc.showLimits, { subject: '192.0.2.1' });
+  expect(shown).toMatchObject({ kind: 'address', countedAs: '192.0.2.1', ipSet: 'office', ban: undefined });
+  const read = shown.limits.map(({ scope, kind, limit, used }) => [scope, kind, limit, used]);
+  expect(read).toContainEqual(['set:office', 'simultaneous-per-address', 40, expect.any(Number)]);
+  expect(read.some(([scope, kind]) => scope === 'service' && kind === 'simultaneous-per-address')).toBe(false);
+  expect(read).toContainEqual(['service', 'simultaneous', 50, 0]);
+  expect(read).toContainEqual(['listener:submission', 'new-per-address-per-interval', 9, 0]);
+  expect(read).toContainEqual(['address', 'bytes', 1_000_000, 900]);
+  expect(read).toContainEqual(['errors', 'bad_command', 7, 0]);
+  expect(shown.limits.find(({ kind }) => kind === 'bytes')?.resetMs).toBeGreaterThan(3_500_000);
+  await limiter.stop();
+});
+
+test('of a login its messages and its failures, of a tenant what it submits', async () => {
+  await new LoginAttempts(store, clock).failed('a@acme.test', { limit: 30, windowMs: 60_000 });
+  const client = as('provisioning', 'acme');
+  const user = await client.call(client.rpc.showLimits, { subject: 'a@acme.test' });
+  expect(user.limits.map(({ scope, kind, limit, used }) => [scope, kind, limit, used])).toEqual([
+    ['user', 'messages', 100, 0],
+    ['account', 'failed_login', 30, 1],
+  ]);
+  const tenant = await client.call(client.rpc.showLimits, { subject: 'acme' });
+  expect(tenant.limits.map(({ scope, kind, limit }) => [scope, kind, limit])).toEqual([['tenant', 'recipients', 500]]);
+});
+
+test.each([
+  ['provisioning', 'acme', '192.0.2.1', 'permission-denied'],
+  ['provisioning', 'acme', 'other', 'permission-denied'],
+  ['provisioning', 'other', 'a@acme.test', 'permission-denied'],
+  ['provisioning', 'acme', 'a@unknown.test', 'permission-denied'],
+  ['edge', '*', '192.0.2.1', 'permission-denied'],
+  ['provisioning', '*', 'nobody', 'invalid-argument'],
+])('%s for %s asking about %s: %s', async (service, tenant, subject, id) => {
+  const client = as(service, tenant);
+  await expect(client.call(client.rpc.showLimits, { subject })).rejects.toMatchObject({ id });
+});
+
+test('a ban reaches the list of a pod, is shown, and is lifted', async () => {
+  const client = as('provisioning');
+  const pod = new BanList({ book: new BanBook(store), clock });
+  const request = { address: '2001:db8::5', lengthMs: 60_000, reason: 'noise', actor: 'k1' };
+  expect(await client.call(client.rpc.addBan, request)).toEqual({ client: '2001:db8:0:0:0:0:0:0/64' });
+  await pod.refresh();
+  expect(pod.find('2001:db8:0:0:0:0:0:0/64')?.reason).toBe('noise');
+  const { bans, total } = await client.call(client.rpc.listBans, {});
+  expect([bans[0]?.client, bans[0]?.by, total]).toEqual(['2001:db8:0:0:0:0:0:0/64', 'k1', 1]);
+  expect((await client.call(client.rpc.showLimits, { subject: '2001:db8::9' })).ban?.reason).toBe('noise');
+  expect(await client.call(client.rpc.liftBan, { address: '2001:db8:0:0:0:0:0:0/64' })).toMatchObject({
+    wasBanned: true,
+  });
+  await pod.refresh();
+  expect(pod.size).toBe(0);
+});
+
+test.each([
+  [{ address: 'nonsense', lengthMs: 60_000 }, /expected an IP address/],
+  [{ address: '192.0.2.1', lengthMs: 10 }, /expected one second to one year/],
+  [{ address: '10.9.1.1', lengthMs: 60_000 }, /trusted proxy/],
+])('%o is refused', async (request, message) => {
+  const client = as('provisioning');
+  const ban = { reason: '', actor: 'k', ...request };
+  await expect(client.call(client.rpc.addBan, ban)).rejects.toThrow(message);
+  const tenant = as('provisioning', 'acme');
+  await expect(tenant.call(tenant.rpc.addBan, ban)).rejects.toMatchObject({ id: 'permission-denied' });
+});

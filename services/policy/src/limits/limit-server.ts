@@ -1,0 +1,138 @@
+/**
+ * LimitService on the wire: called by provisioning only. Addresses and bans are for operators; a tenant sees itself and its users. A trusted
+ * proxy cannot be banned: everybody behind it would be.
+ */
+import { isIP } from 'node:net';
+import { isPosternError, PosternError } from '@postern/errors';
+import { type BanBook, type Ban as BanFacts, ipOctets, PrefixTrie, parseNetworks } from '@postern/flow-control';
+import { type CallContext, coversTenant, everyTenant, type Handlers, unary } from '@postern/grpc';
+import type {
+  AddBanRequest,
+  AddBanResponse,
+  Ban,
+  LiftBanRequest,
+  LiftBanResponse,
+  LimitServiceService,
+  ListBansRequest,
+  ListBansResponse,
+  ShowLimitsRequest,
+  ShowLimitsResponse,
+} from '@postern/proto/policy/v1/limit_service';
+import type { LimitView } from './limit-view.js';
+
+const mostListed = 10_000;
+const longestBanMs = 31_536_000_000;
+const defaultReason = 'banned by an operator';
+
+export interface LimitServerOptions {
+  readonly bans: BanBook;
+  view(): LimitView | undefined;
+}
+
+function assertCaller({ scope }: CallContext, tenant: string): void {
+  if (scope.service !== 'provisioning') throw new PosternError('permission-denied', `not for ${scope.service}`);
+  if (coversTenant(scope, tenant)) return;
+  const what = tenant === everyTenant ? 'addresses and bans are for operators' : 'not of the tenant of the key';
+  throw new PosternError('permission-denied', what);
+}
+
+const onWire = ({ prefix, remainingMs, ageMs, by, reason }: BanFacts): Ban => ({
+  client: prefix,
+  remainingMs: Math.max(0, Math.round(remainingMs)),
+  ageMs: Math.round(ageMs),
+  by,
+  reason,
+});
+
+function isIn(networks: readonly string[], address: string): boolean {
+  const octets = ipOctets(address);
+  if (octets === undefined) return false;
+  const trie = new PrefixTrie<true>();
+  for (const text of networks) for (const network of parseNetworks(text) ?? []) trie.insert(network, true);
+  return trie.find(octets) === true;
+}
+
+/** Redis away is said as what it is. */
+async function stored<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isPosternError(error)) throw error;
+    throw new PosternError('store-unavailable', 'Redis does not answer; limits and bans are in it', { cause: error });
+  }
+}
+
+export function limitHandlers({ bans, view }: LimitServerOptions): Handlers<typeof LimitServiceService> {
+  const current = (): LimitView => {
+    const now = view();
+    if (now === undefined) throw new PosternError('store-unavailable', 'no configuration snapshot yet');
+    return now;
+  };
+  const addressOf = (text: string): string => {
+    // As it is listed: the prefix of an IPv6 client.
+    const [address = ''] = text.split('/');
+    if (isIP(address) === 0)
+      throw new PosternError(
+        'invalid-argument',
+        `address: ${JSON.stringify(text)} is not allowed; expected an IP address`,
+      );
+    return address;
+  };
+
+  const show = async (subject: string, context: CallContext): Promise<ShowLimitsResponse> => {
+    const now = current();
+    const empty = { countedAs: subject, ipSet: '', ban: undefined };
+    if (isIP(subject.split('/')[0] ?? '') !== 0) {
+      assertCaller(context, everyTenant);
+      const { countedAs, ipSet, limits } = await now.address(addressOf(subject));
+      const ban = (await bans.list()).find(({ prefix }) => prefix === countedAs);
+      return { kind: 'address', countedAs, ipSet, ban: ban === undefined ? undefined : onWire(ban), limits };
+    }
+    const at = subject.lastIndexOf('@');
+    if (at > 0) {
+      assertCaller(context, now.tenantOfDomain(subject.slice(at + 1)) ?? everyTenant);
+      return { kind: 'user', ...empty, limits: await now.user(subject) };
+    }
+    assertCaller(context, now.hasTenant(subject) ? subject : everyTenant);
+    if (!now.hasTenant(subject)) {
+      const what = `subject: ${JSON.stringify(subject)} is not allowed; expected an IP address, a login user@domain or the name of a tenant`;
+      throw new PosternError('invalid-argument', what);
+    }
+    return { kind: 'tenant', ...empty, limits: await now.tenant(subject) };
+  };
+
+  return {
+    showLimits: unary(({ subject }: ShowLimitsRequest, context) => stored(show(subject, context))),
+    listBans: unary((_request: ListBansRequest, context) => {
+      assertCaller(context, everyTenant);
+      const list = async (): Promise<ListBansResponse> => {
+        const all = (await bans.list()).sort((a, b) => a.remainingMs - b.remainingMs);
+        return { bans: all.slice(0, mostListed).map(onWire), total: all.length };
+      };
+      return stored(list());
+    }),
+    addBan: unary((request: AddBanRequest, context) => {
+      assertCaller(context, everyTenant);
+      const address = addressOf(request.address);
+      const { lengthMs, actor } = request;
+      if (lengthMs < 1_000 || lengthMs > longestBanMs)
+        throw new PosternError('invalid-argument', 'length: expected one second to one year');
+      if (isIn(current().trustedProxies, address))
+        throw new PosternError('invalid-argument', `address: ${address} is a trusted proxy; expected that of a client`);
+      const add = async (): Promise<AddBanResponse> => {
+        const client = current().countedAs(address);
+        await bans.add(client, lengthMs, actor, request.reason || defaultReason);
+        return { client };
+      };
+      return stored(add());
+    }),
+    liftBan: unary((request: LiftBanRequest, context) => {
+      assertCaller(context, everyTenant);
+      const lift = async (): Promise<LiftBanResponse> => {
+        const client = current().countedAs(addressOf(request.address));
+        return { client, wasBanned: await bans.lift(client) };
+      };
+      return stored(lift());
+    }),
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * What the limits of one address, user or tenant hold now, over all pods: the same scopes and counters the edge decides by, from the same
+ * snapshot. Changes nothing.
+ */
+import type { Clock } from '@postern/clock';
+import {
+  type BanBook,
+  ConnectionLimiter,
+  clientPrefix,
+  compileIpSets,
+  type IpSetTable,
+  type LimitStore,
+  LoginAttempts,
+  listenerScopes,
+  memberScopes,
+  RateLimiter,
+  type RateLimits,
+  type RateSubject,
+  rateLimitsOf,
+} from '@postern/flow-control';
+import { ErrorControl, type Snapshot } from '@postern/proto/config/v1/snapshot';
+import type { LimitReading } from '@postern/proto/policy/v1/limit_service';
+
+const defaultIpv6Prefix = 64;
+
+export interface AddressView {
+  readonly countedAs: string;
+  readonly ipSet: string;
+  readonly limits: LimitReading[];
+}
+
+export class LimitView {
+  readonly #snapshot: Snapshot;
+  readonly #sets: IpSetTable;
+  readonly #connections: ConnectionLimiter;
+  readonly #rates: RateLimiter;
+  readonly #attempts: LoginAttempts;
+  readonly #bans: BanBook;
+
+  constructor(snapshot: Snapshot, stores: { limits: LimitStore; lasting: LimitStore }, bans: BanBook, clock: Clock) {
+    this.#snapshot = snapshot;
+    this.#sets = compileIpSets(snapshot.ipSets);
+    // Never started: it only reads.
+    this.#connections = new ConnectionLimiter({ store: stores.limits, clock, service: 'smtp', incarnation: 'reader' });
+    this.#rates = new RateLimiter({ store: stores.limits, clock, livePods: () => 1 });
+    this.#attempts = new LoginAttempts(stores.lasting, clock);
+    this.#bans = bans;
+  }
+
+  countedAs(address: string): string {
+    return clientPrefix(address, this.#snapshot.limits?.ipv6Prefix || defaultIpv6Prefix);
+  }
+
+  tenantOfDomain(domain: string): string | undefined {
+    return this.#snapshot.domains.find(({ name }) => name === domain.toLowerCase())?.tenant;
+  }
+
+  hasTenant(name: string): boolean {
+    return this.#snapshot.tenants.some((tenant) => tenant.name === name);
+  }
+
+  get trustedProxies(): readonly string[] {
+    return this.#snapshot.trustedProxies;
+  }
+
+  async address(address: string): Promise<AddressView> {
+    const { limits: service, listeners, messageLimits } = this.#snapshot;
+    const countedAs = this.countedAs(address);
+    const found = new Map<string, LimitReading>();
+    for (const { name, limits } of listeners) {
+      const set = this.#sets.find(name, address);
+      const own = listenerScopes(service, name, limits);
+      const scopes = set === undefined ? own : memberScopes(own, set);
+      for (const reading of await this.#connections.show({ address: countedAs, scopes }))
+        found.set(`${reading.scope} ${reading.kind}`, reading);
+    }
+    const set = listeners.map(({ name }) => this.#sets.find(name, address)).find((one) => one !== undefined);
+    const rate = rateLimitsOf(set?.messageRate) ?? rateLimitsOf(messageLimits?.perAddress);
+    const rates = await this.#rate({ kind: 'address', id: countedAs }, rate);
+    return {
+      countedAs,
+      ipSet: set?.name ?? '',
+      limits: [...found.values(), ...rates, ...(await this.#errors(countedAs))],
+    };
+  }
+
+  async user(login: string): Promise<LimitReading[]> {
+    const control = this.#control;
+    const limit = control.failedLoginsPerAccount;
+    const rates = await this.#rate({ kind: 'user', id: login }, rateLimitsOf(this.#snapshot.messageLimits?.perUser));
+    if (limit === 0) return rates;
+    const { failures, resetMs } = await this.#attempts.show(login, { limit, windowMs: control.intervalMs });
+    return [...rates, { scope: 'account', kind: 'failed_login', limit, used: failures, resetMs }];
+  }
+
+  tenant(name: string): Promise<LimitReading[]> {
+    const own = this.#snapshot.tenants.find((tenant) => tenant.name === name)?.messageRate;
+    const rate = own === undefined ? this.#snapshot.messageLimits?.perTenant : own;
+    return this.#rate({ kind: 'tenant', id: name }, rateLimitsOf(rate));
+  }
+
+  get #control(): ErrorControl {
+    return this.#snapshot.errorControl ?? ErrorControl.fromPartial({});
+  }
+
+  async #rate(subject: RateSubject, limits: RateLimits | undefined): Promise<LimitReading[]> {
+    if (limits === undefined) return [];
+    const readings = await this.#rates.show(subject, limits);
+    return readings.map(({ kind, limit, used, resetMs }) => ({ scope: subject.kind, kind, limit, used, resetMs }));
+  }
+
+  async #errors(prefix: string): Promise<LimitReading[]> {
+    const { badCommands, failedLogins, unknownRecipients, intervalMs } = this.#control;
+    const limits = { bad_command: badCommands, failed_login: failedLogins, unknown_recipient: unknownRecipients };
+    const readings = await this.#bans.errors(prefix, limits, intervalMs);
+    return readings.map((reading) => ({ scope: 'errors', ...reading }));
+  }
+}
