@@ -41,6 +41,7 @@ const user = {
   disabled: false,
   etag: '"1"',
   allowedIdentities: [],
+  recoverablePassword: false,
 };
 
 test('a list is a table, with --json the values', async () => {

@@ -49,6 +49,7 @@ const user = {
   disabled: false,
   etag: '',
   allowedIdentities: [],
+  recoverablePassword: false,
 };
 const request = (parameters: Record<string, string>, username = 'alice@acme.test', mechanism = 'PLAIN') => ({
   username,

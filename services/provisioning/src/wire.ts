@@ -179,6 +179,7 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
       const verify = createVerifier({
         withTenant,
         hashSlots,
+        sealer,
         random,
         clock,
         log,

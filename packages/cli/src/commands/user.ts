@@ -23,6 +23,7 @@ export const blankUser: User = {
   disabled: false,
   etag: '',
   allowedIdentities: [],
+  recoverablePassword: false,
 };
 
 function tell({ output }: CommandContext, user: User | undefined): void {
@@ -35,6 +36,7 @@ function tell({ output }: CommandContext, user: User | undefined): void {
       ['name', user.displayName],
       ['enabled', yesNo(!user.disabled)],
       ['may send as', user.allowedIdentities.join(' ')],
+      ['password kept', user.recoverablePassword ? 'sealed, for CRAM-MD5 and DIGEST-MD5' : 'as verifiers only'],
       ['etag', user.etag],
     ]),
   );
@@ -48,13 +50,20 @@ export function addUserCommands(program: Command, run: Run): void {
     .option('--display-name <text>', 'name for people')
     .option('--password-file <file>', 'first line is the password; - reads standard input')
     .option('--password <text>', 'seen by other users of this machine: prefer --password-file')
+    .option('--recoverable-password', 'keep the password, sealed, for CRAM-MD5 and DIGEST-MD5')
     .option('--no-login', 'a recipient without password')
     .option('--send-as <address>', 'another address it may send as; may be repeated', repeated)
     .option('--request-id <id>', 'the same id again makes nothing twice')
     .action(
       (
         address: string,
-        options: PasswordOptions & { displayName?: string; login: boolean; sendAs?: string[]; requestId?: string },
+        options: PasswordOptions & {
+          displayName?: string;
+          login: boolean;
+          sendAs?: string[];
+          requestId?: string;
+          recoverablePassword?: boolean;
+        },
         command: Command,
       ) =>
         run(command, async (context) => {
@@ -66,6 +75,7 @@ export function addUserCommands(program: Command, run: Run): void {
             password: password ?? '',
             displayName: options.displayName ?? '',
             allowedIdentities: options.sendAs ?? [],
+            recoverablePassword: options.recoverablePassword === true,
           };
           const request = { user: wanted, requestId: options.requestId ?? '' };
           tell(context, (await inKnownDomain(address, api.call(api.rpc.createUser, request))).user);
@@ -106,6 +116,22 @@ export function addUserCommands(program: Command, run: Run): void {
         output.show({ address, passwordSet: true }, () => `Password of ${address} set.`);
       }),
     );
+  for (const [verb, recoverablePassword, text] of [
+    ['keep-password', true, 'keep the next password, sealed, for CRAM-MD5 and DIGEST-MD5; set it anew afterwards'],
+    ['forget-password', false, 'erase the password that is kept; what verifies it stays'],
+  ] as const) {
+    user
+      .command(`${verb} <address>`)
+      .description(text)
+      .action((address: string, _options: object, command: Command) =>
+        run(command, async (context) => {
+          const { api } = context;
+          const wanted = { ...blankUser, address, recoverablePassword };
+          const request = { user: wanted, updateMask: ['recoverable_password'] };
+          tell(context, (await api.call(api.rpc.updateUser, request)).user);
+        }),
+      );
+  }
   const states = [
     ['disable', true, 'neither log in nor receive'],
     ['enable', false, 'log in and receive again'],

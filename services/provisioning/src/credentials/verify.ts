@@ -10,14 +10,17 @@ import { canonical } from '../addresses.js';
 import { operatorScope, type WithTenant } from '../database/tenant-scope.js';
 import type { ProvisioningEvent } from '../events.js';
 import type { ProvisioningMetrics } from '../metrics.js';
+import type { Sealer } from '../secrets/seal.js';
+import { proveCram, proveDigest } from './challenge-proof.js';
 import type { HashSlots } from './hash-slots.js';
-import { fakeVerifier, isScram, verifyPassword } from './password.js';
+import { fakeVerifier, isScram, normalise, verifyPassword } from './password.js';
 import { isBoundAsSaid, type Proof, proveScram } from './scram-proof.js';
 import { createVerifiedCache } from './verified-cache.js';
 
 export interface VerifierParts {
   readonly withTenant: WithTenant;
   readonly hashSlots: HashSlots;
+  readonly sealer: Pick<Sealer, 'open'>;
   readonly random: Random;
   readonly clock: Clock;
   readonly log: Logger<ProvisioningEvent>;
@@ -30,6 +33,7 @@ interface LoginRow {
   readonly tenant: string;
   readonly password: string | null;
   readonly scram: string | null;
+  readonly recoverable_password: Buffer | null;
   readonly disabled: boolean;
   readonly allowed_identities: string[];
   readonly tenant_state: string;
@@ -41,6 +45,7 @@ type Reason =
   | 'disabled'
   | 'tenant suspended'
   | 'no password'
+  | 'no recoverable password'
   | 'unsupported'
   | 'malformed';
 
@@ -90,6 +95,16 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
     } else if (isScram(mechanism)) {
       if (!isBoundAsSaid(mechanism, request)) return refuse(request, 'malformed', 'wrong');
       proof = proveScram(row?.scram ?? undefined, request.parameters);
+    } else if (mechanism === 'CRAM-MD5' || mechanism === 'DIGEST-MD5') {
+      const kept = row?.recoverable_password ?? undefined;
+      const password = kept === undefined || row === undefined ? undefined : parts.sealer.open(row.tenant, kept);
+      const against = normalise(password ?? fake);
+      const proved =
+        mechanism === 'CRAM-MD5'
+          ? proveCram(against, request.parameters)
+          : proveDigest(request.username, against, request.parameters);
+      proof = { ...proved, right: proved.right && password !== undefined };
+      if (row !== undefined && password === undefined) return refuse(request, 'no recoverable password', 'wrong');
     } else return refuse(request, 'unsupported', 'unsupported');
     metrics.loginSeconds.observe((clock.monotonic() - begun) / 1_000);
     if (row === undefined || address === undefined) return refuse(request, 'unknown user', 'wrong');
@@ -111,7 +126,7 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
 async function readLogin(withTenant: WithTenant, address: string): Promise<LoginRow | undefined> {
   const [row] = await withTenant(operatorScope, (tx) =>
     tx.rows<LoginRow>(
-      `SELECT u.tenant, u.password, u.scram, u.disabled, u.allowed_identities, t.state AS tenant_state
+      `SELECT u.tenant, u.password, u.scram, u.recoverable_password, u.disabled, u.allowed_identities, t.state AS tenant_state
        FROM users u JOIN tenants t ON t.name = u.tenant WHERE u.address = $1`,
       [address],
     ),

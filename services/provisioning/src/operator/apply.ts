@@ -32,6 +32,8 @@ interface WantedUser {
   /** Null = leave as it is. */
   readonly disabled: boolean | null;
   readonly allowed_identities: string[];
+  readonly recoverable: boolean;
+  readonly sealed: string | null;
   readonly password: string | null;
   readonly scram: string | null;
   /** Hex; null = the file gives no new password. */
@@ -108,7 +110,12 @@ async function wantedUsers(tenant: OperatorTenant, context: ApplyContext): Promi
       const address = addressOf(user.address);
       const plain = await givenPassword(user);
       const digest =
-        plain === undefined ? undefined : context.sealer.digest('operator-password', `${address}\0${plain}`);
+        plain === undefined
+          ? undefined
+          : context.sealer.digest(
+              'operator-password',
+              `${address}\0${plain}${user.recoverablePassword ? '\0recoverable' : ''}`,
+            );
       const changed = plain !== undefined && digest !== undefined && digests.get(address)?.equals(digest) !== true;
       const verifiers = changed ? await context.hashSlots.run(() => hashPassword(plain, context.random)) : undefined;
       return {
@@ -118,6 +125,8 @@ async function wantedUsers(tenant: OperatorTenant, context: ApplyContext): Promi
         display_name: user.displayName,
         disabled: user.disabled ?? null,
         allowed_identities: user.allowedIdentities.map(addressOf),
+        recoverable: user.recoverablePassword,
+        sealed: changed && user.recoverablePassword ? context.sealer.seal(tenant.name, plain).toString('hex') : null,
         password: verifiers?.password ?? null,
         scram: verifiers?.scram ?? null,
         digest: changed ? (digest?.toString('hex') ?? null) : null,
@@ -294,18 +303,21 @@ async function applyUsers(tx: Transaction, users: readonly WantedUser[]): Promis
   if (users.length === 0) return [];
   // Only what a recipient entry or a login depends on makes the row differ.
   const changed = await tx.rows<{ address: string }>(
-    `INSERT INTO users AS u (address, domain, tenant, display_name, disabled, allowed_identities, password, scram, operator_digest)
+    `INSERT INTO users AS u (address, domain, tenant, display_name, disabled, allowed_identities, password, scram, operator_digest,
+       recoverable, recoverable_password)
      SELECT w.address, w.domain, w.tenant, w.display_name, coalesce(w.disabled, e.disabled, false), ARRAY(SELECT jsonb_array_elements_text(w.allowed_identities)),
-       w.password, w.scram, decode(w.digest, 'hex')
+       w.password, w.scram, decode(w.digest, 'hex'), w.recoverable, decode(w.sealed, 'hex')
      FROM jsonb_to_recordset($1::jsonb) AS w (address text, domain text, tenant text, display_name text, disabled boolean,
-       allowed_identities jsonb, password text, scram text, digest text)
+       allowed_identities jsonb, password text, scram text, digest text, recoverable boolean, sealed text)
      LEFT JOIN users e ON e.address = w.address
      ON CONFLICT (address) DO UPDATE SET display_name = excluded.display_name, disabled = excluded.disabled,
        allowed_identities = excluded.allowed_identities, password = coalesce(excluded.password, u.password),
        scram = coalesce(excluded.scram, u.scram), operator_digest = coalesce(excluded.operator_digest, u.operator_digest),
+       recoverable = excluded.recoverable,
+       recoverable_password = CASE WHEN excluded.recoverable THEN coalesce(excluded.recoverable_password, u.recoverable_password) END,
        version = u.version + 1
-     WHERE excluded.password IS NOT NULL OR (u.display_name, u.disabled, u.allowed_identities)
-       IS DISTINCT FROM (excluded.display_name, excluded.disabled, excluded.allowed_identities)
+     WHERE excluded.password IS NOT NULL OR (u.display_name, u.disabled, u.allowed_identities, u.recoverable)
+       IS DISTINCT FROM (excluded.display_name, excluded.disabled, excluded.allowed_identities, excluded.recoverable)
      RETURNING address`,
     [JSON.stringify(users)],
   );

@@ -129,6 +129,10 @@ const tenant = s.object({
           .secret()
           .optional(),
         passwordFile: s.file().optional().doc('File with the password.'),
+        recoverablePassword: s
+          .boolean()
+          .default(false)
+          .doc('Keep the password, sealed, for CRAM-MD5 and DIGEST-MD5. Everyone else has SCRAM-SHA-256.'),
         disabled: s.boolean().optional().doc('Neither logs in nor receives. Absent: as it is.'),
         allowedIdentities: s
           .list(address, { max: 1000 })

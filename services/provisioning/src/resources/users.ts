@@ -44,10 +44,11 @@ interface Row {
   readonly display_name: string;
   readonly disabled: boolean;
   readonly allowed_identities: string[];
+  readonly recoverable: boolean;
   readonly version: string;
 }
 
-const columns = 'address, tenant, display_name, disabled, allowed_identities, version';
+const columns = 'address, tenant, display_name, disabled, allowed_identities, recoverable, version';
 const shortestPassword = 8;
 const longestPassword = 1_024;
 const mostIdentities = 1_000;
@@ -60,6 +61,7 @@ const toUser = (row: Row): User => ({
   disabled: row.disabled,
   etag: etagOf(row.version),
   allowedIdentities: row.allowed_identities,
+  recoverablePassword: row.recoverable,
 });
 
 /** The value of a password never reaches an error. */
@@ -114,8 +116,9 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
           await claimAddress(tx, address, 'user');
           const identities = await identitiesField(tx, domain.tenant, user.allowedIdentities);
           const [row] = await tx.rows<Row>(
-            `INSERT INTO users (address, domain, tenant, display_name, disabled, allowed_identities, password, scram)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            `INSERT INTO users (address, domain, tenant, display_name, disabled, allowed_identities, password, scram,
+               recoverable, recoverable_password)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
              ON CONFLICT (address) DO NOTHING RETURNING ${columns}`,
             [
               address,
@@ -126,6 +129,8 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
               identities,
               verifiers?.password ?? null,
               verifiers?.scram ?? null,
+              user.recoverablePassword,
+              user.recoverablePassword && user.password !== '' ? sealer.seal(domain.tenant, user.password) : null,
             ],
           );
           if (row === undefined) throw taken('user', address);
@@ -153,12 +158,18 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
     }),
     updateUser: apiMethod<UpdateUserRequest, UpdateUserResponse>('admin', (request, caller) => {
       const user = required('user', request.user);
-      const fields = maskedFields(request.updateMask, ['display_name', 'disabled', 'allowed_identities']);
+      const fields = maskedFields(request.updateMask, [
+        'display_name',
+        'disabled',
+        'allowed_identities',
+        'recoverable_password',
+      ]);
       return withTenant(caller.scope, async (tx) => {
         const before = await readUser(tx, addressField('user.address', user.address));
         assertEtag(user.etag, before.version);
         const [row] = await tx.rows<Row>(
-          `UPDATE users SET display_name = $2, disabled = $3, allowed_identities = $4, version = version + 1
+          `UPDATE users SET display_name = $2, disabled = $3, allowed_identities = $4, recoverable = $6,
+             recoverable_password = CASE WHEN $6 THEN recoverable_password END, version = version + 1
            WHERE address = $1 AND version = $5 RETURNING ${columns}`,
           [
             before.address,
@@ -168,6 +179,7 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
               ? await identitiesField(tx, before.tenant, user.allowedIdentities)
               : before.allowed_identities,
             before.version,
+            fields.has('recoverable_password') ? user.recoverablePassword : before.recoverable,
           ],
         );
         if (row === undefined) throw new PosternError('aborted', '');
@@ -182,11 +194,16 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
       const verifiers = await hashed(passwordField('password', request.password));
       return withTenant(caller.scope, async (tx) => {
         const before = await readUser(tx, address);
-        await tx.run('UPDATE users SET password = $2, scram = $3, version = version + 1 WHERE address = $1', [
-          address,
-          verifiers.password,
-          verifiers.scram,
-        ]);
+        await tx.run(
+          `UPDATE users SET password = $2, scram = $3, recoverable_password = $4, version = version + 1
+           WHERE address = $1`,
+          [
+            address,
+            verifiers.password,
+            verifiers.scram,
+            before.recoverable ? sealer.seal(before.tenant, request.password) : null,
+          ],
+        );
         await audit(tx, caller, { tenant: before.tenant, method: 'SetPassword', resource: address });
         return {};
       });

@@ -63,6 +63,8 @@ export interface User {
   etag: string;
   /** Addresses the login may send as besides its own. */
   allowedIdentities: string[];
+  /** The password is kept, sealed, for CRAM-MD5 and DIGEST-MD5. Takes effect with the next password; off, what is kept is erased. */
+  recoverablePassword: boolean;
 }
 
 /** An alias or group. */
@@ -511,7 +513,16 @@ export const Domain: MessageFns<Domain> = {
 };
 
 function createBaseUser(): User {
-  return { address: "", tenant: "", password: "", displayName: "", disabled: false, etag: "", allowedIdentities: [] };
+  return {
+    address: "",
+    tenant: "",
+    password: "",
+    displayName: "",
+    disabled: false,
+    etag: "",
+    allowedIdentities: [],
+    recoverablePassword: false,
+  };
 }
 
 export const User: MessageFns<User> = {
@@ -536,6 +547,9 @@ export const User: MessageFns<User> = {
     }
     for (const v of message.allowedIdentities) {
       writer.uint32(58).string(v!);
+    }
+    if (message.recoverablePassword !== false) {
+      writer.uint32(64).bool(message.recoverablePassword);
     }
     return writer;
   },
@@ -609,6 +623,14 @@ export const User: MessageFns<User> = {
             message.allowedIdentities.push(reader.string());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.recoverablePassword = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -638,6 +660,11 @@ export const User: MessageFns<User> = {
         : globalThis.Array.isArray(object?.allowed_identities)
         ? object.allowed_identities.map((e: any) => globalThis.String(e))
         : [],
+      recoverablePassword: isSet(object.recoverablePassword)
+        ? globalThis.Boolean(object.recoverablePassword)
+        : isSet(object.recoverable_password)
+        ? globalThis.Boolean(object.recoverable_password)
+        : false,
     };
   },
 
@@ -664,6 +691,9 @@ export const User: MessageFns<User> = {
     if (message.allowedIdentities?.length) {
       obj.allowedIdentities = message.allowedIdentities;
     }
+    if (message.recoverablePassword !== false) {
+      obj.recoverablePassword = message.recoverablePassword;
+    }
     return obj;
   },
 
@@ -679,6 +709,7 @@ export const User: MessageFns<User> = {
     message.disabled = object.disabled ?? false;
     message.etag = object.etag ?? "";
     message.allowedIdentities = object.allowedIdentities?.map((e) => e) || [];
+    message.recoverablePassword = object.recoverablePassword ?? false;
     return message;
   },
 };
