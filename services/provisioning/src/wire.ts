@@ -184,6 +184,7 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
         clock,
         log,
         metrics,
+        issuers: () => source.current().oauthIssuers,
         cacheForMs: own.credentials.cacheFor,
       });
       const challenge = createChallenges({ withTenant, sealer });

@@ -15,6 +15,7 @@ import { proveCram, proveDigest } from './challenge-proof.js';
 import type { HashSlots } from './hash-slots.js';
 import { fakeVerifier, isScram, normalise, verifyPassword } from './password.js';
 import { isBoundAsSaid, type Proof, proveScram } from './scram-proof.js';
+import { createTokenVerifier, type Issuer } from './token.js';
 import { createVerifiedCache } from './verified-cache.js';
 
 export interface VerifierParts {
@@ -25,6 +26,8 @@ export interface VerifierParts {
   readonly clock: Clock;
   readonly log: Logger<ProvisioningEvent>;
   readonly metrics: ProvisioningMetrics;
+  /** Of tokens, as the operator names them now. */
+  readonly issuers: () => readonly Issuer[];
   /** 0 = off. */
   readonly cacheForMs: number;
 }
@@ -47,7 +50,8 @@ type Reason =
   | 'no password'
   | 'no recoverable password'
   | 'unsupported'
-  | 'malformed';
+  | 'malformed'
+  | `token: ${string}`;
 
 const longestPassword = 1_024;
 const none = Buffer.alloc(0);
@@ -55,6 +59,7 @@ const none = Buffer.alloc(0);
 export function createVerifier(parts: VerifierParts): (request: VerifyRequest) => Promise<VerifyResponse> {
   const { withTenant, hashSlots, random, clock, metrics, log } = parts;
   const fake = fakeVerifier(random);
+  const verifyToken = createTokenVerifier();
   const cache = createVerifiedCache({ clock, random, forMs: parts.cacheForMs });
 
   const provePassword = async (row: LoginRow | undefined, password: string): Promise<Proof> => {
@@ -105,10 +110,24 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
           : proveDigest(request.username, against, request.parameters);
       proof = { ...proved, right: proved.right && password !== undefined };
       if (row !== undefined && password === undefined) return refuse(request, 'no recoverable password', 'wrong');
+    } else if (mechanism === 'OAUTHBEARER' || mechanism === 'XOAUTH2') {
+      const token = Buffer.from(request.parameters.token ?? none).toString('utf8');
+      const answer = await verifyToken(token, parts.issuers(), clock.now());
+      if (answer.kind === 'wrong') return refuse(request, `token: ${answer.reason}`, 'wrong');
+      proof = {
+        right: answer.user === address && answer.tenant === row?.tenant,
+        cached: false,
+        serverProof: none,
+      };
     } else return refuse(request, 'unsupported', 'unsupported');
     metrics.loginSeconds.observe((clock.monotonic() - begun) / 1_000);
     if (row === undefined || address === undefined) return refuse(request, 'unknown user', 'wrong');
-    if (!proof.right) return refuse(request, row.password === null ? 'no password' : 'wrong password', 'wrong');
+    if (!proof.right)
+      return refuse(
+        request,
+        row.password === null && !mechanism.includes('OAUTH') ? 'no password' : 'wrong password',
+        'wrong',
+      );
     if (row.disabled) return refuse(request, 'disabled', 'disabled');
     if (row.tenant_state !== 'active') return refuse(request, 'tenant suspended', 'disabled');
     metrics.logins.with({ outcome: proof.cached ? 'cached' : 'verified' }).inc();

@@ -6,12 +6,13 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Fault, FieldPath } from '@postern/config';
+import { createLocalJWKSet } from 'jose';
 import type { OperatorDocument } from './schema.js';
 
 interface NamedFile {
   readonly path: FieldPath;
   readonly file: string | undefined;
-  readonly holds: 'password' | 'login' | 'key' | 'certificates' | 'dh';
+  readonly holds: 'password' | 'login' | 'key' | 'certificates' | 'dh' | 'jwks';
 }
 
 const largestFile = 65_536;
@@ -29,6 +30,8 @@ function* filesOf(document: OperatorDocument): Generator<NamedFile> {
     yield { path: ['listeners', name, 'tls', 'clientCaFile'], file: tls.clientCaFile, holds: 'certificates' };
     yield { path: ['listeners', name, 'tls', 'dhParametersFile'], file: tls.dhParametersFile, holds: 'dh' };
   }
+  for (const [index, { jwksFile }] of document.oauthIssuers.entries())
+    yield { path: ['oauthIssuers', index, 'jwksFile'], file: jwksFile, holds: 'jwks' };
   for (const [number, tenant] of document.tenants.entries()) {
     const at = ['tenants', number];
     for (const [index, { passwordFile }] of tenant.users.entries())
@@ -57,6 +60,10 @@ function wrongWith(file: string, holds: NamedFile['holds']): string | undefined 
     return works(() => createPrivateKey(content)) ? undefined : 'holds no private key; expected one in PEM';
   if (holds === 'certificates')
     return works(() => new X509Certificate(content)) ? undefined : 'holds no certificate; expected PEM';
+  if (holds === 'jwks')
+    return works(() => createLocalJWKSet(JSON.parse(content.toString('utf8'))))
+      ? undefined
+      : 'holds no JSON Web Key Set; expected {"keys": [...]}';
   if (holds === 'dh')
     return dhOctets(content) > shortestDh && works(() => createSecureContext({ dhparam: content }))
       ? undefined

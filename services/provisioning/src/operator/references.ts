@@ -34,6 +34,16 @@ export function referenceProblems(document: OperatorDocument): Fault[] {
       });
     }
   }
+  document.oauthIssuers.forEach(({ issuer, jwksUrl, jwksFile }, index) => {
+    const at = ['oauthIssuers', index];
+    if ((jwksUrl === '') === (jwksFile === undefined)) {
+      const message =
+        jwksFile === undefined ? 'missing; expected it or jwksFile' : 'is given with jwksFile; expected one of them';
+      problems.push({ path: [...at, 'jwksUrl'], message });
+    }
+    if (document.oauthIssuers.findIndex((other) => other.issuer === issuer) < index)
+      problems.push({ path: [...at, 'issuer'], message: `${shown(issuer)} is named twice; expected it once` });
+  });
   document.access.forEach((rule, index) => {
     const path = ['access', index, 'target'];
     if (rule.level !== 'global' && rule.target === '') {

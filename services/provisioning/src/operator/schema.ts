@@ -189,6 +189,23 @@ export const operatorSchema = s.object({
     .doc(
       'Whether an address that nearly all sessions of a listener come from (a private one: source NAT) loses the relay right of its network, unless relayNetworks names it alone.',
     ),
+  oauthIssuers: s
+    .list(
+      s.object({
+        tenant: tenantName.doc('Tenant whose users its tokens are for.'),
+        issuer: s.string({ minLength: 1, maxLength: 1024 }).doc('Value of `iss` in its tokens.'),
+        audience: s.string({ minLength: 1, maxLength: 1024 }).doc('Value that `aud` must hold.'),
+        userClaim: s.string({ minLength: 1, maxLength: 128 }).default('email').doc('Claim that holds the login.'),
+        jwksUrl: s
+          .string({ maxLength: 2048, pattern: /^(?:https?:\/\/[^\s]+)?$/, form: 'a URL https://...' })
+          .default('')
+          .doc('Where its public keys are. Either this or jwksFile.'),
+        jwksFile: s.file().optional().doc('File with its public keys, a JSON Web Key Set.'),
+      }),
+      { max: 1_000 },
+    )
+    .default([])
+    .doc('Issuers of tokens for OAUTHBEARER and XOAUTH2.'),
   relayCertificates: s
     .list(
       s.object({

@@ -1,0 +1,122 @@
+import type { webcrypto } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTokenVerifier, type Issuer } from './token.js';
+
+const now = Date.parse('2026-01-02T03:04:05Z');
+const seconds = now / 1_000;
+const verify = createTokenVerifier();
+let keys: Awaited<ReturnType<typeof generateKeyPair>>;
+let others: Awaited<ReturnType<typeof generateKeyPair>>;
+let issuer: Issuer;
+let keySet: string;
+
+beforeAll(async () => {
+  keys = await generateKeyPair('ES256');
+  others = await generateKeyPair('ES256');
+  keySet = JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'k', alg: 'ES256' }] });
+  const jwksFile = join(mkdtempSync(join(tmpdir(), 'postern-jwks-')), 'keys.json');
+  writeFileSync(jwksFile, keySet);
+  issuer = {
+    tenant: 'acme',
+    issuer: 'https://id.acme.test',
+    audience: 'smtp',
+    userClaim: 'email',
+    jwksUrl: '',
+    jwksFile,
+  };
+});
+
+interface Claims {
+  readonly iss?: string;
+  readonly aud?: string;
+  readonly email?: unknown;
+  readonly expiresIn?: number;
+  readonly key?: webcrypto.CryptoKey;
+}
+
+function token({
+  iss = 'https://id.acme.test',
+  aud = 'smtp',
+  email = 'a@acme.test',
+  expiresIn = 60,
+  key,
+}: Claims = {}) {
+  return new SignJWT({ email })
+    .setProtectedHeader({ alg: 'ES256', kid: 'k' })
+    .setIssuer(iss)
+    .setAudience(aud)
+    .setExpirationTime(seconds + expiresIn)
+    .sign(key ?? keys.privateKey);
+}
+
+describe('tokens', () => {
+  it('are right for the login they name', async () => {
+    expect(await verify(await token({ email: 'A@ACME.test' }), [issuer], now)).toEqual({
+      kind: 'right',
+      user: 'a@acme.test',
+      tenant: 'acme',
+    });
+  });
+
+  it.each<[string, () => Promise<string>]>([
+    ['of another issuer', () => token({ iss: 'https://evil.test' })],
+    ['for another audience', () => token({ aud: 'imap' })],
+    ['that expired', () => token({ expiresIn: -60 })],
+    ['signed with another key', () => token({ key: others.privateKey })],
+    ['without a login', () => token({ email: 5 })],
+    [
+      'whose claims were changed',
+      async () =>
+        (await token()).replace(
+          /\.[^.]+\./,
+          `.${Buffer.from('{"iss":"https://id.acme.test"}').toString('base64url')}.`,
+        ),
+    ],
+    [
+      'that is unsigned',
+      async () => `${Buffer.from('{"alg":"none"}').toString('base64url')}.${(await token()).split('.')[1]}.`,
+    ],
+    ['that is none', async () => 'abc'],
+  ])('%s are wrong', async (_what, made) => {
+    expect(await verify(await made(), [issuer], now)).toMatchObject({ kind: 'wrong' });
+  });
+
+  it('signed with a shared secret are wrong', async () => {
+    const forged = await new SignJWT({ email: 'a@acme.test' })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setIssuer(issuer.issuer)
+      .setAudience('smtp')
+      .setExpirationTime(seconds + 60)
+      .sign(Buffer.from(keySet));
+    expect(await verify(forged, [issuer], now)).toMatchObject({ kind: 'wrong' });
+  });
+});
+
+describe('keys at a URL', () => {
+  let status = 200;
+  const server = createServer((_request, response) => void response.writeHead(status).end(keySet));
+  let jwksUrl = '';
+  beforeAll(async () => {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    jwksUrl = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}/keys`;
+  });
+  afterAll(() => server.close());
+  const remote = (): Issuer => ({ ...issuer, jwksUrl, jwksFile: undefined });
+
+  it('are fetched; not being able to is no wrong token', async () => {
+    status = 500;
+    await expect(verify(await token(), [remote()], now)).rejects.toMatchObject({ id: 'credentials-unavailable' });
+    const gone = { ...remote(), jwksUrl: 'http://127.0.0.1:1/keys' };
+    await expect(verify(await token(), [gone], now)).rejects.toMatchObject({ id: 'credentials-unavailable' });
+    status = 200;
+    expect(await createTokenVerifier()(await token(), [remote()], now)).toMatchObject({ kind: 'right' });
+  });
+});
