@@ -68,6 +68,36 @@ async function factsPage() {
   ].join('\n');
 }
 
+/** Line 1 of every dialog cites what it shows. */
+function dialogsPage() {
+  const folder = 'packages/e2e/conformance';
+  const rows = readdirSync(join(root, folder), { recursive: true })
+    .filter((file) => file.endsWith('.smtp'))
+    .map((file) => {
+      const [line = ''] = readFileSync(join(root, folder, file), 'utf8').split('\n');
+      const [, rfc, section, behaviour] = /^# RFC (\d+) §(\S+): (.*)$/.exec(line) ?? [undefined, '0', '', line];
+      return { rfc: Number(rfc), section, behaviour, file };
+    })
+    .sort(
+      (a, b) =>
+        a.rfc - b.rfc || a.section.localeCompare(b.section, 'en', { numeric: true }) || (a.file < b.file ? -1 : 1),
+    );
+  return [
+    '# Dialogs by standard',
+    '',
+    `Generated from line 1 of the dialogs in \`${folder}\`, each spoken to the edge in its unit tests and to the edge of a whole cluster`,
+    '(`npx vitest run --project e2e packages/e2e/src/conformance`).',
+    '',
+    '| RFC | section | behaviour | dialog |',
+    '|---|---|---|---|',
+    ...rows.map(
+      ({ rfc, section, behaviour, file }) =>
+        `| ${rfc} | ${section} | ${behaviour.replaceAll('|', '\\|')} | \`${file}\` |`,
+    ),
+    '',
+  ].join('\n');
+}
+
 async function generatedFiles() {
   const { documentJsonSchema, documentMarkdown, jsonSchema, referenceMarkdown } = await built(
     'packages/config/dist/index.js',
@@ -90,6 +120,7 @@ async function generatedFiles() {
   files.set('docs/reference/events.md', await eventsPage(declared));
   files.set('docs/reference/errors.md', errorsMarkdown());
   files.set('docs/reference/rule-facts.md', await factsPage());
+  files.set('docs/reference/dialogs.md', dialogsPage());
   files.set('deploy/nats/nats.conf', natsContainerConfiguration());
   return files;
 }

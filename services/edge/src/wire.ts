@@ -98,14 +98,18 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   };
 
   /** Settings for a port nobody has, or a port without settings: a name was misspelt on one of the two sides. */
+  /** Once all listeners are open; each name once. */
+  let unmatched: ReadonlySet<string> = new Set();
   const reportUnmatched = (): void => {
-    if (snapshot === undefined) return;
-    const here = new Set(listeners.map(({ facts }) => facts.name));
+    if (snapshot === undefined || certificateTimer === undefined) return;
+    const here = listeners.map(({ facts }) => facts.name);
     const settings = snapshot.listenerNames;
-    for (const name of settings.filter((one) => !here.has(one)))
-      log.warn('edge.listener.unmatched', { listener: name, side: 'settings' });
-    for (const name of [...here].filter((one) => !settings.includes(one)))
-      log.warn('edge.listener.unmatched', { listener: name, side: 'port' });
+    const found = [
+      ...settings.filter((name) => !here.includes(name)).map((name) => ({ listener: name, side: 'settings' })),
+      ...here.filter((name) => !settings.includes(name)).map((name) => ({ listener: name, side: 'port' })),
+    ];
+    for (const one of found) if (!unmatched.has(one.listener)) log.warn('edge.listener.unmatched', one);
+    unmatched = new Set(found.map(({ listener }) => listener));
   };
 
   const scopeOf = async (): Promise<(() => string) | undefined> => {
@@ -131,6 +135,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
       onSnapshot: (next) => {
         snapshot = compileSnapshot(next);
         for (const listener of listeners) updateListener(listener);
+        reportUnmatched();
         metrics.snapshotVersion.set(next.version);
         log.info('edge.snapshot.applied', { version: next.version });
       },
@@ -207,7 +212,6 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
       );
       listeners.push(opened);
     }
-    reportUnmatched();
     certificateTimer = watchTlsMaterial(readMaterial, material, clock, {
       onChanged: (changed) => {
         material = changed;
@@ -217,6 +221,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
       },
       onRefused: (reason) => log.error('edge.certificate.refused', { reason }),
     });
+    reportUnmatched();
   };
 
   return {
