@@ -2,7 +2,7 @@
  * Runs one check within its time: its own timeout or what is left of the request, whichever ends first. A check that is late or throws has its
  * declared outcome; it goes on alone and nobody waits for it. Supplies metrics and the time taken.
  */
-import type { Clock } from '@postern/clock';
+import type { Clock, Timer } from '@postern/clock';
 import type { Resolver } from '@postern/dns';
 import type { Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import { type CheckDefinition, type CheckName, type Observation, skipped } from './check.js';
@@ -69,30 +69,20 @@ async function observe(
   const deadlineMs = Math.min(policies[check.settings].timeout || check.timeoutMs, remainingMs);
   if (deadlineMs <= 0) return fallback(check, subject, 'timeout');
   const context = { resolver, clock, directory, tools, deadlineMs, dryRun, unusable: observer.unusable };
+  let timer: Timer | undefined;
   try {
-    const at = check.evaluate(context, subject, policies);
+    const work = check.evaluate(context, subject, policies);
     // What needs no waiting needs no timer.
-    if (!(at instanceof Promise)) return at;
-    return await inTime(clock, deadlineMs, at, () => fallback(check, subject, 'timeout'));
+    if (!(work instanceof Promise)) return work;
+    const over = Promise.withResolvers<typeof late>();
+    timer = clock.setTimer(deadlineMs, () => over.resolve(late));
+    const ended = await Promise.race([work, over.promise]);
+    return ended === late ? fallback(check, subject, 'timeout') : ended;
   } catch (error) {
     observer.failed(check.name, error);
     return fallback(check, subject, 'fault');
-  }
-}
-
-async function inTime(
-  clock: Clock,
-  deadlineMs: number,
-  work: Promise<readonly Observation[]>,
-  onLate: () => readonly Observation[],
-): Promise<readonly Observation[]> {
-  const over = Promise.withResolvers<typeof late>();
-  const timer = clock.setTimer(deadlineMs, () => over.resolve(late));
-  try {
-    const ended = await Promise.race([work, over.promise]);
-    return ended === late ? onLate() : ended;
   } finally {
-    timer.cancel();
+    timer?.cancel();
   }
 }
 

@@ -21,6 +21,7 @@ import { consequenceOf, spareable, sparedBy } from './actions.js';
 import { type CheckDefinition, lastFinding } from './check.js';
 import { type CheckResult, type CheckServices, runCheck, skippedFinding } from './check-runner.js';
 import { checks } from './checks/index.js';
+import { isEmpty } from './lists/list-matcher.js';
 import { sessionFacts, withBody, withHeaders, withRecipient } from './rules/rule-facts.js';
 import { carriedAction, ruleFinding, ruleName } from './rules/rule-finding.js';
 import type { AskRules } from './rules/rule-runner.js';
@@ -71,11 +72,13 @@ export class Evaluation {
   readonly #dryRun: boolean;
   /** In force for the session as a whole. */
   readonly #policies: CheckPolicies;
+  readonly #active: readonly CheckDefinition[];
 
   /** `endsAt`: moment of the monotonic clock at which the answer must stand. */
   constructor(services: EvaluationServices, subject: Subject, endsAt: number, dryRun: boolean) {
     this.#dryRun = dryRun;
     this.#policies = sessionPolicies(subject);
+    this.#active = activeChecks(this.#policies, subject.snapshot);
     this.#services = services;
     this.#subject = subject;
     this.#endsAt = endsAt;
@@ -95,8 +98,8 @@ export class Evaluation {
       const results = await this.#observe(this.#due(event), stage);
       this.#askRules(event, stage);
       for (const { finding } of results) this.#spare(finding);
-      const own = await this.#observeOwn(event, stage);
-      for (const result of inOrder([...results, ...own])) this.#conclude(result);
+      const own = this.#asksScopes(event) ? await this.#observeOwn(event, stage) : [];
+      for (const result of own.length === 0 ? results : inOrder([...results, ...own])) this.#conclude(result);
     }
     return this.#response(stages, echo);
   }
@@ -118,21 +121,15 @@ export class Evaluation {
   /** Checks of earlier stages whose findings are not in the facts are asked again, without consequence: their stage is over. */
   async #catchUp(first: Stage): Promise<void> {
     const { findings } = this.#subject;
-    const missed = checks.filter((check) => {
-      if (stageOf(check.stage) >= first || check.stage === 'rcpt') return false;
-      return this.#isOn(check) && !this.#skips.has(check.name) && lastFinding(findings, check.name) === undefined;
+    const missed = this.#active.filter((check) => {
+      if (stageOf(check.stage) >= first || check.stage === 'rcpt' || this.#skips.has(check.name)) return false;
+      return lastFinding(findings, check.name) === undefined && check.applies(this.#subject, this.#policies);
     });
     await this.#observe(missed, undefined);
   }
 
-  #isOn(check: CheckDefinition): boolean {
-    // Checks that speak about recipients look at the settings of each themselves.
-    const isOn = check.concerns !== undefined || this.#policies[check.settings].enabled;
-    return isOn && check.applies(this.#subject, this.#policies);
-  }
-
   #due(event: RuleEvent): CheckDefinition[] {
-    return checks.filter((check) => check.stage === event && this.#isOn(check));
+    return this.#active.filter((check) => check.stage === event && check.applies(this.#subject, this.#policies));
   }
 
   async #observe(due: readonly CheckDefinition[], stage: Stage | undefined): Promise<CheckResult[]> {
@@ -231,10 +228,13 @@ export class Evaluation {
     };
   }
 
-  /** What tenants and domains see differently: at RCPT the checks up to there, at the end of data those of the content. */
-  async #observeOwn(event: RuleEvent, stage: Stage): Promise<CheckResult[]> {
+  #asksScopes(event: RuleEvent): event is 'rcpt' | 'body' {
     const { snapshot, isOutsider } = this.#subject;
-    if (!snapshot.policies.differ || !isOutsider || (event !== 'rcpt' && event !== 'body')) return [];
+    return snapshot.policies.differ && isOutsider && (event === 'rcpt' || event === 'body');
+  }
+
+  /** What tenants and domains see differently: at RCPT the checks up to there, at the end of data those of the content. */
+  async #observeOwn(event: 'rcpt' | 'body', stage: Stage): Promise<CheckResult[]> {
     const results = await observeScopes(this.#services, {
       subject: this.#subject,
       server: this.#policies,
@@ -364,4 +364,22 @@ const ranks = new Map(checks.map(({ name }, rank) => [name, rank]));
 function inOrder(results: CheckResult[]): CheckResult[] {
   const rankOf = ({ check }: CheckResult): number => ranks.get(check.name) ?? 0;
   return results.length < 2 ? results : results.sort((one, other) => rankOf(one) - rankOf(other));
+}
+
+const active = new WeakMap<CheckPolicies, readonly CheckDefinition[]>();
+
+/** Those that are on. One that speaks about recipients may be on for some of them: it looks at the settings of each itself. */
+function activeChecks(
+  inForce: CheckPolicies,
+  { policies, usersSetChecks }: Subject['snapshot'],
+): readonly CheckDefinition[] {
+  const known = active.get(inForce);
+  if (known !== undefined) return known;
+  const made = checks.filter((check) => {
+    if (check.name === 'lists_user') return usersSetChecks;
+    if (check.settings === 'lists' && isEmpty(inForce.lists)) return false;
+    return inForce[check.settings].enabled || (check.concerns !== undefined && policies.differ);
+  });
+  active.set(inForce, made);
+  return made;
 }
