@@ -101,11 +101,15 @@ const actionRules: { readonly [Kind in ActionKind]: ActionRule } = {
     events: before('ehlo'),
     tenant: false,
     final: false,
-    parse: (fields) => ({
-      kind: 'auth',
-      plain: fields.someOf('plain', mechanisms),
-      tls: fields.someOf('tls', mechanisms),
-    }),
+    parse: (fields) => {
+      if (!(fields.has('plain') || fields.has('tls')))
+        fields.fail('', 'names no kind of connection', 'plain or tls with a list of mechanisms');
+      return {
+        kind: 'auth',
+        plain: fields.has('plain') ? fields.someOf('plain', mechanisms) : undefined,
+        tls: fields.has('tls') ? fields.someOf('tls', mechanisms) : undefined,
+      };
+    },
   },
   requireTls: {
     events: before('rcpt'),

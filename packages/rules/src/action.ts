@@ -21,7 +21,12 @@ export type Action =
       readonly recipients: number | undefined;
       readonly errors: number | undefined;
     }
-  | { readonly kind: 'auth'; readonly plain: readonly string[]; readonly tls: readonly string[] }
+  | {
+      readonly kind: 'auth';
+      /** undefined = as it was. */
+      readonly plain: readonly string[] | undefined;
+      readonly tls: readonly string[] | undefined;
+    }
   | { readonly kind: 'requireTls'; readonly text: string }
   | { readonly kind: 'allowRelay'; readonly for: Clientele }
   | { readonly kind: 'allowLocal'; readonly for: Clientele }

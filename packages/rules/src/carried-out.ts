@@ -1,12 +1,17 @@
 /**
- * What the services of this release carry out. The language is larger than that: an action or event nobody acts on yet
+ * What the services of this release carry out. The language is larger than that: an action, event or fact nobody acts on or finds out yet
  * is refused when saved, with the reason, and never silently ignored. Shrinks with every release; pure data.
  */
 import type { Action, ActionKind } from './action.js';
 import { isKnownAt, type RuleEvent } from './event.js';
+import { factEntry } from './fact-table.js';
 
-/** Why this action at this event would have no effect; undefined = it has one. */
-export type Unsupported = (action: Action, event: RuleEvent) => string | undefined;
+export interface Unsupported {
+  /** Why this action at this event, under conditions that name these facts, would have no effect; undefined = it has one. */
+  action(action: Action, event: RuleEvent, facts: ReadonlySet<string>): string | undefined;
+  /** Why nobody finds this fact out. */
+  fact(name: string): string | undefined;
+}
 
 interface Span {
   readonly first: RuleEvent;
@@ -17,12 +22,18 @@ const span = (first: RuleEvent, last: RuleEvent): Span => ({ first, last });
 const session = span('connect', 'body');
 const message = span('mail', 'body');
 const rendering = span('rcpt', 'body');
+const opening = span('connect', 'rcpt');
 
 const carriedOut: { readonly [Kind in ActionKind]?: Span } = {
   accept: session,
   reject: session,
   tempfail: session,
   close: session,
+  greeting: span('connect', 'connect'),
+  auth: span('connect', 'ehlo'),
+  requireTls: opening,
+  allowRelay: opening,
+  allowLocal: opening,
   discard: message,
   quarantine: message,
   hold: message,
@@ -31,11 +42,20 @@ const carriedOut: { readonly [Kind in ActionKind]?: Span } = {
   changeHeader: rendering,
   removeHeader: rendering,
   tag: session,
-  setLimit: span('connect', 'rcpt'),
+  setLimit: opening,
   skip: session,
   redirect: span('rcpt', 'rcpt'),
   addRecipient: span('rcpt', 'rcpt'),
   dropRecipient: rendering,
+};
+
+/** Why an action of the language has no place in this release. */
+const missing: { readonly [Kind in ActionKind]?: string } = {
+  run: 'has nothing to run: the checks of this release run wherever they are switched on; leave the check on and skip it elsewhere',
+  changeSender: 'is not carried out by this release: the reverse-path is kept as it was judged',
+  route: 'is not carried out by this release: a route belongs to a domain or to the operator; name a next hop there',
+  ndrText: 'is not carried out by this release: texts of delivery reports are fixed',
+  retrySchedule: 'is not carried out by this release: the schedule is the operator’s (retry)',
 };
 
 /** Checks a rule may skip. */
@@ -47,14 +67,58 @@ export const skippableChecks: readonly string[] = [
   ...['dkim', 'arc', 'dmarc', 'uribl'],
 ];
 
-export const notCarriedOut: Unsupported = (action, event) => {
-  const acts = carriedOut[action.kind];
-  if (acts === undefined) return 'is not carried out by this release';
-  if (!isKnownAt(acts.first, event) || !isKnownAt(event, acts.last))
-    return `is not carried out at ${event} by this release`;
-  if (action.kind === 'setLimit' && action.errors !== undefined)
-    return 'does not limit errors in this release; name size or recipients';
-  if (action.kind === 'skip' && !skippableChecks.includes(action.check))
-    return `names no check of this release; use ${skippableChecks.join(', ')}`;
-  return undefined;
+/** Decided by the session itself, which asks nobody (design.md, services): conditions on them may name session facts only. */
+const decidedInSession: ReadonlySet<ActionKind> = new Set([
+  'greeting',
+  'auth',
+  'requireTls',
+  'allowRelay',
+  'allowLocal',
+]);
+
+export function isDecidedInSession(action: Action): boolean {
+  return decidedInSession.has(action.kind) || (action.kind === 'setLimit' && action.errors !== undefined);
+}
+
+function unsupportedDetail(action: Action, event: RuleEvent): string | undefined {
+  switch (action.kind) {
+    case 'setLimit':
+      return action.errors !== undefined && !isKnownAt(event, 'auth')
+        ? `does not limit errors at ${event}: they are counted for the session; move the rule to connect, ehlo or auth`
+        : undefined;
+    case 'skip':
+      return skippableChecks.includes(action.check)
+        ? undefined
+        : `names no check of this release; use ${skippableChecks.join(', ')}`;
+    case 'allowRelay':
+      return action.for === 'all'
+        ? 'for all would open the relay; name the clients in the operator’s relay networks instead'
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Databases every policy pod has: the country database is shipped. An autonomous system is looked up by nobody. */
+export const availableDatabases: readonly ['country'] = ['country'];
+
+/** Facts of the language that no part of this release finds out. */
+const absentFacts: ReadonlyMap<string, string> = new Map([
+  ['score', 'is not computed: no content filter is part of this release'],
+  ['virus', 'is not known: no antivirus is part of this release'],
+  ['session.bytes', 'is not counted by this release'],
+]);
+
+export const notCarriedOut: Unsupported = {
+  action(action, event, facts) {
+    const acts = carriedOut[action.kind];
+    if (acts === undefined) return missing[action.kind] ?? 'is not carried out by this release';
+    if (!isKnownAt(acts.first, event) || !isKnownAt(event, acts.last))
+      return `is not carried out at ${event} by this release`;
+    const asked = isDecidedInSession(action) ? [...facts].find((name) => factEntry(name)?.asked === true) : undefined;
+    if (asked !== undefined)
+      return `is decided by the session without asking anybody, and ${asked} has to be asked for`;
+    return unsupportedDetail(action, event);
+  },
+  fact: (name) => absentFacts.get(name),
 };

@@ -21,6 +21,8 @@ export interface ExpressionScope {
   readonly event: RuleEvent;
   /** Data files the operator has; a fact that needs another one is refused. */
   readonly available: ReadonlySet<string>;
+  /** Why a fact is found out by nobody. */
+  readonly unsupported?: ((fact: string) => string | undefined) | undefined;
 }
 
 const COST_LIMIT = 200_000;
@@ -58,6 +60,8 @@ const zoned = /^get(Date|DayOfMonth|DayOfWeek|DayOfYear|FullYear|Hours|Minutes|M
 
 export class ExpressionWalk {
   readonly complaints: Complaint[] = [];
+  /** Facts it names. */
+  readonly facts = new Set<string>();
   readonly #scope: ExpressionScope;
   readonly #bound: string[] = [];
 
@@ -124,7 +128,10 @@ export class ExpressionWalk {
     const entry = name === 'headers' ? { since: HEADERS_SINCE, needs: undefined } : factEntry(name);
     const { event, available } = this.#scope;
     if (entry === undefined) return;
-    if (!isKnownAt(entry.since, event))
+    this.facts.add(name);
+    const reason = this.#scope.unsupported?.(name);
+    if (reason !== undefined) this.#complain(node, `${name} ${reason}`, 'use another fact');
+    else if (!isKnownAt(entry.since, event))
       this.#complain(node, `${name} is not known at ${event}`, `it is known from ${entry.since} on`);
     else if ('needs' in entry && entry.needs !== undefined && !available.has(entry.needs))
       this.#complain(node, `${name} needs a ${entry.needs} database`, 'ask the operator to configure one');

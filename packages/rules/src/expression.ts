@@ -17,6 +17,8 @@ export interface ExpressionProblem extends Place {
 export interface Expression {
   readonly test: (context: object) => boolean;
   readonly ast: ASTNode;
+  /** Facts it names. */
+  readonly facts: ReadonlySet<string>;
   readonly cost: number;
 }
 
@@ -76,7 +78,10 @@ export function compileExpression(source: string, scope: ExpressionScope): Compi
         message: `a condition must be true or false, this is of type ${checked.type ?? 'unknown'}`,
         hint: 'compare it with something',
       });
-    return { ok: true, expression: { test: (context) => parsed(context) === true, ast: parsed.ast, cost } };
+    return {
+      ok: true,
+      expression: { test: (context) => parsed(context) === true, ast: parsed.ast, facts: walk.facts, cost },
+    };
   } catch (error) {
     return refused(problemOf(source, error));
   }

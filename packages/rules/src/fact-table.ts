@@ -23,6 +23,8 @@ export interface FactEntry {
   readonly lower?: true;
   /** Needs a data file the operator may not have configured; then a condition naming it is refused when saved. */
   readonly needs?: 'country' | 'asn';
+  /** Found out by asking others: a session that decides without a call does not know it. */
+  readonly asked?: true;
 }
 
 export const factTable = {
@@ -50,12 +52,18 @@ export const factTable = {
   },
   'listener.name': { type: 'string', since: 'connect', doc: 'Name of the listener.' },
   'listener.role': { type: 'string', since: 'connect', doc: 'mx, submission or submissions.' },
-  ptr: { type: 'string', since: 'connect', doc: 'Confirmed reverse name of the client.', lower: true },
-  country: { type: 'string', since: 'connect', doc: 'ISO 3166 code of the client, upper case.', needs: 'country' },
-  asn: { type: 'int', since: 'connect', doc: 'Autonomous system of the client.', needs: 'asn' },
-  'dnsbl.listed': { type: 'bool', since: 'connect', doc: 'A configured blocklist names the client.' },
-  'dnsbl.zones': { type: 'strings', since: 'connect', doc: 'The lists that name it.', lower: true },
-  'dnsbl.texts': { type: 'strings', since: 'connect', doc: 'What those lists say about it.' },
+  ptr: { type: 'string', since: 'connect', doc: 'Confirmed reverse name of the client.', lower: true, asked: true },
+  country: {
+    type: 'string',
+    since: 'connect',
+    doc: 'ISO 3166 code of the client, upper case.',
+    needs: 'country',
+    asked: true,
+  },
+  asn: { type: 'int', since: 'connect', doc: 'Autonomous system of the client.', needs: 'asn', asked: true },
+  'dnsbl.listed': { type: 'bool', since: 'connect', doc: 'A configured blocklist names the client.', asked: true },
+  'dnsbl.zones': { type: 'strings', since: 'connect', doc: 'The lists that name it.', lower: true, asked: true },
+  'dnsbl.texts': { type: 'strings', since: 'connect', doc: 'What those lists say about it.', asked: true },
   helo: { type: 'string', since: 'ehlo', doc: 'The name given with EHLO or HELO.', lower: true },
   esmtp: { type: 'bool', since: 'ehlo', doc: 'The client said EHLO, not HELO.' },
   'tls.active': { type: 'bool', since: 'connect', doc: 'The connection is encrypted now.' },
@@ -67,7 +75,12 @@ export const factTable = {
   'sender.domain': { type: 'string', since: 'mail', doc: 'Its domain.', lower: true },
   'sender.user': { type: 'string', since: 'mail', doc: 'Its local part.' },
   'message.declaredSize': { type: 'int', since: 'mail', doc: 'SIZE= of MAIL; 0 when absent.' },
-  'spf.result': { type: 'string', since: 'mail', doc: 'pass, fail, softfail, neutral, none, temperror, permerror.' },
+  'spf.result': {
+    type: 'string',
+    since: 'mail',
+    doc: 'pass, fail, softfail, neutral, none, temperror, permerror.',
+    asked: true,
+  },
   'session.messages': { type: 'int', since: 'connect', doc: 'Messages accepted in this session.' },
   'session.bytes': { type: 'int', since: 'connect', doc: 'Bytes accepted in this session.' },
   'session.errors': { type: 'int', since: 'connect', doc: 'Failed commands in this session.' },

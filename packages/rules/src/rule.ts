@@ -32,6 +32,8 @@ export interface Rule {
   readonly conditions: readonly Expression[];
   readonly actions: readonly Action[];
   readonly stop: boolean;
+  /** Facts its conditions name. */
+  readonly facts: ReadonlySet<string>;
 }
 
 export type RuleScope =
@@ -74,7 +76,8 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
     match: fields.oneOf('match', ['all', 'any'], 'all'),
   };
   const conditions = readConditions(fields, event, options);
-  const actions = readActions(fields, event, options);
+  const facts = new Set(conditions.list.flatMap((condition) => [...condition.facts]));
+  const actions = readActions(fields, event, facts, options);
   const stop = fields.flag('stop', actions.list.some(isFinal));
   fields.done();
   const ruleId = ID.test(id) ? id : fallbackId;
@@ -83,7 +86,7 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
     ...[...conditions.problems, ...actions.problems].map((problem) => ({ ruleId, ...problem })),
   ];
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, rule: { ...rule, conditions: conditions.list, actions: actions.list, stop } };
+  return { ok: true, rule: { ...rule, conditions: conditions.list, actions: actions.list, stop, facts } };
 }
 
 interface Read<Item> {
@@ -111,14 +114,15 @@ function readConditions(fields: Fields, event: RuleEvent, options: RuleOptions):
       problems.push({ field, ...START, message: 'is not a condition', hint: 'write a text' });
       continue;
     }
-    const compiled = compileExpression(source, { event, available: new Set(options.available ?? []) });
+    const unsupported = options.unsupported?.fact;
+    const compiled = compileExpression(source, { event, available: new Set(options.available ?? []), unsupported });
     if (compiled.ok) list.push(compiled.expression);
     else problems.push(...compiled.problems.map((problem) => ({ field, ...problem })));
   }
   return { list, problems };
 }
 
-function readActions(fields: Fields, event: RuleEvent, options: RuleOptions): Read<Action> {
+function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string>, options: RuleOptions): Read<Action> {
   const written = fields.value('then');
   const entries: unknown[] = Array.isArray(written) ? written : written === undefined ? [] : [written];
   if (entries.length === 0 || entries.length > ACTION_LIMIT)
@@ -133,7 +137,7 @@ function readActions(fields: Fields, event: RuleEvent, options: RuleOptions): Re
   const problems: Omit<RuleProblem, 'ruleId'>[] = [];
   for (const [index, entry] of entries.slice(0, ACTION_LIMIT).entries()) {
     const parsed = parseAction(entry, actionScope);
-    const reason = parsed.ok ? options.unsupported?.(parsed.action, event) : undefined;
+    const reason = parsed.ok ? options.unsupported?.action(parsed.action, event, facts) : undefined;
     if (parsed.ok && reason !== undefined)
       problems.push({
         field: `then[${index}]`,

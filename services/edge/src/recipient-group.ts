@@ -8,6 +8,7 @@ import { parseRcptCommand, type RcptParameterName, type Reply, replies } from '@
 import type { EdgeEventFacts } from './journal.js';
 import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
 import { recipientRight } from './relay-right.js';
+import { recipientBarrier } from './rules/transaction-ruling.js';
 import type { Session, SessionServices } from './session.js';
 import { actionOf, type Recipient, type Transaction } from './transaction.js';
 
@@ -52,6 +53,8 @@ export class RecipientGroup {
     const right = recipientRight(this.services.snapshot(), this.session, command.forwardPath);
     if (right.kind === 'refused') return this.#refuse(command.forwardPath.raw, right.reply, right.reason);
     const { address, tenant, recipientClass } = right;
+    const barred = recipientBarrier(this.services, this.session, transaction, right, this.#asked.size);
+    if (barred !== undefined) return this.#refuse(address, barred.reply, barred.reason, tenant);
     if (transaction.has(address) || this.#asked.has(address)) return { kind: 'answered', reply: replies.recipientOk };
     if (transaction.recipients.length + this.#asked.size >= transaction.maxRecipients)
       return this.#refuse(address, replies.tooManyRecipients, 'recipient limit');

@@ -83,8 +83,11 @@ export class Transaction {
     if (verdict.senderAuthenticated) this.senderAuthenticated = true;
     this.findings = bounded([...this.findings, ...verdict.findings]);
     const { limits } = verdict;
-    if (limits !== undefined && limits.messageSize > 0) this.messageSize = limits.messageSize;
-    if (limits !== undefined && limits.recipients > 0) this.maxRecipients = limits.recipients;
+    // Rules choose, and only tighter than what holds already: the listener and the rules of MAIL have spoken.
+    if (limits !== undefined && limits.messageSize > 0)
+      this.messageSize = Math.min(this.messageSize, limits.messageSize);
+    if (limits !== undefined && limits.recipients > 0)
+      this.maxRecipients = Math.min(this.maxRecipients, limits.recipients);
   }
 }
 

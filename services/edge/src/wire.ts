@@ -36,7 +36,7 @@ import { createPolicyClient, type PolicyClient } from './policy-client.js';
 import { type PodDirectory, watchPods } from './policy-pods.js';
 import type { SessionServices } from './session.js';
 import { defaultSessionSettings, type SessionSettings } from './session-settings.js';
-import { type CompiledSnapshot, compileSnapshot } from './snapshot/compile.js';
+import { type CompiledSnapshot, compileSnapshot, edgeRuleCompiler } from './snapshot/compile.js';
 import { createTelemetryJournal } from './telemetry-journal.js';
 import { type CertificateFiles, readTlsMaterial, type TlsMaterial, watchTlsMaterial } from './tls/certificate-files.js';
 import { createTraceBatcher, type TraceBatcher } from './trace-batcher.js';
@@ -130,10 +130,12 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     });
   };
 
+  const ruleCompiler = edgeRuleCompiler();
+
   const watchConfig = async (streams: StreamConnection): Promise<SnapshotWatch> =>
     watchSnapshot(await openBucket(streams, clock, 'CONFIG'), {
       onSnapshot: (next) => {
-        snapshot = compileSnapshot(next);
+        snapshot = compileSnapshot(next, ruleCompiler);
         for (const listener of listeners) updateListener(listener);
         reportUnmatched();
         metrics.snapshotVersion.set(next.version);

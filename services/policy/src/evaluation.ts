@@ -25,6 +25,7 @@ import { isEmpty } from './lists/list-matcher.js';
 import { sessionFacts, withBody, withHeaders, withRecipient } from './rules/rule-facts.js';
 import { carriedAction, ruleFinding, ruleName } from './rules/rule-finding.js';
 import type { AskRules } from './rules/rule-runner.js';
+import { rightTaken, tlsDemand } from './rules/session-decision.js';
 import { observeScopes } from './scope-checks.js';
 import type { CheckPolicies } from './snapshot/check-policy.js';
 import { eventOf, stageOf } from './stage-event.js';
@@ -195,12 +196,23 @@ export class Evaluation {
     for (const [index, { recipient, course }] of this.#judged.entries()) {
       course.accepted = false;
       const choice = snapshot.rules.of(recipient.tenant);
-      if (!choice.has(event) || course.refusal !== undefined) continue;
+      if (course.refusal !== undefined) continue;
+      if (!choice.has(event)) {
+        this.#takeRight(event, recipient, course);
+        continue;
+      }
       common ??= this.#factsAt(event);
       const known = withRecipient(common, recipient, event === 'rcpt' ? before + index + 1 : all);
       for (const decided of this.#services.askRules(choice, event, known))
         this.#apply(decided, stage, course, recipient.address);
+      this.#takeRight(event, recipient, course);
     }
+  }
+
+  #takeRight(event: RuleEvent, recipient: RecipientFacts, course: Course): void {
+    if (event !== 'rcpt') return;
+    const taken = rightTaken(this.#subject.findings, recipient, this.#subject.origin.authenticatedUser);
+    if (taken !== undefined) course.take(taken);
   }
 
   #factsAt(event: 'rcpt' | 'headers' | 'body'): ReturnType<typeof sessionFacts> {
@@ -213,7 +225,9 @@ export class Evaluation {
   #apply(decided: RuleDecision, stage: Stage, course: Course, recipient: string): void {
     const { action } = decided;
     this.#subject.findings.push(ruleFinding(decided, stage, recipient));
-    if (action.kind === 'skip') this.#skips.add(action.check);
+    const demand = tlsDemand(action, this.#subject.origin.tlsVersion, ruleName(decided));
+    if (demand !== undefined) course.take(demand);
+    else if (action.kind === 'skip') this.#skips.add(action.check);
     else if (action.kind === 'setLimit') this.#tighten(action.size ?? 0, action.recipients ?? 0);
     else if (action.kind === 'close') this.#whole.apply(action, ruleName(decided));
     else course.apply(action, ruleName(decided));

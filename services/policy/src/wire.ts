@@ -8,6 +8,7 @@ import type { Service } from '@postern/lifecycle';
 import type { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { LimitServiceService } from '@postern/proto/policy/v1/limit_service';
 import { PolicyServiceService } from '@postern/proto/policy/v1/policy_service';
+import { createRuleCompiler } from '@postern/rules';
 import { connectStreams, openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
 import type { Redis } from 'ioredis';
@@ -25,7 +26,6 @@ import { createRuleRunner } from './rules/rule-runner.js';
 import { policyHandlers } from './server.js';
 import { connectRedis } from './shared-store.js';
 import { type CompiledSnapshot, compileSnapshot } from './snapshot/compile.js';
-import { createRuleCompiler } from './snapshot/rule-book.js';
 import { openTools } from './tools.js';
 
 async function dnsServersOf(config: PolicyConfig): Promise<string[]> {

@@ -3,6 +3,7 @@
  * one file each; sockets are behind `Wire`. Nothing a verb throws leaves here: it is 451 and the session goes on.
  */
 import { type Reply, replies } from '@postern/smtp-core';
+import { ruledPolicy } from '../rules/ruled-policy.js';
 import type { Session, SessionServices } from '../session.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
 import type { ExtensionKeyword } from '../snapshot/extensions.js';
@@ -57,9 +58,11 @@ export class Dialogue {
     readonly canStartTls: () => boolean,
   ) {}
 
-  /** Limits and rights of the listener now; undefined without a snapshot: nothing may be decided. */
+  /** Limits and rights of the listener now, as rules change them; undefined without a snapshot: nothing may be decided. */
   policy(): ListenerPolicy | undefined {
     const snapshot = this.services.snapshot();
+    if (snapshot !== undefined && snapshot.rules.size > 0)
+      return ruledPolicy(snapshot, this.session, this.services.clock);
     const { listener, ipSet } = this.session;
     if (snapshot !== this.#seen.snapshot || ipSet !== this.#seen.ipSet)
       this.#seen = { snapshot, ipSet, policy: snapshot?.policyFor(listener, ipSet) };

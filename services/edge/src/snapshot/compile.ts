@@ -11,6 +11,7 @@ import {
   rateLimitsOf,
 } from '@postern/flow-control';
 import { type Domain, ErrorControl, type IpSet, type Snapshot } from '@postern/proto/config/v1/snapshot';
+import { createRuleCompiler, type RuleBook, type RuleCompiler, sessionRules } from '@postern/rules';
 import { type AccessTable, compileAccess } from '../access.js';
 import type { ListenerFacts } from '../session.js';
 import { type ListenerPolicy, listenerPolicy, memberPolicy } from './listener-policy.js';
@@ -20,6 +21,8 @@ export interface CompiledSnapshot {
   readonly hostname: string;
   readonly access: AccessTable;
   readonly admitWhenPolicyAway: boolean;
+  /** Rules a session carries out by itself. */
+  readonly rules: RuleBook;
   /** IPv6 clients are counted by networks of this length. */
   readonly ipv6Prefix: number;
   listener(facts: ListenerFacts): ListenerPolicy;
@@ -61,7 +64,10 @@ function trieOf<Value>(entries: readonly { network: string; value: Value }[]): P
 const isOneAddress = (network: string): boolean =>
   parseNetworks(network)?.every(({ octets, prefixLength }) => prefixLength === octets.length * 8) === true;
 
-export function compileSnapshot(snapshot: Snapshot): CompiledSnapshot {
+/** Keeps the sets that did not change. A tenant's rule that cannot be read is left out; policy, which asks all rules, says so. */
+export const edgeRuleCompiler = (): RuleCompiler => createRuleCompiler(() => undefined, sessionRules);
+
+export function compileSnapshot(snapshot: Snapshot, ruleCompiler = edgeRuleCompiler()): CompiledSnapshot {
   const domains = new Map(snapshot.domains.map((domain) => [domain.name.toLowerCase(), domain]));
   const suspended = new Set(snapshot.tenants.filter(({ state }) => state === 'suspended').map(({ name }) => name));
   const relay = trieOf(snapshot.relayNetworks.map(({ network, tenant }) => ({ network, value: tenant })));
@@ -103,6 +109,7 @@ export function compileSnapshot(snapshot: Snapshot): CompiledSnapshot {
     hostname: snapshot.hostname,
     access: compileAccess(snapshot.accessRules, sets),
     admitWhenPolicyAway: snapshot.admitWhenPolicyAway,
+    rules: ruleCompiler.compile(snapshot.rules),
     ipv6Prefix: snapshot.limits?.ipv6Prefix || defaultIpv6Prefix,
     listener,
     policyFor(facts, name) {

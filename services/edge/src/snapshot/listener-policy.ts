@@ -21,6 +21,8 @@ export interface ListenerPolicy {
   readonly enabled: boolean;
   readonly proxyProtocol: boolean;
   readonly requireTls: boolean;
+  /** Words of a rule that demands TLS. */
+  readonly requireTlsText?: string;
   readonly requireAuth: boolean;
   readonly mechanismsTls: readonly string[];
   readonly mechanismsPlain: readonly string[];

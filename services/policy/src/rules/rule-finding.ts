@@ -45,11 +45,22 @@ function evidenceOf(action: Action): Record<string, string> {
     case 'tempfail':
       return { code: String(action.code), enhanced: action.enhanced, text: action.text };
     case 'close':
+    case 'greeting':
+    case 'requireTls':
       return { text: action.text };
+    case 'allowRelay':
+    case 'allowLocal':
+      return { for: action.for };
+    case 'auth':
+      return {
+        ...(action.plain === undefined ? {} : { plain: action.plain.join(' ') }),
+        ...(action.tls === undefined ? {} : { tls: action.tls.join(' ') }),
+      };
     case 'setLimit':
       return {
         ...(action.size === undefined ? {} : { size: String(action.size) }),
         ...(action.recipients === undefined ? {} : { recipients: String(action.recipients) }),
+        ...(action.errors === undefined ? {} : { errors: String(action.errors) }),
       };
     default:
       return {};

@@ -3,8 +3,8 @@
  * not match; mail goes on.
  */
 import type { Clock } from '@postern/clock';
+import type { RuleChoice } from '@postern/rules';
 import { type Decision, evaluate, type Facts, type RuleEvent } from '@postern/rules';
-import type { RuleChoice } from '../snapshot/rule-book.js';
 
 export interface RuleObserver {
   failed(rule: string, message: string): void;

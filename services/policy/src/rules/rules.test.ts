@@ -199,13 +199,31 @@ test('content facts: size, parts, attachments, received', async () => {
 });
 
 test('a rule of a tenant that cannot be used is left out; one of the operator refuses the snapshot', async () => {
-  const bad = { event: 'connect', then: [{ requireTls: {} }] };
+  const bad = { event: 'rcpt', then: [{ route: { host: 'relay.test' } }] };
   const good = { event: 'rcpt', then: [{ reject: { text: 'good' } }] };
   const here = ground({ tenantRules: { t1: [bad, good] } });
   expect(here.faults).toHaveLength(1);
   expect(here.faults[0]).toContain('t1 tenant-1@3');
   expect((await askEnvelope(here)).recipients[0]?.decision?.text).toBe('good');
-  expect(() => ground({ rules: [bad] })).toThrow(/not carried out by this release/);
+  expect(() => ground({ rules: [{ event: 'mail', then: [{ changeSender: { address: '' } }] }] })).toThrow(
+    /not carried out by this release/,
+  );
+});
+
+test.each<[object, string, string]>([
+  [{ event: 'ehlo', then: [{ requireTls: { text: 'TLS first' } }] }, '530 TLS first', ''],
+  [
+    { event: 'rcpt', when: 'recipient.domain == "here.test"', then: [{ requireTls: { text: 'TLS for us' } }] },
+    '',
+    '530 TLS for us',
+  ],
+  [{ event: 'connect', then: [{ allowLocal: { for: 'none' } }] }, '', '550 access denied'],
+  [{ event: 'rcpt', then: [{ allowLocal: { for: 'authenticated' } }] }, '', '530 authentication required'],
+  [{ event: 'rcpt', then: [{ allowRelay: { for: 'none' } }] }, '', ''],
+])('what a session decides by itself is said again: %j', async (rule, whole, recipient) => {
+  const { decision, recipients } = await askEnvelope(ground({ rules: [rule] }));
+  const said = (one: typeof decision): string => (one?.action === Action.REJECT ? `${one.replyCode} ${one.text}` : '');
+  expect([said(decision), said(recipients[0]?.decision)]).toEqual([whole, recipient]);
 });
 
 test('a header section too large to be edited is refused', async () => {

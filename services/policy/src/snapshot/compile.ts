@@ -3,8 +3,8 @@
  * evaluation takes the current one at its start and keeps it. Throws where the operator's own rules cannot be used: the old snapshot stays.
  */
 import type { Domain, NamedNextHop, Snapshot } from '@postern/proto/config/v1/snapshot';
+import type { RuleBook, RuleCompiler } from '@postern/rules';
 import { type OnRefusedSettings, type ScopedPolicies, scopedPolicies } from './check-policy.js';
-import type { RuleBook, RuleCompiler } from './rule-book.js';
 
 export interface CompiledSnapshot {
   readonly version: number;

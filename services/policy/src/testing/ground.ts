@@ -6,12 +6,12 @@ import { type DeepPartial, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { RecipientEntry, RecipientKind } from '@postern/proto/directory/v1/recipient';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { EvaluateRequest, type EvaluateResponse, SessionFacts, Stage } from '@postern/proto/policy/v1/policy_service';
+import { createRuleCompiler } from '@postern/rules';
 import type { CheckTools } from '../check-tools.js';
 import type { Directory, Lookup } from '../directory/directory.js';
 import { createJudge, type Judge } from '../judge.js';
 import { createRuleRunner } from '../rules/rule-runner.js';
 import { type CompiledSnapshot, compileSnapshot } from '../snapshot/compile.js';
-import { createRuleCompiler } from '../snapshot/rule-book.js';
 
 type PartialSnapshot = DeepPartial<Snapshot>;
 

@@ -4,6 +4,8 @@
  */
 import { type BodyType, type MailParameterName, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
 import { submittingTenant } from '../../relay-right.js';
+import { ruledLimit } from '../../rules/session-ruling.js';
+import { rulingOfMail } from '../../rules/transaction-ruling.js';
 import type { ExtensionKeyword } from '../../snapshot/extensions.js';
 import type { ListenerPolicy } from '../../snapshot/listener-policy.js';
 import { Transaction } from '../../transaction.js';
@@ -75,12 +77,14 @@ function barrier(dialogue: Dialogue): Barrier | undefined {
   return overload === undefined ? undefined : { reply: replies.insufficientStorage, reason: `overload: ${overload}` };
 }
 
+const tlsDemanded = (text = replies.tlsRequired.text): Reply => ({ ...replies.tlsRequired, text });
+
 function order(dialogue: Dialogue): Reply | undefined {
   const { session } = dialogue;
   const policy = dialogue.policy();
   if (session.greeting === undefined) return replies.helloFirst;
   if (policy === undefined) return replies.localError;
-  if (policy.requireTls && session.tls === undefined) return replies.tlsRequired;
+  if (policy.requireTls && session.tls === undefined) return tlsDemanded(policy.requireTlsText);
   if (policy.requireAuth && session.login === undefined) return replies.authRequired;
   if (dialogue.transaction !== undefined) return replies.nestedMail;
   if (policy.messagesPerSession > 0 && session.messages >= policy.messagesPerSession) return replies.rateLimited;
@@ -108,14 +112,17 @@ export const mail: Verb = {
     if (!parsed.ok) return refuse(parsed.reply, argument.slice(5, 325).trim());
     const { command } = parsed;
     if (!isOffered(command.body, policy)) return refuse(replies.badParameter('BODY'), command.reversePath.address);
-    if (command.size !== null && command.size > policy.messageSize)
-      return refuse(replies.tooBig, command.reversePath.address);
     const tenant = submittingTenant(snapshot, session);
+    const ruling = rulingOfMail(snapshot, session, command, tenant, services.clock);
+    if (ruling.requireTls !== undefined && session.tls === undefined)
+      return refuse(tlsDemanded(ruling.requireTls.text), command.reversePath.address, ruling.requireTls.rule);
+    const messageSize = ruledLimit(policy.messageSize, ruling, 'size');
+    if (command.size !== null && command.size > messageSize) return refuse(replies.tooBig, command.reversePath.address);
     dialogue.transaction = new Transaction(
       services.ids(),
       command,
-      policy.messageSize,
-      policy.recipients,
+      messageSize,
+      ruledLimit(policy.recipients, ruling, 'recipients'),
       tenant,
       session.findings,
     );

@@ -4,15 +4,24 @@
  * an operator's refuses the snapshot, because leaving it out could admit what it refuses.
  */
 import { PosternError } from '@postern/errors';
-import type { Rule } from '@postern/proto/config/v1/snapshot';
-import {
-  compileRules,
-  notCarriedOut,
-  type RuleEvent,
-  type RuleOptions,
-  type RuleSet,
-  ruleEvents,
-} from '@postern/rules';
+import { availableDatabases, notCarriedOut } from './carried-out.js';
+import { type RuleEvent, ruleEvents } from './event.js';
+import type { RuleOptions } from './rule.js';
+import { compileRules, type RuleSet } from './rule-set.js';
+
+/** A rule as the snapshot carries it. */
+export interface StoredRule {
+  readonly id: string;
+  readonly version: number;
+  /** `server` or `tenant`. */
+  readonly scope: string;
+  readonly tenant: string;
+  /** JSON. */
+  readonly document: string;
+}
+
+/** What a service takes of each set; whole by default. */
+export type Narrow = (set: RuleSet) => RuleSet;
 
 export interface RuleChoice {
   /** In the order in which they are asked. */
@@ -24,12 +33,12 @@ export interface RuleBook {
   /** Rules that apply to a tenant's mail; '' = the operator's alone. */
   of(tenant: string): RuleChoice;
   /** The same with these rules tried: each takes the place of the one of its scope and id. Throws where one cannot be compiled. */
-  trying(candidates: readonly Rule[]): RuleBook;
+  trying(candidates: readonly StoredRule[]): RuleBook;
   readonly size: number;
 }
 
 export interface RuleCompiler {
-  compile(rules: readonly Rule[]): RuleBook;
+  compile(rules: readonly StoredRule[]): RuleBook;
 }
 
 export type OnRefusedRule = (tenant: string, rule: string, reason: string) => void;
@@ -45,12 +54,12 @@ function choiceOf(sets: readonly RuleSet[]): RuleChoice {
   return { sets: filled, has: (event) => events.has(event) };
 }
 
-function documentOf({ id, version, document }: Rule): unknown {
+function documentOf({ id, version, document }: StoredRule): unknown {
   const parsed: unknown = JSON.parse(document);
   return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? { ...parsed, id, version } : parsed;
 }
 
-function compileStrict(rules: readonly Rule[], options: RuleOptions): RuleSet | string {
+function compileStrict(rules: readonly StoredRule[], options: RuleOptions): RuleSet | string {
   try {
     const compiled = compileRules(rules.map(documentOf), options);
     if (compiled.ok) return compiled.set;
@@ -61,14 +70,22 @@ function compileStrict(rules: readonly Rule[], options: RuleOptions): RuleSet | 
   }
 }
 
-function compileOperator(rules: readonly Rule[]): RuleSet {
-  const compiled = compileStrict(rules, { scope: { kind: 'operator' }, unsupported: notCarriedOut });
+function compileOperator(rules: readonly StoredRule[]): RuleSet {
+  const compiled = compileStrict(rules, {
+    scope: { kind: 'operator' },
+    unsupported: notCarriedOut,
+    available: availableDatabases,
+  });
   if (typeof compiled === 'string') throw new PosternError('config-invalid', `operator rules: ${compiled}`);
   return compiled;
 }
 
-function compileTenant(tenant: string, rules: readonly Rule[], onRefused: OnRefusedRule): RuleSet {
-  const options: RuleOptions = { scope: { kind: 'tenant', tenant }, unsupported: notCarriedOut };
+function compileTenant(tenant: string, rules: readonly StoredRule[], onRefused: OnRefusedRule): RuleSet {
+  const options: RuleOptions = {
+    scope: { kind: 'tenant', tenant },
+    unsupported: notCarriedOut,
+    available: availableDatabases,
+  };
   const whole = compileStrict(rules, options);
   if (typeof whole !== 'string') return whole;
   const good = rules.filter((rule) => {
@@ -82,18 +99,23 @@ function compileTenant(tenant: string, rules: readonly Rule[], onRefused: OnRefu
   return { scope: options.scope, size: 0, events: new Map() };
 }
 
-const isOperators = ({ scope }: Rule): boolean => scope === 'server';
-const isTenants = ({ scope, tenant }: Rule): boolean => scope === 'tenant' && tenant !== '';
-const sourceOf = (rules: readonly Rule[]): string => JSON.stringify(rules);
+const isOperators = ({ scope }: StoredRule): boolean => scope === 'server';
+const isTenants = ({ scope, tenant }: StoredRule): boolean => scope === 'tenant' && tenant !== '';
+const sourceOf = (rules: readonly StoredRule[]): string => JSON.stringify(rules);
 
 type KeptSets = ReadonlyMap<string, Kept>;
 
-function build(rules: readonly Rule[], kept: KeptSets, onRefused: OnRefusedRule): { book: RuleBook; kept: KeptSets } {
+interface Built {
+  readonly book: RuleBook;
+  readonly kept: KeptSets;
+}
+
+function build(rules: readonly StoredRule[], kept: KeptSets, onRefused: OnRefusedRule, narrow: Narrow): Built {
   const next = new Map<string, Kept>();
-  const setOf = (owner: string, own: readonly Rule[], compile: () => RuleSet): RuleSet => {
+  const setOf = (owner: string, own: readonly StoredRule[], compile: () => RuleSet): RuleSet => {
     const source = sourceOf(own);
     const known = kept.get(owner);
-    const set = known?.source === source ? known.set : compile();
+    const set = known?.source === source ? known.set : narrow(compile());
     next.set(owner, { source, set });
     return set;
   };
@@ -112,23 +134,23 @@ function build(rules: readonly Rule[], kept: KeptSets, onRefused: OnRefusedRule)
     trying: (candidates) => {
       const replaced = new Set(candidates.map(placeOf));
       const all = [...rules.filter((rule) => !replaced.has(placeOf(rule))), ...candidates];
-      return build(all, next, refuseCandidate).book;
+      return build(all, next, refuseCandidate, narrow).book;
     },
   };
   return { book, kept: next };
 }
 
-const placeOf = ({ scope, tenant, id }: Rule): string => JSON.stringify([scope, tenant, id]);
+const placeOf = ({ scope, tenant, id }: StoredRule): string => JSON.stringify([scope, tenant, id]);
 
 const refuseCandidate: OnRefusedRule = (_tenant, rule, reason) => {
   throw new PosternError('invalid-argument', `rule ${rule}: ${reason}`);
 };
 
-export function createRuleCompiler(onRefused: OnRefusedRule): RuleCompiler {
+export function createRuleCompiler(onRefused: OnRefusedRule, narrow: Narrow = (set) => set): RuleCompiler {
   let kept: KeptSets = new Map();
   return {
     compile(rules) {
-      const built = build(rules, kept, onRefused);
+      const built = build(rules, kept, onRefused, narrow);
       kept = built.kept;
       return built.book;
     },

@@ -1,0 +1,59 @@
+/**
+ * What holds for one session: the listener's settings as the rules of connection, greeting and login change them. Asked at every command, so
+ * computed only when something it depends on has changed: snapshot, TLS, greeting, login. Without such rules it is the listener's own object.
+ */
+import type { Clock } from '@postern/clock';
+import { submittingTenant } from '../relay-right.js';
+import type { Session } from '../session.js';
+import type { CompiledSnapshot } from '../snapshot/compile.js';
+import type { ListenerPolicy } from '../snapshot/listener-policy.js';
+import { sessionFacts } from './session-facts.js';
+import { noRuling, type Ruling, rule, ruledLimit } from './session-ruling.js';
+
+interface Computed {
+  readonly mark: readonly unknown[];
+  readonly ruling: Ruling;
+  readonly policy: ListenerPolicy;
+}
+
+const computed = new WeakMap<Session, Computed>();
+
+function applied(base: ListenerPolicy, ruling: Ruling): ListenerPolicy {
+  const hasAuth = base.extensions.has('AUTH');
+  return {
+    ...base,
+    banner: ruling.greeting ?? base.banner,
+    mechanismsPlain: (hasAuth ? ruling.mechanismsPlain : undefined) ?? base.mechanismsPlain,
+    mechanismsTls: (hasAuth ? ruling.mechanismsTls : undefined) ?? base.mechanismsTls,
+    requireTls: base.requireTls || ruling.requireTls !== undefined,
+    ...(ruling.requireTls === undefined ? {} : { requireTlsText: ruling.requireTls.text }),
+    messageSize: ruledLimit(base.messageSize, ruling, 'size'),
+    recipients: ruledLimit(base.recipients, ruling, 'recipients'),
+    errorsPerSession: ruledLimit(base.errorsPerSession, ruling, 'errors'),
+  };
+}
+
+function compute(snapshot: CompiledSnapshot, session: Session, clock: Clock): Computed {
+  const base = snapshot.policyFor(session.listener, session.ipSet);
+  const mark = [base, snapshot.rules, session.tls, session.greeting, session.login, session.clientAddress];
+  const known = computed.get(session);
+  if (known?.mark.every((part, index) => part === mark[index])) return known;
+  const tenant = submittingTenant(snapshot, session) ?? '';
+  const facts = sessionFacts(session, clock.now());
+  let ruling = rule(noRuling, snapshot.rules, 'connect', tenant, facts, clock);
+  if (session.greeting !== undefined) ruling = rule(ruling, snapshot.rules, 'ehlo', tenant, facts, clock);
+  if (session.login !== undefined) ruling = rule(ruling, snapshot.rules, 'auth', tenant, facts, clock);
+  const made = { mark, ruling, policy: ruling === noRuling ? base : applied(base, ruling) };
+  computed.set(session, made);
+  return made;
+}
+
+export function ruledPolicy(snapshot: CompiledSnapshot, session: Session, clock: Clock): ListenerPolicy {
+  if (snapshot.rules.size === 0) return snapshot.policyFor(session.listener, session.ipSet);
+  return compute(snapshot, session, clock).policy;
+}
+
+/** What later rules of the session begin with. */
+export function sessionRuling(snapshot: CompiledSnapshot, session: Session, clock: Clock): Ruling {
+  return snapshot.rules.size === 0 ? noRuling : compute(snapshot, session, clock).ruling;
+}

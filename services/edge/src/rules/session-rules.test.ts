@@ -1,0 +1,133 @@
+/** Rules a session carries out without asking policy, over real sockets. The order of AUTH and TLS is smtp/dialogs/rules-auth.smtp. */
+// biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
+import { RawClient } from '@postern/testkit/smtp';
+import { afterEach, expect, test } from 'vitest';
+import type { Listener } from '../listener.js';
+import { Doubles } from '../testing/doubles.js';
+
+let open: Listener | undefined;
+
+afterEach(async () => {
+  open?.destroy();
+  await open?.drain();
+  open = undefined;
+});
+
+const stored = (rules: readonly object[], tenant = '') =>
+  rules.map((rule, index) => ({
+    id: `r${index + 1}`,
+    version: 1,
+    scope: tenant === '' ? 'server' : 'tenant',
+    tenant,
+    document: JSON.stringify(rule),
+  }));
+
+/** Codes and texts of the replies to these commands, after the banner. */
+async function talk(snapshot: object, commands: readonly string[]): Promise<string[]> {
+  const doubles = new Doubles();
+  doubles.setSnapshot(snapshot);
+  open = await doubles.listen();
+  const client = await RawClient.open(open.port);
+  const replies = [(await client.reply()) ?? ''];
+  for (const command of commands) replies.push((await client.command(command)) ?? '');
+  client.destroy();
+  return replies;
+}
+
+const hello = 'EHLO c.test';
+const relaying = { relayNetworks: [{ network: '127.0.0.0/8', tenant: 'acme' }] };
+
+test('greeting', async () => {
+  const rules = stored([{ event: 'connect', when: 'listener.name == "mx"', then: [{ greeting: { text: 'hi' } }] }]);
+  expect((await talk({ rules }, []))[0]).toMatch(/^220 mx.postern.test hi/);
+});
+
+test('one recipient domain demands TLS in words of the rule, others do not', async () => {
+  const then = [{ requireTls: { text: 'example.test takes mail over TLS only' } }];
+  const rules = stored([{ event: 'rcpt', when: 'recipient.domain == "example.test"', then }]);
+  const [, , , first, second] = await talk({ rules }, [
+    hello,
+    'MAIL FROM:<a@sender.test>',
+    'RCPT TO:<bob@example.test>',
+    'RCPT TO:<bob@xn--bcher-kva.test>',
+  ]);
+  expect(first).toMatch(/^530 5\.7\.0 example.test takes mail over TLS only \(/);
+  expect(second).toMatch(/^250/);
+});
+
+test('TLS is demanded of a sender at MAIL, and of everybody after EHLO', async () => {
+  const sender = stored([{ event: 'mail', when: 'sender.domain == "s.test"', then: [{ requireTls: {} }] }]);
+  const [, , refused, taken] = await talk({ rules: sender }, [hello, 'MAIL FROM:<a@s.test>', 'MAIL FROM:<a@o.test>']);
+  expect([refused, taken].map((reply) => reply?.slice(0, 3))).toEqual(['530', '250']);
+  const all = stored([{ event: 'ehlo', when: 'helo == "c.test"', then: [{ requireTls: { text: 'you too' } }] }]);
+  expect((await talk({ rules: all }, [hello, 'MAIL FROM:<a@o.test>']))[2]).toMatch(/^530 5\.7\.0 you too/);
+});
+
+test.each([
+  ['connect', undefined, 'none', '550'],
+  ['rcpt', 'recipient.domain != "partner.test"', 'none', '550'],
+  ['rcpt', 'recipient.domain == "partner.test"', 'none', '250'],
+  ['rcpt', undefined, 'authenticated', '550'],
+])('relaying at %s when %s for %s: %s', async (event, when, clientele, code) => {
+  const rules = stored([
+    { event, ...(when === undefined ? {} : { when }), then: [{ allowRelay: { for: clientele } }] },
+  ]);
+  const replies = await talk({ ...relaying, rules }, [
+    hello,
+    'MAIL FROM:<a@sender.test>',
+    'RCPT TO:<x@elsewhere.test>',
+    'RCPT TO:<bob@example.test>',
+  ]);
+  expect(replies[3]?.slice(0, 3)).toBe(code);
+  expect(replies[4]).toMatch(/^250/);
+});
+
+test('no rule gives a stranger the right to relay', async () => {
+  const then = [{ allowRelay: { for: 'authenticated' } }, 'accept'];
+  const replies = await talk({ rules: stored([{ event: 'rcpt', then }]) }, [
+    hello,
+    'MAIL FROM:<a@sender.test>',
+    'RCPT TO:<x@elsewhere.test>',
+  ]);
+  expect(replies[3]).toMatch(/^550 5\.7\.1/);
+});
+
+test('the operator chooses the size of a sender, shown after EHLO where it does not depend on the sender', async () => {
+  const rules = stored([
+    { event: 'connect', then: [{ setLimit: { size: 2_000_000 } }] },
+    { event: 'mail', when: 'sender.user == "small"', then: [{ setLimit: { size: 10 } }] },
+  ]);
+  const [, greeted, small, large] = await talk({ rules }, [
+    hello,
+    'MAIL FROM:<small@s.test> SIZE=11',
+    'MAIL FROM:<other@s.test> SIZE=1500000',
+  ]);
+  expect(greeted).toContain('SIZE 2000000');
+  expect([small, large].map((reply) => reply?.slice(0, 3))).toEqual(['552', '250']);
+});
+
+test('a tenant narrows what the operator chose, and never widens it', async () => {
+  const operator = stored([{ event: 'mail', then: [{ setLimit: { size: 1_000 } }] }]);
+  for (const [size, limit] of [
+    [5_000, 1_000],
+    [500, 500],
+  ] as const) {
+    const own = stored([{ event: 'mail', then: [{ setLimit: { size } }] }], 'acme');
+    const mail = (octets: number): string => `MAIL FROM:<a@s.test> SIZE=${octets}`;
+    const replies = await talk({ ...relaying, rules: [...operator, ...own] }, [hello, mail(limit + 1), mail(limit)]);
+    expect(replies.slice(2).map((reply) => reply.slice(0, 3))).toEqual(['552', '250']);
+  }
+});
+
+test('errors of a session', async () => {
+  const rules = stored([{ event: 'connect', then: [{ setLimit: { errors: 2 } }] }]);
+  const doubles = new Doubles();
+  doubles.setSnapshot({ rules });
+  open = await doubles.listen();
+  const client = await RawClient.open(open.port);
+  await client.reply();
+  await client.command('NONSENSE');
+  client.send('NONSENSE\r\n');
+  await client.closed();
+  expect(client.rest).toMatch(/421/);
+});

@@ -1,0 +1,96 @@
+/**
+ * What rules say that a session carries out by itself: greeting, logins offered, TLS demanded, who may relay or deliver, limits. Decided from
+ * the snapshot without a call (design.md, services; invariant 11). Later rules of one scope replace mechanisms and rights said before them;
+ * of limits said twice the tighter holds, and a tenant's narrows the operator's; a right is never wider than what the configuration gives. Refusals and checks of the same rules are policy's.
+ */
+import type { Clock } from '@postern/clock';
+import { type Clientele, type Decision, evaluate, type Facts, type RuleBook, type RuleEvent } from '@postern/rules';
+
+export interface Ruling {
+  readonly greeting: string | undefined;
+  readonly mechanismsPlain: readonly string[] | undefined;
+  readonly mechanismsTls: readonly string[] | undefined;
+  /** TLS is demanded: the words of the refusal, and the rule. */
+  readonly requireTls: { readonly text: string; readonly rule: string } | undefined;
+  readonly relayFor: Clientele | undefined;
+  readonly localFor: Clientele | undefined;
+  /** The operator's choice, in place of the listener's. */
+  readonly chosen: RuledLimits;
+  /** What tenants narrow it to. */
+  readonly caps: RuledLimits;
+}
+
+export interface RuledLimits {
+  readonly size?: number | undefined;
+  readonly recipients?: number | undefined;
+  readonly errors?: number | undefined;
+}
+
+export const noRuling: Ruling = {
+  greeting: undefined,
+  mechanismsPlain: undefined,
+  mechanismsTls: undefined,
+  requireTls: undefined,
+  relayFor: undefined,
+  localFor: undefined,
+  chosen: {},
+  caps: {},
+};
+
+const tighter = (one: number | undefined, other: number | undefined): number | undefined =>
+  one === undefined ? other : other === undefined ? one : Math.min(one, other);
+
+function narrowed(said: RuledLimits, more: RuledLimits): RuledLimits {
+  return {
+    size: tighter(said.size, more.size),
+    recipients: tighter(said.recipients, more.recipients),
+    errors: tighter(said.errors, more.errors),
+  };
+}
+
+/** What a limit of the listener has become. */
+export function ruledLimit(own: number, { chosen, caps }: Ruling, name: keyof RuledLimits): number {
+  return Math.min(chosen[name] ?? own, caps[name] ?? Number.MAX_SAFE_INTEGER);
+}
+
+function after(said: Ruling, { action, ruleId, version, tenant }: Decision): Ruling {
+  switch (action.kind) {
+    case 'greeting':
+      return { ...said, greeting: action.text };
+    case 'auth':
+      return {
+        ...said,
+        mechanismsPlain: action.plain ?? said.mechanismsPlain,
+        mechanismsTls: action.tls ?? said.mechanismsTls,
+      };
+    case 'requireTls':
+      return { ...said, requireTls: said.requireTls ?? { text: action.text, rule: `${ruleId}@${version}` } };
+    case 'allowRelay':
+      return { ...said, relayFor: action.for };
+    case 'allowLocal':
+      return { ...said, localFor: action.for };
+    case 'setLimit':
+      return tenant === undefined
+        ? { ...said, chosen: narrowed(said.chosen, action) }
+        : { ...said, caps: narrowed(said.caps, action) };
+    default:
+      return said;
+  }
+}
+
+const budgetMs = 25;
+
+/** Adds what the rules of one event say. A rule that cannot be computed does not match; policy asks it again and says so. */
+export function rule(
+  said: Ruling,
+  book: RuleBook,
+  event: RuleEvent,
+  tenant: string,
+  facts: Facts,
+  clock: Clock,
+): Ruling {
+  const choice = book.of(tenant);
+  if (!choice.has(event)) return said;
+  const budget = { monotonic: () => clock.monotonic(), ms: budgetMs };
+  return evaluate(choice.sets, event, facts, budget).decisions.reduce(after, said);
+}
