@@ -61,6 +61,8 @@ function expectation(options: ListenerOptions, context: ListenerContext, peer: s
   return trusted ? 'optional' : 'none';
 }
 
+const tryAgainMs = 10_000;
+
 class EdgeListener implements Listener {
   readonly facts: ListenerFacts;
   readonly host: string;
@@ -72,6 +74,8 @@ class EdgeListener implements Listener {
   #state: 'shut' | 'open' | 'draining' = 'shut';
   #tlsMark: readonly unknown[] = [];
   #emptied: (() => void) | undefined;
+  /** The port could not be opened then; it is tried again. */
+  #triedMs: number | undefined;
 
   constructor(options: ListenerOptions, context: ListenerContext) {
     this.facts = { name: options.name, role: options.role };
@@ -129,8 +133,10 @@ class EdgeListener implements Listener {
       });
     } catch (error) {
       this.#state = 'shut';
+      this.#triedMs = this.#context.services.clock.monotonic();
       throw error;
     }
+    this.#triedMs = undefined;
     const bound = server.address();
     if (bound !== null && typeof bound === 'object') this.#port = bound.port;
   }
@@ -163,6 +169,10 @@ class EdgeListener implements Listener {
     const now = clock.monotonic();
     for (const connection of this.#server.sessions) connection.checkDeadline(now);
     if (ticketEpoch(clock.now()) !== this.#tlsMark[2]) this.#updateTls();
+    if (this.#triedMs === undefined || now - this.#triedMs < tryAgainMs) return;
+    this.update().catch((error: unknown) => {
+      this.#context.onRefused(this.facts.name, error instanceof Error ? error.message : String(error));
+    });
   }
 
   #connection(...[base, socket, endpoints]: Parameters<ServerContext['connection']>): EdgeConnection {

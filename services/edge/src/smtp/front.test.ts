@@ -1,4 +1,5 @@
 /** The front over real sockets where a dialog file cannot say it: addresses, drain, admission, segmentation, memory. */
+import { createServer } from 'node:net';
 import { FakeClock } from '@postern/clock';
 import { replies } from '@postern/smtp-core';
 import { RawClient } from '@postern/testkit/smtp';
@@ -329,6 +330,24 @@ describe('settings of the listener', () => {
     const again = await RawClient.open(port);
     expect(await again.reply()).toMatch(/^220/);
     again.destroy();
+  });
+
+  it('open a port that was taken as soon as it is free', async () => {
+    const doubles = new Doubles();
+    const clock = new FakeClock();
+    doubles.clock = clock;
+    const listener = await start(doubles);
+    doubles.setSnapshot(mx({ disabled: true }));
+    await listener.update();
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(listener.port, '127.0.0.1', resolve));
+    doubles.setSnapshot(mx({}));
+    await expect(listener.update()).rejects.toThrow(/EADDRINUSE/);
+    await clock.advance(11_000);
+    await expect.poll(() => doubles.refusedSettings.length).toBe(1);
+    await new Promise((resolve) => other.close(resolve));
+    await clock.advance(11_000);
+    await expect.poll(() => RawClient.open(listener.port).then((client) => client.destroy())).toBeUndefined();
   });
 
   it('give it a name and a banner of its own, also in the trace header', async () => {
