@@ -41,6 +41,8 @@ export const replies = {
   /** RFC 5321 §3.8, RFC 3463 §3.4 */
   shuttingDown: fixed(421, '4.3.2', 'service shutting down, try again later'),
   notReady: fixed(421, '4.3.2', 'service not available, try again later'),
+  /** RFC 3463 §3.4 */
+  overloaded: fixed(421, '4.3.1', 'too busy now, try again later'),
   tooManyConnections: fixed(421, '4.7.0', 'too many connections, try again later'),
   rateLimited: fixed(421, '4.7.0', 'too much traffic, try again later'),
   tooManyErrors: fixed(421, '4.7.0', 'too many errors'),

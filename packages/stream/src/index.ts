@@ -8,5 +8,6 @@ export * from './leftovers.js';
 export * from './permissions.js';
 export * from './publish.js';
 export * from './snapshot.js';
+export { createFillReader, type FillReader } from './stream-fill.js';
 export * from './streams.js';
 export * from './subjects.js';

@@ -5,17 +5,20 @@
 import { type ConnectionLimiter, clientPrefix, type Refusal } from '@postern/flow-control';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { AbuseControl } from './abuse/abuse-control.js';
+import { submittingTenant } from './relay-right.js';
 import type { Session } from './session.js';
 import type { Opening } from './smtp/connection.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 
-export type AdmissionOutcome = 'admitted' | 'access' | 'banned' | 'limit' | 'not_ready';
+export type AdmissionOutcome = 'admitted' | 'access' | 'banned' | 'overload' | 'limit' | 'not_ready';
 
 export interface AdmissionOptions {
   readonly limiter: Pick<ConnectionLimiter, 'admit'>;
   readonly snapshot: () => CompiledSnapshot | undefined;
   readonly abuse: Pick<AbuseControl, 'banned'>;
   readonly isDraining: () => boolean;
+  /** Undefined = take mail of such a client; else why not now. */
+  readonly overload: (isTrusted: boolean) => string | undefined;
   readonly onDecided: (outcome: AdmissionOutcome) => void;
 }
 
@@ -41,7 +44,11 @@ export function createAdmission(options: AdmissionOptions): (session: Session) =
     const ban = options.abuse.banned(session);
     if (ban !== undefined) return refuse('banned', replies.banned, `banned: ${ban}`);
     session.ipSet = snapshot.ipSet(session.listener, session.clientAddress, session.addressSuspected)?.name;
-    const { scopes } = snapshot.policyFor(session.listener, session.ipSet);
+    const { scopes, trusted } = snapshot.policyFor(session.listener, session.ipSet);
+    // Who may still log in, or may relay, is not a stranger yet.
+    const mayBeTrusted = trusted || session.listener.role !== 'mx' || submittingTenant(snapshot, session) !== undefined;
+    const overload = options.overload(mayBeTrusted);
+    if (overload !== undefined) return refuse('overload', replies.overloaded, `overload: ${overload}`);
     const address = clientPrefix(session.clientAddress, snapshot.ipv6Prefix);
     const admission = await options.limiter.admit({ address, scopes });
     if (admission.kind === 'joining') return refuse('not_ready', replies.notReady, 'limits: joining');

@@ -29,7 +29,8 @@ export const edgeEvents = defineEvents('edge', {
   'edge.limits.changed': 'The limits are decided elsewhere than before: `cluster` or `local`.',
   'edge.client.banned': 'An address is banned for its errors; `kind` and `seconds` say why and for how long.',
   'edge.bans.changed': 'Whether the bans of the cluster can be read; while not, those known hold.',
-  'edge.overload.changed': 'The process began or ceased to shed load.',
+  'edge.overload.changed':
+    'Whom the process sheds changed; `shed` is nobody, strangers or everybody, `reason` what it has too much of.',
   'edge.listener.opened': 'A listener accepts connections.',
   'edge.listener.shut': 'A listener was switched off; its port is closed.',
   'edge.listener.refused': 'Settings of a listener cannot be carried out here; those before stay.',

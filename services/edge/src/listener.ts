@@ -9,7 +9,7 @@ import type { MisconfigurationGuard } from './misconfiguration.js';
 import { type ListenerFacts, openSession, type Session, type SessionServices } from './session.js';
 import type { Opening } from './smtp/connection.js';
 import { EdgeConnection } from './smtp/connection.js';
-import { deadlines } from './smtp/deadlines.js';
+import { sweepMs } from './smtp/deadlines.js';
 import { noHeader, type ProxyExpectation } from './smtp/proxy-reader.js';
 import { EdgeServer, type ServerContext } from './smtp/server.js';
 import type { TlsMaterial } from './tls/certificate-files.js';
@@ -96,7 +96,7 @@ class EdgeListener implements Listener {
       connection: (...made) => this.#connection(...made),
     });
     this.#server.server.on('error', () => undefined);
-    this.#sweep = clock.setInterval(deadlines.sweepMs, () => this.#look(), { unref: true });
+    this.#sweep = clock.setInterval(sweepMs, () => this.#look(), { unref: true });
   }
 
   get port(): number {

@@ -27,7 +27,7 @@ export function edgeMetrics(metrics: Metrics) {
     connections: metrics.counter({
       name: 'postern_edge_connections_total',
       help: 'Connections by what admission decided.',
-      labels: { outcome: ['admitted', 'access', 'banned', 'limit', 'not_ready'] },
+      labels: { outcome: ['admitted', 'access', 'banned', 'overload', 'limit', 'not_ready'] },
     }),
     proxyRefused: metrics.counter({
       name: 'postern_edge_proxy_refused_total',
@@ -107,7 +107,10 @@ export function edgeMetrics(metrics: Metrics) {
       name: 'postern_edge_limits_local',
       help: '1 while limits are decided by this pod alone because Redis is away.',
     }),
-    overloaded: metrics.gauge({ name: 'postern_edge_overloaded', help: '1 while the process sheds load.' }),
+    overloaded: metrics.gauge({
+      name: 'postern_edge_overloaded',
+      help: '1 while the process sheds strangers, 2 while it sheds everybody.',
+    }),
   };
 }
 

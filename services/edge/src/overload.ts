@@ -1,51 +1,116 @@
 /**
- * Is this process too busy to take mail? Looks at the event loop's delay and the heap once in a while; between the marks it keeps what it
- * said, so it does not flap. Sheds with 452, never 5xx, and recovers by itself.
+ * Is this process too busy to take mail, and from whom (row C8)? Four readings against their marks: delay of the event loop, heap, time of
+ * the durable write, bytes of SPOOL. At a mark strangers are shed, well above it everybody. Recovers by itself, below the mark by a margin, so
+ * that it does not flap. Sheds with 421 and 452, never 5xx.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { Clock, Timer } from '@postern/clock';
+import type { Overload } from '@postern/proto/config/v1/snapshot';
 
 export interface OverloadReading {
   readonly loopDelayMs: number;
-  /** Share of the heap limit in use. */
-  readonly heap: number;
+  /** Percent of the heap limit. */
+  readonly heapPercent: number;
+  readonly spoolLatencyMs: number;
+  /** Percent of the limit of SPOOL. */
+  readonly storagePercent: number;
 }
 
-const shedAt: OverloadReading = { loopDelayMs: 500, heap: 0.9 };
-const takeAt: OverloadReading = { loopDelayMs: 200, heap: 0.8 };
-const readEveryMs = 500;
+export interface OverloadState {
+  /** strangers: those without login, relay right or trust. */
+  readonly shed: 'nobody' | 'strangers' | 'everybody';
+  readonly reason: string;
+}
 
-/** The next word, given the last: undefined = take mail. */
-export function judgeLoad(reading: OverloadReading, before: string | undefined): string | undefined {
-  const mark = before === undefined ? shedAt : takeAt;
-  if (reading.loopDelayMs > mark.loopDelayMs) return 'event loop';
-  return reading.heap > mark.heap ? 'memory' : undefined;
+/** `severe`: times the mark from which on everybody is shed. */
+const dimensions = [
+  { field: 'loopDelayMs', reason: 'event loop', mark: 500, severe: 2 },
+  { field: 'heapPercent', reason: 'memory', mark: 90, severe: 1.05 },
+  { field: 'spoolLatencyMs', reason: 'spool latency', mark: 5_000, severe: 2 },
+  { field: 'storagePercent', reason: 'storage', mark: 90, severe: 1.05 },
+] as const;
+
+/** Below this share of a mark it has recovered. */
+const recovery = 0.85;
+const readEveryMs = 500;
+const readStorageEveryMs = 5_000;
+
+export const idle: OverloadState = { shed: 'nobody', reason: '' };
+const ranks = { nobody: 0, strangers: 1, everybody: 2 } as const;
+
+/** The next state, given the last. */
+export function judgeLoad(reading: OverloadReading, marks: Overload | undefined, before: OverloadState): OverloadState {
+  let worst = idle;
+  for (const { field, reason, mark, severe } of dimensions) {
+    const share = reading[field] / (marks?.[field] || mark);
+    const isHeld = (state: OverloadState['shed']): boolean =>
+      before.reason === reason && ranks[before.shed] >= ranks[state];
+    const over = (state: OverloadState['shed'], at: number): boolean => share >= (isHeld(state) ? at * recovery : at);
+    const shed = over('everybody', severe) ? 'everybody' : over('strangers', 1) ? 'strangers' : 'nobody';
+    if (ranks[shed] > ranks[worst.shed]) worst = { shed, reason };
+  }
+  return worst;
 }
 
 export interface OverloadWatch {
-  reason(): string | undefined;
+  /** Why a client is not served now; undefined = it is. */
+  reason(isTrusted: boolean): string | undefined;
   stop(): void;
 }
 
-export function watchOverload(clock: Clock, onChange: (reason: string | undefined) => void): OverloadWatch {
+export interface OverloadWatchOptions {
+  readonly clock: Clock;
+  readonly marks: () => Overload | undefined;
+  /** Milliseconds of the durable write since the last question. */
+  readonly spoolLatencyMs: () => number;
+  /** Share of SPOOL in use, 0 to 1. */
+  readonly storage: () => Promise<number>;
+  readonly onChange: (state: OverloadState) => void;
+}
+
+export function watchOverload({
+  clock,
+  marks,
+  spoolLatencyMs,
+  storage,
+  onChange,
+}: OverloadWatchOptions): OverloadWatch {
   const delays = monitorEventLoopDelay({ resolution: 20 });
   delays.enable();
-  let reason: string | undefined;
+  let state = idle;
+  let storagePercent = 0;
+  let storageReadAt = Number.NEGATIVE_INFINITY;
+  const readStorage = (): void => {
+    storageReadAt = clock.monotonic();
+    // What cannot be read is no overload: the durable write itself says whether it works.
+    storage().then(
+      (share) => (storagePercent = share * 100),
+      () => (storagePercent = 0),
+    );
+  };
   const timer: Timer = clock.setInterval(
     readEveryMs,
     () => {
+      if (clock.monotonic() - storageReadAt >= readStorageEveryMs) readStorage();
       const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
-      const next = judgeLoad({ loopDelayMs: delays.mean / 1e6, heap: used / limit }, reason);
+      const reading = {
+        loopDelayMs: Number.isNaN(delays.mean) ? 0 : delays.mean / 1e6,
+        heapPercent: (100 * used) / limit,
+        spoolLatencyMs: spoolLatencyMs(),
+        storagePercent,
+      };
       delays.reset();
-      if (next === reason) return;
-      reason = next;
-      onChange(next);
+      const next = judgeLoad(reading, marks(), state);
+      const changed = next.shed !== state.shed || next.reason !== state.reason;
+      state = next;
+      if (changed) onChange(next);
     },
     { unref: true },
   );
   return {
-    reason: () => reason,
+    reason: (isTrusted) =>
+      state.shed === 'everybody' || (state.shed === 'strangers' && !isTrusted) ? state.reason : undefined,
     stop: () => {
       timer.cancel();
       delays.disable();

@@ -93,8 +93,8 @@ export interface SessionServices {
   readonly abuse: AbuseControl;
   readonly journal: Journal;
   readonly isDraining: () => boolean;
-  /** Undefined = take mail; else why not now. */
-  readonly overload: () => string | undefined;
+  /** Undefined = take mail of such a client; else why not now. */
+  readonly overload: (isTrusted: boolean) => string | undefined;
 }
 
 export type SessionStart = Pick<Session, 'proxyAuthority'> &

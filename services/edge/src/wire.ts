@@ -9,6 +9,7 @@ import { CredentialServiceClient } from '@postern/proto/directory/v1/credential_
 import { PolicyServiceClient } from '@postern/proto/policy/v1/policy_service';
 import {
   connectStreams,
+  createFillReader,
   createPublisher,
   openBucket,
   type SnapshotWatch,
@@ -37,6 +38,7 @@ import { type PodDirectory, watchPods } from './policy-pods.js';
 import type { SessionServices } from './session.js';
 import { defaultSessionSettings, type SessionSettings } from './session-settings.js';
 import { type CompiledSnapshot, compileSnapshot, edgeRuleCompiler } from './snapshot/compile.js';
+import { SpoolLatency } from './spool-latency.js';
 import { createTelemetryJournal } from './telemetry-journal.js';
 import { type CertificateFiles, readTlsMaterial, type TlsMaterial, watchTlsMaterial } from './tls/certificate-files.js';
 import { createTraceBatcher, type TraceBatcher } from './trace-batcher.js';
@@ -240,9 +242,17 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         log.warn('edge.limits.changed', { state: kind, reason, pods: livePods });
       });
       policy = await openPolicy(scope);
-      overload = watchOverload(clock, (reason) => {
-        metrics.overloaded.set(reason === undefined ? 0 : 1);
-        log.warn('edge.overload.changed', { reason: reason ?? 'over' });
+      const fill = await createFillReader(streams);
+      const latency = new SpoolLatency(clock);
+      overload = watchOverload({
+        clock,
+        marks: () => snapshot?.overload,
+        spoolLatencyMs: () => latency.read(),
+        storage: () => fill('SPOOL'),
+        onChange: ({ shed, reason }) => {
+          metrics.overloaded.set(shed === 'nobody' ? 0 : shed === 'strangers' ? 1 : 2);
+          log.warn('edge.overload.changed', { shed, reason: reason || 'over' });
+        },
       });
       trace = createTraceBatcher({
         clock,
@@ -292,14 +302,16 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         settings,
         snapshot: () => snapshot,
         policy,
-        spool: createNatsSpool({
-          bodies: await createBodyStore(streams, clock),
-          publisher: createPublisher(streams, clock),
-          inlineLimit: settings.inlineLimit,
-          deadlineMs: config.edge.spoolDeadline,
-          onCommitted: (seconds, outcome) => metrics.spoolSeconds.with({ outcome }).observe(seconds),
-          now: () => clock.monotonic(),
-        }),
+        spool: latency.watch(
+          createNatsSpool({
+            bodies: await createBodyStore(streams, clock),
+            publisher: createPublisher(streams, clock),
+            inlineLimit: settings.inlineLimit,
+            deadlineMs: config.edge.spoolDeadline,
+            onCommitted: (seconds, outcome) => metrics.spoolSeconds.with({ outcome }).observe(seconds),
+            now: () => clock.monotonic(),
+          }),
+        ),
         credentials: withLoginGuard(
           withLoginCache(createCredentialClient(credentials, config.edge.credentials.deadline), {
             clock,
@@ -321,10 +333,11 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         }),
         journal: createTelemetryJournal({ clock, log, metrics, trace }),
         isDraining: () => draining,
-        overload: () => overload?.reason(),
+        overload: (isTrusted) => overload?.reason(isTrusted),
       };
       const admit = createAdmission({
         limiter: limits.limiter,
+        overload: (isTrusted) => overload?.reason(isTrusted),
         abuse,
         snapshot: () => snapshot,
         isDraining: () => draining,

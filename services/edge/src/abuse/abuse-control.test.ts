@@ -54,6 +54,7 @@ async function edge(snapshot: object = {}) {
   const admit = createAdmission({
     limiter: { admit: async () => ({ kind: 'admitted', decidedBy: 'memory', lease: { release: () => undefined } }) },
     snapshot: () => doubles.snapshot,
+    overload: () => undefined,
     isDraining: () => false,
     abuse,
     onDecided: () => undefined,

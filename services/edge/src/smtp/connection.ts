@@ -13,7 +13,7 @@ import { forgetPlain, type Session, type SessionServices } from '../session.js';
 import { channelBinding } from '../tls/channel-binding.js';
 import { tlsFactsOf } from '../tls/tls-facts.js';
 import { CommandStream, type MessageEnd, type MessageSink, type Noise } from './command-stream.js';
-import { type Activity, deadlineOf, startActivity } from './deadlines.js';
+import { type Activity, deadlineOf, defaultDeadlines, startActivity } from './deadlines.js';
 import { Dialogue } from './dialogue.js';
 import type { ContentReader } from './line-policy.js';
 import type { Wire } from './wire.js';
@@ -53,6 +53,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   #isUtf8 = false;
   #activity: Activity;
   #ended = false;
+  readonly #begunMs: number;
 
   constructor(
     server: SMTPServer,
@@ -66,7 +67,8 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     const canStartTls = (): boolean =>
       context.canStartTls() && this.edgeSession.tls === undefined && this.dialogue.offers('STARTTLS');
     this.dialogue = new Dialogue(context.session, context.services, this, canStartTls);
-    this.#activity = startActivity(context.services.clock.monotonic());
+    this.#begunMs = context.services.clock.monotonic();
+    this.#activity = startActivity(this.#begunMs);
   }
 
   /** Admission, then the banner: no fixed delay before it. */
@@ -176,7 +178,11 @@ export class EdgeConnection extends SMTPConnection implements Wire {
       return;
     }
     const received = this.dialogue.incoming?.size ?? 0;
-    if (deadlineOf(this.#activity, received, nowMs) === 'passed') this.#abort(replies.timeout, 'timeout');
+    const deadlines = this.#context.services.snapshot()?.deadlines ?? defaultDeadlines;
+    const isOver = deadlines.sessionMs > 0 && nowMs - this.#begunMs > deadlines.sessionMs;
+    if (isOver && this.#activity.kind === 'waiting') this.#abort(replies.timeout, 'session deadline');
+    else if (deadlineOf(this.#activity, received, nowMs, deadlines) === 'passed')
+      this.#abort(replies.timeout, 'timeout');
   }
 
   /** Told when the pod drains: an idle client is sent away, one in a transaction may finish it. */

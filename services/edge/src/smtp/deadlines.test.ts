@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Activity, deadlineOf, startActivity } from './deadlines.js';
+import { type Activity, deadlineOf, deadlinesOf, startActivity } from './deadlines.js';
 
 const receiving = (): Activity => ({ kind: 'receiving', sinceMs: 0, received: 0, checkedMs: 0 });
 
@@ -18,6 +18,15 @@ describe('deadlines', () => {
   it('gives a command line five minutes in all', () => {
     expect(deadlineOf(startActivity(0), 0, 300_000)).toBe('open');
     expect(deadlineOf(startActivity(0), 0, 300_001)).toBe('passed');
+  });
+
+  it('goes by what the operator set, and by the defaults for the rest', () => {
+    const own = deadlinesOf({ commandMs: 1_000, minimumRate: 1_000 });
+    expect(own).toMatchObject({ messageMs: 3_600_000, silenceMs: 180_000, sessionMs: 0 });
+    expect(deadlineOf(startActivity(0), 0, 1_001, own)).toBe('passed');
+    const slow = receiving();
+    expect(deadlineOf(slow, 59_000, 60_001, own)).toBe('passed');
+    expect(deadlineOf(receiving(), 59_000, 60_001)).toBe('open');
   });
 
   it('has none while we owe the next word', () => {

@@ -2,18 +2,39 @@
  * How long a connection may stay in one state (RFC 5321 §4.5.3.2): the whole time to a command line, not the time since the last byte, and a
  * minimum rate while message bytes come, so that a byte now and then holds nothing open. Checked by one sweep over all connections.
  */
-export const deadlines = {
+export interface Deadlines {
   /** From one reply to the next whole command line (RFC 5321 §4.5.3.2.7). */
-  commandMs: 300_000,
+  readonly commandMs: number;
   /** One message, whatever its size. */
-  messageMs: 3_600_000,
+  readonly messageMs: number;
   /** Without a byte while message bytes are due (RFC 5321 §4.5.3.2.5). */
-  silenceMs: 180_000,
+  readonly silenceMs: number;
   /** Octets a second on average after the first minute. */
+  readonly minimumRate: number;
+  /** The whole session; 0 = no limit. */
+  readonly sessionMs: number;
+}
+
+export const defaultDeadlines: Deadlines = {
+  commandMs: 300_000,
+  messageMs: 3_600_000,
+  silenceMs: 180_000,
   minimumRate: 64,
-  /** How often connections are looked at. */
-  sweepMs: 1_000,
-} as const;
+  sessionMs: 0,
+};
+
+/** How often connections are looked at. */
+export const sweepMs = 1_000;
+
+export function deadlinesOf(settings: Partial<Deadlines> | undefined): Deadlines {
+  return {
+    commandMs: settings?.commandMs || defaultDeadlines.commandMs,
+    messageMs: settings?.messageMs || defaultDeadlines.messageMs,
+    silenceMs: settings?.silenceMs || defaultDeadlines.silenceMs,
+    minimumRate: settings?.minimumRate || defaultDeadlines.minimumRate,
+    sessionMs: settings?.sessionMs ?? 0,
+  };
+}
 
 export type Activity =
   | { readonly kind: 'waiting'; readonly sinceMs: number }
@@ -23,7 +44,12 @@ export type Activity =
 
 export const startActivity = (nowMs: number): Activity => ({ kind: 'waiting', sinceMs: nowMs });
 
-export function deadlineOf(activity: Activity, received: number, nowMs: number): 'passed' | 'open' {
+export function deadlineOf(
+  activity: Activity,
+  received: number,
+  nowMs: number,
+  deadlines: Deadlines = defaultDeadlines,
+): 'passed' | 'open' {
   if (activity.kind === 'working') return 'open';
   const elapsed = nowMs - activity.sinceMs;
   if (activity.kind === 'waiting') return elapsed > deadlines.commandMs ? 'passed' : 'open';

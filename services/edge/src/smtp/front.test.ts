@@ -512,3 +512,22 @@ describe('size', () => {
     await client.closed();
   });
 });
+
+describe('deadlines the operator set', () => {
+  it.each<[string, object, RegExp]>([
+    ['a command that does not come', { commandMs: 1_500 }, /^421 4\.4\.2/],
+    ['a session that goes on and on', { sessionMs: 1_500 }, /^421 4\.4\.2/],
+  ])('end %s', async (_name, deadlines, expected) => {
+    const doubles = new Doubles();
+    const clock = new FakeClock();
+    doubles.clock = clock;
+    doubles.setSnapshot({ deadlines });
+    const { port } = await start(doubles);
+    const client = await greeted(port, ['EHLO c.test']);
+    await clock.advance(1_000);
+    expect(await client.command('NOOP')).toMatch(/^250/);
+    await clock.advance(3_000);
+    expect(await client.reply()).toMatch(expected);
+    client.destroy();
+  });
+});

@@ -10,10 +10,11 @@ import {
   type RateLimits,
   rateLimitsOf,
 } from '@postern/flow-control';
-import { type Domain, ErrorControl, type IpSet, type Snapshot } from '@postern/proto/config/v1/snapshot';
+import { type Domain, ErrorControl, type IpSet, type Overload, type Snapshot } from '@postern/proto/config/v1/snapshot';
 import { createRuleCompiler, type RuleBook, type RuleCompiler, sessionRules } from '@postern/rules';
 import { type AccessTable, compileAccess } from '../access.js';
 import type { ListenerFacts } from '../session.js';
+import { type Deadlines, deadlinesOf } from '../smtp/deadlines.js';
 import { type ListenerPolicy, listenerPolicy, memberPolicy } from './listener-policy.js';
 
 export interface CompiledSnapshot {
@@ -28,6 +29,9 @@ export interface CompiledSnapshot {
   listener(facts: ListenerFacts): ListenerPolicy;
   /** What holds for a client that was found in this set; a set that is gone since leaves what holds for everybody. */
   policyFor(facts: ListenerFacts, ipSet: string | undefined): ListenerPolicy;
+  readonly deadlines: Deadlines;
+  /** Marks of overload; undefined = the defaults. */
+  readonly overload: Overload | undefined;
   /** Nothing is counted, slowed down or banned where a snapshot does not say so. */
   readonly errorControl: ErrorControl;
   /** Whether any limit of messages is set at all. */
@@ -123,6 +127,8 @@ export function compileSnapshot(snapshot: Snapshot, ruleCompiler = edgeRuleCompi
       }
       return policy;
     },
+    deadlines: deadlinesOf(snapshot.deadlines),
+    overload: snapshot.overload,
     errorControl: snapshot.errorControl ?? ErrorControl.fromPartial({}),
     limitsMessages:
       [perAddress, perUser, perTenant, ...ofTenants.values()].some((rate) => rate !== undefined) ||

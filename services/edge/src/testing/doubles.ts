@@ -114,7 +114,7 @@ export class Doubles {
       settings: { ...defaultSessionSettings, podName: 'edge-test', ...settings },
       snapshot: () => this.snapshot,
       isDraining: () => this.draining,
-      overload: () => this.overloaded,
+      overload: (isTrusted) => (isTrusted ? undefined : this.overloaded),
       abuse: {
         banned: (session) => this.abuse.banned(session),
         failed: (session, kind) => this.abuse.failed(session, kind),

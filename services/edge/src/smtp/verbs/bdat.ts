@@ -6,7 +6,7 @@
 import { type Reply, replies } from '@postern/smtp-core';
 import { MessageTransfer } from '../../message-transfer.js';
 import { ChunkReader, DiscardReader } from '../chunk-reader.js';
-import { deadlines } from '../deadlines.js';
+import { defaultDeadlines } from '../deadlines.js';
 import type { Dialogue } from '../dialogue.js';
 import type { Verb, VerbResult } from './index.js';
 
@@ -107,7 +107,8 @@ export const bdat: Verb = {
       return dialogue.wire.hasPipelined ? [reply, replies.sentWithoutLeave] : reply;
     }
     const { session, services, chunks, transaction } = dialogue;
-    const late = chunks !== undefined && services.clock.monotonic() - chunks.startedMs > deadlines.messageMs;
+    const { messageMs } = services.snapshot()?.deadlines ?? defaultDeadlines;
+    const late = chunks !== undefined && services.clock.monotonic() - chunks.startedMs > messageMs;
     const tiny = chunk.octets < tinyChunk && !chunk.last;
     if (tiny && ++session.idleCommands > services.settings.maxIdleCommands)
       return [dialogue.refuse(replies.tooManyErrors, 'idle chunks')];

@@ -73,11 +73,19 @@ function barrier(dialogue: Dialogue): Barrier | undefined {
   const { session, services } = dialogue;
   const limit = services.messageLimits.barred(session);
   if (limit !== undefined) return { reply: replies.rateLimitedRecipient, reason: limit };
-  const overload = services.overload();
+  const overload = services.overload(isTrusted(dialogue));
   return overload === undefined ? undefined : { reply: replies.insufficientStorage, reason: `overload: ${overload}` };
 }
 
 const tlsDemanded = (text = replies.tlsRequired.text): Reply => ({ ...replies.tlsRequired, text });
+
+/** Shed last: a login, a relay right, a trusted set. */
+function isTrusted(dialogue: Dialogue): boolean {
+  const { session, services } = dialogue;
+  const snapshot = services.snapshot();
+  if (session.login !== undefined || dialogue.policy()?.trusted === true) return true;
+  return snapshot !== undefined && submittingTenant(snapshot, session) !== undefined;
+}
 
 function order(dialogue: Dialogue): Reply | undefined {
   const { session } = dialogue;
