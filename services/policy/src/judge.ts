@@ -96,7 +96,8 @@ export function createJudge(options: JudgeOptions): Judge {
       const snapshot = simulated ?? snapshotInUse();
       const dryRun = simulated !== undefined;
       if (!hasContent(request.stages)) return judge(request, snapshot, undefined, deadlineMs, dryRun);
-      if (request.content.length > options.inlineLimit && request.stages.includes(Stage.BODY))
+      // A simulation has one request for its whole message; its size is bounded by the transport.
+      if (!dryRun && request.content.length > options.inlineLimit && request.stages.includes(Stage.BODY))
         throw new PosternError(
           'invalid-argument',
           `content of more than ${options.inlineLimit} bytes comes by Content`,

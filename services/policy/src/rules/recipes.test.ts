@@ -1,0 +1,71 @@
+/** The recipes of docs/recipes as they are, judged here; what a session does with them is services/edge/src/rules/recipes.test.ts. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { locateYaml, plainOf } from '@postern/config';
+import { Action, type Decision, EvaluateRequest, Stage } from '@postern/proto/policy/v1/policy_service';
+import { availableDatabases, compileRules, notCarriedOut } from '@postern/rules';
+import { expect, test } from 'vitest';
+import { askEnvelope, type Described, factsOf, ground } from '../testing/ground.js';
+
+const folder = join(import.meta.dirname, '../../../../docs/recipes');
+const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+
+function recipe(name: string): object[] {
+  const file = plainOf(locateYaml(readFileSync(join(folder, name), 'utf8'), name));
+  const rules = typeof file === 'object' && file !== null && 'rules' in file ? file.rules : undefined;
+  if (!Array.isArray(rules)) throw new Error(`${name}: no rules`);
+  return rules.filter((rule) => typeof rule === 'object' && rule !== null);
+}
+
+test.each(files)('%s can be saved', (name) => {
+  const options = { scope: { kind: 'operator' }, unsupported: notCarriedOut, available: availableDatabases } as const;
+  expect(compileRules(recipe(name), options)).toMatchObject({ ok: true });
+});
+
+test('every recipe is in the table of the README', () => {
+  const told = [...readFileSync(join(folder, 'README.md'), 'utf8').matchAll(/^\| `([\w.-]+\.yaml)`/gm)];
+  expect(told.map(([, name]) => name).sort()).toEqual([...files].sort());
+});
+
+const said = (decision: Decision | undefined): string =>
+  decision?.action === Action.REJECT ? `${decision.replyCode} ${decision.enhancedCode} ${decision.text}` : 'taken';
+
+const attachment = (octets: number): string =>
+  'Content-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n--b\nContent-Type: application/pdf; name=a.pdf\n' +
+  `Content-Disposition: attachment\n\n${`${'x'.repeat(76)}\n`.repeat(Math.ceil(octets / 77))}--b--\n`;
+
+test.each([
+  ['large-attachment.yaml', attachment(3_100_000), '552 5.3.4 Attachments of more than 3 MB are not taken here'],
+  ['large-attachment.yaml', attachment(2_900_000), 'taken'],
+  ['mail-loop.yaml', `${'Received: by x\n'.repeat(21)}\nbody`, '554 5.4.6 Too many hops'],
+  ['mail-loop.yaml', `${'Received: by x\n'.repeat(20)}\nbody`, 'taken'],
+])('%s at the end of data (%#)', async (name, content, expected) => {
+  const { judge, snapshot } = ground({ rules: recipe(name) });
+  const bytes = Buffer.from(content.replaceAll('\n', '\r\n'));
+  const request = { sessionId: 's', sequence: 2, stages: [Stage.HEADERS, Stage.BODY], content: bytes };
+  const whole = EvaluateRequest.fromPartial({
+    ...request,
+    facts: factsOf({ asked: false }),
+    contentSize: bytes.length,
+  });
+  // As a simulation: its message comes in one piece, whatever its size.
+  expect(said((await judge.evaluate(whole, 5_000, snapshot)).decision)).toBe(expected);
+});
+
+const relayed: Described = { to: [{ address: 'x@elsewhere.test', tenant: 't1', relay: true }], relayRight: true };
+
+test.each<[string, Described, string]>([
+  ['starttls-for-one-domain.yaml', { to: ['user@example.test'] }, '530 5.7.0 example.test takes mail over TLS only'],
+  ['starttls-for-one-domain.yaml', { to: ['user@here.test'] }, 'taken'],
+  ['relay-to-one-domain.yaml', relayed, '550 5.7.1 relaying denied'],
+  ['auth-after-tls.yaml', {}, 'taken'],
+])('%s at RCPT is what the session says (%#)', async (name, described, expected) => {
+  const { recipients } = await askEnvelope(ground({ rules: recipe(name) }), described);
+  expect(said(recipients[0]?.decision)).toBe(expected);
+});
+
+test('size-by-sender.yaml', async () => {
+  const rules = recipe('size-by-sender.yaml');
+  expect((await askEnvelope(ground({ rules }), { from: 'a@news.test' })).limits?.messageSize).toBe(1_048_576);
+  expect((await askEnvelope(ground({ rules }), { from: 'a@else.test' })).limits).toBeUndefined();
+});
