@@ -3,6 +3,7 @@ import { PosternError } from '@postern/errors';
 import { Command, CommanderError } from 'commander';
 import { prepareCommand } from './command-line.js';
 import { addAliasCommands } from './commands/alias.js';
+import { addAppPasswordCommands } from './commands/app-password.js';
 import { addChecksCommands } from './commands/checks.js';
 import { addDomainCommands } from './commands/domain.js';
 import { addInitCommand } from './commands/init.js';
@@ -48,6 +49,7 @@ export function createProgram(host: Host): Command {
   addTenantCommands(program, run);
   addDomainCommands(program, run);
   addUserCommands(program, run);
+  addAppPasswordCommands(program, run);
   addAliasCommands(program, run);
   addRouteCommands(program, run);
   addRuleCommands(program, run);

@@ -332,6 +332,32 @@ describe('credentials', () => {
     });
   });
 
+  test('an app password logs in until it expires or is removed, and is never told again', async () => {
+    const { api, credentials } = service;
+    const as = service.as();
+    const address = 'alice@acme.test';
+    const make = (name: string, expiresAtMs = 0) =>
+      api.call(
+        api.rpc.createAppPassword,
+        { appPassword: { id: '', address, name, secret: '', createdAtMs: 0, expiresAtMs } },
+        as,
+      );
+    const { appPassword } = await make('phone');
+    const secret = appPassword?.secret ?? '';
+    expect(secret).toMatch(/^(?:[a-km-np-z2-9]{4}-){4}[a-km-np-z2-9]{4}$/);
+    const verify = async (password: string) =>
+      (await credentials.call(credentials.rpc.verify, request({ password }))).verified;
+    expect([await verify(secret), await verify(secret.replaceAll('-', '').toUpperCase())]).toEqual([true, true]);
+    expect(await refusal(make('phone'))).toMatch(/^already-exists/);
+    expect(await refusal(make('\n'))).toMatch(/^invalid-argument: app_password.name/);
+    expect(await refusal(make('old', 1))).toMatch(/^invalid-argument: app_password.expires_at_ms/);
+    const { appPasswords } = await api.call(api.rpc.listAppPasswords, { address }, as);
+    expect(appPasswords).toMatchObject([{ name: 'phone', secret: '', address }]);
+    await api.call(api.rpc.deleteAppPassword, { address, id: 'phone' }, as);
+    expect(await verify(secret)).toBe(false);
+    expect(await refusal(api.call(api.rpc.deleteAppPassword, { address, id: 'phone' }, as))).toMatch(/^not-found/);
+  });
+
   test('a changed password, a disabled user and a suspended tenant are live at once', async () => {
     const { api, credentials } = service;
     const as = service.as();

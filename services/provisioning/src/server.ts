@@ -13,6 +13,7 @@ import type { ProvisioningMetrics } from './metrics.js';
 import { aliasMethods } from './resources/aliases.js';
 import { apiKeyMethods } from './resources/api-keys.js';
 import type { ApiMethod, ResourceParts } from './resources/api-method.js';
+import { appPasswordMethods } from './resources/app-passwords.js';
 import { checkSettingsMethods } from './resources/check-settings.js';
 import { domainMethods } from './resources/domains.js';
 import { routeMethods } from './resources/routes.js';
@@ -42,6 +43,7 @@ export function provisioningHandlers(parts: ApiParts): Handlers<typeof Provision
   const rules = ruleMethods(resources);
   const checkSettings = checkSettingsMethods(resources);
   const keys = apiKeyMethods(resources);
+  const appPasswords = appPasswordMethods(resources);
   const forwarded = parts.forwarding.methods;
   return {
     createTenant: guard('CreateTenant', tenants.createTenant),
@@ -60,6 +62,9 @@ export function provisioningHandlers(parts: ApiParts): Handlers<typeof Provision
     updateUser: guard('UpdateUser', users.updateUser),
     setPassword: guard('SetPassword', users.setPassword),
     deleteUser: guard('DeleteUser', users.deleteUser),
+    createAppPassword: guard('CreateAppPassword', appPasswords.createAppPassword),
+    listAppPasswords: guard('ListAppPasswords', appPasswords.listAppPasswords),
+    deleteAppPassword: guard('DeleteAppPassword', appPasswords.deleteAppPassword),
     putAlias: guard('PutAlias', aliases.putAlias),
     listAliases: guard('ListAliases', aliases.listAliases),
     deleteAlias: guard('DeleteAlias', aliases.deleteAlias),

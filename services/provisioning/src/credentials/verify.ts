@@ -11,6 +11,7 @@ import { operatorScope, type WithTenant } from '../database/tenant-scope.js';
 import type { ProvisioningEvent } from '../events.js';
 import type { ProvisioningMetrics } from '../metrics.js';
 import type { Sealer } from '../secrets/seal.js';
+import { appPasswordDigest } from './app-password.js';
 import { proveCram, proveDigest } from './challenge-proof.js';
 import type { HashSlots } from './hash-slots.js';
 import { fakeVerifier, isScram, normalise, verifyPassword } from './password.js';
@@ -21,7 +22,7 @@ import { createVerifiedCache } from './verified-cache.js';
 export interface VerifierParts {
   readonly withTenant: WithTenant;
   readonly hashSlots: HashSlots;
-  readonly sealer: Pick<Sealer, 'open'>;
+  readonly sealer: Sealer;
   readonly random: Random;
   readonly clock: Clock;
   readonly log: Logger<ProvisioningEvent>;
@@ -33,6 +34,7 @@ export interface VerifierParts {
 }
 
 interface LoginRow {
+  readonly address: string;
   readonly tenant: string;
   readonly password: string | null;
   readonly scram: string | null;
@@ -62,10 +64,24 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
   const verifyToken = createTokenVerifier();
   const cache = createVerifiedCache({ clock, random, forMs: parts.cacheForMs });
 
+  const isAppPassword = async (address: string, password: string): Promise<boolean> => {
+    const digest = appPasswordDigest(parts.sealer, address, password);
+    if (digest === undefined) return false;
+    const found = await withTenant(operatorScope, (tx) =>
+      tx.rows(
+        'SELECT 1 FROM app_passwords WHERE address = $1 AND digest = $2 AND (expires_at IS NULL OR expires_at > $3)',
+        [address, digest, new Date(clock.now())],
+      ),
+    );
+    return found.length > 0;
+  };
+
   const provePassword = async (row: LoginRow | undefined, password: string): Promise<Proof> => {
     const verifier = row?.password ?? fake;
     const key = cache.keyOf(verifier, password);
     if (row?.password && cache.has(key)) return { right: true, cached: true, serverProof: none };
+    if (row !== undefined && (await isAppPassword(row.address, password)))
+      return { right: true, cached: false, serverProof: none };
     const right = await hashSlots.run(() => verifyPassword(password, verifier));
     if (right) cache.add(key);
     return { right: right && row?.password !== undefined, cached: false, serverProof: none };
@@ -145,7 +161,7 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
 async function readLogin(withTenant: WithTenant, address: string): Promise<LoginRow | undefined> {
   const [row] = await withTenant(operatorScope, (tx) =>
     tx.rows<LoginRow>(
-      `SELECT u.tenant, u.password, u.scram, u.recoverable_password, u.disabled, u.allowed_identities, t.state AS tenant_state
+      `SELECT u.address, u.tenant, u.password, u.scram, u.recoverable_password, u.disabled, u.allowed_identities, t.state AS tenant_state
        FROM users u JOIN tenants t ON t.name = u.tenant WHERE u.address = $1`,
       [address],
     ),

@@ -34,6 +34,10 @@ beforeAll(async () => {
         values.domain,
         tenant,
       ]);
+      await tx.run("INSERT INTO app_passwords (id, address, tenant, name, digest) VALUES ($1, $2, $1, 'phone', '')", [
+        tenant,
+        `u@${values.domain}`,
+      ]);
       await tx.run("INSERT INTO routes (tenant, name, hosts) VALUES ($1, 'r', '[]')", [tenant]);
       await tx.run("INSERT INTO rules (tenant, id, document, source) VALUES ($1, 'r', '{}', '')", [tenant]);
       await tx.run("INSERT INTO check_settings (tenant, document, source) VALUES ($1, '{}', '')", [tenant]);

@@ -74,7 +74,7 @@ export function passwordField(field: string, password: string): string {
   );
 }
 
-async function readUser(tx: Transaction, address: string): Promise<Row> {
+export async function readUser(tx: Transaction, address: string): Promise<Row> {
   const [row] = await tx.rows<Row>(`SELECT ${columns} FROM users WHERE address = $1`, [address]);
   if (row === undefined) throw unknown('user', address);
   return row;

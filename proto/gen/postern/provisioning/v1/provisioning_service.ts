@@ -41,7 +41,7 @@ import {
   TraceRequest,
   TraceResponse,
 } from "../../queue/v1/queue_service.js";
-import { Alias, ApiKey, CheckSettings, Domain, Route, Rule, Tenant, User } from "./resources.js";
+import { Alias, ApiKey, AppPassword, CheckSettings, Domain, Route, Rule, Tenant, User } from "./resources.js";
 
 export const protobufPackage = "postern.provisioning.v1";
 
@@ -277,6 +277,42 @@ export interface DeleteUserRequest {
 
 /** Answer of DeleteUser. */
 export interface DeleteUserResponse {
+}
+
+/** Request of CreateAppPassword. */
+export interface CreateAppPasswordRequest {
+  /** Address, name and expiry. */
+  appPassword: AppPassword | undefined;
+}
+
+/** Answer of CreateAppPassword. */
+export interface CreateAppPasswordResponse {
+  /** With its secret. */
+  appPassword: AppPassword | undefined;
+}
+
+/** Request of ListAppPasswords. */
+export interface ListAppPasswordsRequest {
+  /** User. */
+  address: string;
+}
+
+/** Answer of ListAppPasswords. */
+export interface ListAppPasswordsResponse {
+  /** All of the user. */
+  appPasswords: AppPassword[];
+}
+
+/** Request of DeleteAppPassword. */
+export interface DeleteAppPasswordRequest {
+  /** User. */
+  address: string;
+  /** Id or name. */
+  id: string;
+}
+
+/** Answer of DeleteAppPassword. */
+export interface DeleteAppPasswordResponse {
 }
 
 /** Request of PutAlias. */
@@ -3104,6 +3140,433 @@ export const DeleteUserResponse: MessageFns<DeleteUserResponse> = {
   },
   fromPartial<I extends Exact<DeepPartial<DeleteUserResponse>, I>>(_: I): DeleteUserResponse {
     const message = createBaseDeleteUserResponse();
+    return message;
+  },
+};
+
+function createBaseCreateAppPasswordRequest(): CreateAppPasswordRequest {
+  return { appPassword: undefined };
+}
+
+export const CreateAppPasswordRequest: MessageFns<CreateAppPasswordRequest> = {
+  encode(message: CreateAppPasswordRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.appPassword !== undefined) {
+      AppPassword.encode(message.appPassword, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateAppPasswordRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateAppPasswordRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.appPassword = AppPassword.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateAppPasswordRequest {
+    return {
+      appPassword: isSet(object.appPassword)
+        ? AppPassword.fromJSON(object.appPassword)
+        : isSet(object.app_password)
+        ? AppPassword.fromJSON(object.app_password)
+        : undefined,
+    };
+  },
+
+  toJSON(message: CreateAppPasswordRequest): unknown {
+    const obj: any = {};
+    if (message.appPassword !== undefined) {
+      obj.appPassword = AppPassword.toJSON(message.appPassword);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CreateAppPasswordRequest>, I>>(base?: I): CreateAppPasswordRequest {
+    return CreateAppPasswordRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CreateAppPasswordRequest>, I>>(object: I): CreateAppPasswordRequest {
+    const message = createBaseCreateAppPasswordRequest();
+    message.appPassword = (object.appPassword !== undefined && object.appPassword !== null)
+      ? AppPassword.fromPartial(object.appPassword)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCreateAppPasswordResponse(): CreateAppPasswordResponse {
+  return { appPassword: undefined };
+}
+
+export const CreateAppPasswordResponse: MessageFns<CreateAppPasswordResponse> = {
+  encode(message: CreateAppPasswordResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.appPassword !== undefined) {
+      AppPassword.encode(message.appPassword, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateAppPasswordResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateAppPasswordResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.appPassword = AppPassword.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CreateAppPasswordResponse {
+    return {
+      appPassword: isSet(object.appPassword)
+        ? AppPassword.fromJSON(object.appPassword)
+        : isSet(object.app_password)
+        ? AppPassword.fromJSON(object.app_password)
+        : undefined,
+    };
+  },
+
+  toJSON(message: CreateAppPasswordResponse): unknown {
+    const obj: any = {};
+    if (message.appPassword !== undefined) {
+      obj.appPassword = AppPassword.toJSON(message.appPassword);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CreateAppPasswordResponse>, I>>(base?: I): CreateAppPasswordResponse {
+    return CreateAppPasswordResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CreateAppPasswordResponse>, I>>(object: I): CreateAppPasswordResponse {
+    const message = createBaseCreateAppPasswordResponse();
+    message.appPassword = (object.appPassword !== undefined && object.appPassword !== null)
+      ? AppPassword.fromPartial(object.appPassword)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListAppPasswordsRequest(): ListAppPasswordsRequest {
+  return { address: "" };
+}
+
+export const ListAppPasswordsRequest: MessageFns<ListAppPasswordsRequest> = {
+  encode(message: ListAppPasswordsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAppPasswordsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAppPasswordsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAppPasswordsRequest {
+    return { address: isSet(object.address) ? globalThis.String(object.address) : "" };
+  },
+
+  toJSON(message: ListAppPasswordsRequest): unknown {
+    const obj: any = {};
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListAppPasswordsRequest>, I>>(base?: I): ListAppPasswordsRequest {
+    return ListAppPasswordsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListAppPasswordsRequest>, I>>(object: I): ListAppPasswordsRequest {
+    const message = createBaseListAppPasswordsRequest();
+    message.address = object.address ?? "";
+    return message;
+  },
+};
+
+function createBaseListAppPasswordsResponse(): ListAppPasswordsResponse {
+  return { appPasswords: [] };
+}
+
+export const ListAppPasswordsResponse: MessageFns<ListAppPasswordsResponse> = {
+  encode(message: ListAppPasswordsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.appPasswords) {
+      AppPassword.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAppPasswordsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAppPasswordsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.appPasswords.push(AppPassword.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAppPasswordsResponse {
+    return {
+      appPasswords: globalThis.Array.isArray(object?.appPasswords)
+        ? object.appPasswords.map((e: any) => AppPassword.fromJSON(e))
+        : globalThis.Array.isArray(object?.app_passwords)
+        ? object.app_passwords.map((e: any) => AppPassword.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListAppPasswordsResponse): unknown {
+    const obj: any = {};
+    if (message.appPasswords?.length) {
+      obj.appPasswords = message.appPasswords.map((e) => AppPassword.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListAppPasswordsResponse>, I>>(base?: I): ListAppPasswordsResponse {
+    return ListAppPasswordsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListAppPasswordsResponse>, I>>(object: I): ListAppPasswordsResponse {
+    const message = createBaseListAppPasswordsResponse();
+    message.appPasswords = object.appPasswords?.map((e) => AppPassword.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDeleteAppPasswordRequest(): DeleteAppPasswordRequest {
+  return { address: "", id: "" };
+}
+
+export const DeleteAppPasswordRequest: MessageFns<DeleteAppPasswordRequest> = {
+  encode(message: DeleteAppPasswordRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteAppPasswordRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteAppPasswordRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeleteAppPasswordRequest {
+    return {
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+    };
+  },
+
+  toJSON(message: DeleteAppPasswordRequest): unknown {
+    const obj: any = {};
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DeleteAppPasswordRequest>, I>>(base?: I): DeleteAppPasswordRequest {
+    return DeleteAppPasswordRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DeleteAppPasswordRequest>, I>>(object: I): DeleteAppPasswordRequest {
+    const message = createBaseDeleteAppPasswordRequest();
+    message.address = object.address ?? "";
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseDeleteAppPasswordResponse(): DeleteAppPasswordResponse {
+  return {};
+}
+
+export const DeleteAppPasswordResponse: MessageFns<DeleteAppPasswordResponse> = {
+  encode(_: DeleteAppPasswordResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteAppPasswordResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteAppPasswordResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): DeleteAppPasswordResponse {
+    return {};
+  },
+
+  toJSON(_: DeleteAppPasswordResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DeleteAppPasswordResponse>, I>>(base?: I): DeleteAppPasswordResponse {
+    return DeleteAppPasswordResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DeleteAppPasswordResponse>, I>>(_: I): DeleteAppPasswordResponse {
+    const message = createBaseDeleteAppPasswordResponse();
     return message;
   },
 };
@@ -7157,6 +7620,42 @@ export const ProvisioningServiceService = {
     responseSerialize: (value: DeleteUserResponse): Buffer => Buffer.from(DeleteUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteUserResponse => DeleteUserResponse.decode(value),
   },
+  /** Makes a password for one program of a user; the secret is shown once. */
+  createAppPassword: {
+    path: "/postern.provisioning.v1.ProvisioningService/CreateAppPassword" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateAppPasswordRequest): Buffer =>
+      Buffer.from(CreateAppPasswordRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateAppPasswordRequest => CreateAppPasswordRequest.decode(value),
+    responseSerialize: (value: CreateAppPasswordResponse): Buffer =>
+      Buffer.from(CreateAppPasswordResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateAppPasswordResponse => CreateAppPasswordResponse.decode(value),
+  },
+  /** Lists the app passwords of a user, without secrets. */
+  listAppPasswords: {
+    path: "/postern.provisioning.v1.ProvisioningService/ListAppPasswords" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListAppPasswordsRequest): Buffer =>
+      Buffer.from(ListAppPasswordsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListAppPasswordsRequest => ListAppPasswordsRequest.decode(value),
+    responseSerialize: (value: ListAppPasswordsResponse): Buffer =>
+      Buffer.from(ListAppPasswordsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListAppPasswordsResponse => ListAppPasswordsResponse.decode(value),
+  },
+  /** Removes an app password; effective with the next login. */
+  deleteAppPassword: {
+    path: "/postern.provisioning.v1.ProvisioningService/DeleteAppPassword" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DeleteAppPasswordRequest): Buffer =>
+      Buffer.from(DeleteAppPasswordRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeleteAppPasswordRequest => DeleteAppPasswordRequest.decode(value),
+    responseSerialize: (value: DeleteAppPasswordResponse): Buffer =>
+      Buffer.from(DeleteAppPasswordResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeleteAppPasswordResponse => DeleteAppPasswordResponse.decode(value),
+  },
   /** Creates or replaces an alias or group. */
   putAlias: {
     path: "/postern.provisioning.v1.ProvisioningService/PutAlias" as const,
@@ -7453,6 +7952,12 @@ export interface ProvisioningServiceServer extends UntypedServiceImplementation 
   setPassword: handleUnaryCall<SetPasswordRequest, SetPasswordResponse>;
   /** Removes a user. */
   deleteUser: handleUnaryCall<DeleteUserRequest, DeleteUserResponse>;
+  /** Makes a password for one program of a user; the secret is shown once. */
+  createAppPassword: handleUnaryCall<CreateAppPasswordRequest, CreateAppPasswordResponse>;
+  /** Lists the app passwords of a user, without secrets. */
+  listAppPasswords: handleUnaryCall<ListAppPasswordsRequest, ListAppPasswordsResponse>;
+  /** Removes an app password; effective with the next login. */
+  deleteAppPassword: handleUnaryCall<DeleteAppPasswordRequest, DeleteAppPasswordResponse>;
   /** Creates or replaces an alias or group. */
   putAlias: handleUnaryCall<PutAliasRequest, PutAliasResponse>;
   /** Lists aliases and groups. */
@@ -7761,6 +8266,54 @@ export interface ProvisioningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeleteUserResponse) => void,
+  ): ClientUnaryCall;
+  /** Makes a password for one program of a user; the secret is shown once. */
+  createAppPassword(
+    request: CreateAppPasswordRequest,
+    callback: (error: ServiceError | null, response: CreateAppPasswordResponse) => void,
+  ): ClientUnaryCall;
+  createAppPassword(
+    request: CreateAppPasswordRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CreateAppPasswordResponse) => void,
+  ): ClientUnaryCall;
+  createAppPassword(
+    request: CreateAppPasswordRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CreateAppPasswordResponse) => void,
+  ): ClientUnaryCall;
+  /** Lists the app passwords of a user, without secrets. */
+  listAppPasswords(
+    request: ListAppPasswordsRequest,
+    callback: (error: ServiceError | null, response: ListAppPasswordsResponse) => void,
+  ): ClientUnaryCall;
+  listAppPasswords(
+    request: ListAppPasswordsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListAppPasswordsResponse) => void,
+  ): ClientUnaryCall;
+  listAppPasswords(
+    request: ListAppPasswordsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListAppPasswordsResponse) => void,
+  ): ClientUnaryCall;
+  /** Removes an app password; effective with the next login. */
+  deleteAppPassword(
+    request: DeleteAppPasswordRequest,
+    callback: (error: ServiceError | null, response: DeleteAppPasswordResponse) => void,
+  ): ClientUnaryCall;
+  deleteAppPassword(
+    request: DeleteAppPasswordRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DeleteAppPasswordResponse) => void,
+  ): ClientUnaryCall;
+  deleteAppPassword(
+    request: DeleteAppPasswordRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DeleteAppPasswordResponse) => void,
   ): ClientUnaryCall;
   /** Creates or replaces an alias or group. */
   putAlias(
