@@ -138,6 +138,8 @@ export interface WithRedisOptions {
   readonly aclFile?: string;
   readonly appendOnly?: boolean;
   readonly maxMemory?: string;
+  /** Further lines of its configuration. */
+  readonly extra?: readonly string[];
 }
 
 /** One redis-server for this test file. */

@@ -1,0 +1,141 @@
+/** The store over what Redis can be: a cluster of two shards, a replica, full, slow. Decisions take under 100 ms, and no lease is lost after it. */
+import { createServer } from 'node:net';
+import { systemClock } from '@postern/clock';
+import { withRedis } from '@postern/testkit';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { BanBook } from './bans/ban-book.js';
+import { ConnectionLimiter } from './connection-limiter.js';
+import { RedisLimitStore } from './limit-store.js';
+import { LoginAttempts } from './logins/login-attempts.js';
+import { RateLimiter } from './rate-limiter.js';
+
+/** The bus of a shard would be its port plus 10,000, which may not exist. */
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
+    });
+  });
+}
+
+const shard = async () =>
+  withRedis({ extra: ['cluster-enabled yes', 'cluster-config-file nodes.conf', `cluster-port ${await freePort()}`] });
+const shards = [await shard(), await shard()];
+const redis = withRedis();
+const open: { close(): Promise<void> }[] = [];
+const admins: Redis[] = [];
+const limiters: ConnectionLimiter[] = [];
+
+afterEach(async () => {
+  for (const limiter of limiters.splice(0)) await limiter.stop();
+  for (const store of open.splice(0)) await store.close();
+});
+afterAll(() => {
+  for (const admin of admins) admin.disconnect();
+});
+
+function adminOf(port: number): Redis {
+  const admin = new Redis({ port, host: '127.0.0.1' });
+  admin.on('error', () => undefined);
+  admins.push(admin);
+  return admin;
+}
+
+function storeOf(url: string, cluster = false): RedisLimitStore {
+  const store = new RedisLimitStore({ url, cluster });
+  open.push(store);
+  return store;
+}
+
+async function joined(store: RedisLimitStore): Promise<ConnectionLimiter> {
+  const options = { beatMs: 100, ttlMs: 2_000, retryMs: 50 };
+  const limiter = new ConnectionLimiter({ store, clock: systemClock, service: 'smtp', incarnation: 'one', ...options });
+  limiters.push(limiter);
+  await limiter.start();
+  await vi.waitFor(async () => {
+    const admission = await limiter.admit({
+      address: '192.0.2.250',
+      scopes: [{ name: 'probe', limits: { simultaneous: 9 } }],
+    });
+    if (admission.kind === 'admitted') admission.lease.release();
+    expect(admission).toMatchObject({ kind: 'admitted', decidedBy: 'cluster' });
+  }, 10_000);
+  return limiter;
+}
+
+const scopes = [{ name: 'service', limits: { simultaneous: 10, newPerInterval: { count: 100, intervalMs: 60_000 } } }];
+
+test('every script runs on a cluster of two shards', async () => {
+  const [one, other] = shards.map(({ port }) => adminOf(port));
+  if (one === undefined || other === undefined) throw new Error('two shards are needed');
+  await one.call('CLUSTER', 'ADDSLOTSRANGE', '0', '8191');
+  await other.call('CLUSTER', 'ADDSLOTSRANGE', '8192', '16383');
+  await one.call('CLUSTER', 'SET-CONFIG-EPOCH', '1');
+  await other.call('CLUSTER', 'SET-CONFIG-EPOCH', '2');
+  const bus = /cluster-port (\d+)|@(\d+)/.exec(String(await other.call('CLUSTER', 'NODES')));
+  await one.call('CLUSTER', 'MEET', '127.0.0.1', String(shards[1]?.port), String(bus?.[2]));
+  await vi.waitFor(async () => expect(String(await one.call('CLUSTER', 'INFO'))).toContain('cluster_state:ok'), 15_000);
+  await vi.waitFor(
+    async () => expect(String(await other.call('CLUSTER', 'INFO'))).toContain('cluster_state:ok'),
+    15_000,
+  );
+  const store = storeOf(shards[0]?.url ?? '', true);
+  expect(await store.ready(5_000)).toBe(true);
+  const limiter = await joined(store);
+  const admissions = await Promise.all(
+    Array.from({ length: 12 }, (_, index) => limiter.admit({ address: `192.0.2.${index}`, scopes })),
+  );
+  expect(admissions.filter(({ kind }) => kind === 'admitted')).toHaveLength(10);
+  const rates = new RateLimiter({ store, clock: systemClock, livePods: () => 1 });
+  const attempts = new LoginAttempts(store, systemClock);
+  for (let index = 0; index < 20; index++) {
+    const taken = await rates.take(
+      { kind: 'user', id: `u${index}` },
+      { messages: 1 },
+      { messages: { count: 5, intervalMs: 60_000 } },
+    );
+    expect(taken).toEqual({ kind: 'taken', decidedBy: 'cluster' });
+    expect(await attempts.failed(`a${index}@x.test`, { limit: 5, windowMs: 60_000 })).toBe(1);
+  }
+  const book = new BanBook(store);
+  await book.add('192.0.2.1', 60_000, 'k', 'x');
+  expect((await book.list()).map(({ prefix }) => prefix)).toEqual(['192.0.2.1']);
+}, 60_000);
+
+test.each<[string, (admin: Redis) => Promise<unknown>, (admin: Redis) => Promise<unknown>]>([
+  ['a replica (READONLY)', (admin) => admin.replicaof('127.0.0.1', 1), (admin) => admin.replicaof('NO', 'ONE')],
+  ['full (OOM)', (admin) => admin.config('SET', 'maxmemory', '1'), (admin) => admin.config('SET', 'maxmemory', '0')],
+  ['slow', (admin) => admin.call('CLIENT', 'PAUSE', '1000', 'ALL'), () => Promise.resolve()],
+])(
+  'Redis is %s: decided in under 100 ms within limits, and no lease is lost after it',
+  async (_name, begin, end) => {
+    const admin = adminOf(redis.port);
+    await admin.flushall();
+    const store = storeOf(redis.url);
+    await store.ready(5_000);
+    const limiter = await joined(store);
+    const held = await Promise.all([1, 2, 3].map((last) => limiter.admit({ address: `192.0.2.${last}`, scopes })));
+    await begin(admin);
+    const times: number[] = [];
+    const during = [];
+    for (let index = 0; index < 12; index++) {
+      const begun = performance.now();
+      during.push(await limiter.admit({ address: `198.51.100.${index}`, scopes }));
+      times.push(performance.now() - begun);
+    }
+    expect(Math.max(...times)).toBeLessThan(100);
+    // One live pod: its share is the whole limit, what it held included.
+    const admitted = [...held, ...during].filter(({ kind }) => kind === 'admitted');
+    expect(admitted).toHaveLength(10);
+    await end(admin);
+    await vi.waitFor(() => expect(limiter.state.kind).toBe('joined'), 10_000);
+    await vi.waitFor(async () => {
+      const [reading] = await limiter.show({ address: '192.0.2.1', scopes });
+      expect(reading?.used).toBe(10);
+    }, 10_000);
+    expect(await limiter.admit({ address: '203.0.113.1', scopes })).toMatchObject({ kind: 'refused' });
+  },
+  40_000,
+);
