@@ -1,7 +1,10 @@
 /** The store over what Redis can be: a cluster of two shards, a replica, full, slow. Decisions take under 100 ms, and no lease is lost after it. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { systemClock } from '@postern/clock';
-import { withRedis } from '@postern/testkit';
+import { testAuthority, withRedis } from '@postern/testkit';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { BanBook } from './bans/ban-book.js';
@@ -24,6 +27,21 @@ const shard = async () =>
   withRedis({ extra: ['cluster-enabled yes', 'cluster-config-file nodes.conf', `cluster-port ${await freePort()}`] });
 const shards = [await shard(), await shard()];
 const redis = withRedis();
+const authority = testAuthority();
+const folder = mkdtempSync(join(tmpdir(), 'postern-redis-tls-'));
+const { key, cert } = authority.issue(['localhost', '127.0.0.1']);
+for (const [name, pem] of Object.entries({ key, cert })) writeFileSync(join(folder, `${name}.pem`), pem);
+const tlsPort = await freePort();
+withRedis({
+  extra: [
+    `tls-port ${tlsPort}`,
+    `tls-cert-file ${join(folder, 'cert.pem')}`,
+    `tls-key-file ${join(folder, 'key.pem')}`,
+    'tls-auth-clients no',
+    `tls-ca-cert-file ${join(folder, 'cert.pem')}`,
+  ],
+});
+const secure = { url: `rediss://localhost:${tlsPort}` };
 const open: { close(): Promise<void> }[] = [];
 const admins: Redis[] = [];
 const limiters: ConnectionLimiter[] = [];
@@ -34,6 +52,7 @@ afterEach(async () => {
 });
 afterAll(() => {
   for (const admin of admins) admin.disconnect();
+  rmSync(folder, { recursive: true });
 });
 
 function adminOf(port: number): Redis {
@@ -139,3 +158,11 @@ test.each<[string, (admin: Redis) => Promise<unknown>, (admin: Redis) => Promise
   },
   40_000,
 );
+
+test('speaks TLS to a server whose certificate an own authority signed, and to no other', async () => {
+  expect(await storeOf(secure.url).ready(500)).toBe(false);
+  const store = new RedisLimitStore({ url: secure.url, tlsCa: authority.certificate, commandTimeoutMs: 500 });
+  open.push(store);
+  expect(await store.ready(5_000)).toBe(true);
+  expect(await new BanBook(store).list()).toEqual([]);
+});

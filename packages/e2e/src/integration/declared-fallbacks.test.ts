@@ -11,7 +11,12 @@ import { freeze } from './process-trees.js';
 
 const connectionsPerIp = 6;
 const world = withMailWorld({
-  config: { limits: { connectionsPerIp }, provisioning: { streams: { maxBytes: { SPOOL: '1MiB' } } } },
+  // The stream itself shall say that it is full, not the pod that sees it coming.
+  config: {
+    limits: { connectionsPerIp },
+    overload: { storage: 100 },
+    provisioning: { streams: { maxBytes: { SPOOL: '1MiB' } } },
+  },
 });
 const patience = { timeout: 90_000, interval: 500 };
 const whole = { timeout: 300_000 };
