@@ -305,6 +305,24 @@ test('a rule that does not compile is refused with line and hint, one that does 
   expect(saved.rule).toMatchObject({ version: 1, tenant: 'beta' });
 });
 
+test('settings of checks are judged by field when saved, and found again; a scope must be of the tenant', async () => {
+  const { api } = service;
+  const as = service.as();
+  const put = (document: string, scope = '', etag = '') =>
+    api.call(api.rpc.putCheckSettings, { settings: { tenant: 'beta', scope, document, etag } }, as);
+  expect(await refusal(put('spf: { enabled: false }'))).toMatch(/^invalid-argument: spf\.enabled: the operator has/);
+  expect(await refusal(put('greylist: { delay: soon }'))).toMatch(/^invalid-argument: greylist\.delay: "soon"/);
+  expect(await refusal(put('spf: { onFail: reject }', 'elsewhere.test'))).toMatch(/^not-found: elsewhere\.test/);
+  const saved = await put('spf: { onFail: reject }');
+  expect((await put('greylist: { enabled: true }', '', saved.settings?.etag)).settings?.document).toContain('greylist');
+  expect(await refusal(put('spf: { onFail: tag }', '', saved.settings?.etag))).toMatch(
+    /^(aborted|failed-precondition)/,
+  );
+  const found = await api.call(api.rpc.getCheckSettings, { tenant: 'beta', scope: '' }, as);
+  expect(found.settings?.document).toBe('greylist: { enabled: true }');
+  expect((await put('')).settings?.document).toBe('');
+});
+
 describe('credentials', () => {
   test('the right password is verified, again from memory, whatever the case of the address', async () => {
     const { credentials } = service;
