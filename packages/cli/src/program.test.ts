@@ -479,3 +479,15 @@ test('limits and bans', async () => {
   server.answer('liftBan', { result: { client: '192.0.2.1', wasBanned: false } });
   expect((await server.run('ban lift 192.0.2.1')).out).toBe('192.0.2.1 was not banned.\n');
 });
+
+test('greylisting', async () => {
+  server.answer('showGreylist', {
+    result: { origin: '192.0.2.0/24', state: 'waiting', ageMs: 61_000, forgottenInMs: 7_200_000, originPassed: 2 },
+  });
+  expect((await server.run('greylist show 192.0.2.1 --from a@b.test --to c@acme.test')).out).toBe(
+    '192.0.2.0/24: waiting, first seen 1m 1s ago, forgotten in 2h 0m; 2 of this origin passed\n',
+  );
+  expect((await server.run('greylist clear')).err).toContain('name a client, or --all');
+  server.answer('clearGreylist', { result: { cleared: 1 } });
+  expect((await server.run('greylist clear --all')).out).toBe('1 entry forgotten.\n');
+});

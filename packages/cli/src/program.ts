@@ -6,6 +6,7 @@ import { addAliasCommands } from './commands/alias.js';
 import { addAppPasswordCommands } from './commands/app-password.js';
 import { addChecksCommands } from './commands/checks.js';
 import { addDomainCommands } from './commands/domain.js';
+import { addGreylistCommands } from './commands/greylist.js';
 import { addInitCommand } from './commands/init.js';
 import { addKeyCommands } from './commands/key.js';
 import { addLedgerCommand } from './commands/ledger.js';
@@ -60,6 +61,7 @@ export function createProgram(host: Host): Command {
   addSimulateCommand(program, run);
   addLedgerCommand(program, run);
   addLimitCommands(program, run);
+  addGreylistCommands(program, run);
   addMailboxCommands(program, run);
   prepareCommand(program, host);
   return program;

@@ -16,6 +16,7 @@ import type { PolicyConfig } from './config.js';
 import { type CachedDirectory, createCachedDirectory } from './directory/cached-directory.js';
 import { sharedAnswers } from './dns-lists/shared-answers.js';
 import type { PolicyEvent } from './events.js';
+import { GreylistDesk } from './greylist/greylist-desk.js';
 import { createJudge, type Judge } from './judge.js';
 import { limitHandlers } from './limits/limit-server.js';
 import { type LimitStores, openLimitStores } from './limits/limit-store.js';
@@ -172,7 +173,10 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         PolicyServiceService,
         policyHandlers({ judge, snapshot: () => snapshot, clock, pod, credit, draining: draining.signal, observer }),
       );
-      server.add(LimitServiceService, limitHandlers({ bans, view: () => limits?.() }));
+      server.add(
+        LimitServiceService,
+        limitHandlers({ bans, greylist: new GreylistDesk(redis), view: () => limits?.() }),
+      );
       await server.listen(config.policy.listen);
     },
     async drain() {

@@ -5,10 +5,14 @@ import type { LimitServiceClient } from '@postern/proto/policy/v1/limit_service'
 import type {
   AddBanRequest,
   AddBanResponse,
+  ClearGreylistRequest,
+  ClearGreylistResponse,
   LiftBanRequest,
   LiftBanResponse,
   ListBansRequest,
   ListBansResponse,
+  ShowGreylistRequest,
+  ShowGreylistResponse,
   ShowLimitsRequest,
   ShowLimitsResponse,
 } from '@postern/proto/provisioning/v1/provisioning_service';
@@ -27,7 +31,9 @@ export function limitMethods(parts: ForwardParts, client: GrpcClient<LimitServic
     return client;
   };
   const record = (caller: Caller, method: string, detail: object): Promise<void> =>
-    parts.withTenant(caller.scope, (tx) => audit(tx, caller, { tenant: '', method, resource: 'ban', detail }));
+    parts.withTenant(caller.scope, (tx) =>
+      audit(tx, caller, { tenant: '', method, resource: method.endsWith('Greylist') ? 'greylist' : 'ban', detail }),
+    );
   return {
     showLimits: apiMethod<ShowLimitsRequest, ShowLimitsResponse>('reader', async (request, caller, { signal }) => {
       const query = required('query', request.query);
@@ -49,6 +55,24 @@ export function limitMethods(parts: ForwardParts, client: GrpcClient<LimitServic
       });
       return { result };
     }),
+    showGreylist: apiMethod<ShowGreylistRequest, ShowGreylistResponse>(
+      'operator',
+      async (request, caller, { signal }) => {
+        const query = required('query', request.query);
+        const call = limits().call(limits().rpc.showGreylist, query, { signal, scope: scopeOf(caller) });
+        return { result: await told('policy', call) };
+      },
+    ),
+    clearGreylist: apiMethod<ClearGreylistRequest, ClearGreylistResponse>(
+      'operator',
+      async (request, caller, { signal }) => {
+        const query = required('query', request.query);
+        const call = limits().call(limits().rpc.clearGreylist, query, { signal, scope: scopeOf(caller) });
+        const result = await told('policy', call);
+        await record(caller, 'ClearGreylist', { ...query, cleared: result.cleared });
+        return { result };
+      },
+    ),
     liftBan: apiMethod<LiftBanRequest, LiftBanResponse>('operator', async (request, caller, { signal }) => {
       const query = required('query', request.query);
       const call = limits().call(limits().rpc.liftBan, query, { signal, scope: scopeOf(caller) });

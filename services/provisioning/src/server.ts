@@ -89,6 +89,8 @@ export function provisioningHandlers(parts: ApiParts): Handlers<typeof Provision
     listBans: guard('ListBans', forwarded.listBans),
     addBan: guard('AddBan', forwarded.addBan),
     liftBan: guard('LiftBan', forwarded.liftBan),
+    showGreylist: guard('ShowGreylist', forwarded.showGreylist),
+    clearGreylist: guard('ClearGreylist', forwarded.clearGreylist),
     getStatus: guard('GetStatus', statusMethods(parts.status).getStatus),
   };
 }

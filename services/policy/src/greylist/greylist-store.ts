@@ -59,13 +59,18 @@ const away: GreylistAnswer = { outcome: 'unavailable', waitMs: 0 };
 const digest = (...parts: readonly string[]): string =>
   createHash('sha256').update(parts.join('\0')).digest('base64url').slice(0, 32);
 
+const tag = '{postern:policy:grey}:';
+export const greylistKeys = {
+  all: `${tag}*`,
+  triplet: (origin: string, reversePath: string, recipient: string): string =>
+    `${tag}t:${digest(origin, reversePath.toLowerCase(), recipient.toLowerCase())}`,
+  origin: (origin: string): string => `${tag}o:${digest(origin)}`,
+};
+
 export function redisGreylist(redis: Redis, onFailed: (reason: string) => void): GreylistStore {
   return {
     async ask({ origin, reversePath, recipient, delayMs, windowMs, rememberMs, autoAllow, dryRun }) {
-      const keys = [
-        `{postern:policy:grey}:t:${digest(origin, reversePath.toLowerCase(), recipient.toLowerCase())}`,
-        `{postern:policy:grey}:o:${digest(origin)}`,
-      ];
+      const keys = [greylistKeys.triplet(origin, reversePath, recipient), greylistKeys.origin(origin)];
       try {
         if (redis.status !== 'ready') throw new Error('Redis is away');
         const answer: unknown = await redis.eval(

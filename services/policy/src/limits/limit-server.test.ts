@@ -13,7 +13,10 @@ import { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { LimitServiceClient, LimitServiceService } from '@postern/proto/policy/v1/limit_service';
 import { captureTelemetry } from '@postern/telemetry/testing';
 import { withRedis } from '@postern/testkit';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { GreylistDesk } from '../greylist/greylist-desk.js';
+import { redisGreylist } from '../greylist/greylist-store.js';
 import { limitHandlers } from './limit-server.js';
 import { LimitView } from './limit-view.js';
 
@@ -23,6 +26,7 @@ const clock = systemClock;
 const ends: (() => void | Promise<void>)[] = [];
 let store: RedisLimitStore;
 let port = 0;
+let admin: Redis;
 
 const snapshot = Snapshot.fromPartial({
   version: 1,
@@ -46,10 +50,13 @@ const snapshot = Snapshot.fromPartial({
 beforeAll(async () => {
   store = new RedisLimitStore({ url: redis.url, commandTimeoutMs: 1_000 });
   await store.ready(5_000);
+  admin = new Redis(redis.url);
+  admin.on('error', () => undefined);
+  ends.push(() => admin.disconnect());
   const bans = new BanBook(store);
   const view = new LimitView(snapshot, { limits: store, lasting: store }, bans, clock);
   const server = createServer({ telemetry: captureTelemetry(), interceptors: [requireScope({ key, clock })] });
-  server.add(LimitServiceService, limitHandlers({ bans, view: () => view }));
+  server.add(LimitServiceService, limitHandlers({ bans, greylist: new GreylistDesk(admin), view: () => view }));
   port = await server.listen({ host: '127.0.0.1', port: 0 });
   ends.push(() => server.stop());
 });
@@ -149,4 +156,29 @@ test.each([
   await expect(client.call(client.rpc.addBan, ban)).rejects.toThrow(message);
   const tenant = as('provisioning', 'acme');
   await expect(tenant.call(tenant.rpc.addBan, ban)).rejects.toMatchObject({ id: 'permission-denied' });
+});
+
+test('greylisting is shown and forgotten, by triplet, origin and as a whole', async () => {
+  const store = redisGreylist(admin, () => undefined);
+  const ask = (client: string) => {
+    const times = { delayMs: 0, windowMs: 60_000, rememberMs: 60_000, autoAllow: 0, dryRun: false };
+    return store.ask({ origin: client, reversePath: 'a@b.test', recipient: 'c@acme.test', ...times });
+  };
+  const triplet = { client: 'pool.test', reversePath: 'A@b.test', recipient: 'c@acme.test' };
+  const client = as('provisioning');
+  const state = async () => (await client.call(client.rpc.showGreylist, triplet)).state;
+  expect(await state()).toBe('new');
+  expect((await ask('pool.test')).outcome).toBe('new');
+  expect(await state()).toBe('waiting');
+  expect((await ask('pool.test')).outcome).toBe('passed');
+  expect(await client.call(client.rpc.showGreylist, triplet)).toMatchObject({ state: 'passed', originPassed: 1 });
+  expect(await client.call(client.rpc.clearGreylist, { ...triplet, all: false })).toEqual({ cleared: 2 });
+  expect(await state()).toBe('new');
+  await ask('pool.test');
+  await ask('other.test');
+  const everything = { client: '', reversePath: '', recipient: '', all: true };
+  expect(await client.call(client.rpc.clearGreylist, everything)).toEqual({ cleared: 2 });
+  await expect(client.call(client.rpc.clearGreylist, { ...everything, client: 'x.test' })).rejects.toThrow(/either/);
+  const tenant = as('provisioning', 'acme');
+  await expect(tenant.call(tenant.rpc.clearGreylist, everything)).rejects.toMatchObject({ id: 'permission-denied' });
 });

@@ -10,14 +10,17 @@ import type {
   AddBanRequest,
   AddBanResponse,
   Ban,
+  ClearGreylistRequest,
   LiftBanRequest,
   LiftBanResponse,
   LimitServiceService,
   ListBansRequest,
   ListBansResponse,
+  ShowGreylistRequest,
   ShowLimitsRequest,
   ShowLimitsResponse,
 } from '@postern/proto/policy/v1/limit_service';
+import type { GreylistDesk } from '../greylist/greylist-desk.js';
 import type { LimitView } from './limit-view.js';
 
 const mostListed = 10_000;
@@ -26,6 +29,7 @@ const defaultReason = 'banned by an operator';
 
 export interface LimitServerOptions {
   readonly bans: BanBook;
+  readonly greylist: GreylistDesk;
   view(): LimitView | undefined;
 }
 
@@ -62,7 +66,7 @@ async function stored<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-export function limitHandlers({ bans, view }: LimitServerOptions): Handlers<typeof LimitServiceService> {
+export function limitHandlers({ bans, greylist, view }: LimitServerOptions): Handlers<typeof LimitServiceService> {
   const current = (): LimitView => {
     const now = view();
     if (now === undefined) throw new PosternError('store-unavailable', 'no configuration snapshot yet');
@@ -125,6 +129,21 @@ export function limitHandlers({ bans, view }: LimitServerOptions): Handlers<type
         return { client };
       };
       return stored(add());
+    }),
+    showGreylist: unary((request: ShowGreylistRequest, context) => {
+      assertCaller(context, everyTenant);
+      for (const field of ['client', 'reversePath', 'recipient'] as const)
+        if (request[field] === '') throw new PosternError('invalid-argument', `${field}: missing`);
+      return stored(greylist.show(request));
+    }),
+    clearGreylist: unary((request: ClearGreylistRequest, context) => {
+      assertCaller(context, everyTenant);
+      if (request.all === (request.client !== ''))
+        throw new PosternError('invalid-argument', 'expected either a client or all');
+      if ((request.reversePath === '') !== (request.recipient === ''))
+        throw new PosternError('invalid-argument', 'expected reverse-path and recipient together');
+      const clear = async () => ({ cleared: await (request.all ? greylist.clearAll() : greylist.clear(request)) });
+      return stored(clear());
     }),
     liftBan: unary((request: LiftBanRequest, context) => {
       assertCaller(context, everyTenant);

@@ -117,6 +117,48 @@ export interface LiftBanResponse {
   wasBanned: boolean;
 }
 
+/** Request of ShowGreylist. */
+export interface ShowGreylistRequest {
+  /** IP address of the client, or the domain SPF passed for. */
+  client: string;
+  /** Reverse-path. */
+  reversePath: string;
+  /** Recipient. */
+  recipient: string;
+}
+
+/** Answer of ShowGreylist. */
+export interface ShowGreylistResponse {
+  /** What the client is counted as: a domain, a /24 or a /64. */
+  origin: string;
+  /** new, waiting or passed. */
+  state: string;
+  /** Milliseconds since it was first seen; 0 unless it waits. */
+  ageMs: number;
+  /** Milliseconds until this is forgotten. */
+  forgottenInMs: number;
+  /** Triplets of the origin that passed; enough of them and it is not asked any more. */
+  originPassed: number;
+}
+
+/** Request of ClearGreylist. */
+export interface ClearGreylistRequest {
+  /** IP address or domain; empty only with `all`. */
+  client: string;
+  /** Reverse-path; with recipient the triplet is forgotten too. */
+  reversePath: string;
+  /** Recipient. */
+  recipient: string;
+  /** Everything of everybody. */
+  all: boolean;
+}
+
+/** Answer of ClearGreylist. */
+export interface ClearGreylistResponse {
+  /** Entries forgotten. */
+  cleared: number;
+}
+
 function createBaseShowLimitsRequest(): ShowLimitsRequest {
   return { subject: "" };
 }
@@ -1084,6 +1126,444 @@ export const LiftBanResponse: MessageFns<LiftBanResponse> = {
   },
 };
 
+function createBaseShowGreylistRequest(): ShowGreylistRequest {
+  return { client: "", reversePath: "", recipient: "" };
+}
+
+export const ShowGreylistRequest: MessageFns<ShowGreylistRequest> = {
+  encode(message: ShowGreylistRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.client !== "") {
+      writer.uint32(10).string(message.client);
+    }
+    if (message.reversePath !== "") {
+      writer.uint32(18).string(message.reversePath);
+    }
+    if (message.recipient !== "") {
+      writer.uint32(26).string(message.recipient);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShowGreylistRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShowGreylistRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.client = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reversePath = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.recipient = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ShowGreylistRequest {
+    return {
+      client: isSet(object.client) ? globalThis.String(object.client) : "",
+      reversePath: isSet(object.reversePath)
+        ? globalThis.String(object.reversePath)
+        : isSet(object.reverse_path)
+        ? globalThis.String(object.reverse_path)
+        : "",
+      recipient: isSet(object.recipient) ? globalThis.String(object.recipient) : "",
+    };
+  },
+
+  toJSON(message: ShowGreylistRequest): unknown {
+    const obj: any = {};
+    if (message.client !== "") {
+      obj.client = message.client;
+    }
+    if (message.reversePath !== "") {
+      obj.reversePath = message.reversePath;
+    }
+    if (message.recipient !== "") {
+      obj.recipient = message.recipient;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ShowGreylistRequest>, I>>(base?: I): ShowGreylistRequest {
+    return ShowGreylistRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ShowGreylistRequest>, I>>(object: I): ShowGreylistRequest {
+    const message = createBaseShowGreylistRequest();
+    message.client = object.client ?? "";
+    message.reversePath = object.reversePath ?? "";
+    message.recipient = object.recipient ?? "";
+    return message;
+  },
+};
+
+function createBaseShowGreylistResponse(): ShowGreylistResponse {
+  return { origin: "", state: "", ageMs: 0, forgottenInMs: 0, originPassed: 0 };
+}
+
+export const ShowGreylistResponse: MessageFns<ShowGreylistResponse> = {
+  encode(message: ShowGreylistResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.origin !== "") {
+      writer.uint32(10).string(message.origin);
+    }
+    if (message.state !== "") {
+      writer.uint32(18).string(message.state);
+    }
+    if (message.ageMs !== 0) {
+      writer.uint32(24).uint64(message.ageMs);
+    }
+    if (message.forgottenInMs !== 0) {
+      writer.uint32(32).uint64(message.forgottenInMs);
+    }
+    if (message.originPassed !== 0) {
+      writer.uint32(40).uint32(message.originPassed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShowGreylistResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShowGreylistResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.origin = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ageMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.forgottenInMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.originPassed = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ShowGreylistResponse {
+    return {
+      origin: isSet(object.origin) ? globalThis.String(object.origin) : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      ageMs: isSet(object.ageMs)
+        ? globalThis.Number(object.ageMs)
+        : isSet(object.age_ms)
+        ? globalThis.Number(object.age_ms)
+        : 0,
+      forgottenInMs: isSet(object.forgottenInMs)
+        ? globalThis.Number(object.forgottenInMs)
+        : isSet(object.forgotten_in_ms)
+        ? globalThis.Number(object.forgotten_in_ms)
+        : 0,
+      originPassed: isSet(object.originPassed)
+        ? globalThis.Number(object.originPassed)
+        : isSet(object.origin_passed)
+        ? globalThis.Number(object.origin_passed)
+        : 0,
+    };
+  },
+
+  toJSON(message: ShowGreylistResponse): unknown {
+    const obj: any = {};
+    if (message.origin !== "") {
+      obj.origin = message.origin;
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    if (message.ageMs !== 0) {
+      obj.ageMs = Math.round(message.ageMs);
+    }
+    if (message.forgottenInMs !== 0) {
+      obj.forgottenInMs = Math.round(message.forgottenInMs);
+    }
+    if (message.originPassed !== 0) {
+      obj.originPassed = Math.round(message.originPassed);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ShowGreylistResponse>, I>>(base?: I): ShowGreylistResponse {
+    return ShowGreylistResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ShowGreylistResponse>, I>>(object: I): ShowGreylistResponse {
+    const message = createBaseShowGreylistResponse();
+    message.origin = object.origin ?? "";
+    message.state = object.state ?? "";
+    message.ageMs = object.ageMs ?? 0;
+    message.forgottenInMs = object.forgottenInMs ?? 0;
+    message.originPassed = object.originPassed ?? 0;
+    return message;
+  },
+};
+
+function createBaseClearGreylistRequest(): ClearGreylistRequest {
+  return { client: "", reversePath: "", recipient: "", all: false };
+}
+
+export const ClearGreylistRequest: MessageFns<ClearGreylistRequest> = {
+  encode(message: ClearGreylistRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.client !== "") {
+      writer.uint32(10).string(message.client);
+    }
+    if (message.reversePath !== "") {
+      writer.uint32(18).string(message.reversePath);
+    }
+    if (message.recipient !== "") {
+      writer.uint32(26).string(message.recipient);
+    }
+    if (message.all !== false) {
+      writer.uint32(32).bool(message.all);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClearGreylistRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClearGreylistRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.client = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reversePath = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.recipient = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.all = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClearGreylistRequest {
+    return {
+      client: isSet(object.client) ? globalThis.String(object.client) : "",
+      reversePath: isSet(object.reversePath)
+        ? globalThis.String(object.reversePath)
+        : isSet(object.reverse_path)
+        ? globalThis.String(object.reverse_path)
+        : "",
+      recipient: isSet(object.recipient) ? globalThis.String(object.recipient) : "",
+      all: isSet(object.all) ? globalThis.Boolean(object.all) : false,
+    };
+  },
+
+  toJSON(message: ClearGreylistRequest): unknown {
+    const obj: any = {};
+    if (message.client !== "") {
+      obj.client = message.client;
+    }
+    if (message.reversePath !== "") {
+      obj.reversePath = message.reversePath;
+    }
+    if (message.recipient !== "") {
+      obj.recipient = message.recipient;
+    }
+    if (message.all !== false) {
+      obj.all = message.all;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClearGreylistRequest>, I>>(base?: I): ClearGreylistRequest {
+    return ClearGreylistRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClearGreylistRequest>, I>>(object: I): ClearGreylistRequest {
+    const message = createBaseClearGreylistRequest();
+    message.client = object.client ?? "";
+    message.reversePath = object.reversePath ?? "";
+    message.recipient = object.recipient ?? "";
+    message.all = object.all ?? false;
+    return message;
+  },
+};
+
+function createBaseClearGreylistResponse(): ClearGreylistResponse {
+  return { cleared: 0 };
+}
+
+export const ClearGreylistResponse: MessageFns<ClearGreylistResponse> = {
+  encode(message: ClearGreylistResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cleared !== 0) {
+      writer.uint32(8).uint32(message.cleared);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClearGreylistResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClearGreylistResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.cleared = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClearGreylistResponse {
+    return { cleared: isSet(object.cleared) ? globalThis.Number(object.cleared) : 0 };
+  },
+
+  toJSON(message: ClearGreylistResponse): unknown {
+    const obj: any = {};
+    if (message.cleared !== 0) {
+      obj.cleared = Math.round(message.cleared);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClearGreylistResponse>, I>>(base?: I): ClearGreylistResponse {
+    return ClearGreylistResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClearGreylistResponse>, I>>(object: I): ClearGreylistResponse {
+    const message = createBaseClearGreylistResponse();
+    message.cleared = object.cleared ?? 0;
+    return message;
+  },
+};
+
 /** Limits and bans as they stand in Redis, over all pods. Served by policy, called by provisioning for an operator or a tenant. */
 export type LimitServiceService = typeof LimitServiceService;
 export const LimitServiceService = {
@@ -1127,6 +1607,28 @@ export const LimitServiceService = {
     responseSerialize: (value: LiftBanResponse): Buffer => Buffer.from(LiftBanResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LiftBanResponse => LiftBanResponse.decode(value),
   },
+  /** What greylisting knows of one triplet. */
+  showGreylist: {
+    path: "/postern.policy.v1.LimitService/ShowGreylist" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ShowGreylistRequest): Buffer => Buffer.from(ShowGreylistRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ShowGreylistRequest => ShowGreylistRequest.decode(value),
+    responseSerialize: (value: ShowGreylistResponse): Buffer =>
+      Buffer.from(ShowGreylistResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ShowGreylistResponse => ShowGreylistResponse.decode(value),
+  },
+  /** Forgets one triplet, what an origin earned, or everything. */
+  clearGreylist: {
+    path: "/postern.policy.v1.LimitService/ClearGreylist" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ClearGreylistRequest): Buffer => Buffer.from(ClearGreylistRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ClearGreylistRequest => ClearGreylistRequest.decode(value),
+    responseSerialize: (value: ClearGreylistResponse): Buffer =>
+      Buffer.from(ClearGreylistResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ClearGreylistResponse => ClearGreylistResponse.decode(value),
+  },
 } as const;
 
 export interface LimitServiceServer extends UntypedServiceImplementation {
@@ -1138,6 +1640,10 @@ export interface LimitServiceServer extends UntypedServiceImplementation {
   addBan: handleUnaryCall<AddBanRequest, AddBanResponse>;
   /** Ends a ban and forgets the errors of the address. */
   liftBan: handleUnaryCall<LiftBanRequest, LiftBanResponse>;
+  /** What greylisting knows of one triplet. */
+  showGreylist: handleUnaryCall<ShowGreylistRequest, ShowGreylistResponse>;
+  /** Forgets one triplet, what an origin earned, or everything. */
+  clearGreylist: handleUnaryCall<ClearGreylistRequest, ClearGreylistResponse>;
 }
 
 export interface LimitServiceClient extends Client {
@@ -1204,6 +1710,38 @@ export interface LimitServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: LiftBanResponse) => void,
+  ): ClientUnaryCall;
+  /** What greylisting knows of one triplet. */
+  showGreylist(
+    request: ShowGreylistRequest,
+    callback: (error: ServiceError | null, response: ShowGreylistResponse) => void,
+  ): ClientUnaryCall;
+  showGreylist(
+    request: ShowGreylistRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ShowGreylistResponse) => void,
+  ): ClientUnaryCall;
+  showGreylist(
+    request: ShowGreylistRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ShowGreylistResponse) => void,
+  ): ClientUnaryCall;
+  /** Forgets one triplet, what an origin earned, or everything. */
+  clearGreylist(
+    request: ClearGreylistRequest,
+    callback: (error: ServiceError | null, response: ClearGreylistResponse) => void,
+  ): ClientUnaryCall;
+  clearGreylist(
+    request: ClearGreylistRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ClearGreylistResponse) => void,
+  ): ClientUnaryCall;
+  clearGreylist(
+    request: ClearGreylistRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ClearGreylistResponse) => void,
   ): ClientUnaryCall;
 }
 

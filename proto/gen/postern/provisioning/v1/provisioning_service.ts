@@ -21,10 +21,14 @@ import {
 import {
   AddBanRequest as AddBanRequest5,
   AddBanResponse as AddBanResponse6,
+  ClearGreylistRequest as ClearGreylistRequest11,
+  ClearGreylistResponse as ClearGreylistResponse12,
   LiftBanRequest as LiftBanRequest7,
   LiftBanResponse as LiftBanResponse8,
   ListBansRequest as ListBansRequest3,
   ListBansResponse as ListBansResponse4,
+  ShowGreylistRequest as ShowGreylistRequest9,
+  ShowGreylistResponse as ShowGreylistResponse10,
   ShowLimitsRequest as ShowLimitsRequest1,
   ShowLimitsResponse as ShowLimitsResponse2,
 } from "../../policy/v1/limit_service.js";
@@ -657,6 +661,30 @@ export interface LiftBanRequest {
 export interface LiftBanResponse {
   /** The answer of policy. */
   result: LiftBanResponse8 | undefined;
+}
+
+/** Request of ShowGreylist. */
+export interface ShowGreylistRequest {
+  /** What is asked of policy. */
+  query: ShowGreylistRequest9 | undefined;
+}
+
+/** Answer of ShowGreylist. */
+export interface ShowGreylistResponse {
+  /** The answer of policy. */
+  result: ShowGreylistResponse10 | undefined;
+}
+
+/** Request of ClearGreylist. */
+export interface ClearGreylistRequest {
+  /** What is asked of policy. */
+  query: ClearGreylistRequest11 | undefined;
+}
+
+/** Answer of ClearGreylist. */
+export interface ClearGreylistResponse {
+  /** The answer of policy. */
+  result: ClearGreylistResponse12 | undefined;
 }
 
 function createBaseCreateTenantRequest(): CreateTenantRequest {
@@ -7448,6 +7476,282 @@ export const LiftBanResponse: MessageFns<LiftBanResponse> = {
   },
 };
 
+function createBaseShowGreylistRequest(): ShowGreylistRequest {
+  return { query: undefined };
+}
+
+export const ShowGreylistRequest: MessageFns<ShowGreylistRequest> = {
+  encode(message: ShowGreylistRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      ShowGreylistRequest9.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShowGreylistRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShowGreylistRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = ShowGreylistRequest9.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ShowGreylistRequest {
+    return { query: isSet(object.query) ? ShowGreylistRequest9.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: ShowGreylistRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = ShowGreylistRequest9.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ShowGreylistRequest>, I>>(base?: I): ShowGreylistRequest {
+    return ShowGreylistRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ShowGreylistRequest>, I>>(object: I): ShowGreylistRequest {
+    const message = createBaseShowGreylistRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? ShowGreylistRequest9.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseShowGreylistResponse(): ShowGreylistResponse {
+  return { result: undefined };
+}
+
+export const ShowGreylistResponse: MessageFns<ShowGreylistResponse> = {
+  encode(message: ShowGreylistResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      ShowGreylistResponse10.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShowGreylistResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShowGreylistResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = ShowGreylistResponse10.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ShowGreylistResponse {
+    return { result: isSet(object.result) ? ShowGreylistResponse10.fromJSON(object.result) : undefined };
+  },
+
+  toJSON(message: ShowGreylistResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = ShowGreylistResponse10.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ShowGreylistResponse>, I>>(base?: I): ShowGreylistResponse {
+    return ShowGreylistResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ShowGreylistResponse>, I>>(object: I): ShowGreylistResponse {
+    const message = createBaseShowGreylistResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? ShowGreylistResponse10.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseClearGreylistRequest(): ClearGreylistRequest {
+  return { query: undefined };
+}
+
+export const ClearGreylistRequest: MessageFns<ClearGreylistRequest> = {
+  encode(message: ClearGreylistRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      ClearGreylistRequest11.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClearGreylistRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClearGreylistRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = ClearGreylistRequest11.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClearGreylistRequest {
+    return { query: isSet(object.query) ? ClearGreylistRequest11.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: ClearGreylistRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = ClearGreylistRequest11.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClearGreylistRequest>, I>>(base?: I): ClearGreylistRequest {
+    return ClearGreylistRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClearGreylistRequest>, I>>(object: I): ClearGreylistRequest {
+    const message = createBaseClearGreylistRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? ClearGreylistRequest11.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseClearGreylistResponse(): ClearGreylistResponse {
+  return { result: undefined };
+}
+
+export const ClearGreylistResponse: MessageFns<ClearGreylistResponse> = {
+  encode(message: ClearGreylistResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      ClearGreylistResponse12.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClearGreylistResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClearGreylistResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = ClearGreylistResponse12.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClearGreylistResponse {
+    return { result: isSet(object.result) ? ClearGreylistResponse12.fromJSON(object.result) : undefined };
+  },
+
+  toJSON(message: ClearGreylistResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = ClearGreylistResponse12.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ClearGreylistResponse>, I>>(base?: I): ClearGreylistResponse {
+    return ClearGreylistResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClearGreylistResponse>, I>>(object: I): ClearGreylistResponse {
+    const message = createBaseClearGreylistResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? ClearGreylistResponse12.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
 /**
  * The one public API. Every call carries `authorization: Bearer <api key>`; a tenant key sees its own tenant only.
  * Create and update take `request_id` for idempotency and `etag` for optimistic locking.
@@ -7907,6 +8211,28 @@ export const ProvisioningServiceService = {
     responseSerialize: (value: LiftBanResponse): Buffer => Buffer.from(LiftBanResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LiftBanResponse => LiftBanResponse.decode(value),
   },
+  /** Forwarded to policy (operator). */
+  showGreylist: {
+    path: "/postern.provisioning.v1.ProvisioningService/ShowGreylist" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ShowGreylistRequest): Buffer => Buffer.from(ShowGreylistRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ShowGreylistRequest => ShowGreylistRequest.decode(value),
+    responseSerialize: (value: ShowGreylistResponse): Buffer =>
+      Buffer.from(ShowGreylistResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ShowGreylistResponse => ShowGreylistResponse.decode(value),
+  },
+  /** Forwarded to policy (operator). */
+  clearGreylist: {
+    path: "/postern.provisioning.v1.ProvisioningService/ClearGreylist" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ClearGreylistRequest): Buffer => Buffer.from(ClearGreylistRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ClearGreylistRequest => ClearGreylistRequest.decode(value),
+    responseSerialize: (value: ClearGreylistResponse): Buffer =>
+      Buffer.from(ClearGreylistResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ClearGreylistResponse => ClearGreylistResponse.decode(value),
+  },
   /** State of the cluster: snapshot, durability contract, services. */
   getStatus: {
     path: "/postern.provisioning.v1.ProvisioningService/GetStatus" as const,
@@ -8006,6 +8332,10 @@ export interface ProvisioningServiceServer extends UntypedServiceImplementation 
   addBan: handleUnaryCall<AddBanRequest, AddBanResponse>;
   /** Forwarded to policy (operator). */
   liftBan: handleUnaryCall<LiftBanRequest, LiftBanResponse>;
+  /** Forwarded to policy (operator). */
+  showGreylist: handleUnaryCall<ShowGreylistRequest, ShowGreylistResponse>;
+  /** Forwarded to policy (operator). */
+  clearGreylist: handleUnaryCall<ClearGreylistRequest, ClearGreylistResponse>;
   /** State of the cluster: snapshot, durability contract, services. */
   getStatus: handleUnaryCall<GetStatusRequest, GetStatusResponse>;
 }
@@ -8698,6 +9028,38 @@ export interface ProvisioningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: LiftBanResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to policy (operator). */
+  showGreylist(
+    request: ShowGreylistRequest,
+    callback: (error: ServiceError | null, response: ShowGreylistResponse) => void,
+  ): ClientUnaryCall;
+  showGreylist(
+    request: ShowGreylistRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ShowGreylistResponse) => void,
+  ): ClientUnaryCall;
+  showGreylist(
+    request: ShowGreylistRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ShowGreylistResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to policy (operator). */
+  clearGreylist(
+    request: ClearGreylistRequest,
+    callback: (error: ServiceError | null, response: ClearGreylistResponse) => void,
+  ): ClientUnaryCall;
+  clearGreylist(
+    request: ClearGreylistRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ClearGreylistResponse) => void,
+  ): ClientUnaryCall;
+  clearGreylist(
+    request: ClearGreylistRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ClearGreylistResponse) => void,
   ): ClientUnaryCall;
   /** State of the cluster: snapshot, durability contract, services. */
   getStatus(
