@@ -5,6 +5,7 @@
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { bare } from './peers/bare.js';
+import { edgeAccept } from './peers/edge-accept.js';
 import { postern, recipientOf } from './peers/postern.js';
 import { postfixRelay } from './peers/postfix.js';
 import { type Case, printTable, runTable } from './table.js';
@@ -19,7 +20,10 @@ const { values } = parseArgs({
   },
 });
 const known = new Map(
-  [bare, postfixRelay, postern('relay'), postern('full'), postern('sign')].map((factory) => [factory.name, factory]),
+  [bare, edgeAccept, postfixRelay, postern('relay'), postern('full'), postern('sign')].map((factory) => [
+    factory.name,
+    factory,
+  ]),
 );
 const factories = values.peers.split(',').map((name) => {
   const factory = known.get(name);
