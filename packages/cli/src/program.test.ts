@@ -444,6 +444,8 @@ test('a described session is sent whole and its verdicts are a timeline', async 
       facts: { reversePath: 'a@b.test', hasReversePath: true, recipients: [{ address: 'x@acme.test', asked: true }] },
     },
   });
+  expect(await server.run('simulate --client 192.0.2.1 --tls --from a@b.test')).toMatchObject({ code: 0 });
+  expect(server.requests[1]?.request).toMatchObject({ query: { facts: { origin: { tlsVersion: 'TLSv1.3' } } } });
   expect(await server.run('simulate --client 1.2.3')).toMatchObject({
     code: 2,
     err: expect.stringContaining('--client: "1.2.3"'),

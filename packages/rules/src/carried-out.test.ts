@@ -20,6 +20,7 @@ test.each([
   ['body', 'dropRecipient'],
   ['connect', { greeting: { text: 'hello' } }],
   ['ehlo', { auth: { plain: [] } }],
+  ['mail', { changeSender: { address: '' } }],
   ['rcpt', { requireTls: { text: 'TLS first' } }],
   ['rcpt', { allowRelay: { for: 'authenticated' } }],
   ['connect', { setLimit: { errors: 3 } }],

@@ -35,6 +35,7 @@ const carriedOut: { readonly [Kind in ActionKind]?: Span } = {
   allowRelay: opening,
   allowLocal: opening,
   discard: message,
+  changeSender: span('mail', 'mail'),
   quarantine: message,
   hold: message,
   addHeader: rendering,
@@ -52,7 +53,6 @@ const carriedOut: { readonly [Kind in ActionKind]?: Span } = {
 /** Why an action of the language has no place in this release. */
 const missing: { readonly [Kind in ActionKind]?: string } = {
   run: 'has nothing to run: the checks of this release run wherever they are switched on; leave the check on and skip it elsewhere',
-  changeSender: 'is not carried out by this release: the reverse-path is kept as it was judged',
   route: 'is not carried out by this release: a route belongs to a domain or to the operator; name a next hop there',
   ndrText: 'is not carried out by this release: texts of delivery reports are fixed',
   retrySchedule: 'is not carried out by this release: the schedule is the operator’s (retry)',
@@ -90,6 +90,9 @@ function unsupportedDetail(action: Action, event: RuleEvent): string | undefined
       return skippableChecks.includes(action.check)
         ? undefined
         : `names no check of this release; use ${skippableChecks.join(', ')}`;
+    case 'changeSender':
+      // RFC 6531 §3.3: the client's message need not be internationalised.
+      return /^[\x20-\x7e]*$/.test(action.address) ? undefined : 'needs an address in ASCII';
     case 'allowRelay':
       return action.for === 'all'
         ? 'for all would open the relay; name the clients in the operator’s relay networks instead'

@@ -146,7 +146,7 @@ export function buildEnvelope(facts: EnvelopeFacts): Envelope | undefined {
     acceptedAtMs: facts.acceptedAtMs,
     submittingTenant: transaction.submittingTenant ?? '',
     origin: originOf(session, transaction.mail.smtputf8, facts.podName),
-    reversePath: transaction.mail.reversePath.address,
+    reversePath: transaction.changedSender ?? transaction.mail.reversePath.address,
     parameters: mailParameters(transaction.mail),
     forwardPaths,
     renderings,

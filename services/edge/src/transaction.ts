@@ -45,6 +45,8 @@ export class Transaction {
   unjudged = false;
   judged = false;
   refusal: TransactionRefusal | undefined;
+  /** Reverse-path a rule put in place of the client's. */
+  changedSender: string | undefined;
   /** Said about the message as a whole before its content was seen. */
   action: Action = Action.ACCEPT;
   readonly #known = new Set<string>();
@@ -82,6 +84,7 @@ export class Transaction {
     if (verdict.contentPlan > this.contentPlan) this.contentPlan = verdict.contentPlan;
     if (verdict.senderAuthenticated) this.senderAuthenticated = true;
     this.findings = bounded([...this.findings, ...verdict.findings]);
+    this.changedSender = verdict.changedSender?.address ?? this.changedSender;
     const { limits } = verdict;
     // Rules choose, and only tighter than what holds already: the listener and the rules of MAIL have spoken.
     if (limits !== undefined && limits.messageSize > 0)

@@ -8,6 +8,7 @@ import type { Clock } from '@postern/clock';
 import {
   Action,
   type AppliedLimits,
+  type ChangedSender,
   type Decision,
   type EvaluateResponse,
   type Finding,
@@ -70,6 +71,7 @@ export class Evaluation {
   #judged: readonly Judged[] = [];
   #byAddress: ReadonlyMap<string, Judged> = new Map();
   #limits: AppliedLimits = noLimits;
+  #changedSender: ChangedSender | undefined;
   readonly #dryRun: boolean;
   /** In force for the session as a whole. */
   readonly #policies: CheckPolicies;
@@ -227,6 +229,7 @@ export class Evaluation {
     this.#subject.findings.push(ruleFinding(decided, stage, recipient));
     const demand = tlsDemand(action, this.#subject.origin.tlsVersion, ruleName(decided));
     if (demand !== undefined) course.take(demand);
+    else if (action.kind === 'changeSender') this.#changedSender = { address: action.address };
     else if (action.kind === 'skip') this.#skips.add(action.check);
     else if (action.kind === 'setLimit') this.#tighten(action.size ?? 0, action.recipients ?? 0);
     else if (action.kind === 'close') this.#whole.apply(action, ruleName(decided));
@@ -329,6 +332,7 @@ export class Evaluation {
       groups: atContent && !refused ? this.#groups() : [],
       findings: subject.findings.slice(this.#known),
       limits: this.#limits === noLimits ? undefined : this.#limits,
+      changedSender: this.#changedSender,
       senderAuthenticated: isSenderAuthenticated(subject),
       pod: echo.pod,
     };

@@ -19,7 +19,7 @@ interface SimulateOptions {
   readonly user?: string;
   readonly mechanism: string;
   readonly listener: 'mx' | 'submission' | 'submissions';
-  readonly tls?: string | true;
+  readonly tls?: string;
   readonly size: number;
   readonly message?: string;
   readonly rule: readonly string[];
@@ -57,8 +57,7 @@ function readMessage(file: string): Buffer {
 }
 
 function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
-  const tls = options.listener === 'submissions' ? (options.tls ?? true) : options.tls;
-  const version = tls === undefined ? '' : tls === true ? 'TLSv1.3' : tls;
+  const version = options.tls ?? (options.listener === 'submissions' ? 'TLSv1.3' : '');
   const [, domain = ''] = /@([^@]*)$/.exec(options.user ?? '') ?? [];
   if (options.user !== undefined && domain === '') throw new UsageError('--user: expected a login user@domain');
   return SimulateRequest.fromPartial({
@@ -104,7 +103,7 @@ export function addSimulateCommand(program: Command, run: Run): void {
     .option('--from <address>', 'reverse-path; "" is the null sender')
     .option('--to <address>', 'forward-path; may be repeated', collect, [])
     .addOption(new Option('--listener <role>', 'listener').choices(['mx', 'submission', 'submissions']).default('mx'))
-    .addOption(new Option('--tls [version]', 'on TLS').choices(['TLSv1.2', 'TLSv1.3']).preset(true))
+    .addOption(new Option('--tls [version]', 'on TLS').choices(['TLSv1.2', 'TLSv1.3']).preset('TLSv1.3'))
     .option('--user <login>', 'authenticated as user@domain')
     .option('--mechanism <name>', 'with this SASL mechanism', 'PLAIN')
     .option('--size <bytes>', 'SIZE= of MAIL', wholeNumber(0, Number.MAX_SAFE_INTEGER), 0)

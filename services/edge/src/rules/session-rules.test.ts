@@ -3,7 +3,7 @@
 import { RawClient } from '@postern/testkit/smtp';
 import { afterEach, expect, test } from 'vitest';
 import type { Listener } from '../listener.js';
-import { Doubles } from '../testing/doubles.js';
+import { acceptAll, Doubles } from '../testing/doubles.js';
 
 let open: Listener | undefined;
 
@@ -130,4 +130,21 @@ test('errors of a session', async () => {
   client.send('NONSENSE\r\n');
   await client.closed();
   expect(client.rest).toMatch(/421/);
+});
+
+test('the sender policy chose goes into the envelope', async () => {
+  const doubles = new Doubles();
+  doubles.evaluate = (request) => {
+    const answer = acceptAll(request);
+    if (answer.kind === 'verdict') answer.verdict.changedSender = { address: 'bounces@example.test' };
+    return answer;
+  };
+  open = await doubles.listen();
+  const client = await RawClient.open(open.port);
+  await client.reply();
+  for (const line of [hello, 'MAIL FROM:<a@sender.test>', 'RCPT TO:<bob@example.test>', 'DATA'])
+    await client.command(line);
+  await client.command('x\r\n.');
+  expect(doubles.stored[0]?.envelope.reversePath).toBe('bounces@example.test');
+  client.destroy();
 });

@@ -37,6 +37,7 @@ function evidenceOf(action: Action): Record<string, string> {
       return { check: action.check };
     case 'redirect':
     case 'addRecipient':
+    case 'changeSender':
       return { address: action.address };
     case 'quarantine':
     case 'hold':

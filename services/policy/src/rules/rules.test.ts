@@ -205,8 +205,8 @@ test('a rule of a tenant that cannot be used is left out; one of the operator re
   expect(here.faults).toHaveLength(1);
   expect(here.faults[0]).toContain('t1 tenant-1@3');
   expect((await askEnvelope(here)).recipients[0]?.decision?.text).toBe('good');
-  expect(() => ground({ rules: [{ event: 'mail', then: [{ changeSender: { address: '' } }] }] })).toThrow(
-    /not carried out by this release/,
+  expect(() => ground({ rules: [{ event: 'body', then: [{ changeSender: { address: '' } }] }] })).toThrow(
+    /not carried out at body by this release/,
   );
 });
 
@@ -231,4 +231,15 @@ test('a header section too large to be edited is refused', async () => {
   expect(verdict).toMatchObject({ id: 'invalid-argument' });
   const many = await askContent(ground(), `${'a:\n'.repeat(10_001)}\nbody`, {});
   expect(many.decision).toMatchObject({ action: Action.REJECT, enhancedCode: '5.3.4' });
+});
+
+test('a sender is changed at MAIL, the later rule has the last word', async () => {
+  const to = (address: string): object => ({ event: 'mail', then: [{ changeSender: { address } }] });
+  const verdict = await askEnvelope(ground({ rules: [to('one@here.test'), to('')] }));
+  expect(verdict.changedSender).toEqual({ address: '' });
+  expect(verdict.findings.map(({ action, evidence }) => [action, evidence.address])).toContainEqual([
+    'changeSender',
+    'one@here.test',
+  ]);
+  expect((await askEnvelope(ground())).changedSender).toBeUndefined();
 });

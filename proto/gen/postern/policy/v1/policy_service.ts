@@ -425,6 +425,14 @@ export interface EvaluateResponse {
   senderAuthenticated: boolean;
   /** Pod that judged. */
   pod: string;
+  /** Reverse-path a rule put in place of the client's; empty = null. Absent = unchanged. */
+  changedSender: ChangedSender | undefined;
+}
+
+/** A reverse-path chosen by a rule. */
+export interface ChangedSender {
+  /** Address; empty = null. */
+  address: string;
 }
 
 /** One decision. */
@@ -2040,6 +2048,7 @@ function createBaseEvaluateResponse(): EvaluateResponse {
     limits: undefined,
     senderAuthenticated: false,
     pod: "",
+    changedSender: undefined,
   };
 }
 
@@ -2074,6 +2083,9 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
     }
     if (message.pod !== "") {
       writer.uint32(82).string(message.pod);
+    }
+    if (message.changedSender !== undefined) {
+      ChangedSender.encode(message.changedSender, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -2171,6 +2183,14 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
             message.pod = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.changedSender = ChangedSender.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2209,6 +2229,11 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
         ? globalThis.Boolean(object.sender_authenticated)
         : false,
       pod: isSet(object.pod) ? globalThis.String(object.pod) : "",
+      changedSender: isSet(object.changedSender)
+        ? ChangedSender.fromJSON(object.changedSender)
+        : isSet(object.changed_sender)
+        ? ChangedSender.fromJSON(object.changed_sender)
+        : undefined,
     };
   },
 
@@ -2244,6 +2269,9 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
     if (message.pod !== "") {
       obj.pod = message.pod;
     }
+    if (message.changedSender !== undefined) {
+      obj.changedSender = ChangedSender.toJSON(message.changedSender);
+    }
     return obj;
   },
 
@@ -2266,6 +2294,76 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
       : undefined;
     message.senderAuthenticated = object.senderAuthenticated ?? false;
     message.pod = object.pod ?? "";
+    message.changedSender = (object.changedSender !== undefined && object.changedSender !== null)
+      ? ChangedSender.fromPartial(object.changedSender)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseChangedSender(): ChangedSender {
+  return { address: "" };
+}
+
+export const ChangedSender: MessageFns<ChangedSender> = {
+  encode(message: ChangedSender, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangedSender {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangedSender();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChangedSender {
+    return { address: isSet(object.address) ? globalThis.String(object.address) : "" };
+  },
+
+  toJSON(message: ChangedSender): unknown {
+    const obj: any = {};
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ChangedSender>, I>>(base?: I): ChangedSender {
+    return ChangedSender.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ChangedSender>, I>>(object: I): ChangedSender {
+    const message = createBaseChangedSender();
+    message.address = object.address ?? "";
     return message;
   },
 };
