@@ -40,7 +40,9 @@ const outcomeDeadlineMs = 20_000;
 type DeliveryTelemetry = Telemetry<keyof typeof deliveryEvents & string>;
 
 async function connectRedis(config: DeliveryConfig['redis'], onError: (error: Error) => void): Promise<Redis> {
+  const tlsCa = config.tlsCaFile === undefined ? undefined : await readSecret(config.tlsCaFile);
   const redis = new Redis(config.url, {
+    ...(tlsCa === undefined ? {} : { tls: { ca: tlsCa } }),
     ...(config.username === undefined ? {} : { username: config.username }),
     ...(config.passwordFile === undefined ? {} : { password: await readSecret(config.passwordFile) }),
     lazyConnect: true,
