@@ -1,6 +1,6 @@
 /**
  * What holds for one session: the listener's settings as the rules of connection, greeting and login change them. Asked at every command, so
- * computed only when something it depends on has changed: snapshot, TLS, greeting, login. Without such rules it is the listener's own object.
+ * computed only when something it depends on has changed: snapshot, TLS, greeting, login, counters; never for the time alone. Without such rules it is the listener's own object.
  */
 import type { Clock } from '@postern/clock';
 import { submittingTenant } from '../relay-right.js';
@@ -35,7 +35,8 @@ function applied(base: ListenerPolicy, ruling: Ruling): ListenerPolicy {
 
 function compute(snapshot: CompiledSnapshot, session: Session, clock: Clock): Computed {
   const base = snapshot.policyFor(session.listener, session.ipSet);
-  const mark = [base, snapshot.rules, session.tls, session.greeting, session.login, session.clientAddress];
+  const { tls, greeting, login, clientAddress, messages, errors } = session;
+  const mark = [base, snapshot.rules, tls, greeting, login, clientAddress, messages, errors];
   const known = computed.get(session);
   if (known?.mark.every((part, index) => part === mark[index])) return known;
   const tenant = submittingTenant(snapshot, session) ?? '';

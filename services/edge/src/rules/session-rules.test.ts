@@ -148,3 +148,10 @@ test('the sender policy chose goes into the envelope', async () => {
   expect(doubles.stored[0]?.envelope.reversePath).toBe('bounces@example.test');
   client.destroy();
 });
+
+test('a rule about what the session did so far is asked again when it did more', async () => {
+  const rules = stored([{ event: 'connect', when: 'session.errors > 0', then: [{ requireTls: {} }] }]);
+  const mail = 'MAIL FROM:<a@sender.test>';
+  const replies = await talk({ rules }, [hello, mail, 'RSET', 'NONSENSE', mail]);
+  expect(replies.slice(2).map((reply) => reply.slice(0, 3))).toEqual(['250', '250', '500', '530']);
+});
