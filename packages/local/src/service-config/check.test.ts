@@ -105,7 +105,7 @@ test.each<[string, string, string | RegExp]>([
   [
     'checks',
     'checks: { spf: { onFail: drop } }',
-    '1: checks.spf.onFail: "drop" is not allowed; expected one of reject, mark',
+    '1: checks.spf.onFail: "drop" is not allowed; expected one of mark, tag, quarantine, reject',
   ],
   ['retry', 'retry: { first: 1h, cap: 5m }', '1: retry.cap: shorter than retry.first; expected at least as long'],
   ['admitWhenPolicyAway', 'admitWhenPolicyAway: 1', '1: admitWhenPolicyAway: 1 is not allowed; expected true or false'],

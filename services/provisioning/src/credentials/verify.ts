@@ -34,7 +34,6 @@ export interface VerifierParts {
 }
 
 interface LoginRow {
-  readonly address: string;
   readonly tenant: string;
   readonly password: string | null;
   readonly scram: string | null;
@@ -76,11 +75,12 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
     return found.length > 0;
   };
 
-  const provePassword = async (row: LoginRow | undefined, password: string): Promise<Proof> => {
+  const provePassword = async (row: LoginRow | undefined, address: string, password: string): Promise<Proof> => {
     const verifier = row?.password ?? fake;
     const key = cache.keyOf(verifier, password);
     if (row?.password && cache.has(key)) return { right: true, cached: true, serverProof: none };
-    if (row !== undefined && (await isAppPassword(row.address, password)))
+    // Asked for unknown users too: what it costs must not tell who exists.
+    if ((await isAppPassword(address, password)) && row !== undefined)
       return { right: true, cached: false, serverProof: none };
     const right = await hashSlots.run(() => verifyPassword(password, verifier));
     if (right) cache.add(key);
@@ -112,7 +112,7 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
     if (mechanism === 'PLAIN' || mechanism === 'LOGIN') {
       const password = Buffer.from(request.parameters.password ?? none).toString('utf8');
       if (password === '' || password.length > longestPassword) return refuse(request, 'malformed', 'wrong');
-      proof = await provePassword(row, password);
+      proof = await provePassword(row, address ?? request.username, password);
     } else if (isScram(mechanism)) {
       if (!isBoundAsSaid(mechanism, request)) return refuse(request, 'malformed', 'wrong');
       proof = proveScram(row?.scram ?? undefined, request.parameters);
@@ -161,7 +161,7 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
 async function readLogin(withTenant: WithTenant, address: string): Promise<LoginRow | undefined> {
   const [row] = await withTenant(operatorScope, (tx) =>
     tx.rows<LoginRow>(
-      `SELECT u.address, u.tenant, u.password, u.scram, u.recoverable_password, u.disabled, u.allowed_identities, t.state AS tenant_state
+      `SELECT u.tenant, u.password, u.scram, u.recoverable_password, u.disabled, u.allowed_identities, t.state AS tenant_state
        FROM users u JOIN tenants t ON t.name = u.tenant WHERE u.address = $1`,
       [address],
     ),
