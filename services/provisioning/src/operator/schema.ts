@@ -137,7 +137,7 @@ const tenant = s.object({
         allowedIdentities: s
           .list(address, { max: 1000 })
           .default([])
-          .doc('Addresses it may send as. Stored and shown, not enforced yet: a login may send as any address.'),
+          .doc('Addresses it may send as. Held to by the checks identity and author, where they are on.'),
       }),
       { max: 1_000_000 },
     )
