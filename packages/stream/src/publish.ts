@@ -4,10 +4,11 @@
  * Invariant: `stored` is the only answer that lets a caller say 250 or acknowledge its own input.
  */
 
-import { createInbox, headers, type Msg, type MsgHdrs } from '@nats-io/nats-core';
+import { createInbox, headers, type MsgHdrs } from '@nats-io/nats-core';
 import type { Clock } from '@postern/clock';
 import { AckInbox } from './ack-inbox.js';
 import type { StreamConnection } from './connection.js';
+import { readPubAck } from './pub-ack.js';
 
 export type PublishResult =
   | { readonly kind: 'stored'; readonly sequence: number; readonly duplicate: boolean }
@@ -33,30 +34,11 @@ export interface Publisher {
 
 const retryPauseMs = 200;
 
-interface PubAck {
-  readonly seq?: number;
-  readonly duplicate?: boolean;
-  readonly error?: { readonly description?: string; readonly code?: number };
-}
-
 function headersOf(msgId: string, extra: Readonly<Record<string, string>> | undefined): MsgHdrs {
   const result = headers();
   result.set('Nats-Msg-Id', msgId);
   if (extra !== undefined) for (const [name, value] of Object.entries(extra)) result.set(name, value);
   return result;
-}
-
-/** What the stream answered; `again` when it was no answer of a stream (no responder, or not to be read). */
-function resultOf(message: Msg): PublishResult | { readonly kind: 'again'; readonly reason: string } {
-  if (message.data.length === 0) return { kind: 'again', reason: 'no stream answers' };
-  try {
-    const ack = message.json<PubAck>();
-    if (ack.error !== undefined) return { kind: 'refused', reason: ack.error.description ?? `code ${ack.error.code}` };
-    if (typeof ack.seq !== 'number') return { kind: 'again', reason: 'the acknowledgement has no sequence' };
-    return { kind: 'stored', sequence: ack.seq, duplicate: ack.duplicate === true };
-  } catch {
-    return { kind: 'again', reason: 'the acknowledgement cannot be read' };
-  }
 }
 
 export function createPublisher(connection: StreamConnection, clock: Clock): Publisher {
@@ -69,7 +51,7 @@ export function createPublisher(connection: StreamConnection, clock: Clock): Pub
       for (;;) {
         const timeout = Math.max(1, Math.min(tryMs, end - clock.monotonic()));
         const answer = await acks.request(subject, data, head, timeout);
-        const result = answer.kind === 'message' ? resultOf(answer.message) : answer;
+        const result = answer.kind === 'message' ? readPubAck(answer.message.data) : answer;
         if (result.kind === 'stored' || result.kind === 'refused') return result;
         if (connection.nats.isClosed() || end - clock.monotonic() <= retryPauseMs) {
           return { kind: 'unknown', reason: result.reason };
