@@ -9,7 +9,9 @@ export interface Process {
 }
 
 export interface ProcessState extends Process {
-  readonly state: 'ready' | 'not ready' | 'does not answer' | 'running' | 'gone';
+  readonly state: 'ready' | 'not ready' | 'does not answer' | 'running' | 'gone' | 'starting' | 'draining';
+  /** Of a worker: share of the last second its event loop was busy. */
+  readonly load?: number;
 }
 
 const deadlineMs = 1_000;
@@ -31,8 +33,37 @@ async function stateOf({ pid, metrics }: Process): Promise<ProcessState['state']
   }
 }
 
-export function processStates(processes: readonly Process[]): Promise<ProcessState[]> {
-  return Promise.all(processes.map(async (process) => ({ ...process, state: await stateOf(process) })));
+/** What a supervisor says of one worker, at /workers. */
+function workerState(supervisor: string, told: unknown): ProcessState[] {
+  if (typeof told !== 'object' || told === null || !('number' in told) || !('pid' in told)) return [];
+  const { number, pid } = told;
+  if (typeof number !== 'number' || typeof pid !== 'number') return [];
+  const row = { name: `${supervisor} worker ${number}`, pid, metrics: undefined };
+  const state = 'state' in told ? told.state : undefined;
+  if (state === 'starting' || state === 'draining') return [{ ...row, state }];
+  const isReady = 'ready' in told && told.ready === true;
+  const load = 'load' in told && typeof told.load === 'number' ? { load: told.load } : {};
+  return [{ ...row, state: isReady ? 'ready' : 'not ready', ...load }];
+}
+
+/** The workers of a process that is their supervisor; none where it does the work itself. */
+async function workersOf({ name, metrics }: Process): Promise<ProcessState[]> {
+  if (metrics === undefined) return [];
+  try {
+    const answer = await fetch(new URL('/workers', metrics), { signal: AbortSignal.timeout(deadlineMs) });
+    const told: unknown = answer.ok ? await answer.json() : await answer.arrayBuffer().then(() => []);
+    return Array.isArray(told) ? told.flatMap((one) => workerState(name, one)) : [];
+  } catch {
+    return [];
+  }
+}
+
+export async function processStates(processes: readonly Process[]): Promise<ProcessState[]> {
+  const asked = processes.map(async (process) => {
+    const [state, workers] = await Promise.all([stateOf(process), workersOf(process)]);
+    return [{ ...process, state }, ...workers];
+  });
+  return (await Promise.all(asked)).flat();
 }
 
 export const processColumns: readonly Column<ProcessState>[] = [

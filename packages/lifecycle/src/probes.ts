@@ -4,7 +4,12 @@
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Metrics } from '@postern/telemetry';
+
+/** Where the exposition comes from: this process, or all of its pod. */
+export interface MetricsSource {
+  text(): Promise<string>;
+  readonly contentType: string;
+}
 
 export interface Readiness {
   readonly ok: boolean;
@@ -14,7 +19,9 @@ export interface Readiness {
 
 export interface ProbeOptions {
   readonly address: { readonly host: string; readonly port: number };
-  readonly metrics: Metrics;
+  readonly metrics: MetricsSource;
+  /** Who does the work, as JSON at /workers; undefined = this process does. */
+  readonly workers?: () => readonly object[];
   readonly live: () => Readiness;
   readonly ready: () => Readiness;
 }
@@ -31,6 +38,8 @@ export async function serveProbes(options: ProbeOptions): Promise<Probes> {
     else if (path === '/metrics' || path === '/') void answerMetrics(response, options.metrics);
     else if (path === '/healthz') answerReadiness(response, options.live());
     else if (path === '/readyz') answerReadiness(response, options.ready());
+    else if (path === '/workers' && options.workers !== undefined)
+      answer(response, 200, `${JSON.stringify(options.workers())}\n`, 'application/json');
     else answer(response, 404, '/metrics /healthz /readyz\n');
   });
   server.headersTimeout = 5000;
@@ -40,7 +49,7 @@ export async function serveProbes(options: ProbeOptions): Promise<Probes> {
   return { port: portOf(server), close: () => close(server) };
 }
 
-async function answerMetrics(response: ServerResponse, metrics: Metrics): Promise<void> {
+async function answerMetrics(response: ServerResponse, metrics: MetricsSource): Promise<void> {
   try {
     answer(response, 200, await metrics.text(), metrics.contentType);
   } catch {

@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '@postern/clock';
 import type { Telemetry } from '@postern/telemetry';
 import { failureText } from './failure-text.js';
 import { type Host, processHost } from './host.js';
-import { type Probes, type Readiness, serveProbes } from './probes.js';
+import { type MetricsSource, type Probes, type Readiness, serveProbes } from './probes.js';
 import { type ServiceState, StateHolder } from './state.js';
 
 export interface ServiceContext {
@@ -30,7 +30,11 @@ export interface Service {
 
 export interface RunOptions {
   readonly drainTimeoutMs: number;
-  readonly metricsAddress: { readonly host: string; readonly port: number };
+  /** Undefined: no operations port, as for a worker, whose supervisor has it. */
+  readonly metricsAddress?: { readonly host: string; readonly port: number };
+  /** Default: the metrics of this process. */
+  readonly metrics?: MetricsSource;
+  readonly workers?: () => readonly object[];
   readonly clock?: Clock;
   readonly host?: Host;
 }
@@ -78,12 +82,7 @@ class ServiceRun {
 
   async #live(): Promise<void> {
     try {
-      this.#probes = await serveProbes({
-        address: this.#options.metricsAddress,
-        metrics: this.#telemetry.metrics,
-        live: () => ({ ok: this.#state.current !== 'failed', reasons: [this.#state.current] }),
-        ready: () => this.#readiness(),
-      });
+      this.#probes = await this.#serveProbes();
       await this.#service.start(this.#context(this.#starting.signal));
     } catch (error) {
       if (!this.#starting.signal.aborted) {
@@ -101,6 +100,18 @@ class ServiceRun {
     await this.#release();
     this.#state.go('stopped', 'released');
     await this.#end(0);
+  }
+
+  async #serveProbes(): Promise<Probes | undefined> {
+    const { metricsAddress: address, metrics = this.#telemetry.metrics, workers } = this.#options;
+    if (address === undefined) return undefined;
+    return serveProbes({
+      address,
+      metrics,
+      ...(workers === undefined ? {} : { workers }),
+      live: () => ({ ok: this.#state.current !== 'failed', reasons: [this.#state.current] }),
+      ready: () => this.#readiness(),
+    });
   }
 
   #readiness(): Readiness {

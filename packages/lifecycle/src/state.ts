@@ -18,6 +18,7 @@ export const lifecycleMetrics = (metrics: Metrics) => ({
     name: 'postern_lifecycle_state_active',
     help: '1 for the state the process is in, 0 for the others.',
     labels: { state: serviceStates },
+    merge: 'first',
   }),
 });
 

@@ -28,6 +28,7 @@ async function metricsPage(declared) {
   const { Metrics, metricsMarkdown } = await built('packages/telemetry/dist/index.js');
   const { serverMetrics } = await built('packages/grpc/dist/observe.js');
   const { clientMetrics } = await built('packages/grpc/dist/client-metrics.js');
+  const { edgeWorkerMetrics } = await built('services/edge/dist/workers/worker-metrics.js');
   const { lifecycleMetrics } = await built('packages/lifecycle/dist/state.js');
   const metrics = new Metrics();
   for (const declare of [
@@ -35,6 +36,7 @@ async function metricsPage(declared) {
     serverMetrics,
     clientMetrics,
     lifecycleMetrics,
+    edgeWorkerMetrics,
   ]) {
     describe(declare, metrics);
   }

@@ -1,6 +1,7 @@
 export { defineEvents, type EventCatalogue, type EventOf, eventsMarkdown } from './events.js';
 export { type BoundedLabel, boundedLabel, type LabelSets, type LabelValues } from './labels.js';
 export type { LogFields, Logger, LogLevel } from './logger.js';
+export { isReadings, MergedMetrics, type MetricReadings } from './merged-metrics.js';
 export {
   type Bindable,
   type BoundCounter,
@@ -9,6 +10,7 @@ export {
   bytesBuckets,
   type Counter,
   type Gauge,
+  type GaugeMerge,
   type Histogram,
   type MetricDescription,
   Metrics,

@@ -28,7 +28,12 @@ export interface LoggerOptions {
   readonly traceId: () => string | undefined;
   /** Default: standard output, written in the background. */
   readonly destination?: DestinationStream;
+  /** Several processes write to the same standard output: what is written at once is what a pipe keeps in one piece. */
+  readonly sharesOutput?: boolean;
 }
+
+/** PIPE_BUF of Linux. */
+const pipePiece = 4_096;
 
 export interface OpenLogger {
   readonly log: Logger;
@@ -37,7 +42,10 @@ export interface OpenLogger {
 }
 
 export function openLogger(options: LoggerOptions): OpenLogger {
-  const background = options.destination === undefined ? destination({ fd: 1, sync: false }) : undefined;
+  const background =
+    options.destination === undefined
+      ? destination({ fd: 1, sync: false, ...(options.sharesOutput === true ? { maxWrite: pipePiece } : {}) })
+      : undefined;
   const settings = {
     level: options.level,
     base: { service: options.service },

@@ -11,6 +11,7 @@ import {
   Registry,
 } from 'prom-client';
 import { Labelled, type LabelSets, type LabelValues } from './labels.js';
+import type { MetricReadings } from './merged-metrics.js';
 
 export interface BoundCounter {
   inc(by?: number): void;
@@ -43,6 +44,14 @@ export interface MetricOptions {
 
 export interface LabelledOptions<L extends LabelSets> extends MetricOptions {
   readonly labels: L;
+}
+
+/** What several processes of one pod say together; their sum unless the gauge is about something they share. */
+export type GaugeMerge = 'sum' | 'min' | 'max' | 'average' | 'first';
+
+export interface GaugeOptions {
+  /** @default sum */
+  readonly merge?: GaugeMerge;
 }
 
 export interface HistogramOptions {
@@ -105,16 +114,17 @@ export class Metrics {
     return options.labels === undefined ? cells.with({}) : cells;
   }
 
-  gauge(options: MetricOptions & { readonly read?: () => number }): BoundGauge;
-  gauge<const L extends LabelSets>(options: LabelledOptions<L>): Gauge<L>;
+  gauge(options: MetricOptions & GaugeOptions & { readonly read?: () => number }): BoundGauge;
+  gauge<const L extends LabelSets>(options: LabelledOptions<L> & GaugeOptions): Gauge<L>;
   gauge(
-    options: MetricOptions & { readonly labels?: LabelSets; readonly read?: () => number },
+    options: MetricOptions & GaugeOptions & { readonly labels?: LabelSets; readonly read?: () => number },
   ): BoundGauge | Gauge<LabelSets> {
     const cells = this.#declare('gauge', options, () => new Cell());
     new PromGauge({
       name: options.name,
       help: options.help,
       labelNames: cells.names,
+      aggregator: options.merge ?? 'sum',
       registers: [this.registry],
       collect() {
         if (options.read) cells.with({}).set(options.read());
@@ -143,6 +153,11 @@ export class Metrics {
   /** The exposition text of everything registered. */
   text(): Promise<string> {
     return this.registry.metrics();
+  }
+
+  /** The same as values, for another process to merge. */
+  readings(): Promise<MetricReadings> {
+    return this.registry.getMetricsAsJSON();
   }
 
   get contentType(): string {

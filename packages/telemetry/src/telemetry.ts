@@ -36,6 +36,8 @@ export interface TelemetryOptions<C extends EventCatalogue> {
   readonly destination?: DestinationStream;
   /** Default true: CPU, memory, event loop and garbage collection of the process. */
   readonly processMetrics?: boolean;
+  /** Number of this process among those of its pod that do the same; every line of the log has it. */
+  readonly worker?: number;
 }
 
 export function startTelemetry<const C extends EventCatalogue = EventCatalogue>(
@@ -54,12 +56,13 @@ export function startTelemetry<const C extends EventCatalogue = EventCatalogue>(
     addresses: settings.addresses ?? 'full',
     traceId: () => tracer.current()?.traceId,
     ...(options.destination === undefined ? {} : { destination: options.destination }),
+    sharesOutput: options.worker !== undefined,
   });
   const metrics = new Metrics();
   if (options.processMetrics !== false) metrics.addProcessMetrics();
   return {
     service,
-    log,
+    log: options.worker === undefined ? log : log.child({ worker: options.worker }),
     metrics,
     tracer,
     flush,

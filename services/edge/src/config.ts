@@ -35,6 +35,28 @@ const fields = {
         .string({ minLength: 1, maxLength: 63 })
         .default('edge')
         .doc('Name of this pod; differs from pod to pod.'),
+      workers: s
+        .object({
+          min: s.integer({ min: 1, max: 64 }).default(1).doc('Worker processes at the least.'),
+          max: s
+            .integer({ min: 1, max: 64 })
+            .default(1)
+            .doc('Worker processes at the most; more than the pod has CPUs gain nothing. 1: the pod is one process.'),
+          growAt: s
+            .number({ min: 0.05, max: 1 })
+            .default(0.7)
+            .doc('One more when their event loops are busy for this share of the time, on average.'),
+          shrinkAt: s
+            .number({ min: 0, max: 0.95 })
+            .default(0.4)
+            .doc('One fewer when those left would be busy for at most this share.'),
+          growAfter: s.duration({ min: 1_000, max: 3_600_000 }).default('5s').doc('How long it must have been so.'),
+          shrinkAfter: s
+            .duration({ min: 1_000, max: 86_400_000 })
+            .default('2m')
+            .doc('How long it must have been so; sessions of the one that goes are ended with 421.'),
+        })
+        .doc('Processes of this pod that share the ports of its listeners.'),
       listeners: s
         .list(listener, { min: 1, max: 64 })
         .default([
@@ -142,8 +164,27 @@ function listenerFaults(listeners: Listeners, tls: boolean): Fault[] {
   });
 }
 
-export const edgeConfig = defineConfig('edge', fields, ({ edge }) =>
-  listenerFaults(edge.listeners, edge.tls !== undefined),
-);
+type Edge = Infer<(typeof fields)['edge']>;
+
+/** Fewer at the least than at the most; a number is left at a lower load than it is reached at; shared ports have numbers. */
+function workerFaults({ workers, listeners, moreListeners }: Edge): Fault[] {
+  const at = (field: string) => ['edge', 'workers', field];
+  const { min, max, growAt, shrinkAt } = workers;
+  const faults: Fault[] = [];
+  if (min > max) faults.push({ path: at('min'), message: `${min} is more than workers.max (${max})` });
+  if (shrinkAt >= growAt)
+    faults.push({ path: at('shrinkAt'), message: `${shrinkAt} is not below workers.growAt (${growAt})` });
+  if (max > 1 && [...listeners, ...moreListeners].some(({ address }) => address.port === 0))
+    faults.push({
+      path: at('max'),
+      message: `${max} workers cannot share port 0 of a listener; expected port numbers`,
+    });
+  return faults;
+}
+
+export const edgeConfig = defineConfig('edge', fields, ({ edge }) => [
+  ...listenerFaults(edge.listeners, edge.tls !== undefined),
+  ...workerFaults(edge),
+]);
 
 export type EdgeConfig = ConfigOf<typeof edgeConfig>;

@@ -35,6 +35,11 @@ export const edgeEvents = defineEvents('edge', {
   'edge.listener.shut': 'A listener was switched off; its port is closed.',
   'edge.listener.refused': 'Settings of a listener cannot be carried out here; those before stay.',
   'edge.listener.unmatched': 'A name is only in the settings or only among the ports; `side` says where.',
+  'edge.worker.started': 'A worker of this pod serves.',
+  'edge.worker.ended':
+    'A worker ended; `how` is its code or signal, `wanted` false when nobody told it to: another one is started.',
+  'edge.worker.hung': 'A worker said nothing for half a minute; it is ended, and another one is started.',
+  'edge.workers.resized': 'Another number of workers is wanted; `load` is what their event loops were busy on average.',
   'edge.tls.failed': 'A TLS handshake came to nothing; `reason` says why.',
   'edge.certificate.replaced': 'New certificate files are in use.',
   'edge.certificate.refused': 'Changed certificate files could not be used; the old ones stay.',

@@ -20,6 +20,8 @@ import { tlsFactsOf } from './tls/tls-facts.js';
 export interface ListenerOptions extends ListenerFacts {
   readonly host: string;
   readonly port: number;
+  /** Other workers of this pod accept on it too. */
+  readonly sharesPort?: boolean;
   /** Every connection must begin with a PROXY header, whatever the snapshot says. */
   readonly proxyProtocol: boolean;
 }
@@ -126,7 +128,8 @@ class EdgeListener implements Listener {
     try {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
-        this.#server.listen({ host: this.host, port: this.#port, backlog: 4_096 }, () => {
+        const reusePort = this.#options.sharesPort === true;
+        this.#server.listen({ host: this.host, port: this.#port, backlog: 4_096, reusePort }, () => {
           server.off('error', reject);
           resolve();
         });

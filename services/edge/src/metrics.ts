@@ -15,10 +15,11 @@ export function edgeMetrics(metrics: Metrics) {
     sessions: (read: () => number) =>
       metrics.gauge({ name: 'postern_edge_sessions_open', help: 'SMTP sessions open now.', read }),
     policyPods: (read: () => number) =>
-      metrics.gauge({ name: 'postern_edge_policy_pods', help: 'Policy pods with an open stream.', read }),
+      metrics.gauge({ name: 'postern_edge_policy_pods', help: 'Policy pods with an open stream.', merge: 'max', read }),
     snapshotVersion: metrics.gauge({
       name: 'postern_edge_snapshot_version',
       help: 'Version of the configuration snapshot in use; 0 = none yet.',
+      merge: 'min',
     }),
     snapshotRefused: metrics.counter({
       name: 'postern_edge_snapshot_refused_total',
@@ -93,7 +94,8 @@ export function edgeMetrics(metrics: Metrics) {
       help: 'Addresses this pod had banned for their errors.',
       labels: { kind: errorKinds },
     }),
-    bansKnown: (read: () => number) => metrics.gauge({ name: 'postern_edge_bans', help: 'Bans this pod knows.', read }),
+    bansKnown: (read: () => number) =>
+      metrics.gauge({ name: 'postern_edge_bans', help: 'Bans this pod knows.', merge: 'max', read }),
     loginsBarred: metrics.counter({
       name: 'postern_edge_logins_barred_total',
       help: 'Logins not heard because their account had too many failures.',
@@ -106,10 +108,12 @@ export function edgeMetrics(metrics: Metrics) {
     limitsLocal: metrics.gauge({
       name: 'postern_edge_limits_local',
       help: '1 while limits are decided by this pod alone because Redis is away.',
+      merge: 'max',
     }),
     overloaded: metrics.gauge({
       name: 'postern_edge_overloaded',
       help: '1 while the process sheds strangers, 2 while it sheds everybody.',
+      merge: 'max',
     }),
   };
 }

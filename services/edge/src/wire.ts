@@ -193,7 +193,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     if (twice !== undefined) throw new Error(`edge.moreListeners: the name ${twice.name} is given twice`);
     for (const { address, ...listener } of all) {
       const opened = await openListener(
-        { ...listener, host: address.host, port: address.port },
+        { ...listener, host: address.host, port: address.port, sharesPort: config.edge.workers.max > 1 },
         {
           services,
           tls: () => material,

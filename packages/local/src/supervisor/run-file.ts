@@ -9,6 +9,7 @@ export interface RunService {
   readonly name: string;
   /** This process: `edge-0`. */
   readonly instance: string;
+  /** Of an edge with several workers that of their supervisor; the workers come and go, and /workers lists them. */
   readonly pid: number;
   /** Base of /metrics, /healthz and /readyz. */
   readonly metrics: string;
