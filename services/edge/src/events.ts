@@ -20,6 +20,9 @@ export const edgeEvents = defineEvents('edge', {
   'edge.message.accepted': 'A message is durably stored; 250 follows.',
   'edge.message.rejected': 'A message was refused after its data; `reason` says why.',
   'edge.policy.bypassed': 'Policy did not answer; `outcome` says what happened to the mail.',
+  'edge.rule.failed': 'A condition of a rule the session carries out could not be computed; the rule did not match.',
+  'edge.rule.unfinished':
+    'The time for rules of a session ran out; the rules left did not match. `reason` is the event.',
   'edge.proxy.refused': 'A connection ended for its PROXY header; `peer` is who sent it.',
   'edge.policy.opened': 'The stream to a policy pod is open.',
   'edge.policy.lost': 'The stream to a policy pod ended; it is opened again.',

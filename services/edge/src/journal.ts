@@ -21,7 +21,9 @@ export type EdgeEventName =
   | 'edge.recipient.rejected'
   | 'edge.message.accepted'
   | 'edge.message.rejected'
-  | 'edge.policy.bypassed';
+  | 'edge.policy.bypassed'
+  | 'edge.rule.failed'
+  | 'edge.rule.unfinished';
 
 export interface EdgeEventFacts {
   readonly queueId?: string;
@@ -29,7 +31,7 @@ export interface EdgeEventFacts {
   readonly reversePath?: string;
   readonly recipient?: string;
   readonly reply?: Reply;
-  /** Closed names: reason, mechanism, user, size, recipients, cipher, duration_ms, decided_by. */
+  /** Closed names: reason, rule, mechanism, user, size, recipients, cipher, duration_ms, decided_by. */
   readonly detail?: Readonly<Record<string, string>>;
 }
 

@@ -85,6 +85,11 @@ export function edgeMetrics(metrics: Metrics) {
       name: 'postern_edge_policy_bypassed_total',
       help: 'Decisions taken without policy: 451, or admitted unjudged where configured.',
     }),
+    ruleFaults: metrics.counter({
+      name: 'postern_edge_rule_faults_total',
+      help: 'Rules a session could not compute, or whose event ran out of time; counted once for a session and rule.',
+      labels: { kind: ['failed', 'unfinished'] },
+    }),
     traceDropped: metrics.counter({
       name: 'postern_edge_trace_dropped_total',
       help: 'Trace events dropped because the stream was away or too many came.',

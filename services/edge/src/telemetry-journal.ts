@@ -24,7 +24,12 @@ const quiet: ReadonlySet<EdgeEventName> = new Set([
   'edge.session.closed',
   'edge.tls.established',
 ]);
-const loud: ReadonlySet<EdgeEventName> = new Set(['edge.login.unavailable', 'edge.policy.bypassed']);
+const loud: ReadonlySet<EdgeEventName> = new Set([
+  'edge.login.unavailable',
+  'edge.policy.bypassed',
+  'edge.rule.failed',
+  'edge.rule.unfinished',
+]);
 
 const lineOf = (reply: Reply): string => formatReply(reply).trimEnd().replaceAll('\r\n', ' / ');
 
@@ -44,6 +49,8 @@ const counted: Partial<Record<EdgeEventName, Counting>> = {
     metrics.messages.with({ reply_class: replyClass(reply?.code ?? 550) }).inc(),
   'edge.session.aborted': (metrics) => metrics.aborted.inc(),
   'edge.policy.bypassed': (metrics) => metrics.policyBypassed.inc(),
+  'edge.rule.failed': (metrics) => metrics.ruleFaults.with({ kind: 'failed' }).inc(),
+  'edge.rule.unfinished': (metrics) => metrics.ruleFaults.with({ kind: 'unfinished' }).inc(),
 };
 
 function logFields(session: Session, facts: EdgeEventFacts): LogFields {

@@ -25,6 +25,7 @@ import { createAdmission } from './admission.js';
 import type { EdgeConfig } from './config.js';
 import { createCredentialClient } from './credential-client.js';
 import type { EdgeLogEvent } from './events.js';
+import type { Journal } from './journal.js';
 import { type Limits, openLimits } from './limits-store.js';
 import { type Listener, type ListenerContext, openListener } from './listener.js';
 import { withLoginCache } from './login-cache.js';
@@ -35,6 +36,7 @@ import { createNatsSpool } from './nats-spool.js';
 import { type OverloadWatch, watchOverload } from './overload.js';
 import { createPolicyClient, type PolicyClient } from './policy-client.js';
 import { type PodDirectory, watchPods } from './policy-pods.js';
+import { createRuleObserver } from './rules/rule-observer.js';
 import type { SessionServices } from './session.js';
 import { defaultSessionSettings, type SessionSettings } from './session-settings.js';
 import { type CompiledSnapshot, compileSnapshot, edgeRuleCompiler } from './snapshot/compile.js';
@@ -78,6 +80,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   let overload: OverloadWatch | undefined;
   let certificateTimer: Timer | undefined;
   let trace: TraceBatcher | undefined;
+  let journal: Journal | undefined;
   let material: TlsMaterial = { certificates: [], ticketSeed: undefined };
   let closeCredentials: () => void = () => undefined;
   const listeners: Listener[] = [];
@@ -133,11 +136,12 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   };
 
   const ruleCompiler = edgeRuleCompiler();
+  const ruleObserver = createRuleObserver(() => journal);
 
   const watchConfig = async (streams: StreamConnection): Promise<SnapshotWatch> =>
     watchSnapshot(await openBucket(streams, clock, 'CONFIG'), {
       onSnapshot: (next) => {
-        snapshot = compileSnapshot(next, ruleCompiler);
+        snapshot = compileSnapshot(next, ruleCompiler, ruleObserver);
         for (const listener of listeners) updateListener(listener);
         reportUnmatched();
         metrics.snapshotVersion.set(next.version);
@@ -295,6 +299,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         ...(scope === undefined ? {} : { scope }),
       });
       closeCredentials = () => credentials.close();
+      journal = createTelemetryJournal({ clock, log, metrics, trace });
       const services: SessionServices = {
         clock,
         random: systemRandom,
@@ -331,7 +336,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
           snapshot: () => snapshot,
           onRefused: (scope) => metrics.messageLimits.with({ scope }).inc(),
         }),
-        journal: createTelemetryJournal({ clock, log, metrics, trace }),
+        journal,
         isDraining: () => draining,
         overload: (isTrusted) => overload?.reason(isTrusted),
       };

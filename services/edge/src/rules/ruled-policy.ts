@@ -41,9 +41,10 @@ function compute(snapshot: CompiledSnapshot, session: Session, clock: Clock): Co
   if (known?.mark.every((part, index) => part === mark[index])) return known;
   const tenant = submittingTenant(snapshot, session) ?? '';
   const facts = sessionFacts(session, clock.now());
-  let ruling = rule(noRuling, snapshot.rules, 'connect', tenant, facts, clock);
-  if (session.greeting !== undefined) ruling = rule(ruling, snapshot.rules, 'ehlo', tenant, facts, clock);
-  if (session.login !== undefined) ruling = rule(ruling, snapshot.rules, 'auth', tenant, facts, clock);
+  const asker = { snapshot, session, clock };
+  let ruling = rule(noRuling, asker, 'connect', tenant, facts);
+  if (session.greeting !== undefined) ruling = rule(ruling, asker, 'ehlo', tenant, facts);
+  if (session.login !== undefined) ruling = rule(ruling, asker, 'auth', tenant, facts);
   const made = { mark, ruling, policy: ruling === noRuling ? base : applied(base, ruling) };
   computed.set(session, made);
   return made;

@@ -23,8 +23,7 @@ const stored = (rules: readonly object[], tenant = '') =>
   }));
 
 /** Codes and texts of the replies to these commands, after the banner. */
-async function talk(snapshot: object, commands: readonly string[]): Promise<string[]> {
-  const doubles = new Doubles();
+async function talk(snapshot: object, commands: readonly string[], doubles = new Doubles()): Promise<string[]> {
   doubles.setSnapshot(snapshot);
   open = await doubles.listen();
   const client = await RawClient.open(open.port);
@@ -154,4 +153,21 @@ test('a rule about what the session did so far is asked again when it did more',
   const mail = 'MAIL FROM:<a@sender.test>';
   const replies = await talk({ rules }, [hello, mail, 'RSET', 'NONSENSE', mail]);
   expect(replies.slice(2).map((reply) => reply.slice(0, 3))).toEqual(['250', '250', '500', '530']);
+});
+
+test('a rule that cannot be computed does not match, the others do, and it is told once for the session', async () => {
+  const doubles = new Doubles();
+  const rules = stored([
+    { event: 'rcpt', when: 'client.certificateNames[3] == "x"', then: [{ allowLocal: { for: 'none' } }] },
+    { event: 'connect', then: [{ greeting: { text: 'hi' } }] },
+  ]);
+  const [banner, , , ...recipients] = await talk(
+    { rules },
+    [hello, 'MAIL FROM:<a@s.test>', 'RCPT TO:<bob@example.test>', 'RCPT TO:<postmaster@example.test>'],
+    doubles,
+  );
+  expect(banner).toMatch(/ hi/);
+  expect(recipients.map((reply) => reply.slice(0, 3))).toEqual(['250', '250']);
+  const told = doubles.events.filter(({ event }) => event === 'edge.rule.failed');
+  expect(told.map(({ facts }) => facts?.detail)).toMatchObject([{ rule: 'r1@1', reason: expect.any(String) }]);
 });

@@ -4,7 +4,9 @@
  * of limits said twice the tighter holds, and a tenant's narrows the operator's; a right is never wider than what the configuration gives. Refusals and checks of the same rules are policy's.
  */
 import type { Clock } from '@postern/clock';
-import { type Clientele, type Decision, evaluate, type Facts, type RuleBook, type RuleEvent } from '@postern/rules';
+import { type Clientele, type Decision, evaluate, type Facts, type RuleEvent } from '@postern/rules';
+import type { Session } from '../session.js';
+import type { CompiledSnapshot } from '../snapshot/compile.js';
 
 export interface Ruling {
   readonly greeting: string | undefined;
@@ -80,17 +82,27 @@ function after(said: Ruling, { action, ruleId, version, tenant }: Decision): Rul
 
 const budgetMs = 25;
 
-/** Adds what the rules of one event say. A rule that cannot be computed does not match; policy asks it again and says so. */
+/** Whose rules are asked. */
+export interface Asker {
+  readonly snapshot: Pick<CompiledSnapshot, 'rules' | 'ruleObserver'>;
+  readonly session: Session;
+  readonly clock: Clock;
+}
+
+/** Adds what the rules of one event say. A rule that cannot be computed does not match, and that is told. */
 export function rule(
   said: Ruling,
-  book: RuleBook,
+  { snapshot, session, clock }: Asker,
   event: RuleEvent,
   tenant: string,
   facts: Facts,
-  clock: Clock,
 ): Ruling {
-  const choice = book.of(tenant);
+  const choice = snapshot.rules.of(tenant);
   if (!choice.has(event)) return said;
   const budget = { monotonic: () => clock.monotonic(), ms: budgetMs };
-  return evaluate(choice.sets, event, facts, budget).decisions.reduce(after, said);
+  const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget);
+  for (const { ruleId, version, message } of faults)
+    snapshot.ruleObserver.failed(session, `${ruleId}@${version}`, message);
+  if (unfinished) snapshot.ruleObserver.unfinished(session, event);
+  return decisions.reduce(after, said);
 }

@@ -25,7 +25,8 @@ export function rulingOfMail(
   if (rules.size === 0) return noRuling;
   const said = sessionRuling(snapshot, session, clock);
   if (!rules.of(tenant ?? '').has('mail')) return said;
-  return rule(said, rules, 'mail', tenant ?? '', withSender(sessionFacts(session, clock.now()), mail), clock);
+  const facts = withSender(sessionFacts(session, clock.now()), mail);
+  return rule(said, { snapshot, session, clock }, 'mail', tenant ?? '', facts);
 }
 
 export interface Barrier {
@@ -64,5 +65,6 @@ export function recipientBarrier(
   if (!current.rules.of(tenant).has('rcpt')) return barrierOf(said, session, recipientClass);
   const known = withSender(sessionFacts(session, clock.now()), mail);
   const facts = withRecipient(known, address, recipientClass, recipients.length + asked + 1);
-  return barrierOf(rule(said, current.rules, 'rcpt', tenant, facts, clock), session, recipientClass);
+  const asker = { snapshot: current, session, clock };
+  return barrierOf(rule(said, asker, 'rcpt', tenant, facts), session, recipientClass);
 }

@@ -13,6 +13,7 @@ import {
 import { type Domain, ErrorControl, type IpSet, type Overload, type Snapshot } from '@postern/proto/config/v1/snapshot';
 import { createRuleCompiler, type RuleBook, type RuleCompiler, sessionRules } from '@postern/rules';
 import { type AccessTable, compileAccess } from '../access.js';
+import { type RuleObserver, unobserved } from '../rules/rule-observer.js';
 import type { ListenerFacts } from '../session.js';
 import { type Deadlines, deadlinesOf } from '../smtp/deadlines.js';
 import { type ListenerPolicy, listenerPolicy, memberPolicy } from './listener-policy.js';
@@ -24,6 +25,7 @@ export interface CompiledSnapshot {
   readonly admitWhenPolicyAway: boolean;
   /** Rules a session carries out by itself. */
   readonly rules: RuleBook;
+  readonly ruleObserver: RuleObserver;
   /** IPv6 clients are counted by networks of this length. */
   readonly ipv6Prefix: number;
   listener(facts: ListenerFacts): ListenerPolicy;
@@ -71,7 +73,11 @@ const isOneAddress = (network: string): boolean =>
 /** Keeps the sets that did not change. A tenant's rule that cannot be read is left out; policy, which asks all rules, says so. */
 export const edgeRuleCompiler = (): RuleCompiler => createRuleCompiler(() => undefined, sessionRules);
 
-export function compileSnapshot(snapshot: Snapshot, ruleCompiler = edgeRuleCompiler()): CompiledSnapshot {
+export function compileSnapshot(
+  snapshot: Snapshot,
+  ruleCompiler = edgeRuleCompiler(),
+  ruleObserver: RuleObserver = unobserved,
+): CompiledSnapshot {
   const domains = new Map(snapshot.domains.map((domain) => [domain.name.toLowerCase(), domain]));
   const suspended = new Set(snapshot.tenants.filter(({ state }) => state === 'suspended').map(({ name }) => name));
   const relay = trieOf(snapshot.relayNetworks.map(({ network, tenant }) => ({ network, value: tenant })));
@@ -114,6 +120,7 @@ export function compileSnapshot(snapshot: Snapshot, ruleCompiler = edgeRuleCompi
     access: compileAccess(snapshot.accessRules, sets),
     admitWhenPolicyAway: snapshot.admitWhenPolicyAway,
     rules: ruleCompiler.compile(snapshot.rules),
+    ruleObserver,
     ipv6Prefix: snapshot.limits?.ipv6Prefix || defaultIpv6Prefix,
     listener,
     policyFor(facts, name) {

@@ -7,10 +7,11 @@ import { Snapshot } from '@postern/proto/config/v1/snapshot';
 import type { Envelope } from '@postern/proto/mail/v1/envelope';
 import { ContentPlan, type EvaluateRequest, EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
 import type { ChallengeMaterial, CredentialAnswer, CredentialQuestion } from '../credentials.js';
-import type { EdgeEventFacts, EdgeEventName } from '../journal.js';
+import type { EdgeEventFacts, EdgeEventName, Journal } from '../journal.js';
 import { type Listener, type ListenerContext, type ListenerOptions, openListener } from '../listener.js';
 import { MisconfigurationGuard } from '../misconfiguration.js';
 import type { PolicyAnswer } from '../policy-port.js';
+import { createRuleObserver } from '../rules/rule-observer.js';
 import type { Session, SessionServices } from '../session.js';
 import { defaultSessionSettings, type SessionSettings } from '../session-settings.js';
 import type { Opening } from '../smtp/connection.js';
@@ -61,6 +62,7 @@ export function acceptAll(request: EvaluateRequest, plan = ContentPlan.NONE): Po
 }
 
 export class Doubles {
+  readonly journal: Journal = { record: (event, _session, facts) => void this.events.push({ event, facts }) };
   readonly stored: StoredMessage[] = [];
   readonly events: RecordedEvent[] = [];
   readonly asked: EvaluateRequest[] = [];
@@ -102,7 +104,12 @@ export class Doubles {
 
   /** Fields of a snapshot, partial ones allowed, over the test's own. */
   setSnapshot(change: object): void {
-    this.snapshot = compileSnapshot(Snapshot.fromPartial({ ...testSnapshot, ...change }));
+    const next = Snapshot.fromPartial({ ...testSnapshot, ...change });
+    this.snapshot = compileSnapshot(
+      next,
+      undefined,
+      createRuleObserver(() => this.journal),
+    );
   }
 
   services(settings: Partial<SessionSettings> = {}): SessionServices {
@@ -126,7 +133,7 @@ export class Doubles {
         barred: (session) => this.messageLimits.barred(session),
         take: (session, use) => this.messageLimits.take(session, use),
       },
-      journal: { record: (event, _session, facts) => void this.events.push({ event, facts }) },
+      journal: this.journal,
       credentials: {
         material: async () => this.material,
         verify: async (question) => {

@@ -1,8 +1,10 @@
 /**
  * What a listener answers a ClientHello with: one context per certificate, all with the listener's bounds, chosen by the name the client asks for
- * (RFC 6066 §3): the exact name, then a wildcard of one label, then the first certificate. Versions below TLS 1.2 are never spoken (RFC 8996).
+ * (RFC 6066 §3): the exact name, then a wildcard of one label, then the first certificate. With the first go those of other kinds of key (RSA beside
+ * ECDSA) for its name: the client's signature algorithms decide. Node hands over one certificate where a context is chosen by name, so for other names
+ * the first of each counts. Versions below TLS 1.2 are never spoken (RFC 8996).
  */
-import { createHash } from 'node:crypto';
+import { createHash, createPrivateKey } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
 import type { ListenerTls } from '@postern/proto/config/v1/snapshot';
 import type { Certificate, TlsMaterial } from './certificate-files.js';
@@ -12,7 +14,8 @@ export interface TlsContexts {
   readonly fallback: SecureContext;
   /** Certificates of clients: never asked for, asked for, or no handshake without a valid one. */
   readonly clientCertificates: 'none' | 'request' | 'require';
-  find(serverName: string): SecureContext;
+  /** Undefined = the fallback, with all its certificates. */
+  find(serverName: string): SecureContext | undefined;
 }
 
 const versionOf = (text: string | undefined, otherwise: SecureVersion): SecureVersion =>
@@ -48,6 +51,21 @@ function usable(all: readonly Certificate[], settings: ListenerTls | undefined):
   return named.length > 0 ? named : all;
 }
 
+/** The first certificate, and of each other kind of key the first that is good for all its names. */
+function togetherWith(main: Certificate, certificates: readonly Certificate[]): readonly Certificate[] {
+  const kinds = new Map<string, Certificate>();
+  for (const certificate of certificates) {
+    if (
+      certificate !== main &&
+      (main.names.length === 0 || !main.names.every((name) => certificate.names.includes(name)))
+    )
+      continue;
+    const kind = createPrivateKey(certificate.key).asymmetricKeyType ?? '';
+    if (!kinds.has(kind)) kinds.set(kind, certificate);
+  }
+  return [...kinds.values()];
+}
+
 /** Undefined without a certificate. Throws where OpenSSL does not take the settings. */
 export function createTlsContexts(
   material: TlsMaterial,
@@ -57,21 +75,29 @@ export function createTlsContexts(
 ): TlsContexts | undefined {
   const bounds = boundsOf(settings, listener);
   const tickets = material.ticketSeed === undefined ? {} : { ticketKeys: ticketKeys(material.ticketSeed, epoch) };
-  const byName = new Map<string, SecureContext>();
-  let fallback: SecureContext | undefined;
-  for (const { cert, key, names } of usable(material.certificates, settings)) {
-    const context = createSecureContext({ ...bounds, ...tickets, cert, key });
-    fallback ??= context;
-    for (const name of names) if (!byName.has(name)) byName.set(name, context);
+  const certificates = usable(material.certificates, settings);
+  const [main] = certificates;
+  if (main === undefined) return undefined;
+  const contextOf = (chosen: readonly Certificate[]): SecureContext =>
+    createSecureContext({
+      ...bounds,
+      ...tickets,
+      cert: chosen.map(({ cert }) => cert),
+      key: chosen.map(({ key }) => key),
+    });
+  const together = togetherWith(main, certificates);
+  const byName = new Map<string, SecureContext | undefined>(main.names.map((name) => [name, undefined]));
+  for (const certificate of certificates) {
+    const fresh = certificate.names.filter((name) => !byName.has(name));
+    const context = fresh.length === 0 ? undefined : contextOf([certificate]);
+    for (const name of fresh) byName.set(name, context);
   }
-  if (fallback === undefined) return undefined;
-  const first = fallback;
   return {
-    fallback: first,
+    fallback: contextOf(together),
     clientCertificates: clientCertificatesOf(settings),
     find(serverName) {
       const name = serverName.toLowerCase().replace(/\.$/, '');
-      return byName.get(name) ?? byName.get(`*${name.slice(name.indexOf('.'))}`) ?? first;
+      return byName.has(name) ? byName.get(name) : byName.get(`*${name.slice(name.indexOf('.'))}`);
     },
   };
 }

@@ -24,8 +24,8 @@ afterEach(async () => {
   );
 });
 
-function certificate(name: string, names: readonly string[]): Certificate {
-  const { key, cert } = authority.issue(names);
+function certificate(name: string, names: readonly string[], kind: 'ec' | 'rsa' = 'ec'): Certificate {
+  const { key, cert } = authority.issue(names, kind);
   return { name, key: Buffer.from(key), cert: Buffer.from(cert), names: namesOf(Buffer.from(cert)) };
 }
 
@@ -127,6 +127,36 @@ describe('certificates', () => {
     const shaken = await shake(port, servername === undefined ? {} : { servername });
     expect(commonName(shaken)).toBe(expected);
     shaken.socket.destroy();
+  });
+
+  it.each([
+    ['an ECDSA client', 'ECDHE-ECDSA-AES128-GCM-SHA256', 'ec'],
+    ['an RSA client', 'ECDHE-RSA-AES128-GCM-SHA256', 'rsa'],
+  ])('of two kinds of key for one name: %s gets its own, by name and without one', async (_name, ciphers, kind) => {
+    const doubles = new Doubles();
+    doubles.tls = material(
+      certificate('ec', ['mx.two.test']),
+      certificate('rsa', ['mx.one.test', 'mx.two.test'], 'rsa'),
+      certificate('spare', ['mx.two.test'], 'rsa'),
+      certificate('other', ['mx.three.test'], 'rsa'),
+    );
+    const { port } = await listen(doubles);
+    for (const servername of ['mx.two.test', 'unknown.test', undefined]) {
+      const shaken = await shake(port, {
+        ciphers,
+        maxVersion: 'TLSv1.2',
+        ...(servername === undefined ? {} : { servername }),
+      });
+      const shown = shaken.socket.getPeerX509Certificate();
+      expect(shown?.publicKey.asymmetricKeyType).toBe(kind);
+      expect(shown?.subjectAltName).toContain('mx.two.test');
+      shaken.socket.destroy();
+    }
+    for (const servername of ['mx.one.test', 'mx.three.test']) {
+      const shaken = await shake(port, { servername });
+      expect(shaken.socket.getPeerX509Certificate()?.subjectAltName).toContain(servername);
+      shaken.socket.destroy();
+    }
   });
 
   it('of a listener are those it names', async () => {

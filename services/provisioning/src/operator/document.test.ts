@@ -26,6 +26,11 @@ test.each([
     /^base\.yaml:2: limits\.connections: "many" is not allowed; expected a whole number from 0/,
   ],
   [
+    'a message size of nothing',
+    'limits:\n  messageSize: 0',
+    /^base\.yaml:2: limits\.messageSize: 0 is not allowed; expected a size from 1KiB/,
+  ],
+  [
     'range with bits behind it',
     'trustedProxies: [10.0.0.1/8]',
     /^base\.yaml:1: trustedProxies\[0\]: "10\.0\.0\.1\/8" is not allowed; expected a CIDR network, an address or a range/,

@@ -46,9 +46,11 @@ const limits = s.object({
   interval: s.duration({ min: 1_000, max: 86_400_000 }).default('1m').doc('Interval of the rates.'),
   ipv6Prefix: s.integer({ min: 16, max: 128 }).default(64).doc('IPv6 clients are counted by this prefix length.'),
   messageSize: s
-    .bytes()
-    .default(0)
-    .doc('Largest message as received; 0 = 50 MiB for the service, no own limit for a listener.'),
+    .bytes({ min: 1_024, max: 1_099_511_627_776 })
+    .optional()
+    .doc(
+      'Largest message as received. Left out: 50 MiB for the service; for a listener or IP set what holds for the service. There is no message without a limit: streams have one.',
+    ),
   recipients: count.default(0).doc('Recipients per message; 0 = 1,000 for the service, no own limit for a listener.'),
   messagesPerSession: count.default(0).doc('Messages per session; 0 = no limit.'),
   errorsPerSession: count.default(0).doc('Wrong or failed commands per session; 0 = 20.'),

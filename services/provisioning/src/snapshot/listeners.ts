@@ -27,8 +27,8 @@ const keywords: readonly (readonly [keyof Listener['extensions'], string])[] = [
   ['auth', 'AUTH'],
 ];
 
-export function limitsOf({ interval, ...limits }: OperatorDocument['limits']): Limits {
-  return { ...limits, intervalMs: interval };
+export function limitsOf({ interval, messageSize = 0, ...limits }: OperatorDocument['limits']): Limits {
+  return { ...limits, messageSize, intervalMs: interval };
 }
 
 const extensionsOff = (extensions: Listener['extensions']): string[] =>
