@@ -35,7 +35,7 @@ function describe(recipient: ReportedRecipient): string {
   const original = recipient.originalRecipient?.address;
   if (original !== undefined && original !== recipient.finalRecipient)
     lines.push(`    (sent to ${cleanReplyText(original, true)})`);
-  if (recipient.explanation !== undefined) lines.push(`    ${cleanReplyText(recipient.explanation, true)}`);
+  for (const line of recipient.explanation?.split('\n') ?? []) lines.push(`    ${cleanReplyText(line, true)}`);
   if (recipient.reply !== null) {
     const { code, enhanced, lines: said } = recipient.reply;
     const who = recipient.remoteMta === null ? 'The next server' : cleanReplyText(recipient.remoteMta, true);

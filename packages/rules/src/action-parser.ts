@@ -3,7 +3,7 @@
  * (`{ reject: { text: ... } }`). Each kind says at which events it can act, whether a tenant may use it without the
  * operator's leave (nothing that opens or loosens), and whether it ends the rule set.
  */
-import type { Action, ActionKind, Clientele } from './action.js';
+import type { Action, ActionKind, Clientele, RouteAction } from './action.js';
 import { isKnownAt, type RuleEvent } from './event.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
 import { nearest } from './problem.js';
@@ -16,6 +16,8 @@ interface ActionRule {
 }
 
 const judged = (event: RuleEvent): boolean => isKnownAt(event, 'relay');
+const refusing = (event: RuleEvent): boolean => judged(event) || event === 'temporary-failure';
+const deferring = (event: RuleEvent): boolean => judged(event) || event === 'delivery-failure';
 const inSession = (event: RuleEvent): boolean => !isKnownAt('relay', event);
 const before = (last: RuleEvent) => (event: RuleEvent) => isKnownAt(event, last);
 const between = (first: RuleEvent, last: RuleEvent) => (event: RuleEvent) =>
@@ -48,19 +50,60 @@ function reply(kind: 'reject' | 'tempfail', fields: Fields): Action {
   return { kind, code, enhanced, text: fields.text('text', permanent ? 'Refused by a rule' : 'Try again later') };
 }
 
+const hopName = (fields: Fields, field: string): string | undefined =>
+  fields.has(field) ? fields.text(field, undefined, 128) : undefined;
+
+function nextOf(fields: Fields): RouteAction['next'] {
+  const name = hopName(fields, 'to');
+  if (fields.has('to') && fields.has('host')) fields.fail('host', 'is given beside to', 'one of the two');
+  if (!fields.has('host')) {
+    for (const field of ['port', 'login'])
+      if (fields.has(field)) fields.fail(field, 'needs host', 'a next hop of the configuration has its own');
+    fields.value('port');
+    fields.value('login');
+    return name === undefined ? { kind: 'unchanged' } : { kind: 'named', name };
+  }
+  const host = fields.host('host');
+  return { kind: 'host', host, port: fields.integer('port', [1, 65_535], 25), login: hopName(fields, 'login') };
+}
+
+function route(fields: Fields): Action {
+  const tls = fields.has('tls')
+    ? fields.oneOf('tls', ['none', 'opportunistic', 'required', 'verified', 'implicit'])
+    : undefined;
+  const tlsVersions = fields.someOf('tlsVersions', ['TLSv1.2', 'TLSv1.3']);
+  if (tls === 'none' && tlsVersions.length > 0)
+    fields.fail('tlsVersions', 'names versions of what is switched off', 'another tls, or no versions');
+  const pool = fields.has('egressPool') ? fields.text('egressPool', undefined, 64) : undefined;
+  if (pool !== undefined && !/^[A-Za-z0-9_-]*$/.test(pool))
+    fields.fail('egressPool', 'is not the name of a pool', 'letters, digits, - and _');
+  const made: RouteAction = {
+    ...{ kind: 'route', next: nextOf(fields), tls, tlsVersions },
+    sourceAddress: fields.ip('sourceAddress'),
+    helo: fields.has('helo') ? fields.host('helo') : undefined,
+    egressPool: pool,
+  };
+  const { next, sourceAddress, helo } = made;
+  const says = [tls, sourceAddress, helo, pool].some((value) => value !== undefined) || tlsVersions.length > 0;
+  if (next.kind === 'unchanged' && !says)
+    fields.fail('', 'says nothing', 'to, host, tls, tlsVersions, sourceAddress, helo or egressPool');
+  return made;
+}
+
 function header(kind: 'addHeader' | 'addHeaderIfAbsent' | 'changeHeader', fields: Fields): Action {
   return { kind, name: fields.headerName('name'), value: fields.text('value', undefined, 900) };
 }
 
 const content = between('mail', 'body');
+const keeping = after('mail');
 const envelope = between('rcpt', 'body');
 const headerEvents = between('rcpt', 'relay');
 
 const actionRules: { readonly [Kind in ActionKind]: ActionRule } = {
   accept: { events: inSession, tenant: false, final: true, parse: () => ({ kind: 'accept' }) },
-  reject: { events: judged, tenant: true, final: true, parse: (fields) => reply('reject', fields) },
-  tempfail: { events: judged, tenant: true, final: true, parse: (fields) => reply('tempfail', fields) },
-  discard: { events: content, tenant: true, final: true, parse: () => ({ kind: 'discard' }) },
+  reject: { events: refusing, tenant: true, final: true, parse: (fields) => reply('reject', fields) },
+  tempfail: { events: deferring, tenant: true, final: true, parse: (fields) => reply('tempfail', fields) },
+  discard: { events: keeping, tenant: true, final: true, parse: () => ({ kind: 'discard' }) },
   quarantine: {
     events: content,
     tenant: true,
@@ -68,7 +111,7 @@ const actionRules: { readonly [Kind in ActionKind]: ActionRule } = {
     parse: (fields) => ({ kind: 'quarantine', reason: fields.text('reason', 'rule') }),
   },
   hold: {
-    events: content,
+    events: keeping,
     tenant: true,
     final: true,
     parse: (fields) => ({ kind: 'hold', reason: fields.text('reason', 'rule') }),
@@ -180,20 +223,7 @@ const actionRules: { readonly [Kind in ActionKind]: ActionRule } = {
     final: false,
     parse: (fields) => ({ kind: 'tag', name: fields.text('name', undefined, 64) }),
   },
-  route: {
-    events: between('rcpt', 'relay'),
-    tenant: false,
-    final: false,
-    parse: (fields) => ({
-      kind: 'route',
-      host: fields.host('host'),
-      port: fields.integer('port', [1, 65_535], 25),
-      tls: fields.oneOf('tls', ['none', 'opportunistic', 'required', 'implicit'], 'opportunistic'),
-      tlsVersions: fields.someOf('tlsVersions', ['TLSv1.2', 'TLSv1.3']),
-      login: fields.has('login') ? fields.text('login', undefined, 64) : undefined,
-      sourceAddress: fields.ip('sourceAddress'),
-    }),
-  },
+  route: { events: (event) => event === 'relay', tenant: false, final: false, parse: route },
   ndrText: {
     events: after('relay'),
     tenant: true,
@@ -201,13 +231,13 @@ const actionRules: { readonly [Kind in ActionKind]: ActionRule } = {
     parse: (fields) => ({ kind: 'ndrText', text: fields.text('text', undefined, 1_000) }),
   },
   retrySchedule: {
-    events: after('rcpt'),
+    events: after('relay'),
     tenant: true,
     final: false,
     parse: (fields) => ({
       kind: 'retrySchedule',
       delays: fields.integers('delays', [1, MONTH_SECONDS], 50),
-      giveUpAfter: fields.integer('giveUpAfter', [0, MONTH_SECONDS]),
+      giveUpAfter: fields.optionalInteger('giveUpAfter', [0, MONTH_SECONDS]),
     }),
   },
 };

@@ -3,8 +3,30 @@
  * An action is a wish; the service that asked decides how it is carried out and merges limits to the tighter one.
  */
 export type Clientele = 'none' | 'authenticated' | 'all';
-export type RouteTls = 'none' | 'opportunistic' | 'required' | 'implicit';
+export type RouteTls = 'none' | 'opportunistic' | 'required' | 'verified' | 'implicit';
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+
+/** Where mail leaves and how. What is undefined stays as it was. */
+export interface RouteAction {
+  readonly kind: 'route';
+  readonly next:
+    | { readonly kind: 'unchanged' }
+    /** A next hop of the configuration, its login included. */
+    | { readonly kind: 'named'; readonly name: string }
+    | {
+        readonly kind: 'host';
+        readonly host: string;
+        readonly port: number;
+        /** Name of the next hop whose sealed login is used; never the login itself. */
+        readonly login: string | undefined;
+      };
+  readonly tls: RouteTls | undefined;
+  /** Empty = those of the service. */
+  readonly tlsVersions: readonly TlsVersion[];
+  readonly sourceAddress: string | undefined;
+  readonly helo: string | undefined;
+  readonly egressPool: string | undefined;
+}
 
 export type Action =
   | { readonly kind: 'accept' }
@@ -41,17 +63,8 @@ export type Action =
   | { readonly kind: 'redirect'; readonly address: string }
   | { readonly kind: 'changeSender'; readonly address: string }
   | { readonly kind: 'tag'; readonly name: string }
-  | {
-      readonly kind: 'route';
-      readonly host: string;
-      readonly port: number;
-      readonly tls: RouteTls;
-      readonly tlsVersions: readonly TlsVersion[];
-      /** Name of a sealed credential, never the credential. */
-      readonly login: string | undefined;
-      readonly sourceAddress: string | undefined;
-    }
+  | RouteAction
   | { readonly kind: 'ndrText'; readonly text: string }
-  | { readonly kind: 'retrySchedule'; readonly delays: readonly number[]; readonly giveUpAfter: number };
+  | { readonly kind: 'retrySchedule'; readonly delays: readonly number[]; readonly giveUpAfter: number | undefined };
 
 export type ActionKind = Action['kind'];

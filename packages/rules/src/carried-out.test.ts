@@ -3,10 +3,13 @@ import { expect, test } from 'vitest';
 import { notCarriedOut } from './carried-out.js';
 import { compileRules } from './rule-set.js';
 
+const before = (event: string): unknown =>
+  ['relay', 'delivery-failure', 'temporary-failure'].includes(event) ? { retrySchedule: { delays: [1] } } : 'accept';
+
 const problems = (event: string, action: unknown, when?: string): string[] => {
   const options = { scope: { kind: 'operator' }, unsupported: notCarriedOut } as const;
   const compiled = compileRules(
-    [{ id: 'r', event, ...(when === undefined ? {} : { when }), then: ['accept', action] }],
+    [{ id: 'r', event, ...(when === undefined ? {} : { when }), then: [before(event), action] }],
     options,
   );
   return compiled.ok ? [] : compiled.errors.map(({ field, message }) => `${field}: ${message}`);
@@ -24,15 +27,27 @@ test.each([
   ['rcpt', { requireTls: { text: 'TLS first' } }],
   ['rcpt', { allowRelay: { for: 'authenticated' } }],
   ['connect', { setLimit: { errors: 3 } }],
+  ['relay', { route: { host: 'a.test', tls: 'required', tlsVersions: ['TLSv1.3'], sourceAddress: '192.0.2.1' } }],
+  ['relay', { route: { sourceAddress: '192.0.2.1', helo: 'out.test' } }],
+  ['relay', { retrySchedule: { delays: [60, 300], giveUpAfter: 7200 } }],
+  ['temporary-failure', { reject: { text: 'no longer' } }],
+  ['delivery-failure', { ndrText: { text: 'ask the help desk' } }],
+  ['delivery-failure', { tempfail: {} }],
 ])('at %s %j is carried out', (event, action) => {
   expect(problems(event, action)).toEqual([]);
 });
 
 test.each([
+  ['rcpt', { route: { host: 'a.test' } }, 'then[1]: route cannot act at rcpt'],
+  ['relay', { tag: { name: 'x' } }, 'then[1]: tag is not carried out at relay by this release'],
+  ['temporary-failure', { tempfail: {} }, 'then[1]: tempfail cannot act at temporary-failure'],
+  ['relay', { route: {} }, 'then[1]: route says nothing'],
+  ['relay', { route: { to: 'a', host: 'b.test' } }, 'then[1].route.host: is given beside to'],
+  ['relay', { route: { to: 'a', port: 25 } }, 'then[1].route.port: needs host'],
   [
-    'rcpt',
-    { route: { host: 'a.test' } },
-    'then[1]: route is not carried out by this release: a route belongs to a domain or to the operator; name a next hop there',
+    'relay',
+    { route: { host: 'a.test', tls: 'none', tlsVersions: ['TLSv1.3'] } },
+    'then[1].route.tlsVersions: names versions of what is switched off',
   ],
   [
     'rcpt',
@@ -58,6 +73,9 @@ test.each([
   ['connect', 'dnsbl.listed', { auth: { plain: [] } }, 'auth is decided by the session without asking anybody'],
   ['rcpt', 'spf.result == "fail"', { requireTls: {} }, 'spf.result has to be asked for'],
   ['body', 'score > 5.0', 'discard', 'score is not computed'],
+  ['relay', 'dkim.result == "pass"', 'discard', 'dkim.result is not kept after acceptance'],
+  ['temporary-failure', 'helo == "" && headers.has("x")', 'discard', 'headers is not kept after acceptance'],
+  ['relay', 'failure.code == 550', 'discard', 'failure.code is not known at relay'],
   ['body', 'virus != ""', 'discard', 'virus is not known'],
 ])('at %s with %s: %j is refused with the reason', (event, when, action, reason) => {
   expect(problems(event, action, when).join()).toContain(reason);

@@ -3,7 +3,7 @@
  * is refused when saved, with the reason, and never silently ignored. Shrinks with every release; pure data.
  */
 import type { Action, ActionKind } from './action.js';
-import { isKnownAt, type RuleEvent } from './event.js';
+import { isKnownAt, type RuleEvent, ruleEvents } from './event.js';
 import { factEntry } from './fact-table.js';
 
 export interface Unsupported {
@@ -13,31 +13,29 @@ export interface Unsupported {
   fact(name: string): string | undefined;
 }
 
-interface Span {
-  readonly first: RuleEvent;
-  readonly last: RuleEvent;
-}
-
-const span = (first: RuleEvent, last: RuleEvent): Span => ({ first, last });
+const span = (first: RuleEvent, last: RuleEvent): readonly RuleEvent[] =>
+  ruleEvents.filter((event) => isKnownAt(first, event) && isKnownAt(event, last));
 const session = span('connect', 'body');
 const message = span('mail', 'body');
 const rendering = span('rcpt', 'body');
 const opening = span('connect', 'rcpt');
+const failures: readonly RuleEvent[] = ['delivery-failure', 'temporary-failure'];
+const delivery: readonly RuleEvent[] = ['relay', ...failures];
 
-const carriedOut: { readonly [Kind in ActionKind]?: Span } = {
+const carriedOut: { readonly [Kind in ActionKind]?: readonly RuleEvent[] } = {
   accept: session,
-  reject: session,
-  tempfail: session,
+  reject: [...session, 'relay', 'temporary-failure'],
+  tempfail: [...session, 'relay', 'delivery-failure'],
   close: session,
-  greeting: span('connect', 'connect'),
-  auth: span('connect', 'ehlo'),
+  greeting: ['connect'],
+  auth: ['connect', 'ehlo'],
   requireTls: opening,
   allowRelay: opening,
   allowLocal: opening,
-  discard: message,
-  changeSender: span('mail', 'mail'),
+  discard: [...message, ...delivery],
+  changeSender: ['mail'],
   quarantine: message,
-  hold: message,
+  hold: [...message, ...delivery],
   addHeader: rendering,
   addHeaderIfAbsent: rendering,
   changeHeader: rendering,
@@ -45,17 +43,17 @@ const carriedOut: { readonly [Kind in ActionKind]?: Span } = {
   tag: session,
   setLimit: opening,
   skip: session,
-  redirect: span('rcpt', 'rcpt'),
-  addRecipient: span('rcpt', 'rcpt'),
+  redirect: ['rcpt'],
+  addRecipient: ['rcpt'],
   dropRecipient: rendering,
+  route: ['relay'],
+  retrySchedule: delivery,
+  ndrText: failures,
 };
 
 /** Why an action of the language has no place in this release. */
 const missing: { readonly [Kind in ActionKind]?: string } = {
   run: 'has nothing to run: the checks of this release run wherever they are switched on; leave the check on and skip it elsewhere',
-  route: 'is not carried out by this release: a route belongs to a domain or to the operator; name a next hop there',
-  ndrText: 'is not carried out by this release: texts of delivery reports are fixed',
-  retrySchedule: 'is not carried out by this release: the schedule is the operator’s (retry)',
 };
 
 /** Checks a rule may skip. */
@@ -116,8 +114,7 @@ export const notCarriedOut: Unsupported = {
   action(action, event, facts) {
     const acts = carriedOut[action.kind];
     if (acts === undefined) return missing[action.kind] ?? 'is not carried out by this release';
-    if (!isKnownAt(acts.first, event) || !isKnownAt(event, acts.last))
-      return `is not carried out at ${event} by this release`;
+    if (!acts.includes(event)) return `is not carried out at ${event} by this release`;
     const asked = isDecidedInSession(action) ? [...facts].find((name) => factEntry(name)?.asked === true) : undefined;
     if (asked !== undefined)
       return `is decided by the session without asking anybody, and ${asked} has to be asked for`;

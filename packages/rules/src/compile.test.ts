@@ -85,15 +85,16 @@ test.each([
   expect(problems({ then: [action] })).toContainEqual(expect.objectContaining({ field }));
 });
 
-test.each([['accept'], [{ skip: { check: 'spf' } }], [{ route: { host: 'relay.test' } }]])(
-  'a tenant may not %j unless the operator permits it',
-  (action) => {
-    expect(problems({ then: [action] }, tenant)[0]?.message).toContain('is not open to a tenant');
-    const permitted: RuleOptions = { scope: { kind: 'tenant', tenant: 't1', permitted: ['accept', 'skip', 'route'] } };
-    expect(problems({ then: [action] }, permitted)).toEqual([]);
-    expect(problems({ then: [action] })).toEqual([]);
-  },
-);
+test.each([
+  ['rcpt', 'accept'],
+  ['rcpt', { skip: { check: 'spf' } }],
+  ['relay', { route: { host: 'relay.test' } }],
+])('at %s a tenant may not %j unless the operator permits it', (event, action) => {
+  expect(problems({ event, then: [action] }, tenant)[0]?.message).toContain('is not open to a tenant');
+  const permitted: RuleOptions = { scope: { kind: 'tenant', tenant: 't1', permitted: ['accept', 'skip', 'route'] } };
+  expect(problems({ event, then: [action] }, permitted)).toEqual([]);
+  expect(problems({ event, then: [action] })).toEqual([]);
+});
 
 test('every problem of every rule is reported at once, and nothing is compiled', () => {
   const compiled = compileRules(

@@ -18,6 +18,8 @@ export interface Decision {
   readonly version: number;
   /** The tenant whose rule it is; undefined for the operator's. */
   readonly tenant: string | undefined;
+  /** Its domain or user; undefined for the whole tenant. */
+  readonly target?: string | undefined;
   readonly action: Action;
 }
 
@@ -75,6 +77,7 @@ export function evaluate(
 
 function ask(course: Course, set: RuleSet, rules: Iterable<RankedRule>, context: object, late: () => boolean): void {
   const tenant = set.scope.kind === 'tenant' ? set.scope.tenant : undefined;
+  const target = set.scope.kind === 'tenant' ? set.scope.target : undefined;
   for (const { rule } of rules) {
     if (late()) {
       course.unfinished = true;
@@ -83,7 +86,7 @@ function ask(course: Course, set: RuleSet, rules: Iterable<RankedRule>, context:
     course.asked += 1;
     if (!matches(course, rule, context)) continue;
     for (const action of rule.actions)
-      course.decisions.push({ ruleId: rule.id, version: rule.version, tenant, action });
+      course.decisions.push({ ruleId: rule.id, version: rule.version, tenant, target, action });
     if (rule.stop) return;
   }
 }

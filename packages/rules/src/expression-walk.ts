@@ -8,7 +8,7 @@ import type { ASTNode } from '@marcbachmann/cel-js';
 import type { RuleEvent } from './event.js';
 import { isKnownAt } from './event.js';
 import { LIST_LIMIT } from './fact-context.js';
-import { factEntry, factNames, HEADERS_SINCE } from './fact-table.js';
+import { type FactEntry, factEntry, factNames, HEADERS_SINCE } from './fact-table.js';
 import { networkProblem, patternProblem } from './literals.js';
 
 export interface Complaint {
@@ -125,7 +125,8 @@ export class ExpressionWalk {
 
   #fact(node: ASTNode, name: string): void {
     if (this.#bound.includes(name)) return;
-    const entry = name === 'headers' ? { since: HEADERS_SINCE, needs: undefined } : factEntry(name);
+    const entry: Pick<FactEntry, 'since' | 'needs' | 'kept'> | undefined =
+      name === 'headers' ? { since: HEADERS_SINCE } : factEntry(name);
     const { event, available } = this.#scope;
     if (entry === undefined) return;
     this.facts.add(name);
@@ -133,7 +134,13 @@ export class ExpressionWalk {
     if (reason !== undefined) this.#complain(node, `${name} ${reason}`, 'use another fact');
     else if (!isKnownAt(entry.since, event))
       this.#complain(node, `${name} is not known at ${event}`, `it is known from ${entry.since} on`);
-    else if ('needs' in entry && entry.needs !== undefined && !available.has(entry.needs))
+    else if (isKnownAt('relay', event) && !isKnownAt('relay', entry.since) && entry.kept !== true)
+      this.#complain(
+        node,
+        `${name} is not kept after acceptance`,
+        'give a tag where it is known and look for it in message.tags',
+      );
+    else if (entry.needs !== undefined && !available.has(entry.needs))
       this.#complain(node, `${name} needs a ${entry.needs} database`, 'ask the operator to configure one');
   }
 

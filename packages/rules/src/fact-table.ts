@@ -25,11 +25,13 @@ export interface FactEntry {
   readonly needs?: 'country' | 'asn';
   /** Found out by asking others: a session that decides without a call does not know it. */
   readonly asked?: true;
+  /** Travels with the message, so that it is known after acceptance too. */
+  readonly kept?: true;
 }
 
 export const factTable = {
-  'client.address': { type: 'string', since: 'connect', doc: 'Address of the client, PROXY applied.' },
-  'client.port': { type: 'int', since: 'connect', doc: 'Port of the client.' },
+  'client.address': { type: 'string', since: 'connect', doc: 'Address of the client, PROXY applied.', kept: true },
+  'client.port': { type: 'int', since: 'connect', doc: 'Port of the client.', kept: true },
   'client.certificate': { type: 'string', since: 'ehlo', doc: 'Subject of a verified client certificate.' },
   'client.certificateNames': {
     type: 'strings',
@@ -50,7 +52,7 @@ export const factTable = {
     doc: 'Name the client asked a TLS proxy in front of us for.',
     lower: true,
   },
-  'listener.name': { type: 'string', since: 'connect', doc: 'Name of the listener.' },
+  'listener.name': { type: 'string', since: 'connect', doc: 'Name of the listener.', kept: true },
   'listener.role': { type: 'string', since: 'connect', doc: 'mx, submission or submissions.' },
   ptr: { type: 'string', since: 'connect', doc: 'Confirmed reverse name of the client.', lower: true, asked: true },
   country: {
@@ -64,16 +66,21 @@ export const factTable = {
   'dnsbl.listed': { type: 'bool', since: 'connect', doc: 'A configured blocklist names the client.', asked: true },
   'dnsbl.zones': { type: 'strings', since: 'connect', doc: 'The lists that name it.', lower: true, asked: true },
   'dnsbl.texts': { type: 'strings', since: 'connect', doc: 'What those lists say about it.', asked: true },
-  helo: { type: 'string', since: 'ehlo', doc: 'The name given with EHLO or HELO.', lower: true },
+  helo: { type: 'string', since: 'ehlo', doc: 'The name given with EHLO or HELO.', lower: true, kept: true },
   esmtp: { type: 'bool', since: 'ehlo', doc: 'The client said EHLO, not HELO.' },
-  'tls.active': { type: 'bool', since: 'connect', doc: 'The connection is encrypted now.' },
-  'tls.version': { type: 'string', since: 'connect', doc: 'TLSv1.2 or TLSv1.3.' },
-  'tls.cipher': { type: 'string', since: 'connect', doc: 'Name of the cipher.' },
-  'auth.user': { type: 'string', since: 'auth', doc: 'The authenticated user; at the auth event the one asked for.' },
+  'tls.active': { type: 'bool', since: 'connect', doc: 'The connection is encrypted now.', kept: true },
+  'tls.version': { type: 'string', since: 'connect', doc: 'TLSv1.2 or TLSv1.3.', kept: true },
+  'tls.cipher': { type: 'string', since: 'connect', doc: 'Name of the cipher.', kept: true },
+  'auth.user': {
+    type: 'string',
+    since: 'auth',
+    doc: 'The authenticated user; at the auth event the one asked for.',
+    kept: true,
+  },
   'auth.mechanism': { type: 'string', since: 'auth', doc: 'The SASL mechanism.' },
-  'sender.address': { type: 'string', since: 'mail', doc: 'Reverse-path; empty for the null sender.' },
-  'sender.domain': { type: 'string', since: 'mail', doc: 'Its domain.', lower: true },
-  'sender.user': { type: 'string', since: 'mail', doc: 'Its local part.' },
+  'sender.address': { type: 'string', since: 'mail', doc: 'Reverse-path; empty for the null sender.', kept: true },
+  'sender.domain': { type: 'string', since: 'mail', doc: 'Its domain.', lower: true, kept: true },
+  'sender.user': { type: 'string', since: 'mail', doc: 'Its local part.', kept: true },
   'message.declaredSize': { type: 'int', since: 'mail', doc: 'SIZE= of MAIL; 0 when absent.' },
   'spf.result': {
     type: 'string',
@@ -84,13 +91,13 @@ export const factTable = {
   'session.messages': { type: 'int', since: 'connect', doc: 'Messages accepted in this session.' },
   'session.bytes': { type: 'int', since: 'connect', doc: 'Bytes accepted in this session.' },
   'session.errors': { type: 'int', since: 'connect', doc: 'Failed commands in this session.' },
-  'recipient.address': { type: 'string', since: 'rcpt', doc: 'Forward-path.' },
-  'recipient.domain': { type: 'string', since: 'rcpt', doc: 'Its domain.', lower: true },
-  'recipient.user': { type: 'string', since: 'rcpt', doc: 'Its local part.' },
-  'recipient.routing': { type: 'string', since: 'rcpt', doc: 'local, relay or remote.' },
+  'recipient.address': { type: 'string', since: 'rcpt', doc: 'Forward-path.', kept: true },
+  'recipient.domain': { type: 'string', since: 'rcpt', doc: 'Its domain.', lower: true, kept: true },
+  'recipient.user': { type: 'string', since: 'rcpt', doc: 'Its local part.', kept: true },
+  'recipient.routing': { type: 'string', since: 'rcpt', doc: 'local, relay or remote.', kept: true },
   'recipients.count': { type: 'int', since: 'rcpt', doc: 'Recipients accepted so far, this one included.' },
   'received.count': { type: 'int', since: 'headers', doc: 'Received header fields.' },
-  'message.size': { type: 'int', since: 'body', doc: 'Bytes of the message as received.' },
+  'message.size': { type: 'int', since: 'body', doc: 'Bytes of the message as received.', kept: true },
   'message.parts': { type: 'int', since: 'body', doc: 'MIME parts.' },
   'message.types': { type: 'strings', since: 'body', doc: 'Content types of all parts.', lower: true },
   'message.attachments': { type: 'strings', since: 'body', doc: 'File names of attachments.' },
@@ -102,14 +109,20 @@ export const factTable = {
   'arc.result': { type: 'string', since: 'body', doc: 'pass, fail or none.' },
   score: { type: 'double', since: 'body', doc: 'Spam score.' },
   virus: { type: 'string', since: 'body', doc: 'Name of the virus found.' },
-  'route.host': { type: 'string', since: 'relay', doc: 'The next hop chosen.', lower: true },
+  'message.tags': { type: 'strings', since: 'relay', doc: 'Tags that rules and checks gave it.' },
+  'route.host': { type: 'string', since: 'relay', doc: 'First host of the next hop chosen; empty = MX.', lower: true },
+  'route.name': { type: 'string', since: 'relay', doc: 'Name of the next hop chosen; with MX the domain.' },
+  'route.class': { type: 'string', since: 'relay', doc: 'local, remote, smarthost or report.' },
+  'delivery.attempt': { type: 'int', since: 'relay', doc: 'Number of this attempt, 1 is the first.' },
+  'delivery.age': { type: 'int', since: 'relay', doc: 'Seconds since the message was accepted.' },
   'failure.code': { type: 'int', since: 'delivery-failure', doc: 'Reply code of the next hop; 0 without a reply.' },
   'failure.enhanced': { type: 'string', since: 'delivery-failure', doc: 'Its enhanced status code.' },
   'failure.text': { type: 'string', since: 'delivery-failure', doc: 'Its text.' },
+  'failure.host': { type: 'string', since: 'delivery-failure', doc: 'Host that answered.', lower: true },
   'failure.attempts': { type: 'int', since: 'delivery-failure', doc: 'Attempts made, this one included.' },
-  'time.now': { type: 'time', since: 'connect', doc: 'When the event happened.' },
-  'time.hour': { type: 'int', since: 'connect', doc: 'Hour in UTC, 0 to 23.' },
-  'time.weekday': { type: 'int', since: 'connect', doc: 'Day of the week in UTC, 0 is Sunday.' },
+  'time.now': { type: 'time', since: 'connect', doc: 'When the event happened.', kept: true },
+  'time.hour': { type: 'int', since: 'connect', doc: 'Hour in UTC, 0 to 23.', kept: true },
+  'time.weekday': { type: 'int', since: 'connect', doc: 'Day of the week in UTC, 0 is Sunday.', kept: true },
 } as const satisfies Readonly<Record<string, FactEntry>>;
 
 type Table = typeof factTable;

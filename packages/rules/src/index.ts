@@ -1,10 +1,13 @@
-export type { Action, ActionKind, Clientele, RouteTls, TlsVersion } from './action.js';
+export type { Action, ActionKind, Clientele, RouteAction, RouteTls, TlsVersion } from './action.js';
 export { availableDatabases, notCarriedOut, skippableChecks, type Unsupported } from './carried-out.js';
+export { type DeliveryEvent, deliveryRules } from './delivery-rules.js';
 export { type Budget, type Decision, type Evaluation, evaluate, type RuleFault } from './evaluate.js';
 export { isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 export { type FactEntry, type Facts, factEntry, factNames } from './fact-table.js';
 export type { RuleProblem } from './problem.js';
 export type { RuleDocument, RuleOptions, RuleScope } from './rule.js';
-export { createRuleCompiler, type RuleBook, type RuleChoice, type RuleCompiler, type StoredRule } from './rule-book.js';
+export { createRuleCompiler, type RuleBook, type RuleChoice, type RuleCompiler } from './rule-book.js';
 export { type CompiledRules, compileRules, type RuleSet } from './rule-set.js';
+export { scopeAddress } from './scope-address.js';
 export { sessionRules } from './session-rules.js';
+export { permittableActions, type RuleRights, rightsOf, type StoredRule } from './stored-rule.js';

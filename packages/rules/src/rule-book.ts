@@ -1,24 +1,23 @@
 /**
- * All rules of a snapshot: one set of the operator, one of each tenant, asked in that order. Sets that did not change are kept from the
- * snapshot before. A tenant's rule that cannot be compiled is left out and said so: it must not hold up the configuration of others;
- * an operator's refuses the snapshot, because leaving it out could admit what it refuses.
+ * All rules of a snapshot: sets of the operator, of each tenant, and of its domains and users, asked in that order: an inner set may tighten,
+ * and loosen only what the operator lets the tenant. Sets that did not change are kept from the snapshot before. A tenant's rule that cannot
+ * be compiled is left out and said so: it must not hold up the configuration of others; an operator's refuses the snapshot, because leaving
+ * it out could admit what it refuses.
  */
 import { PosternError } from '@postern/errors';
-import { availableDatabases, notCarriedOut } from './carried-out.js';
 import { type RuleEvent, ruleEvents } from './event.js';
-import type { RuleOptions } from './rule.js';
-import { compileRules, type RuleSet } from './rule-set.js';
-
-/** A rule as the snapshot carries it. */
-export interface StoredRule {
-  readonly id: string;
-  readonly version: number;
-  /** `server` or `tenant`. */
-  readonly scope: string;
-  readonly tenant: string;
-  /** JSON. */
-  readonly document: string;
-}
+import type { RuleSet } from './rule-set.js';
+import {
+  compileOperator,
+  compileTenant,
+  isRuleOfOperator,
+  isRuleOfTenant,
+  type OnRefusedRule,
+  placeOf,
+  type RuleRights,
+  type StoredRule,
+  targetOf,
+} from './stored-rule.js';
 
 /** What a service takes of each set; whole by default. */
 export type Narrow = (set: RuleSet) => RuleSet;
@@ -30,78 +29,26 @@ export interface RuleChoice {
 }
 
 export interface RuleBook {
-  /** Rules that apply to a tenant's mail; '' = the operator's alone. */
-  of(tenant: string): RuleChoice;
+  /** Rules for a tenant's mail; '' = the operator's alone. `address`: the recipient or user whose domain's and own rules are added. */
+  of(tenant: string, address?: string): RuleChoice;
+  /** Somebody's rules speak at this event. */
+  has(event: RuleEvent): boolean;
   /** The same with these rules tried: each takes the place of the one of its scope and id. Throws where one cannot be compiled. */
   trying(candidates: readonly StoredRule[]): RuleBook;
   readonly size: number;
+  /** Some tenant spares its own recipients the consequence of a check. */
+  readonly tenantsSkip: boolean;
 }
 
 export interface RuleCompiler {
-  compile(rules: readonly StoredRule[]): RuleBook;
+  /** `rights`: loosening actions by tenant. */
+  compile(rules: readonly StoredRule[], rights?: RuleRights): RuleBook;
 }
-
-export type OnRefusedRule = (tenant: string, rule: string, reason: string) => void;
 
 interface Kept {
   readonly source: string;
   readonly set: RuleSet;
 }
-
-function choiceOf(sets: readonly RuleSet[]): RuleChoice {
-  const filled = sets.filter((set) => set.size > 0);
-  const events = new Set(ruleEvents.filter((event) => filled.some((set) => set.events.has(event))));
-  return { sets: filled, has: (event) => events.has(event) };
-}
-
-function documentOf({ id, version, document }: StoredRule): unknown {
-  const parsed: unknown = JSON.parse(document);
-  return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? { ...parsed, id, version } : parsed;
-}
-
-function compileStrict(rules: readonly StoredRule[], options: RuleOptions): RuleSet | string {
-  try {
-    const compiled = compileRules(rules.map(documentOf), options);
-    if (compiled.ok) return compiled.set;
-    const [first] = compiled.errors;
-    return `${first?.ruleId} ${first?.field}: ${first?.message} (${first?.hint})`;
-  } catch (error) {
-    return error instanceof Error ? error.message : 'unreadable';
-  }
-}
-
-function compileOperator(rules: readonly StoredRule[]): RuleSet {
-  const compiled = compileStrict(rules, {
-    scope: { kind: 'operator' },
-    unsupported: notCarriedOut,
-    available: availableDatabases,
-  });
-  if (typeof compiled === 'string') throw new PosternError('config-invalid', `operator rules: ${compiled}`);
-  return compiled;
-}
-
-function compileTenant(tenant: string, rules: readonly StoredRule[], onRefused: OnRefusedRule): RuleSet {
-  const options: RuleOptions = {
-    scope: { kind: 'tenant', tenant },
-    unsupported: notCarriedOut,
-    available: availableDatabases,
-  };
-  const whole = compileStrict(rules, options);
-  if (typeof whole !== 'string') return whole;
-  const good = rules.filter((rule) => {
-    const alone = compileStrict([rule], options);
-    if (typeof alone === 'string') onRefused(tenant, `${rule.id}@${rule.version}`, alone);
-    return typeof alone !== 'string';
-  });
-  const rest = compileStrict(good, options);
-  if (typeof rest !== 'string') return rest;
-  onRefused(tenant, '', rest);
-  return { scope: options.scope, size: 0, events: new Map() };
-}
-
-const isOperators = ({ scope }: StoredRule): boolean => scope === 'server';
-const isTenants = ({ scope, tenant }: StoredRule): boolean => scope === 'tenant' && tenant !== '';
-const sourceOf = (rules: readonly StoredRule[]): string => JSON.stringify(rules);
 
 type KeptSets = ReadonlyMap<string, Kept>;
 
@@ -110,37 +57,107 @@ interface Built {
   readonly kept: KeptSets;
 }
 
-function build(rules: readonly StoredRule[], kept: KeptSets, onRefused: OnRefusedRule, narrow: Narrow): Built {
+interface Parts {
+  readonly rules: readonly StoredRule[];
+  readonly rights: RuleRights;
+  readonly kept: KeptSets;
+  readonly onRefused: OnRefusedRule;
+  readonly narrow: Narrow;
+}
+
+interface TenantChoices {
+  readonly whole: RuleChoice;
+  /** By domain or user. */
+  readonly targets: ReadonlyMap<string, RuleChoice>;
+}
+
+const noRights: RuleRights = new Map();
+
+function choiceOf(sets: readonly RuleSet[]): RuleChoice {
+  const filled = sets.filter((set) => set.size > 0);
+  const events = new Set(ruleEvents.filter((event) => filled.some((set) => set.events.has(event))));
+  return { sets: filled, has: (event) => events.has(event) };
+}
+
+function build(parts: Parts): Built {
+  const { rules, rights, kept, onRefused, narrow } = parts;
   const next = new Map<string, Kept>();
-  const setOf = (owner: string, own: readonly StoredRule[], compile: () => RuleSet): RuleSet => {
-    const source = sourceOf(own);
+  const setOf = (owner: string, own: readonly StoredRule[], right: string, compile: () => RuleSet): RuleSet => {
+    const source = JSON.stringify([own, right]);
     const known = kept.get(owner);
     const set = known?.source === source ? known.set : narrow(compile());
     next.set(owner, { source, set });
     return set;
   };
-  const operators = rules.filter(isOperators);
-  const operator = setOf('', operators, () => compileOperator(operators));
-  const byTenant = Map.groupBy(rules.filter(isTenants), ({ tenant }) => tenant);
-  for (const { tenant, id, version, scope } of rules.filter((rule) => !isOperators(rule) && !isTenants(rule)))
+  const operators = rules.filter(isRuleOfOperator);
+  const operator = setOf('', operators, '', () => compileOperator(operators));
+  for (const { tenant, id, version, scope } of rules.filter((rule) => !isRuleOfOperator(rule) && !isRuleOfTenant(rule)))
     onRefused(tenant, `${id}@${version}`, `scope ${scope} is not known to this release`);
-  const choices = new Map<string, RuleChoice>();
-  for (const [tenant, own] of byTenant)
-    choices.set(tenant, choiceOf([operator, setOf(tenant, own, () => compileTenant(tenant, own, onRefused))]));
+  const choices = new Map<string, TenantChoices>();
+  for (const [tenant, own] of Map.groupBy(rules.filter(isRuleOfTenant), (rule) => rule.tenant)) {
+    const permitted = rights.get(tenant) ?? [];
+    const targets = Map.groupBy(own, targetOf);
+    const sets = new Map(
+      [...targets].map(([target, list]) => {
+        const scope = { kind: 'tenant', tenant, target, permitted } as const;
+        const owner = target === '' ? tenant : `${tenant} ${target}`;
+        return [target, setOf(owner, list, permitted.join(), () => compileTenant(scope, list, onRefused))] as const;
+      }),
+    );
+    choices.set(tenant, choicesOf(operator, sets));
+  }
   const otherwise = choiceOf([operator]);
+  const all = choiceOf([...next.values()].map(({ set }) => set));
   const book: RuleBook = {
-    of: (tenant) => choices.get(tenant) ?? otherwise,
+    of(tenant, address = '') {
+      const own = choices.get(tenant);
+      if (own === undefined) return otherwise;
+      if (address === '' || own.targets.size === 0) return own.whole;
+      const name = address.toLowerCase();
+      return own.targets.get(name) ?? own.targets.get(name.slice(name.lastIndexOf('@') + 1)) ?? own.whole;
+    },
+    has: all.has,
     size: rules.length,
+    tenantsSkip: [...rights.values()].some((actions) => actions.includes('skip')) && someSkip(all.sets),
     trying: (candidates) => {
       const replaced = new Set(candidates.map(placeOf));
-      const all = [...rules.filter((rule) => !replaced.has(placeOf(rule))), ...candidates];
-      return build(all, next, refuseCandidate, narrow).book;
+      const tried = [...rules.filter((rule) => !replaced.has(placeOf(rule))), ...candidates];
+      return build({ ...parts, rules: tried, kept: next, onRefused: refuseCandidate }).book;
     },
   };
   return { book, kept: next };
 }
 
-const placeOf = ({ scope, tenant, id }: StoredRule): string => JSON.stringify([scope, tenant, id]);
+/** The operator's, the tenant's, the domain's, the user's. */
+function choicesOf(operator: RuleSet, sets: ReadonlyMap<string, RuleSet>): TenantChoices {
+  const listOf = (name: string): RuleSet[] => {
+    const set = sets.get(name);
+    return set === undefined ? [] : [set];
+  };
+  const outer = [operator, ...listOf('')];
+  const targets = new Map<string, RuleChoice>();
+  for (const target of sets.keys()) {
+    if (target === '') continue;
+    const domain = target.slice(target.lastIndexOf('@') + 1);
+    targets.set(
+      target,
+      choiceOf(domain === target ? [...outer, ...listOf(target)] : [...outer, ...listOf(domain), ...listOf(target)]),
+    );
+  }
+  return { whole: choiceOf(outer), targets };
+}
+
+function someSkip(sets: readonly RuleSet[]): boolean {
+  return sets.some(
+    ({ scope, events }) =>
+      scope.kind === 'tenant' &&
+      [...events.values()].some(({ general, byRecipientDomain, bySenderDomain }) =>
+        [general, ...byRecipientDomain.values(), ...bySenderDomain.values()].some((list) =>
+          list.some(({ rule }) => rule.actions.some(({ kind }) => kind === 'skip')),
+        ),
+      ),
+  );
+}
 
 const refuseCandidate: OnRefusedRule = (_tenant, rule, reason) => {
   throw new PosternError('invalid-argument', `rule ${rule}: ${reason}`);
@@ -149,8 +166,8 @@ const refuseCandidate: OnRefusedRule = (_tenant, rule, reason) => {
 export function createRuleCompiler(onRefused: OnRefusedRule, narrow: Narrow = (set) => set): RuleCompiler {
   let kept: KeptSets = new Map();
   return {
-    compile(rules) {
-      const built = build(rules, kept, onRefused, narrow);
+    compile(rules, rights = noRights) {
+      const built = build({ rules, rights, kept, onRefused, narrow });
       kept = built.kept;
       return built.book;
     },

@@ -38,7 +38,14 @@ export interface Rule {
 
 export type RuleScope =
   | { readonly kind: 'operator' }
-  | { readonly kind: 'tenant'; readonly tenant: string; readonly permitted?: readonly ActionKind[] };
+  | {
+      readonly kind: 'tenant';
+      readonly tenant: string;
+      /** One of its domains, or a user of it as user@domain; absent or '' = the whole tenant. */
+      readonly target?: string;
+      /** Loosening actions the operator lets this tenant use, its domains and users included. */
+      readonly permitted?: readonly ActionKind[];
+    };
 
 export interface RuleOptions {
   readonly scope: RuleScope;

@@ -5,7 +5,7 @@
 import { isIP } from 'node:net';
 import type { Random } from '@postern/clock';
 import { isAbsent, type Resolver } from '@postern/dns';
-import { HopProtocol, type Item, type NextHop, TlsMode } from '@postern/proto/mail/v1/item';
+import { HopProtocol, type Item, type NextHop, type Route, TlsMode } from '@postern/proto/mail/v1/item';
 import { findTargets } from './mx.js';
 import type { Secrets } from './secrets.js';
 import type { Hop } from './transport.js';
@@ -29,14 +29,15 @@ export interface HopFinderOptions {
   readonly mxPort: number;
 }
 
-const mxSettings = (host: string, port: number): NextHop => ({
+const mxSettings = (host: string, port: number, tlsMode: TlsMode): NextHop => ({
   host,
   port,
   protocol: HopProtocol.SMTP,
-  tlsMode: TlsMode.OPPORTUNISTIC,
+  tlsMode,
   username: '',
   passwordSecret: '',
   tlsServerName: '',
+  implicitTls: false,
 });
 
 // RFC 7505 §4.1 and RFC 7504: 556 5.1.10 for a null MX; 550 5.1.2 for a domain that is not there.
@@ -49,13 +50,18 @@ const noneReply = {
 export function createHopFinder(options: HopFinderOptions): HopFinder {
   const { resolver, random, secrets, mxPort } = options;
 
-  async function byMx(domain: string): Promise<HopsResult> {
+  async function byMx({ domain, egress }: Route): Promise<HopsResult> {
+    const tlsMode = egress?.tlsMode || TlsMode.OPPORTUNISTIC;
     const found = await findTargets(resolver, random, domain, mxPort);
     if (found.kind === 'temporary') return { kind: 'temporary', enhanced: '4.4.3', text: found.text };
     if (found.kind === 'none') return { kind: 'none', ...noneReply[found.code], text: found.text };
     return {
       kind: 'hops',
-      hops: found.targets.map(({ host, address, port }) => ({ host, address, settings: mxSettings(host, port) })),
+      hops: found.targets.map(({ host, address, port }) => ({
+        host,
+        address,
+        settings: mxSettings(host, port, tlsMode),
+      })),
     };
   }
 
@@ -100,7 +106,7 @@ export function createHopFinder(options: HopFinderOptions): HopFinder {
       const route = item.route;
       if (route === undefined)
         return Promise.resolve({ kind: 'temporary', enhanced: '4.3.5', text: 'item has no route' });
-      return route.nextHops.length > 0 ? byRoute(item, route.nextHops) : byMx(route.domain);
+      return route.nextHops.length > 0 ? byRoute(item, route.nextHops) : byMx(route);
     },
   };
 }

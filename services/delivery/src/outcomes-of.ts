@@ -47,6 +47,7 @@ function resultOf(answer: RecipientAnswer, by: AnsweredBy): RecipientResult {
     remoteAddress: by.address,
     tlsVersion: by.tlsVersion,
     maybeDelivered: answer.maybeDelivered,
+    noticeText: '',
   };
 }
 
@@ -73,6 +74,7 @@ export function outcomesOf(
     if (chosen.length === 0) continue;
     const addresses = new Set(chosen.map(({ address }) => address));
     const carriesItem = disposition !== 'accepted' || wantsSuccess(item);
+    const { route } = item;
     outcomes.push(
       OutcomeMessage.fromPartial({
         kind: kindOf[disposition],
@@ -85,6 +87,8 @@ export function outcomesOf(
         ...(carriesItem
           ? { item: { ...kept, recipients: kept.recipients.filter(({ address }) => addresses.has(address)) } }
           : {}),
+        // The queue finds the lane of an unruled route by itself.
+        ...(route?.egress === undefined || carriesItem ? {} : { lane: route.lane }),
       }),
     );
   }

@@ -39,6 +39,8 @@ const tlsModes: Record<WireTlsMode, TlsMode> = {
   [WireTlsMode.UNRECOGNIZED]: 'verified',
 };
 
+type SecureVersion = 'TLSv1.2' | 'TLSv1.3';
+
 const notifyNames = { [Notify.SUCCESS]: 'SUCCESS', [Notify.FAILURE]: 'FAILURE', [Notify.DELAY]: 'DELAY' } as const;
 
 function notifyOf(values: readonly Notify[]): NonNullable<OutboundRecipient['notify']> | null {
@@ -130,6 +132,26 @@ function read(outcome: RecipientOutcome): Answered | Undecided {
   }
 }
 
+/** Versions are named for mail that may leave with these only: without TLS it does not leave. */
+const demandedMode = (mode: TlsMode, versions: readonly string[]): TlsMode =>
+  versions.length > 0 && mode !== 'verified' ? 'required' : mode;
+
+function versionBounds(versions: readonly string[]): {
+  readonly minVersion: SecureVersion;
+  readonly maxVersion: SecureVersion;
+} {
+  const old = versions.includes('TLSv1.2');
+  const current = versions.includes('TLSv1.3');
+  return { minVersion: old ? 'TLSv1.2' : 'TLSv1.3', maxVersion: current || !old ? 'TLSv1.3' : 'TLSv1.2' };
+}
+
+/** What a rule chose is never served by a connection made otherwise. */
+function egressKey({ settings }: Hop, { route }: Item): readonly string[] {
+  const egress = route?.egress;
+  if (egress === undefined) return [];
+  return [String(settings.implicitTls), egress.sourceAddress, egress.helo, egress.tlsVersions.join()];
+}
+
 export function createSmtpTransport(options: SmtpTransportOptions): Transport {
   const { pool, slots, clock } = options;
   const keyOf = (hop: Hop, item: Item): string =>
@@ -141,24 +163,28 @@ export function createSmtpTransport(options: SmtpTransportOptions): Transport {
       hop.settings.username,
       item.route?.egressPool ?? '',
       item.tenant,
+      ...egressKey(hop, item),
     ].join('|');
 
   async function open(
     hop: Hop,
     item: Item,
   ): Promise<{ readonly connection: SmtpConnection } | { readonly failure: ConnectionFailure }> {
-    const localAddress = options.localAddress(item.route?.egressPool ?? '');
-    const mode = tlsModes[hop.settings.tlsMode];
-    const { username } = hop.settings;
+    const egress = item.route?.egress;
+    const localAddress = egress?.sourceAddress || options.localAddress(item.route?.egressPool ?? '');
+    const versions = egress?.tlsVersions ?? [];
+    const mode = demandedMode(tlsModes[hop.settings.tlsMode], versions);
+    const { username, implicitTls } = hop.settings;
     const connectOptions: ConnectOptions = {
       address: hop.address,
       port: hop.settings.port,
-      localName: options.helo,
+      localName: egress?.helo || options.helo,
       protocol: hop.settings.protocol === HopProtocol.LMTP ? 'lmtp' : 'smtp',
       tls: {
         mode,
-        implicit: hop.settings.port === 465,
+        implicit: implicitTls || hop.settings.port === 465,
         serverName: hop.settings.tlsServerName === '' ? hop.host : hop.settings.tlsServerName,
+        ...(versions.length === 0 ? {} : { context: versionBounds(versions) }),
       },
       timeouts: { connect: options.connectTimeoutMs },
       clock,

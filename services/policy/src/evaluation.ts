@@ -23,7 +23,7 @@ import { type CheckDefinition, lastFinding } from './check.js';
 import { type CheckResult, type CheckServices, runCheck, skippedFinding } from './check-runner.js';
 import { checks } from './checks/index.js';
 import { isEmpty } from './lists/list-matcher.js';
-import { sessionFacts, withBody, withHeaders, withRecipient } from './rules/rule-facts.js';
+import { rulesOf, sessionFacts, withBody, withHeaders, withRecipient } from './rules/rule-facts.js';
 import { carriedAction, ruleFinding, ruleName } from './rules/rule-finding.js';
 import type { AskRules } from './rules/rule-runner.js';
 import { rightTaken, tlsDemand } from './rules/session-decision.js';
@@ -110,7 +110,7 @@ export class Evaluation {
   /** What earlier stages decided and later ones must know. */
   #carry(finding: Finding): void {
     const action = carriedAction(finding);
-    if (action?.kind === 'skip') this.#skips.add(action.check);
+    if (action?.kind === 'skip' && !isInnerSkip(finding)) this.#skips.add(action.check);
     if (finding.recipient !== '') return;
     for (const name of sparedBy(finding)) this.#whole.spared.add(name);
     if (action?.kind === 'tag') this.#whole.apply(action, finding.rule);
@@ -163,7 +163,9 @@ export class Evaluation {
     for (const finding of findings.slice(0, this.#known)) {
       const action = carriedAction(finding);
       if (action === undefined || finding.recipient === '') continue;
-      this.#byAddress.get(finding.recipient)?.course.apply(action, finding.rule);
+      const course = this.#byAddress.get(finding.recipient)?.course;
+      if (action.kind === 'skip' && isInnerSkip(finding)) course?.spared.add(action.check);
+      else course?.apply(action, finding.rule);
     }
     const end = content?.section.end;
     if (end === 'tooLarge' || end === 'tooManyFields') {
@@ -184,7 +186,7 @@ export class Evaluation {
       this.#askPerRecipient(event, stage);
       return;
     }
-    const choice = snapshot.rules.of(facts.submittingTenant);
+    const choice = snapshot.rules.of(facts.submittingTenant, this.#subject.origin.authenticatedUser);
     if (!choice.has(event)) return;
     const known = sessionFacts(this.#subject, this.#services.clock);
     for (const decided of this.#services.askRules(choice, event, known)) this.#apply(decided, stage, this.#whole, '');
@@ -197,7 +199,7 @@ export class Evaluation {
     let common: ReturnType<typeof sessionFacts> | undefined;
     for (const [index, { recipient, course }] of this.#judged.entries()) {
       course.accepted = false;
-      const choice = snapshot.rules.of(recipient.tenant);
+      const choice = rulesOf(snapshot.rules, recipient, this.#subject.origin.authenticatedUser);
       if (course.refusal !== undefined) continue;
       if (!choice.has(event)) {
         this.#takeRight(event, recipient, course);
@@ -226,10 +228,12 @@ export class Evaluation {
 
   #apply(decided: RuleDecision, stage: Stage, course: Course, recipient: string): void {
     const { action } = decided;
-    this.#subject.findings.push(ruleFinding(decided, stage, recipient));
+    const finding = ruleFinding(decided, stage, recipient);
+    this.#subject.findings.push(finding);
     const demand = tlsDemand(action, this.#subject.origin.tlsVersion, ruleName(decided));
     if (demand !== undefined) course.take(demand);
     else if (action.kind === 'changeSender') this.#changedSender = { address: action.address };
+    else if (action.kind === 'skip' && isInnerSkip(finding)) course.spared.add(action.check);
     else if (action.kind === 'skip') this.#skips.add(action.check);
     else if (action.kind === 'setLimit') this.#tighten(action.size ?? 0, action.recipients ?? 0);
     else if (action.kind === 'close') this.#whole.apply(action, ruleName(decided));
@@ -247,7 +251,8 @@ export class Evaluation {
 
   #asksScopes(event: RuleEvent): event is 'rcpt' | 'body' {
     const { snapshot, isOutsider } = this.#subject;
-    return snapshot.policies.differ && isOutsider && (event === 'rcpt' || event === 'body');
+    const differ = snapshot.policies.differ || snapshot.rules.tenantsSkip;
+    return differ && isOutsider && (event === 'rcpt' || event === 'body');
   }
 
   /** What tenants and domains see differently: at RCPT the checks up to there, at the end of data those of the content. */
@@ -293,7 +298,9 @@ export class Evaluation {
   /** Tenants may see it otherwise: the consequence is taken for each recipient. */
   #isLeftToScopes(check: CheckDefinition): boolean {
     const { snapshot, isOutsider } = this.#subject;
-    if (!snapshot.policies.differ || !isOutsider) return false;
+    if (!isOutsider) return false;
+    if (snapshot.rules.tenantsSkip) return true;
+    if (!snapshot.policies.differ) return false;
     return this.#policies[check.settings].tenantsMay === 'anything' || spareable.has(check.name);
   }
 
@@ -367,6 +374,9 @@ function recipientDecision({ recipient, course, expandsTo }: Judged): RecipientD
     expandsTo: [...new Set(targets)],
   };
 }
+
+/** A tenant spares its own recipient the consequence; the check is made and told all the same. */
+const isInnerSkip = ({ recipient, evidence }: Finding): boolean => recipient !== '' && evidence.tenant !== undefined;
 
 /** Of the login's domain, else of the tenant a relay client submits for, else the operator's. */
 function sessionPolicies({ snapshot, origin, facts }: Subject): CheckPolicies {

@@ -30,7 +30,8 @@ export async function observeScopes(services: CheckServices, question: ScopeQues
     for (const address of addresses) {
       const policies = subject.snapshot.policies.ofDomain(domainOf(address));
       const own = policies[check.settings];
-      if (!own.enabled || (own === server[check.settings] && !isLeftToScopes(check, server))) continue;
+      const isLeft = subject.snapshot.rules.tenantsSkip || isLeftToScopes(check, server);
+      if (!own.enabled || (own === server[check.settings] && !isLeft)) continue;
       const group = bySettings.get(own) ?? { policies, addresses: [] };
       group.addresses.push(address);
       bySettings.set(own, group);

@@ -294,7 +294,7 @@ test('a rule that does not compile is refused with line and hint, one that does 
   const { api } = service;
   const as = service.as();
   const put = (document: string) =>
-    api.call(api.rpc.putRule, { rule: { id: 'big', tenant: 'beta', version: 0, document, etag: '' } }, as);
+    api.call(api.rpc.putRule, { rule: { id: 'big', tenant: 'beta', version: 0, document, etag: '', scope: '' } }, as);
   expect(
     await refusal(put('event: rcpt\nwhen: sender.domian == "x"\nthen: [{ reject: { code: 550, text: no } }]')),
   ).toMatch(/^invalid-argument: rule\.document: when/);

@@ -28,12 +28,18 @@ import { audit } from './audit.js';
 import type { WithTenant } from './database/tenant-scope.js';
 import { limitMethods } from './forward-limits.js';
 import { scopeSigner, told } from './forwarded-call.js';
-import { required } from './request-fields.js';
+import { rightsOfTenant } from './operator/file-rules.js';
+import type { OperatorDocument } from './operator/schema.js';
+import { invalid, required } from './request-fields.js';
 import { apiMethod } from './resources/api-method.js';
+import { scopeField } from './resources/tenant-part.js';
 import { readRuleDocument } from './rule-document.js';
+import { ruleScope } from './snapshot/compile.js';
 
 export interface ForwardParts {
   readonly withTenant: WithTenant;
+  /** The operator settings in effect. */
+  readonly operator: () => OperatorDocument;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** Absent: the calls are answered `unimplemented`. */
@@ -59,14 +65,18 @@ interface Callees {
 }
 
 /** Rules to try are judged like rules to save, so that a mistake is told in the same words. */
-function readCandidates(query: SimulateRequest): SimulateRequest {
+function readCandidates(query: SimulateRequest, operator: OperatorDocument): SimulateRequest {
+  const { tenant } = query;
   const candidates = query.candidates.map((rule) => {
-    const document = readRuleDocument(rule.id, query.tenant, rule.document);
-    const scope = query.tenant === '' ? 'server' : 'tenant';
+    const target = scopeField('candidates.target', rule.target);
+    if (target !== '' && tenant === '') throw invalid('candidates.target', target, 'no target without a tenant');
+    const permitted = rightsOfTenant(operator, tenant);
+    const document = readRuleDocument(rule.id, { tenant, scope: target, permitted }, rule.document);
     return {
       ...rule,
-      scope,
-      tenant: query.tenant,
+      scope: ruleScope(tenant, target),
+      tenant,
+      target,
       version: Math.max(1, rule.version),
       document: JSON.stringify(document),
     };
@@ -122,7 +132,7 @@ export function createForwarding(parts: ForwardParts): Forwarding {
   };
 }
 
-function forwardMethods({ withTenant, clock, scopeKey }: ForwardParts, callees: Callees) {
+function forwardMethods({ withTenant, operator, clock, scopeKey }: ForwardParts, callees: Callees) {
   const scopeOf = scopeSigner(scopeKey, clock);
   const queue = (): GrpcClient<QueueServiceClient> => {
     if (callees.queue === undefined)
@@ -182,7 +192,7 @@ function forwardMethods({ withTenant, clock, scopeKey }: ForwardParts, callees: 
     simulateSession: apiMethod<SimulateSessionRequest, SimulateSessionResponse>(
       'reader',
       async (request, caller, { signal }) => {
-        const query = readCandidates(confined(caller, request.query));
+        const query = readCandidates(confined(caller, request.query), operator());
         return {
           result: await told('policy', policy().call(policy().rpc.simulate, query, { signal, scope: scopeOf(caller) })),
         };

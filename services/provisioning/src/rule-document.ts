@@ -1,14 +1,23 @@
 /** The text of one rule, YAML or JSON, as what the snapshot holds; refused with every fault, each with its field, value and place. */
 import { ConfigError, locateYaml, type PlainValue, pathText, plainOf } from '@postern/config';
 import { PosternError } from '@postern/errors';
+import type { ActionKind } from '@postern/rules';
 import { invalid } from './request-fields.js';
 import { ruleFaults } from './rule-faults.js';
 
 const longestDocument = 65_536;
 const mostFaults = 10;
 
-/** `tenant` empty: a rule of the server scope. */
-export function readRuleDocument(id: string, tenant: string, text: string): Readonly<Record<string, PlainValue>> {
+export interface RuleOwner {
+  /** Empty: a rule of the server scope. */
+  readonly tenant: string;
+  /** A domain or user of the tenant; empty = all of it. */
+  readonly scope: string;
+  /** Loosening actions the operator lets the tenant use. */
+  readonly permitted: readonly ActionKind[];
+}
+
+export function readRuleDocument(id: string, owner: RuleOwner, text: string): Readonly<Record<string, PlainValue>> {
   if (text.length > longestDocument)
     throw invalid('rule.document', `${text.length} characters`, `at most ${longestDocument}`);
   let plain: PlainValue;
@@ -22,7 +31,11 @@ export function readRuleDocument(id: string, tenant: string, text: string): Read
     throw invalid('rule.document', text, 'a map with event, when and then');
   }
   const document = { ...plain, id };
-  const faults = ruleFaults([document], tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant });
+  const { tenant, scope: target, permitted } = owner;
+  const faults = ruleFaults(
+    [document],
+    tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant, target, permitted },
+  );
   if (faults.length === 0) return document;
   const lines = faults.slice(0, mostFaults).map(({ path: [, , ...field], message }) => {
     return ['rule.document', pathText(field), message].filter((part) => part !== '').join(': ');

@@ -1,10 +1,17 @@
 /** What is wrong with rules, each fault with the number of its rule, its field and its value. Pure. */
 import { type Fault, type FieldPath, type PlainValue, quoteValue } from '@postern/config';
-import { availableDatabases, compileRules, notCarriedOut, type RuleProblem, type RuleScope } from '@postern/rules';
+import {
+  availableDatabases,
+  compileRules,
+  notCarriedOut,
+  type RuleOptions,
+  type RuleProblem,
+  type RuleScope,
+} from '@postern/rules';
 
 /** The paths begin with `rules`. */
 export function ruleFaults(rules: readonly PlainValue[], scope: RuleScope): Fault[] {
-  const options = { scope, unsupported: notCarriedOut, available: availableDatabases };
+  const options: RuleOptions = { scope, unsupported: notCarriedOut, available: availableDatabases };
   const single = rules.flatMap((rule, index) => {
     // Alone, so that the problem is surely this one's: ids may be missing or given twice.
     const compiled = compileRules([rule], options);

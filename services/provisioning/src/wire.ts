@@ -139,15 +139,16 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
       }
 
       const readTxt = await txtReader(() => operator?.current().dns.servers.map(formatHostPort) ?? []);
+      const source = operator;
       forwarding = createForwarding({
         withTenant,
+        operator: () => source.current(),
         clock,
         telemetry,
         scopeKey,
         queueAddress: own.queue.address === undefined ? undefined : formatHostPort(own.queue.address),
         policyAddresses: own.policy.addresses.map(formatHostPort),
       });
-      const source = operator;
       const handlers = provisioningHandlers({
         resources: { withTenant, sealer, hashSlots, random, clock, operator: () => source.current(), readTxt },
         forwarding,

@@ -6,14 +6,21 @@
 import type { Clock } from '@postern/clock';
 import { failpoint } from '@postern/lifecycle';
 import { type Item, LaneClass, type Route, UnitKind } from '@postern/proto/mail/v1/item';
+import { type Outcome, OutcomeKind } from '@postern/proto/mail/v1/outcome';
 import type { Publisher } from '@postern/stream';
+import { closeRow } from './expiry.js';
 import { shareOut } from './fairness.js';
 import { groupNumber, itemId } from './item-id.js';
 import { recipientsPerItem } from './items.js';
 import type { LaneWindows } from './lanes.js';
 import { publishItem } from './placer.js';
 import type { PolicyInUse } from './policy-in-use.js';
+import { ruleDetail } from './rules/applied-rule.js';
+import type { DeliveryRuling } from './rules/rule-observer.js';
+import { type RuledRow, ruleRow } from './rules/ruled-rows.js';
+import type { Settled } from './settle.js';
 import type { Database, Transaction } from './store/database.js';
+import { recordTrace } from './store/records.js';
 import {
   type DueLane,
   dueLanes,
@@ -31,6 +38,9 @@ export interface DispatchParts {
   readonly windows: LaneWindows;
   readonly policy: () => PolicyInUse;
   readonly batch: number;
+  readonly ruling: DeliveryRuling;
+  readonly settle: (transaction: Transaction, outcomes: readonly Outcome[]) => Promise<Settled>;
+  readonly onSettled: (outcomes: readonly Outcome[], settled: Settled) => void;
   readonly onDispatched: (rows: number, items: number) => void;
   /** A row whose item cannot be read was put on hold. */
   readonly onUnreadable: (queueId: string, recipient: string) => void;
@@ -81,9 +91,10 @@ export function createDispatcher(parts: DispatchParts): Dispatcher {
         .map(({ tenant, lane, due }) => ({ tenant, lane, wanted: Math.min(due, parts.windows.room(tenant, lane)) }));
       const quotas = shareOut(demands, policy.weightOf, parts.batch, rounds++);
       if (quotas.length === 0) return after !== start;
-      const taken = await parts.database.service((transaction) =>
+      const { taken, committed } = await parts.database.service((transaction) =>
         dispatchRows(parts, policy, transaction, quotas, nowMs),
       );
+      committed?.();
       return after !== start || taken >= parts.batch;
     },
   };
@@ -95,11 +106,12 @@ async function dispatchRows(
   transaction: Transaction,
   quotas: Parameters<typeof takeDue>[1],
   nowMs: number,
-): Promise<number> {
+): Promise<Dispatched> {
   const taken = await takeDue(transaction, quotas, nowMs);
-  const rows = taken.filter(({ unreadable }) => !unreadable);
   const unreadable = taken.filter((row) => row.unreadable);
-  const { items, unrouted } = itemsOf(rows, policy);
+  const ask = parts.ruling.relay(policy);
+  const ruled = taken.filter((row) => !row.unreadable).map((row) => ruleRow(row, policy, ask));
+  const { items, unrouted } = itemsOf(ruled.filter(({ kind }) => kind === 'go'));
   const sent = await Promise.all(
     items.map(async (made) => {
       const step = await publishItem(parts.publisher, made.item, publishDeadlineMs);
@@ -113,17 +125,62 @@ async function dispatchRows(
     members.map(({ queueId, recipient }) => ({ queueId, recipient, lane: route.lane, pool: route.egressPool })),
   );
   await markDispatched(transaction, marks, nowMs);
-  await postponeRows(transaction, unrouted, nowMs + policy.schedule.firstMs);
+  const put = (kind: RuledRow['kind']): Unrouted[] =>
+    ruled
+      .filter((one) => one.kind === kind)
+      .map(({ row, text }) => ({ queueId: row.queueId, recipient: row.recipient, reason: text }));
+  await postponeRows(transaction, [...unrouted, ...put('defer')], nowMs + policy.schedule.firstMs);
   const held = unreadable.map(({ queueId, recipient }) => ({
     queueId,
     recipient,
     reason: 'the stored item is unreadable',
   }));
-  await holdRows(transaction, held, nowMs);
+  await holdRows(transaction, [...held, ...put('hold')], nowMs);
+  const committed = ask === undefined ? undefined : await endRuled(parts, transaction, ruled, nowMs);
   for (const { queueId, recipient } of unreadable) parts.onUnreadable(queueId, recipient);
   parts.onDispatched(marks.length, placed.length);
   // Nothing could be published: WORK is full or away. Pause instead of trying the same rows at once.
-  return placed.length === 0 && items.length > 0 ? 0 : taken.length;
+  return { taken: placed.length === 0 && items.length > 0 ? 0 : taken.length, committed };
+}
+
+interface Dispatched {
+  readonly taken: number;
+  /** To be done when the transaction stands. */
+  readonly committed: (() => void) | undefined;
+}
+
+/** What rules end here, and the trace of all they decided. */
+async function endRuled(
+  { settle, onSettled, ruling }: DispatchParts,
+  transaction: Transaction,
+  ruled: readonly RuledRow[],
+  nowMs: number,
+): Promise<() => void> {
+  const outcomes = ruled.flatMap(({ row, kind, text, enhanced }) => {
+    if (kind === 'bounce') return [closeRow(row, OutcomeKind.BOUNCED, nowMs, text, enhanced, false)];
+    return kind === 'discard' ? [closeRow(row, OutcomeKind.DISCARDED, nowMs, text, enhanced, true)] : [];
+  });
+  const settled = outcomes.length === 0 ? undefined : await settle(transaction, outcomes);
+  await recordTrace(
+    transaction,
+    ruled.flatMap(({ row, applied }) =>
+      applied.map((rule) => ({
+        at: nowMs,
+        event: 'queue.rule.applied',
+        sessionId: row.item.sessionId,
+        queueId: row.queueId,
+        tenant: row.tenant,
+        reversePath: row.item.reversePath,
+        recipient: row.recipient,
+        reply: '',
+        detail: ruleDetail(rule),
+      })),
+    ),
+  );
+  return () => {
+    for (const { row, applied } of ruled) ruling.applied(row.queueId, applied);
+    if (settled !== undefined) onSettled(outcomes, settled);
+  };
 }
 
 interface MadeItem {
@@ -139,20 +196,21 @@ interface Unrouted {
 }
 
 /** Rows of one message, group, attempt and lane leave together. */
-export function itemsOf(
-  rows: readonly TakenRow[],
-  policy: PolicyInUse,
-): { readonly items: MadeItem[]; readonly unrouted: Unrouted[] } {
+export function itemsOf(rows: readonly Pick<RuledRow, 'row' | 'result'>[]): {
+  readonly items: MadeItem[];
+  readonly unrouted: Unrouted[];
+} {
   const groups = new Map<string, { route: Route; rows: TakenRow[] }[]>();
   const unrouted: Unrouted[] = [];
-  for (const row of rows) {
-    const result = policy.router.route(row.recipient);
+  for (const { row, result } of rows) {
     if (result.kind === 'unrouted') {
       unrouted.push({ queueId: row.queueId, recipient: row.recipient, reason: result.reason });
       continue;
     }
     const { route } = result;
-    const key = `${row.queueId}\n${row.group}\n${row.attempt}\n${route.egressPool}\n${route.lane}\n${route.domain}`;
+    const schedule = row.item.retryDelaysMs.length === 0 ? '' : `\n${row.item.retryDelaysMs.join()}`;
+    const end = schedule === '' ? '' : `\n${row.item.expiresAtMs}`;
+    const key = `${row.queueId}\n${row.group}\n${row.attempt}\n${route.egressPool}\n${route.lane}\n${route.domain}${schedule}${end}`;
     const list = groups.get(key);
     const last = list?.at(-1);
     if (last !== undefined && last.rows.length < recipientsPerItem) last.rows.push(row);

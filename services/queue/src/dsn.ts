@@ -103,8 +103,15 @@ function reported(notice: NoticeRow, outcome: Outcome, item: Item, result: Recip
     remoteMta: result.remoteHost === '' ? null : result.remoteHost,
     lastAttemptAt: outcome.attempt === 0 ? null : outcome.atMs,
     retryUntil: notice.kind === 'delay' ? item.expiresAtMs : null,
-    ...(result.replyCode === 0 && result.replyText !== '' ? { explanation: result.replyText } : {}),
+    ...explained(result),
   };
+}
+
+/** Words of ours and of rules; what the next hop said is told as its reply. */
+function explained(result: RecipientResult): Pick<ReportedRecipient, 'explanation'> {
+  const own = result.replyCode === 0 ? [result.replyText] : [];
+  const texts = [...own, result.noticeText].filter((text) => text !== '');
+  return texts.length === 0 ? {} : { explanation: texts.join('\n') };
 }
 
 function originalOf(recipient: ItemRecipient | undefined): ReportedRecipient['originalRecipient'] {

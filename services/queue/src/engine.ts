@@ -38,6 +38,8 @@ import type { PolicyInUse } from './policy-in-use.js';
 import { createRenewal } from './renewal.js';
 import { createRevival } from './revival.js';
 import { createRounds, startRounds } from './rounds.js';
+import { ruleFailures } from './rules/failure-rules.js';
+import { createDeliveryRuling } from './rules/rule-observer.js';
 import { type Settled, type SettleOptions, settle } from './settle.js';
 import { createSettledObserver } from './settled-observer.js';
 import type { Database, Transaction } from './store/database.js';
@@ -45,7 +47,7 @@ import { createStoreHealth } from './store/health.js';
 import { leavePod } from './store/pods.js';
 import type { LevelReader } from './stream-levels.js';
 import { createTraceIntake } from './trace/intake.js';
-import { foldOutcomes } from './unit-change.js';
+import { foldOutcomes, type UnitChange } from './unit-change.js';
 import type { WorkScanner } from './work-scan.js';
 
 /** Outcomes of intake are gathered this long before they become one message on OUTCOMES. */
@@ -93,6 +95,8 @@ export function createEngine(parts: EngineParts): Engine {
   const placer = createPlacer(publisher, bodies);
   const windows = createLaneWindows({ size: settings.window, busyAt: settings.windowFrom });
   const renewal = createRenewal(clock);
+  const ruling = createDeliveryRuling(clock, metrics, log);
+  const ruleFailed = (changes: readonly UnitChange[]): void => ruleFailures(ruling.parts(policy()), changes);
   const health = createStoreHealth((away, reason) => {
     metrics.storeAway.set(away ? 1 : 0);
     windows.suspend(away);
@@ -110,6 +114,15 @@ export function createEngine(parts: EngineParts): Engine {
     const folded = foldOutcomes(outcomes);
     if (!folded.ok) throw new RangeError(folded.reason);
     return settle(transaction, outcomes, folded.changes, { ...settleOptions(), withBodies: false });
+  };
+  /** Rows whose lifetime is over: rules about failures speak. */
+  const settleOverdue = async (transaction: Transaction, outcomes: readonly Outcome[]): Promise<Settled> => {
+    const folded = foldOutcomes(outcomes);
+    if (!folded.ok) throw new RangeError(folded.reason);
+    ruleFailed(folded.changes);
+    const settled = await settle(transaction, outcomes, folded.changes, { ...settleOptions(), withBodies: false });
+    for (const { queueId, ruled } of folded.changes) ruling.applied(queueId, ruled);
+    return settled;
   };
   const removal = createBodyRemoval(database, bodies, (count) =>
     metrics.bodiesRemoved.with({ why: 'closed' }).inc(count),
@@ -130,10 +143,12 @@ export function createEngine(parts: EngineParts): Engine {
     renewal,
     park: createPark('spool', publisher, log, metrics),
     policy,
+    relay: (current) => ruling.relay(current),
     quarantineKeepMs: settings.quarantineKeep,
     observer: {
       placed(envelope, placement) {
         metrics.accepted.inc();
+        if (placement.ruled.length > 0) ruling.applied(envelope.queueId, placement.ruled);
         metrics.items.with({ to: 'work' }).inc(placement.work.length);
         metrics.items.with({ to: 'row' }).inc(placement.waiting);
         if (log.debugging)
@@ -159,7 +174,9 @@ export function createEngine(parts: EngineParts): Engine {
     settle: async (outcomes, changes) => {
       const began = clock.monotonic();
       await parts.migrated;
+      ruleFailed(changes);
       const settled = await database.service((transaction) => settle(transaction, outcomes, changes, settleOptions()));
+      for (const { queueId, ruled } of changes) if (ruled.length > 0) ruling.applied(queueId, ruled);
       metrics.commitDuration.observe((clock.monotonic() - began) / 1000);
       return settled;
     },
@@ -175,6 +192,9 @@ export function createEngine(parts: EngineParts): Engine {
     windows,
     policy,
     batch: settings.dispatchBatch,
+    ruling,
+    settle: settleNow,
+    onSettled,
     onDispatched: (rows, items) => {
       metrics.dispatched.inc(rows);
       if (rows > 0) log.debug('queue.rows.dispatched', { rows, items });
@@ -198,6 +218,7 @@ export function createEngine(parts: EngineParts): Engine {
     outcomes: outcomePublisher,
     windows,
     policy,
+    relay: (current) => ruling.relay(current),
     returnLimit: settings.dsnReturnLimit,
     onNotice(kind, result, queueId, detail) {
       metrics.notices.with({ kind, result }).inc();
@@ -223,6 +244,7 @@ export function createEngine(parts: EngineParts): Engine {
     revival,
     notices,
     settle: settleNow,
+    settleOverdue,
     onSettled,
     takeIn,
     takeOutcomes: (batch) => outcomeConsumer.handle(batch),

@@ -35,6 +35,8 @@ export const queueEvents = defineEvents('queue', {
   'queue.recipient.expired': 'The lifetime of a message ended before it could be delivered.',
   'queue.recipient.held': 'A recipient waits for an operator or a confirmation.',
   'queue.recipient.quarantined': 'A recipient is in quarantine.',
+  'queue.rule.applied': 'A rule about delivery decided something about a recipient.',
+  'queue.rule.failed': 'A rule about delivery could not be computed, or took too long; it did not match.',
   'queue.recipient.operated': 'An operator or tenant held, released, retried, bounced or deleted a recipient.',
 });
 

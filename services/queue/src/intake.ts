@@ -16,6 +16,7 @@ import { type Placement, placementOf } from './placement.js';
 import type { Placer, Step } from './placer.js';
 import type { PolicyInUse } from './policy-in-use.js';
 import type { Renewal } from './renewal.js';
+import type { AskRelay } from './rules/ruled-units.js';
 
 export interface IntakeParts {
   readonly clock: Clock;
@@ -25,6 +26,7 @@ export interface IntakeParts {
   readonly renewal: Renewal;
   readonly park: Park;
   readonly policy: () => PolicyInUse;
+  readonly relay: (policy: PolicyInUse) => AskRelay | undefined;
   readonly quarantineKeepMs: number;
   readonly observer: IntakeObserver;
 }
@@ -60,8 +62,10 @@ export function createIntake(parts: IntakeParts): Intake {
 
   /** Outcomes of the message, or undefined when this pod stops. */
   const place = async (envelope: Envelope): Promise<Outcome[] | undefined> => {
+    const policy = parts.policy();
     const placement = placementOf(envelope, {
-      policy: parts.policy(),
+      policy,
+      relay: parts.relay(policy),
       nowMs: clock.now(),
       quarantineKeepMs: parts.quarantineKeepMs,
       admit: (tenant, lane) => windows.admit(tenant, lane),

@@ -6,6 +6,7 @@ import type { Envelope } from '@postern/proto/mail/v1/envelope';
 import { Item, type Route } from '@postern/proto/mail/v1/item';
 import type { Unit } from './expand.js';
 import { groupNumber, itemId } from './item-id.js';
+import type { RuledRetry } from './rules/relay-rules.js';
 
 export const recipientsPerItem = 100;
 
@@ -15,15 +16,26 @@ export interface Planned {
 }
 
 /** A route, or the reason why there is none. */
-export type UnitRoute = { readonly route: Route } | { readonly reason: string };
+export type UnitRoute =
+  | { readonly route: Route; readonly retry?: RuledRetry | undefined }
+  | { readonly reason: string; readonly retry?: RuledRetry | undefined };
 
-const unrouted: Route = { laneClass: 0, lane: 'unrouted', egressPool: 'default', nextHops: [], domain: '' };
+const unrouted: Route = {
+  laneClass: 0,
+  lane: 'unrouted',
+  egressPool: 'default',
+  nextHops: [],
+  domain: '',
+  egress: undefined,
+};
 
 export interface PlanOptions {
   readonly expiresAtMs: number;
   /** A failure may be reported to the reverse-path. */
   readonly mayNotify: boolean;
   readonly attempt: number;
+  /** Rules about delivery may ask where it came from. */
+  readonly withOrigin: boolean;
 }
 
 /** `units` share one fate; each with its route. */
@@ -32,20 +44,22 @@ export function planItems(
   units: readonly { readonly unit: Unit; readonly to: UnitRoute }[],
   options: PlanOptions,
 ): Planned[] {
-  const groups = new Map<string, { route: Route; units: Unit[] }[]>();
+  const groups = new Map<string, { route: Route; retry: RuledRetry | undefined; units: Unit[] }[]>();
   for (const { unit, to } of units) {
+    const { retry } = to;
+    const ruled = retry === undefined ? '' : `\n${JSON.stringify(retry)}`;
     const route = 'route' in to ? to.route : unrouted;
     // The domain is part of the key: an item of MX lanes and of next hops that serve several domains has one domain for its checks and logs.
-    const key = `${unit.tenant}\n${route.egressPool}\n${route.lane}\n${route.domain}\n${unit.kind}\n${unit.rendering}`;
+    const key = `${unit.tenant}\n${route.egressPool}\n${route.lane}\n${route.domain}\n${unit.kind}\n${unit.rendering}${ruled}`;
     const list = groups.get(key);
     const last = list?.at(-1);
     if (last !== undefined && last.units.length < recipientsPerItem) last.units.push(unit);
-    else if (list !== undefined) list.push({ route, units: [unit] });
-    else groups.set(key, [{ route, units: [unit] }]);
+    else if (list !== undefined) list.push({ route, retry, units: [unit] });
+    else groups.set(key, [{ route, retry, units: [unit] }]);
   }
   const planned: Planned[] = [];
   for (const [key, list] of groups) {
-    for (const { route, units: members } of list) {
+    for (const { route, retry, units: members } of list) {
       const [first] = members;
       if (first === undefined) continue;
       const group = groupNumber([key, ...members.map(({ address }) => address)]);
@@ -66,11 +80,14 @@ export function planItems(
           rendering,
           size: envelope.size,
           acceptedAtMs: envelope.acceptedAtMs,
-          expiresAtMs: options.expiresAtMs,
+          expiresAtMs:
+            retry?.giveUpAfterMs === undefined ? options.expiresAtMs : envelope.acceptedAtMs + retry.giveUpAfterMs,
           traceparent: envelope.traceparent,
           senderAuthenticated: options.mayNotify,
           unitKind: first.kind,
           submittingTenant: envelope.submittingTenant,
+          ...(options.withOrigin ? { origin: envelope.origin } : {}),
+          ...(retry === undefined ? {} : { retryDelaysMs: [...retry.delaysMs] }),
         }),
       });
     }

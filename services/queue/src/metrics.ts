@@ -89,6 +89,18 @@ export function queueMetrics(metrics: Metrics) {
       help: 'The conservation equation per tenant: created and closed terms from the counters, open terms counted from rows and streams.',
       labels: { tenant: boundedLabel(1000), term: [...createdTerms, ...finalStates, ...openTerms, 'difference'] },
     }),
+    rules: metrics.counter({
+      name: 'postern_queue_rule_decisions_total',
+      help: 'What rules decided about recipients after acceptance, by event and action.',
+      labels: {
+        event: ['relay', 'temporary-failure', 'delivery-failure'],
+        action: ['route', 'reject', 'tempfail', 'discard', 'hold', 'retrySchedule', 'ndrText'],
+      },
+    }),
+    ruleFailures: metrics.counter({
+      name: 'postern_queue_rule_failures_total',
+      help: 'Rules about delivery that could not be computed or took too long.',
+    }),
     orphans: metrics.gauge({
       name: 'postern_queue_orphans',
       help: 'Units open without a carrier for more than 5 minutes; must be 0.',

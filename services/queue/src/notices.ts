@@ -14,6 +14,7 @@ import type { OutcomePublisher } from './outcome-publisher.js';
 import { type Placement, placementOf } from './placement.js';
 import type { Placer } from './placer.js';
 import type { PolicyInUse } from './policy-in-use.js';
+import type { AskRelay } from './rules/ruled-units.js';
 import type { Database } from './store/database.js';
 import { removeNotices, takeNotices } from './store/outbox.js';
 
@@ -25,6 +26,7 @@ export interface NoticeParts {
   readonly outcomes: OutcomePublisher;
   readonly windows: LaneWindows;
   readonly policy: () => PolicyInUse;
+  readonly relay: (policy: PolicyInUse) => AskRelay | undefined;
   readonly returnLimit: number;
   readonly onNotice: (kind: NoticeKind, result: 'sent' | 'failed', queueId: string, detail: string) => void;
   /** Messages whose last report went out: their bodies may have become free. */
@@ -65,6 +67,7 @@ async function send(parts: NoticeParts, notice: NoticeRow): Promise<boolean> {
     const placement = generated(
       placementOf(envelope, {
         policy,
+        relay: parts.relay(policy),
         nowMs,
         quarantineKeepMs: 0,
         admit: (tenant, lane) => parts.windows.admit(tenant, lane),

@@ -2,12 +2,14 @@
  * What becomes of one accepted message: items that can start, and the outcomes that record everything else. Pure apart from `admit`, which takes
  * places in the windows. Decides whether the body must be in BODIES first: when it fans out to more than one item or anything waits.
  */
-import type { Envelope } from '@postern/proto/mail/v1/envelope';
+import type { Envelope, FindingSummary } from '@postern/proto/mail/v1/envelope';
 import { type Item, UnitKind } from '@postern/proto/mail/v1/item';
 import { Outcome, OutcomeKind, RecipientResult } from '@postern/proto/mail/v1/outcome';
 import { expand, type Unit } from './expand.js';
-import { type Planned, planItems, type UnitRoute } from './items.js';
+import { type Planned, planItems } from './items.js';
 import type { PolicyInUse } from './policy-in-use.js';
+import { type AppliedRule, ruleSummary } from './rules/applied-rule.js';
+import { type AskRelay, type RuledUnits, ruleUnits, unitRoute } from './rules/ruled-units.js';
 
 export interface Placement {
   /** For WORK, with body. */
@@ -16,6 +18,8 @@ export interface Placement {
   /** The inline body must go into BODIES before anything else. */
   readonly bodyToStore: boolean;
   readonly waiting: number;
+  /** What rules decided about recipients. */
+  readonly ruled: readonly AppliedRule[];
 }
 
 export interface PlacementContext {
@@ -23,6 +27,8 @@ export interface PlacementContext {
   readonly nowMs: number;
   readonly quarantineKeepMs: number;
   readonly admit: (tenant: string, lane: string) => boolean;
+  /** Rules of the event relay; absent = there are none, or they are asked at dispatch. */
+  readonly relay?: AskRelay | undefined;
 }
 
 const closedAs = {
@@ -32,10 +38,20 @@ const closedAs = {
 } as const;
 
 interface Waiting {
-  readonly kind: OutcomeKind.DEFERRED | OutcomeKind.HELD | OutcomeKind.QUARANTINED;
+  readonly kind: OutcomeKind.DEFERRED | OutcomeKind.HELD | OutcomeKind.QUARANTINED | OutcomeKind.BOUNCED;
   readonly planned: Planned;
   readonly reason: string;
+  readonly enhanced?: string;
 }
+
+interface Division {
+  readonly work: Planned[];
+  readonly waiting: Waiting[];
+  readonly discarded: readonly Unit[];
+  readonly applied: RuledUnits['applied'];
+}
+
+const unruled: Pick<RuledUnits, 'ended' | 'applied'> = { ended: [], applied: [] };
 
 export function placementOf(envelope: Envelope, context: PlacementContext): Placement {
   const units = expand(envelope, (domain) => context.policy.router.ownerOf(domain));
@@ -59,12 +75,17 @@ export function placementOf(envelope: Envelope, context: PlacementContext): Plac
   return {
     bodyToStore,
     waiting: plan.waiting.length,
+    ruled: plan.applied.flatMap(({ rules }) => rules),
     work: plan.work.map(({ item }) => withBody(item, byReference)),
     outcomes: [
-      ...created(envelope, units, bodyIds, context.nowMs),
-      ...closed(envelope, units, context.nowMs),
-      ...plan.waiting.map(({ kind, planned, reason }) =>
-        outcomeOf(envelope, kind, planned.units, context.nowMs, { item: withBody(planned.item, true), reason }),
+      ...created(envelope, units, bodyIds, context.nowMs, plan.applied),
+      ...closed(envelope, units, context.nowMs, plan.discarded),
+      ...plan.waiting.map(({ kind, planned, reason, enhanced }) =>
+        outcomeOf(envelope, kind, planned.units, context.nowMs, {
+          item: withBody(planned.item, true),
+          reason,
+          enhanced,
+        }),
       ),
     ],
   };
@@ -73,22 +94,31 @@ export function placementOf(envelope: Envelope, context: PlacementContext): Plac
 function divide(
   envelope: Envelope,
   units: readonly Unit[],
-  { policy, quarantineKeepMs, admit }: PlacementContext,
-): { work: Planned[]; waiting: Waiting[] } {
+  { policy, quarantineKeepMs, admit, relay }: PlacementContext,
+): Division {
   const mayNotify = envelope.senderAuthenticated || envelope.submittingTenant !== '';
   const expiresAtMs = envelope.acceptedAtMs + policy.schedule.lifetimeMs;
   const routed = (fate: Unit['fate']) =>
     units
       .filter((unit) => unit.fate === fate)
-      .map((unit) => {
-        const result = policy.router.route(unit.address);
-        const to: UnitRoute = result.kind === 'routed' ? { route: result.route } : { reason: result.reason };
-        return { unit, to };
-      });
-  const deliver = routed('deliver');
+      .map((unit) => ({ unit, to: unitRoute(policy.router.route(unit.address)) }));
+  const {
+    go: deliver,
+    ended,
+    applied,
+  } = relay === undefined
+    ? { go: routed('deliver'), ...unruled }
+    : ruleUnits(
+        envelope,
+        units
+          .filter(({ fate }) => fate === 'deliver')
+          .map((unit) => ({ unit, result: policy.router.route(unit.address) })),
+        relay,
+      );
   const work: Planned[] = [];
   const waiting: Waiting[] = [];
-  const options = { expiresAtMs, mayNotify, attempt: 1 };
+  const withOrigin = policy.rulesDelivery;
+  const options = { expiresAtMs, mayNotify, attempt: 1, withOrigin };
   const startable = deliver.filter(({ unit, to }) => 'route' in to && !policy.isSuspended(unit.tenant));
   for (const planned of planItems(envelope, startable, options)) {
     if (admit(planned.item.tenant, planned.item.route?.lane ?? '')) work.push(planned);
@@ -102,13 +132,26 @@ function divide(
   const stuck = deliver.filter(({ unit, to }) => !('route' in to) || policy.isSuspended(unit.tenant));
   for (const planned of planItems(envelope, stuck, { ...options, attempt: 0 }))
     waiting.push({ kind: OutcomeKind.DEFERRED, planned, reason: reasonOf(planned, policy) });
-  const kept = { expiresAtMs: envelope.acceptedAtMs + quarantineKeepMs, mayNotify, attempt: 0 };
+  const kept = { expiresAtMs: envelope.acceptedAtMs + quarantineKeepMs, mayNotify, attempt: 0, withOrigin };
+  for (const { kind, unit, to, enhanced, text } of ended) {
+    if (kind === 'discard') continue;
+    const end = kind === 'hold' ? kept : { ...options, attempt: 0 };
+    for (const planned of planItems(envelope, [{ unit, to }], end))
+      waiting.push({ kind: endedAs[kind], planned, reason: text, enhanced });
+  }
   for (const planned of planItems(envelope, routed('hold'), kept))
     waiting.push({ kind: OutcomeKind.HELD, planned, reason: 'held by verdict' });
   for (const planned of planItems(envelope, routed('quarantine'), kept))
     waiting.push({ kind: OutcomeKind.QUARANTINED, planned, reason: 'quarantined by verdict' });
-  return { work, waiting };
+  const discarded = ended.filter(({ kind }) => kind === 'discard').map(({ unit }) => unit);
+  return { work, waiting, discarded, applied };
 }
+
+const endedAs = {
+  bounce: OutcomeKind.BOUNCED,
+  hold: OutcomeKind.HELD,
+  defer: OutcomeKind.DEFERRED,
+} as const;
 
 function reasonOf(planned: Planned, policy: PolicyInUse): string {
   const [unit] = planned.units;
@@ -119,7 +162,13 @@ function reasonOf(planned: Planned, policy: PolicyInUse): string {
 }
 
 /** ACCEPTED per tenant and EXPANDED per tenant; the first of each tenant carries the summary. */
-function created(envelope: Envelope, units: readonly Unit[], bodyIds: readonly string[], nowMs: number): Outcome[] {
+function created(
+  envelope: Envelope,
+  units: readonly Unit[],
+  bodyIds: readonly string[],
+  nowMs: number,
+  applied: RuledUnits['applied'],
+): Outcome[] {
   const groups = new Map<string, { kind: UnitKind; tenant: string; units: Unit[] }>();
   for (const unit of units) {
     const key = `${unit.tenant}\n${unit.kind}`;
@@ -141,7 +190,7 @@ function created(envelope: Envelope, units: readonly Unit[], bodyIds: readonly s
         reversePath: envelope.reversePath,
         origin: envelope.origin,
         size: envelope.size,
-        findings: envelope.findings,
+        findings: [...envelope.findings, ...summariesOf(applied, members)],
         unjudged: envelope.unjudged,
         bodyIds: [...bodyIds],
         acceptedAtMs: envelope.acceptedAtMs,
@@ -150,13 +199,21 @@ function created(envelope: Envelope, units: readonly Unit[], bodyIds: readonly s
   );
 }
 
-function closed(envelope: Envelope, units: readonly Unit[], nowMs: number): Outcome[] {
+function summariesOf(applied: RuledUnits['applied'], members: readonly Unit[]): FindingSummary[] {
+  if (applied.length === 0) return [];
+  return applied
+    .filter(({ unit }) => members.includes(unit))
+    .flatMap(({ unit, rules }) => rules.map((rule) => ruleSummary(unit.address, rule)));
+}
+
+function closed(envelope: Envelope, units: readonly Unit[], nowMs: number, discarded: readonly Unit[]): Outcome[] {
   const groups = new Map<string, { kind: OutcomeKind; units: Unit[] }>();
   for (const unit of units) {
-    if (unit.fate !== 'discard' && unit.fate !== 'replaced' && unit.fate !== 'merged') continue;
-    const key = `${unit.tenant}\n${unit.fate}`;
+    const fate = discarded.includes(unit) ? 'discard' : unit.fate;
+    if (fate !== 'discard' && fate !== 'replaced' && fate !== 'merged') continue;
+    const key = `${unit.tenant}\n${fate}`;
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { kind: closedAs[unit.fate], units: [unit] });
+    if (group === undefined) groups.set(key, { kind: closedAs[fate], units: [unit] });
     else group.units.push(unit);
   }
   return [...groups.values()].map(({ kind, units: members }) => outcomeOf(envelope, kind, members, nowMs, {}));
@@ -167,7 +224,7 @@ function outcomeOf(
   kind: OutcomeKind,
   units: readonly Unit[],
   nowMs: number,
-  extra: { readonly item?: Item; readonly reason?: string },
+  extra: { readonly item?: Item; readonly reason?: string; readonly enhanced?: string | undefined },
 ): Outcome {
   return Outcome.fromPartial({
     kind,
@@ -175,7 +232,9 @@ function outcomeOf(
     tenant: units[0]?.tenant ?? '',
     attempt: 0,
     atMs: nowMs,
-    recipients: units.map(({ address }) => RecipientResult.fromPartial({ address, replyText: extra.reason ?? '' })),
+    recipients: units.map(({ address }) =>
+      RecipientResult.fromPartial({ address, replyText: extra.reason ?? '', enhancedCode: extra.enhanced ?? '' }),
+    ),
     ...(extra.item === undefined ? {} : { item: extra.item }),
   });
 }

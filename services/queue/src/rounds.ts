@@ -51,6 +51,8 @@ export interface RoundParts {
   readonly notices: () => Promise<boolean>;
   readonly settings: QueueConfig['queue'];
   settle(transaction: Transaction, outcomes: readonly Outcome[]): Promise<Settled>;
+  /** The same for what has come to its end. */
+  settleOverdue(transaction: Transaction, outcomes: readonly Outcome[]): Promise<Settled>;
   onSettled(outcomes: readonly Outcome[], settled: Settled): void;
   takeIn(batch: readonly Delivery[]): Promise<void>;
   takeOutcomes(batch: readonly Delivery[]): Promise<void>;
@@ -66,7 +68,7 @@ export type Rounds = Readonly<Record<LoopName, Round>>;
 
 export function createRounds(parts: RoundParts): Rounds {
   const { clock, bodies, database, levels, scan, publisher, windows, settings, metrics, log } = parts;
-  const { dispatcher, removal, revival, settle, onSettled } = parts;
+  const { dispatcher, removal, revival, settleOverdue, onSettled } = parts;
   let pods = 1;
   return {
     streams: {
@@ -77,7 +79,7 @@ export function createRounds(parts: RoundParts): Rounds {
       },
     },
     dispatch: { everyMs: settings.dispatchEvery, round: () => dispatcher.round() },
-    expiry: { everyMs: 5_000, round: expiryRound({ clock, database, settle, onSettled }) },
+    expiry: { everyMs: 5_000, round: expiryRound({ clock, database, settle: settleOverdue, onSettled }) },
     notices: { everyMs: 500, round: parts.notices },
     bodies: { everyMs: 250, round: () => removal.round() },
     revival: { everyMs: 500, round: () => revival.round() },

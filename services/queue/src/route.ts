@@ -20,6 +20,8 @@ export interface Router {
   route(address: string): RouteResult;
   /** Owner of a hosted domain. */
   ownerOf(domain: string): string | undefined;
+  /** By the name a rule used: the owner's own first, else the operator's; an operator names a tenant's as `tenant/name`. */
+  findHop(owner: string | undefined, name: string): NamedHop | undefined;
 }
 
 /** Lower-case domain of an address; the part after the last `@`, since quoted local parts may hold one (RFC 5321 §4.1.2). */
@@ -27,7 +29,8 @@ export function domainOf(address: string): string {
   return address.slice(address.lastIndexOf('@') + 1).toLowerCase();
 }
 
-interface Hop {
+/** A next hop of the configuration. */
+export interface NamedHop {
   readonly name: string;
   readonly tenant: string;
   readonly hosts: Route['nextHops'];
@@ -36,11 +39,11 @@ interface Hop {
 
 export function createRouter(snapshot: Snapshot): Router {
   const domains = new Map(snapshot.domains.map((domain) => [domain.name, domain]));
-  const hops = new Map<string, Hop>();
+  const hops = new Map<string, NamedHop>();
   for (const hop of snapshot.nextHops) hops.set(`${hop.tenant}/${hop.name}`, hop);
-  const findHop = (tenant: string, name: string): Hop | undefined =>
+  const findHop = (tenant: string, name: string): NamedHop | undefined =>
     hops.get(`${tenant}/${name}`) ?? hops.get(`/${name}`);
-  const toHop = (hop: Hop, laneClass: LaneClass, domain: string): RouteResult => ({
+  const toHop = (hop: NamedHop, laneClass: LaneClass, domain: string): RouteResult => ({
     kind: 'routed',
     route: Route.fromPartial({
       laneClass,
@@ -72,6 +75,10 @@ export function createRouter(snapshot: Snapshot): Router {
   const remembered = new Map<string, RouteResult>();
   return {
     ownerOf: (domain) => domains.get(domain)?.tenant,
+    findHop(owner, name) {
+      if (owner !== undefined) return hops.get(`${owner}/${owner}/${name}`) ?? hops.get(`/${name}`);
+      return hops.get(`/${name}`) ?? hops.get(`${name.slice(0, Math.max(0, name.indexOf('/')))}/${name}`);
+    },
     route(address) {
       const domain = domainOf(address);
       const known = remembered.get(domain);

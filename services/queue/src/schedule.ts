@@ -23,16 +23,18 @@ export function scheduleOf(settings: RetrySchedule | undefined): Schedule {
   };
 }
 
-/** `attempt` was the last one made, 1-based; `random` in [0, 1). */
+/** `attempt` was the last one made, 1-based; `random` in [0, 1); `ruledMs`: waiting times a rule chose, the last one repeats. */
 export function nextAttemptAt(
   schedule: Schedule,
   attempt: number,
   nowMs: number,
   expiresAtMs: number,
   random: number,
+  ruledMs: readonly number[] = [],
 ): number {
   const doubled = schedule.firstMs * 2 ** Math.min(Math.max(attempt, 1) - 1, 40);
-  const interval = Math.min(doubled, schedule.capMs);
+  const ruled = ruledMs[Math.min(Math.max(attempt, 1), ruledMs.length) - 1];
+  const interval = ruled ?? Math.min(doubled, schedule.capMs);
   return Math.min(Math.round(nowMs + interval * (1 + jitter * random)), Math.max(expiresAtMs, nowMs));
 }
 

@@ -7,6 +7,7 @@ import { Item } from '@postern/proto/mail/v1/item';
 import { type Outcome, OutcomeKind } from '@postern/proto/mail/v1/outcome';
 import { LedgerChanges } from './ledger.js';
 import { decideNotice, NoticeCollector, type NoticeDecision } from './notice.js';
+import { ruleDetail } from './rules/applied-rule.js';
 import { delayNoticeDue, nextAttemptAt, type Schedule } from './schedule.js';
 import type { Transaction } from './store/database.js';
 import { insertRecipients, lockRecipients, type RecipientRow, unitKey, updateRecipients } from './store/recipients.js';
@@ -150,6 +151,7 @@ export async function settle(
       closed.add(unit.row.queueId);
       reportEnd(unit, unit.closedNow, notices, suppressed, trace);
     } else if (unit.change.final !== undefined && unit.change.final.state !== unit.row.state) late++;
+    if (unit.closedNow !== undefined || unit.waitsNow !== undefined) reportRules(unit, trace);
     if (unit.waitsNow !== undefined) rows.push(waitingRow(unit, unit.waitsNow, notices, trace, options));
   }
   await upsertWaiting(transaction, rows);
@@ -201,6 +203,22 @@ function reportEnd(
   });
 }
 
+function reportRules({ row, change }: Merged, trace: TraceRow[]): void {
+  const { outcome, atMs } = change.final ?? change.wait ?? {};
+  for (const applied of change.ruled)
+    trace.push({
+      at: atMs ?? row.at,
+      event: 'queue.rule.applied',
+      sessionId: outcome?.item?.sessionId ?? '',
+      queueId: row.queueId,
+      tenant: row.tenant,
+      reversePath: outcome?.item?.reversePath ?? '',
+      recipient: row.recipient,
+      reply: '',
+      detail: ruleDetail(applied),
+    });
+}
+
 function waitingRow(
   { row }: Merged,
   wait: Wait,
@@ -210,7 +228,8 @@ function waitingRow(
 ): WaitingRow {
   const { item, attempt, atMs, state } = wait;
   const recipients = item.recipients.filter(({ address }) => address === row.recipient);
-  const dueAt = state === 'ready' ? atMs : nextAttemptAt(schedule, attempt, atMs, item.expiresAtMs, random());
+  const dueAt =
+    state === 'ready' ? atMs : nextAttemptAt(schedule, attempt, atMs, item.expiresAtMs, random(), item.retryDelaysMs);
   const delayed =
     state === 'deferred' &&
     delayNoticeDue(schedule, item.acceptedAtMs, atMs, item.delayNotified) &&

@@ -29,11 +29,11 @@ export function createSettledObserver(parts: SettledParts): (outcomes: readonly 
       log.info('queue.notice.suppressed', { queue_id: queueId, recipient, why });
     }
     parts.onClosed(settled.closed);
-    for (const { kind, attempt, tenant, item, recipients } of outcomes) {
+    for (const { kind, attempt, tenant, item, recipients, lane: ruledLane } of outcomes) {
       const [first] = recipients;
       if (attempt === 0 || first === undefined) continue;
       const route = policy().router.route(first.address);
-      const lane = item?.route?.lane ?? (route.kind === 'routed' ? route.route.lane : '');
+      const lane = item?.route?.lane ?? (ruledLane || (route.kind === 'routed' ? route.route.lane : ''));
       windows.finish(tenant, lane);
       if (kind === OutcomeKind.DELIVERED) parts.onDelivered(tenant, lane);
     }

@@ -3,7 +3,8 @@
  * is asked: creation, delivery and all in one row. Pure. Order does not matter for creation against the end; the first final state wins.
  */
 import type { Item } from '@postern/proto/mail/v1/item';
-import { type Outcome, OutcomeKind, type RecipientResult } from '@postern/proto/mail/v1/outcome';
+import { type Outcome, OutcomeKind, RecipientResult } from '@postern/proto/mail/v1/outcome';
+import type { AppliedRule } from './rules/applied-rule.js';
 
 export type CreatedTerm = 'accepted' | 'expanded' | 'generated';
 export type FinalState = 'delivered' | 'bounced' | 'expired' | 'discarded' | 'deleted' | 'merged' | 'replaced';
@@ -50,6 +51,8 @@ export interface UnitChange {
   parent: string;
   final: Final | undefined;
   wait: Wait | undefined;
+  /** Rules that spoke about this failure. */
+  ruled: readonly AppliedRule[];
 }
 
 export type FoldResult =
@@ -100,6 +103,7 @@ function waitState(kind: OutcomeKind, attempt: number, result: RecipientResult):
   return attempt === 0 && result.replyText === '' ? 'ready' : 'deferred';
 }
 
+const none: readonly AppliedRule[] = [];
 /** The longest key columns a B-tree takes with room to spare; the edge's limits are far below. */
 const longestAddress = 1_000;
 
@@ -121,6 +125,7 @@ export function foldOutcomes(outcomes: readonly Outcome[]): FoldResult {
           parent: '',
           final: undefined,
           wait: undefined,
+          ruled: none,
         };
         changes.set(key, change);
       }
@@ -145,16 +150,7 @@ function problemOf(outcome: Outcome): string | undefined {
   return undefined;
 }
 
-const emptyResult: RecipientResult = {
-  address: '',
-  replyCode: 0,
-  enhancedCode: '',
-  replyText: '',
-  remoteHost: '',
-  remoteAddress: '',
-  tlsVersion: '',
-  maybeDelivered: false,
-};
+const emptyResult = RecipientResult.fromPartial({});
 
 function apply(change: UnitChange, outcome: Outcome, result: RecipientResult): void {
   const { kind, attempt, atMs, item } = outcome;

@@ -16,7 +16,7 @@ import type { QueueConfig } from './config.js';
 import { connectDatabase, connectNats, type QueueTelemetry } from './connect.js';
 import { createEngine, type Engine } from './engine.js';
 import { addQueueService } from './operations/service.js';
-import { compilePolicy, type PolicyInUse } from './policy-in-use.js';
+import { compilePolicy, type PolicyInUse, queueRuleCompiler } from './policy-in-use.js';
 import type { Database } from './store/database.js';
 import { migrate } from './store/migrate.js';
 import { createLevelReader } from './stream-levels.js';
@@ -60,6 +60,7 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
   let watch: SnapshotWatch | undefined;
   let engine: Engine | undefined;
   let policy: PolicyInUse | undefined;
+  const ruleCompiler = queueRuleCompiler();
   let server: GrpcServer | undefined;
 
   return {
@@ -71,7 +72,7 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
       const first = Promise.withResolvers<PolicyInUse>();
       watch = watchSnapshot(await openBucket(connection, clock, 'CONFIG'), {
         onSnapshot: (snapshot) => {
-          policy = compilePolicy(snapshot);
+          policy = compilePolicy(snapshot, ruleCompiler);
           first.resolve(policy);
           log.info('queue.snapshot.applied', { version: snapshot.version });
         },

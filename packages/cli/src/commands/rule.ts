@@ -5,16 +5,39 @@ import type { Command } from 'commander';
 import type { Run } from '../context.js';
 import { type Column, table } from '../output.js';
 import { assertFilter } from '../unknown-filter.js';
-import { PlainError } from '../usage-error.js';
+import { PlainError, UsageError } from '../usage-error.js';
 
 const columns: readonly Column<Rule>[] = [
   { title: 'RULE', value: (rule) => rule.id },
-  { title: 'SCOPE', value: (rule) => (rule.tenant === '' ? 'server' : `tenant ${rule.tenant}`) },
+  { title: 'SCOPE', value: scopeText },
   { title: 'VERSION', value: (rule) => rule.version, right: true },
   { title: 'DOCUMENT', value: (rule) => shortened(rule.document) },
 ];
 
 const shownLength = 80;
+
+function scopeText({ tenant, scope }: Rule): string {
+  if (tenant === '') return 'server';
+  if (scope === '') return `tenant ${tenant}`;
+  return scope.includes('@') ? `user ${scope}` : `domain ${scope}`;
+}
+
+interface ScopeOptions {
+  readonly tenant?: string;
+  readonly domain?: string;
+  readonly user?: string;
+}
+
+function scopeOf({ domain, user }: ScopeOptions): string {
+  if (domain !== undefined && user !== undefined) throw new UsageError('--domain and --user: only one of them');
+  if (user !== undefined && !user.includes('@')) throw new UsageError('--user: expected a login user@domain');
+  return user ?? domain ?? '';
+}
+
+const scoped = (command: Command): Command =>
+  command
+    .option('--domain <name>', 'of this domain of the tenant')
+    .option('--user <address>', 'of this user of the tenant');
 
 function shortened(document: string): string {
   const line = document.replace(/\s+/g, ' ').trim();
@@ -32,12 +55,11 @@ function readDocument(file: string): string {
 
 export function addRuleCommands(program: Command, run: Run): void {
   const rule = program.command('rule').description('rules: conditions and actions');
-  rule
-    .command('put <id> <file>')
+  scoped(rule.command('put <id> <file>').alias('add'))
     .description('make or replace a rule from a YAML or JSON file; - reads standard input')
     .option('--tenant <name>', 'tenant scope; without it an operator writes a server rule')
     .option('--etag <etag>', 'only if nobody changed it since')
-    .action((id: string, file: string, options: { tenant?: string; etag?: string }, command: Command) =>
+    .action((id: string, file: string, options: ScopeOptions & { etag?: string }, command: Command) =>
       run(command, async ({ api, output }) => {
         const wanted = {
           id,
@@ -45,29 +67,28 @@ export function addRuleCommands(program: Command, run: Run): void {
           version: 0,
           document: readDocument(file),
           etag: options.etag ?? '',
+          scope: scopeOf(options),
         };
         const stored = (await api.call(api.rpc.putRule, { rule: wanted })).rule;
         if (stored !== undefined) output.show(stored, () => table([stored], columns, ''));
       }),
     );
-  rule
-    .command('list')
+  scoped(rule.command('list'))
     .description('rules in order of evaluation')
     .option('--tenant <name>', 'of that tenant only')
-    .action((options: { tenant?: string }, command: Command) =>
+    .action((options: ScopeOptions, command: Command) =>
       run(command, async ({ api, output }) => {
-        const { rules } = await api.call(api.rpc.listRules, { tenant: options.tenant ?? '' });
+        const { rules } = await api.call(api.rpc.listRules, { tenant: options.tenant ?? '', scope: scopeOf(options) });
         await assertFilter(api, rules, options);
         output.show(rules, () => table(rules, columns, 'No rules.'));
       }),
     );
-  rule
-    .command('delete <id>')
+  scoped(rule.command('delete <id>'))
     .description('remove a rule')
     .option('--tenant <name>', 'tenant scope; without it an operator removes a server rule')
-    .action((id: string, options: { tenant?: string }, command: Command) =>
+    .action((id: string, options: ScopeOptions, command: Command) =>
       run(command, async ({ api, output }) => {
-        await api.call(api.rpc.deleteRule, { tenant: options.tenant ?? '', id });
+        await api.call(api.rpc.deleteRule, { tenant: options.tenant ?? '', id, scope: scopeOf(options) });
         output.show({ deleted: id }, () => `Deleted ${id}.`);
       }),
     );

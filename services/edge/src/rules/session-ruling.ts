@@ -4,7 +4,7 @@
  * of limits said twice the tighter holds, and a tenant's narrows the operator's; a right is never wider than what the configuration gives. Refusals and checks of the same rules are policy's.
  */
 import type { Clock } from '@postern/clock';
-import { type Clientele, type Decision, evaluate, type Facts, type RuleEvent } from '@postern/rules';
+import { type Clientele, type Decision, evaluate, type Facts, type RuleEvent, scopeAddress } from '@postern/rules';
 import type { Session } from '../session.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
 
@@ -97,7 +97,7 @@ export function rule(
   tenant: string,
   facts: Facts,
 ): Ruling {
-  const choice = snapshot.rules.of(tenant);
+  const choice = snapshot.rules.of(tenant, scopeAddress(facts));
   if (!choice.has(event)) return said;
   const budget = { monotonic: () => clock.monotonic(), ms: budgetMs };
   const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget);

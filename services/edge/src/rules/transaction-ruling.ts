@@ -24,7 +24,7 @@ export function rulingOfMail(
   const { rules } = snapshot;
   if (rules.size === 0) return noRuling;
   const said = sessionRuling(snapshot, session, clock);
-  if (!rules.of(tenant ?? '').has('mail')) return said;
+  if (!rules.has('mail')) return said;
   const facts = withSender(sessionFacts(session, clock.now()), mail);
   return rule(said, { snapshot, session, clock }, 'mail', tenant ?? '', facts);
 }
@@ -62,7 +62,7 @@ export function recipientBarrier(
   if (current === undefined || current.rules.size === 0) return undefined;
   const { mail, submittingTenant, recipients } = transaction;
   const said = rulingOfMail(current, session, mail, submittingTenant, clock);
-  if (!current.rules.of(tenant).has('rcpt')) return barrierOf(said, session, recipientClass);
+  if (!current.rules.has('rcpt')) return barrierOf(said, session, recipientClass);
   const known = withSender(sessionFacts(session, clock.now()), mail);
   const facts = withRecipient(known, address, recipientClass, recipients.length + asked + 1);
   const asker = { snapshot: current, session, clock };

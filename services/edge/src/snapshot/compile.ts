@@ -11,7 +11,7 @@ import {
   rateLimitsOf,
 } from '@postern/flow-control';
 import { type Domain, ErrorControl, type IpSet, type Overload, type Snapshot } from '@postern/proto/config/v1/snapshot';
-import { createRuleCompiler, type RuleBook, type RuleCompiler, sessionRules } from '@postern/rules';
+import { createRuleCompiler, type RuleBook, type RuleCompiler, rightsOf, sessionRules } from '@postern/rules';
 import { type AccessTable, compileAccess } from '../access.js';
 import { type RuleObserver, unobserved } from '../rules/rule-observer.js';
 import type { ListenerFacts } from '../session.js';
@@ -119,7 +119,7 @@ export function compileSnapshot(
     hostname: snapshot.hostname,
     access: compileAccess(snapshot.accessRules, sets),
     admitWhenPolicyAway: snapshot.admitWhenPolicyAway,
-    rules: ruleCompiler.compile(snapshot.rules),
+    rules: ruleCompiler.compile(snapshot.rules, rightsOf(snapshot.tenants)),
     ruleObserver,
     ipv6Prefix: snapshot.limits?.ipv6Prefix || defaultIpv6Prefix,
     listener,

@@ -5,7 +5,7 @@
 import type { Clock } from '@postern/clock';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import type { RecipientFacts } from '@postern/proto/policy/v1/policy_service';
-import type { Facts } from '@postern/rules';
+import type { Facts, RuleBook, RuleChoice } from '@postern/rules';
 import { lastFinding } from '../check.js';
 import { domainOf, localPartOf, type Subject } from '../subject.js';
 
@@ -48,6 +48,15 @@ export function sessionFacts({ facts, origin, findings }: Subject, clock: Clock)
     session: { messages: facts.sessionMessages, errors: facts.sessionErrors },
     time: { now: new Date(clock.now()) },
   };
+}
+
+/** Rules that speak about a recipient: of its domain and of itself where it is ours, else of the user who sends. */
+export function rulesOf(
+  rules: RuleBook,
+  { tenant, address, recipientClass }: RecipientFacts,
+  user: string,
+): RuleChoice {
+  return rules.of(tenant, recipientClass === RecipientClass.LOCAL ? address : user);
 }
 
 export function withRecipient(facts: Facts, recipient: RecipientFacts, count: number): Facts {

@@ -10,6 +10,7 @@ export const ruleCheck = 'rule';
 export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: string): Finding {
   const evidence = evidenceOf(decided.action);
   if (decided.tenant !== undefined) evidence.tenant = decided.tenant;
+  if (decided.target !== undefined && decided.target !== '') evidence.scope = decided.target;
   return {
     check: ruleCheck,
     outcome: 'matched',

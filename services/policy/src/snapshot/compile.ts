@@ -3,7 +3,7 @@
  * evaluation takes the current one at its start and keeps it. Throws where the operator's own rules cannot be used: the old snapshot stays.
  */
 import type { Domain, NamedNextHop, Snapshot } from '@postern/proto/config/v1/snapshot';
-import type { RuleBook, RuleCompiler } from '@postern/rules';
+import { type RuleBook, type RuleCompiler, rightsOf } from '@postern/rules';
 import { type OnRefusedSettings, type ScopedPolicies, scopedPolicies } from './check-policy.js';
 
 export interface CompiledSnapshot {
@@ -29,7 +29,7 @@ export function compileSnapshot(
     version: snapshot.version,
     hostname: snapshot.hostname,
     policies: scopedPolicies(snapshot, onRefused),
-    rules: rules.compile(snapshot.rules),
+    rules: rules.compile(snapshot.rules, rightsOf(snapshot.tenants)),
     usersSetChecks: snapshot.usersSetChecks,
     domain: (name) => domains.get(name),
     nextHop: (name) => hops.get(name),

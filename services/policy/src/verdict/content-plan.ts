@@ -4,6 +4,7 @@
  */
 import { ContentPlan } from '@postern/proto/policy/v1/policy_service';
 import { listsOf } from '../dns-lists/dns-list.js';
+import { rulesOf } from '../rules/rule-facts.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 import { domainOf, type Subject } from '../subject.js';
 
@@ -22,8 +23,10 @@ export function contentPlan(subject: Subject, skips: ReadonlySet<string>): Conte
 }
 
 export function contentNeeds({ isOutsider, snapshot, facts }: Asking, skips: ReadonlySet<string>): ContentNeeds {
-  const choices = new Set(facts.recipients.map(({ tenant }) => snapshot.rules.of(tenant)));
-  const hasRules = [...choices].some((choice) => choice.has('body'));
+  const user = facts.origin?.authenticatedUser ?? '';
+  const hasRules =
+    snapshot.rules.has('body') &&
+    facts.recipients.some((recipient) => rulesOf(snapshot.rules, recipient, user).has('body'));
   if (!isOutsider) return { dkim: false, arc: false, parts: hasRules };
   const { differ, server } = snapshot.policies;
   const policies: readonly CheckPolicies[] = differ

@@ -3,7 +3,7 @@
  */
 import type { Fault, FieldPath } from '@postern/config';
 import { canonical, domainOf } from '../addresses.js';
-import { ruleFaults } from '../rule-faults.js';
+import { fileRuleFaults } from './file-rules.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 
 const shown = (value: string): string => JSON.stringify(value);
@@ -63,7 +63,7 @@ export function referenceProblems(document: OperatorDocument): Fault[] {
   }
   for (const [name, { hosts }] of Object.entries(document.nextHops))
     problems.push(...hostFaults(hosts, ['nextHops', name, 'hosts']));
-  problems.push(...ruleFaults(document.rules, { kind: 'operator' }));
+  problems.push(...fileRuleFaults(document));
   const tenants = new Set<string>();
   const domains = new Map<string, string>();
   document.tenants.forEach((tenant, index) => {

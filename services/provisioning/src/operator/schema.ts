@@ -6,6 +6,7 @@
 import { isIP } from 'node:net';
 import { checksSchema } from '@postern/check-settings';
 import { type Infer, parseCidr, s } from '@postern/config';
+import { permittableActions } from '@postern/rules';
 import { defaultMechanisms, mechanismNames } from '../credentials/mechanisms.js';
 import { flowFields, messageRate } from './flow-schema.js';
 import { listenerFields } from './listener-schema.js';
@@ -93,6 +94,10 @@ const tenant = s.object({
   displayName: s.string({ maxLength: 200 }).default('').doc('Name for people.'),
   weight: s.integer({ min: 1, max: 100 }).default(1).doc('Share in dispatch.'),
   messageLimit: messageRate.optional().doc('What it may submit per interval, in place of messageLimits.perTenant.'),
+  ruleActions: s
+    .list(s.enumeration(permittableActions), { max: 3 })
+    .default([])
+    .doc('Actions that loosen or choose the way, and that rules of it, its domains and users may use all the same.'),
   domains: s
     .list(
       s.object({
@@ -251,7 +256,10 @@ export const operatorSchema = s.object({
     delayNotice: s.duration().default('4h').doc('Delay notice after this; 0 = none.'),
   }),
   admitWhenPolicyAway: s.boolean().default(false).doc('Admit unjudged mail when policy is away, instead of 451.'),
-  rules: s.list(s.plain(), { max: 10_000 }).default([]).doc('Rules of the server scope.'),
+  rules: s
+    .list(s.plain(), { max: 10_000 })
+    .default([])
+    .doc('Rules of the server scope; with tenant, and scope (a domain or user@domain of it), those of that scope.'),
   tenants: s.list(tenant, { max: 100_000 }).default([]).doc('Tenants that shall exist; never deleted by this file.'),
 });
 

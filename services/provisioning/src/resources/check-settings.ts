@@ -16,9 +16,10 @@ import { tenantOf } from '../access.js';
 import { audit } from '../audit.js';
 import type { Transaction } from '../database/tenant-scope.js';
 import type { OperatorDocument } from '../operator/schema.js';
-import { addressField, assertEtag, domainField, etagOf, invalid, required } from '../request-fields.js';
+import { assertEtag, etagOf, invalid, required } from '../request-fields.js';
 import { noteRecipients, noteSnapshot } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
+import { assertScopeOwned, scopeField } from './tenant-part.js';
 
 interface Row {
   readonly source: string;
@@ -26,11 +27,6 @@ interface Row {
 }
 
 const longestDocument = 1_048_576;
-
-function scopeField(scope: string): string {
-  if (scope === '') return '';
-  return scope.includes('@') ? addressField('settings.scope', scope) : domainField('settings.scope', scope);
-}
 
 function readDocument(text: string, operator: OperatorDocument['checks'], userScope: boolean): object {
   if (text.length > longestDocument)
@@ -43,16 +39,6 @@ function readDocument(text: string, operator: OperatorDocument['checks'], userSc
     if (error instanceof ConfigError) throw new PosternError('invalid-argument', error.message);
     throw error;
   }
-}
-
-/** The scope must be of the tenant: one of its domains or users. */
-async function assertOwned(tx: Transaction, tenant: string, scope: string): Promise<void> {
-  if (scope === '') return;
-  const statement = scope.includes('@')
-    ? 'SELECT 1 FROM users WHERE address = $1 AND tenant = $2'
-    : 'SELECT 1 FROM domains WHERE name = $1 AND tenant = $2';
-  const found = await tx.rows(statement, [scope, tenant]);
-  if (found.length === 0) throw new PosternError('not-found', `${scope.slice(0, 320)} of tenant ${tenant}`);
 }
 
 const read = (tx: Transaction, tenant: string, scope: string): Promise<Row[]> =>
@@ -72,20 +58,20 @@ export function checkSettingsMethods({ withTenant, operator }: ResourceParts) {
   return {
     getCheckSettings: apiMethod<GetCheckSettingsRequest, GetCheckSettingsResponse>('reader', (request, caller) => {
       const tenant = tenantOf(caller, request.tenant);
-      const scope = scopeField(request.scope);
+      const scope = scopeField('settings.scope', request.scope);
       return withTenant(caller.scope, async (tx) => {
-        await assertOwned(tx, tenant, scope);
+        await assertScopeOwned(tx, tenant, scope);
         return { settings: shown(tenant, scope, (await read(tx, tenant, scope))[0]) };
       });
     }),
     putCheckSettings: apiMethod<PutCheckSettingsRequest, PutCheckSettingsResponse>('admin', (request, caller) => {
       const settings = required('settings', request.settings);
       const tenant = tenantOf(caller, settings.tenant);
-      const scope = scopeField(settings.scope);
+      const scope = scopeField('settings.scope', settings.scope);
       const isEmpty = settings.document.trim() === '';
       const document = isEmpty ? {} : readDocument(settings.document, operator().checks, scope.includes('@'));
       return withTenant(caller.scope, async (tx) => {
-        await assertOwned(tx, tenant, scope);
+        await assertScopeOwned(tx, tenant, scope);
         const [before] = await read(tx, tenant, scope);
         assertEtag(settings.etag, before?.version ?? 0);
         let row: Row | undefined;

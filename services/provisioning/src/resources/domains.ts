@@ -205,6 +205,11 @@ export function domainMethods({ withTenant, sealer, random, operator, readTxt }:
           row.name,
           '@',
         ]);
+        await tx.run('DELETE FROM rules WHERE tenant = $1 AND (scope = $2 OR split_part(scope, $3, 2) = $2)', [
+          row.tenant,
+          row.name,
+          '@',
+        ]);
         await noteRecipients(
           tx,
           row.tenant,

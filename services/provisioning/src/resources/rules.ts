@@ -12,26 +12,30 @@ import type { Rule } from '@postern/proto/provisioning/v1/resources';
 import { type Caller, tenantOf } from '../access.js';
 import { audit } from '../audit.js';
 import { operatorScope } from '../database/tenant-scope.js';
-import { assertEtag, etagOf, required, textField, unknown } from '../request-fields.js';
+import { rightsOfTenant } from '../operator/file-rules.js';
+import { assertEtag, etagOf, invalid, required, textField, unknown } from '../request-fields.js';
 import { readRuleDocument } from '../rule-document.js';
 import { noteSnapshot } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
+import { assertScopeOwned, scopeField } from './tenant-part.js';
 import { readTenant } from './tenants.js';
 
 interface Row {
   readonly tenant: string;
+  readonly scope: string;
   readonly id: string;
   readonly source: string;
   readonly version: string;
 }
 
-const columns = 'tenant, id, source, version';
+const columns = 'tenant, scope, id, source, version';
 const mostRules = 10_000;
 const usualPriority = 100;
 
 const toRule = (row: Row): Rule => ({
   id: row.id,
   tenant: row.tenant,
+  scope: row.scope,
   version: Number(row.version),
   document: row.source,
   etag: etagOf(row.version),
@@ -42,53 +46,68 @@ function ruleTenant(caller: Caller, named: string): string {
   return caller.role === 'operator' && named === '' ? '' : tenantOf(caller, named);
 }
 
-export function ruleMethods({ withTenant }: ResourceParts) {
+/** A domain or user, which must be of the tenant. */
+function ruleScope(tenant: string, scope: string): string {
+  if (scope !== '' && tenant === '') throw invalid('rule.scope', scope, 'no scope without a tenant');
+  return scopeField('rule.scope', scope);
+}
+
+export function ruleMethods({ withTenant, operator }: ResourceParts) {
   return {
     putRule: apiMethod<PutRuleRequest, PutRuleResponse>('admin', (request, caller) => {
       const rule = required('rule', request.rule);
       const tenant = ruleTenant(caller, rule.tenant);
       textField('rule.id', rule.id, /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, dot, - and _, at most 64');
-      const document = readRuleDocument(rule.id, tenant, rule.document);
+      const scope = ruleScope(tenant, rule.scope);
+      const permitted = rightsOfTenant(operator(), tenant);
+      const document = readRuleDocument(rule.id, { tenant, scope, permitted }, rule.document);
       const priority = typeof document.priority === 'number' ? document.priority : usualPriority;
       return withTenant(caller.scope, async (tx) => {
         if (tenant !== '') await readTenant(tx, tenant);
-        const [before] = await tx.rows<Row>(`SELECT ${columns} FROM rules WHERE tenant = $1 AND id = $2 FOR UPDATE`, [
-          tenant,
-          rule.id,
-        ]);
+        await assertScopeOwned(tx, tenant, scope);
+        const [before] = await tx.rows<Row>(
+          `SELECT ${columns} FROM rules WHERE tenant = $1 AND scope = $2 AND id = $3 FOR UPDATE`,
+          [tenant, scope, rule.id],
+        );
         assertEtag(rule.etag, before?.version ?? 0);
         const [count] = await tx.rows<{ n: number }>('SELECT count(*)::int AS n FROM rules WHERE tenant = $1', [
           tenant,
         ]);
         if (before === undefined && (count?.n ?? 0) >= mostRules) {
-          throw new PosternError('quota-exceeded', `a scope has at most ${mostRules} rules`);
+          throw new PosternError('quota-exceeded', `a tenant has at most ${mostRules} rules`);
         }
         const version = Number(before?.version ?? 0) + 1;
         const [row] = await tx.rows<Row>(
-          `INSERT INTO rules (tenant, id, document, source, priority, version) VALUES ($1, $2, $3, $4, $5, $6)
-           ON CONFLICT (tenant, id) DO UPDATE SET document = excluded.document, source = excluded.source,
+          `INSERT INTO rules (tenant, scope, id, document, source, priority, version) VALUES ($1, $2, $3, $4, $5, $6, $7)
+           ON CONFLICT (tenant, scope, id) DO UPDATE SET document = excluded.document, source = excluded.source,
              priority = excluded.priority, version = excluded.version
            RETURNING ${columns}`,
-          [tenant, rule.id, JSON.stringify({ ...document, version }), rule.document, priority, version],
+          [tenant, scope, rule.id, JSON.stringify({ ...document, version }), rule.document, priority, version],
         );
         await noteSnapshot(tx, tenant === '' ? operatorScope : tenant);
-        await audit(tx, caller, { tenant, method: 'PutRule', resource: rule.id, detail: { version } });
+        await audit(tx, caller, { tenant, method: 'PutRule', resource: rule.id, detail: { version, scope } });
         return { rule: row === undefined ? undefined : toRule(row) };
       });
     }),
     listRules: apiMethod<ListRulesRequest, ListRulesResponse>('reader', (request, caller) =>
       withTenant(caller.scope, async (tx) => {
         const rows = await tx.rows<Row>(
-          `SELECT ${columns} FROM rules WHERE $1 = '' OR tenant = $1 ORDER BY tenant, priority, id LIMIT ${mostRules}`,
-          [request.tenant],
+          `SELECT ${columns} FROM rules WHERE ($1 = '' OR tenant = $1) AND ($2 = '' OR scope = $2)
+           ORDER BY tenant, scope, priority, id LIMIT ${mostRules}`,
+          [request.tenant, scopeField('scope', request.scope)],
         );
         return { rules: rows.map(toRule) };
       }),
     ),
     deleteRule: apiMethod<DeleteRuleRequest, DeleteRuleResponse>('admin', (request, caller) => {
       const tenant = ruleTenant(caller, request.tenant);
+      const scope = ruleScope(tenant, request.scope);
       return withTenant(caller.scope, async (tx) => {
-        const deleted = await tx.run('DELETE FROM rules WHERE tenant = $1 AND id = $2', [tenant, request.id]);
+        const deleted = await tx.run('DELETE FROM rules WHERE tenant = $1 AND scope = $2 AND id = $3', [
+          tenant,
+          scope,
+          request.id,
+        ]);
         if (deleted === 0) throw unknown('rule', request.id);
         await noteSnapshot(tx, tenant === '' ? operatorScope : tenant);
         await audit(tx, caller, { tenant, method: 'DeleteRule', resource: request.id });

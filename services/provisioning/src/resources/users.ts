@@ -212,6 +212,7 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
       withTenant(caller.scope, async (tx) => {
         const before = await readUser(tx, addressField('address', request.address));
         await tx.run('DELETE FROM check_settings WHERE scope = $1', [before.address]);
+        await tx.run('DELETE FROM rules WHERE tenant = $1 AND scope = $2', [before.tenant, before.address]);
         await tx.run('DELETE FROM users WHERE address = $1', [before.address]);
         await noteRecipients(tx, before.tenant, [before.address]);
         await audit(tx, caller, { tenant: before.tenant, method: 'DeleteUser', resource: before.address });

@@ -6,6 +6,7 @@ import { writeSettings } from '@postern/check-settings';
 import { formatHostPort } from '@postern/config';
 import { type NamedNextHop, type Rule, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { HopProtocol, type NextHop, TlsMode } from '@postern/proto/mail/v1/item';
+import { fileRules, rightsOfTenant } from '../operator/file-rules.js';
 import type { OperatorDocument } from '../operator/schema.js';
 import { dkimSecretKey, routeSecretKey } from '../secrets/seal.js';
 import { deadlinesOf, errorControlOf, ipSetsOf, messageLimitsOf, overloadOf, tenantRate } from './flow.js';
@@ -47,6 +48,7 @@ export interface SnapshotRows {
   readonly users_set_checks: boolean;
   readonly rules: readonly {
     readonly tenant: string;
+    readonly scope: string;
     readonly id: string;
     readonly version: number;
     readonly document: unknown;
@@ -71,6 +73,7 @@ function nextHop(tenant: string, route: string, host: StoredHost, index: number,
     username: host.username,
     passwordSecret: sealed ? routeSecretKey(tenant, route, index) : '',
     tlsServerName: '',
+    implicitTls: false,
   };
 }
 
@@ -93,22 +96,30 @@ function nextHopsOf(document: OperatorDocument, rows: SnapshotRows): NamedNextHo
 }
 
 function rulesOf(document: OperatorDocument, rows: SnapshotRows): Rule[] {
-  const server = document.rules.map((rule, index) => ({
+  const server = fileRules(document.rules).map(({ index, tenant, scope, rule }) => ({
     id: ruleId(rule) ?? `server-${index + 1}`,
     version: 1,
-    scope: 'server',
-    tenant: '',
+    scope: ruleScope(tenant, scope),
+    tenant,
+    target: scope,
     document: JSON.stringify(rule),
   }));
   const stored = rows.rules.map((rule) => ({
     id: rule.id,
     version: rule.version,
-    scope: rule.tenant === '' ? 'server' : 'tenant',
+    scope: ruleScope(rule.tenant, rule.scope),
     tenant: rule.tenant,
+    target: rule.scope,
     document: JSON.stringify(rule.document),
   }));
   // Outer scope first; rows come in order of tenant, and the server's is the empty one.
   return [...server, ...stored];
+}
+
+export function ruleScope(tenant: string, scope: string): string {
+  if (tenant === '') return 'server';
+  if (scope === '') return 'tenant';
+  return scope.includes('@') ? 'user' : 'domain';
 }
 
 function ruleId(rule: unknown): string | undefined {
@@ -178,6 +189,7 @@ export function compileSnapshot(
       weight,
       checks: checks(name, ''),
       messageRate: tenantRate(document, name),
+      ruleActions: [...rightsOfTenant(document, name)],
     })),
     nextHops: nextHopsOf(document, rows),
     checks: {

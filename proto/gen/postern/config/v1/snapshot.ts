@@ -346,6 +346,8 @@ export interface Tenant {
     | undefined;
   /** What this tenant sets differently for checks, as JSON; empty = nothing. */
   checks: string;
+  /** Loosening actions its rules may use: accept, skip, route. */
+  ruleActions: string[];
 }
 
 /** A named set of next hops in fallback order. */
@@ -406,6 +408,8 @@ export interface Rule {
   tenant: string;
   /** The rule document as JSON: event, priority, match, when, then, stop. */
   document: string;
+  /** Domain or user@domain, lower case, for scopes domain and user. */
+  target: string;
 }
 
 /** Retry schedule. */
@@ -3501,7 +3505,7 @@ export const DkimKey: MessageFns<DkimKey> = {
 };
 
 function createBaseTenant(): Tenant {
-  return { name: "", state: "", weight: 0, messageRate: undefined, checks: "" };
+  return { name: "", state: "", weight: 0, messageRate: undefined, checks: "", ruleActions: [] };
 }
 
 export const Tenant: MessageFns<Tenant> = {
@@ -3520,6 +3524,9 @@ export const Tenant: MessageFns<Tenant> = {
     }
     if (message.checks !== "") {
       writer.uint32(98).string(message.checks);
+    }
+    for (const v of message.ruleActions) {
+      writer.uint32(242).string(v!);
     }
     return writer;
   },
@@ -3577,6 +3584,14 @@ export const Tenant: MessageFns<Tenant> = {
             message.checks = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.ruleActions.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3600,6 +3615,11 @@ export const Tenant: MessageFns<Tenant> = {
         ? MessageRate.fromJSON(object.message_rate)
         : undefined,
       checks: isSet(object.checks) ? globalThis.String(object.checks) : "",
+      ruleActions: globalThis.Array.isArray(object?.ruleActions)
+        ? object.ruleActions.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.rule_actions)
+        ? object.rule_actions.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -3620,6 +3640,9 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.checks !== "") {
       obj.checks = message.checks;
     }
+    if (message.ruleActions?.length) {
+      obj.ruleActions = message.ruleActions;
+    }
     return obj;
   },
 
@@ -3635,6 +3658,7 @@ export const Tenant: MessageFns<Tenant> = {
       ? MessageRate.fromPartial(object.messageRate)
       : undefined;
     message.checks = object.checks ?? "";
+    message.ruleActions = object.ruleActions?.map((e) => e) || [];
     return message;
   },
 };
@@ -4029,7 +4053,7 @@ export const CheckSettings: MessageFns<CheckSettings> = {
 };
 
 function createBaseRule(): Rule {
-  return { id: "", version: 0, scope: "", tenant: "", document: "" };
+  return { id: "", version: 0, scope: "", tenant: "", document: "", target: "" };
 }
 
 export const Rule: MessageFns<Rule> = {
@@ -4048,6 +4072,9 @@ export const Rule: MessageFns<Rule> = {
     }
     if (message.document !== "") {
       writer.uint32(42).string(message.document);
+    }
+    if (message.target !== "") {
+      writer.uint32(50).string(message.target);
     }
     return writer;
   },
@@ -4105,6 +4132,14 @@ export const Rule: MessageFns<Rule> = {
             message.document = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4124,6 +4159,7 @@ export const Rule: MessageFns<Rule> = {
       scope: isSet(object.scope) ? globalThis.String(object.scope) : "",
       tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
       document: isSet(object.document) ? globalThis.String(object.document) : "",
+      target: isSet(object.target) ? globalThis.String(object.target) : "",
     };
   },
 
@@ -4144,6 +4180,9 @@ export const Rule: MessageFns<Rule> = {
     if (message.document !== "") {
       obj.document = message.document;
     }
+    if (message.target !== "") {
+      obj.target = message.target;
+    }
     return obj;
   },
 
@@ -4157,6 +4196,7 @@ export const Rule: MessageFns<Rule> = {
     message.scope = object.scope ?? "";
     message.tenant = object.tenant ?? "";
     message.document = object.document ?? "";
+    message.target = object.target ?? "";
     return message;
   },
 };

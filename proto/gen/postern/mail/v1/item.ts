@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { Body, MailParameters, Notify, notifyFromJSON, notifyToJSON, Rendering } from "./envelope.js";
+import { Body, MailParameters, Notify, notifyFromJSON, notifyToJSON, Origin, Rendering } from "./envelope.js";
 
 export const protobufPackage = "postern.mail.v1";
 
@@ -269,6 +269,12 @@ export interface Item {
   delayNotified: boolean;
   /** Tenant that submitted it (login or relay client); empty for incoming mail. Its domains may be signed for. */
   submittingTenant: string;
+  /** Where it came from; absent unless rules about delivery ask for it. */
+  origin:
+    | Origin
+    | undefined;
+  /** Waiting times between attempts that a rule chose, milliseconds; the last one repeats. Empty = the schedule of the service. */
+  retryDelaysMs: number[];
 }
 
 /** One recipient of an item. */
@@ -293,6 +299,20 @@ export interface Route {
   nextHops: NextHop[];
   /** Recipient domain (A-label), used for MX. */
   domain: string;
+  /** How it leaves, where a rule says so; absent = as the service does. */
+  egress: Egress | undefined;
+}
+
+/** How mail leaves, chosen by a rule. */
+export interface Egress {
+  /** Address to connect from; empty = any of the pool. */
+  sourceAddress: string;
+  /** Name given with EHLO; empty = that of the pod. */
+  helo: string;
+  /** TLS for every host of the route; unspecified = that of the next hop. */
+  tlsMode: TlsMode;
+  /** Protocol versions allowed, TLSv1.2 and TLSv1.3; empty = those of the service. */
+  tlsVersions: string[];
 }
 
 /** One next hop. */
@@ -311,6 +331,8 @@ export interface NextHop {
   passwordSecret: string;
   /** Name expected in the certificate; empty = host. */
   tlsServerName: string;
+  /** TLS from the first byte on, whatever the port. */
+  implicitTls: boolean;
 }
 
 function createBaseItem(): Item {
@@ -335,6 +357,8 @@ function createBaseItem(): Item {
     unitKind: 0,
     delayNotified: false,
     submittingTenant: "",
+    origin: undefined,
+    retryDelaysMs: [],
   };
 }
 
@@ -399,6 +423,16 @@ export const Item: MessageFns<Item> = {
     }
     if (message.submittingTenant !== "") {
       writer.uint32(162).string(message.submittingTenant);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(170).fork()).join();
+    }
+    if (message.retryDelaysMs.length !== 0) {
+      writer.uint32(178).fork();
+      for (const v of message.retryDelaysMs) {
+        writer.uint64(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -576,6 +610,32 @@ export const Item: MessageFns<Item> = {
             message.submittingTenant = reader.string();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
+          case 22: {
+            if (tag === 176) {
+              message.retryDelaysMs.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 178) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.retryDelaysMs.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -652,6 +712,12 @@ export const Item: MessageFns<Item> = {
         : isSet(object.submitting_tenant)
         ? globalThis.String(object.submitting_tenant)
         : "",
+      origin: isSet(object.origin) ? Origin.fromJSON(object.origin) : undefined,
+      retryDelaysMs: globalThis.Array.isArray(object?.retryDelaysMs)
+        ? object.retryDelaysMs.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.retry_delays_ms)
+        ? object.retry_delays_ms.map((e: any) => globalThis.Number(e))
+        : [],
     };
   },
 
@@ -717,6 +783,12 @@ export const Item: MessageFns<Item> = {
     if (message.submittingTenant !== "") {
       obj.submittingTenant = message.submittingTenant;
     }
+    if (message.origin !== undefined) {
+      obj.origin = Origin.toJSON(message.origin);
+    }
+    if (message.retryDelaysMs?.length) {
+      obj.retryDelaysMs = message.retryDelaysMs.map((e) => Math.round(e));
+    }
     return obj;
   },
 
@@ -749,6 +821,10 @@ export const Item: MessageFns<Item> = {
     message.unitKind = object.unitKind ?? 0;
     message.delayNotified = object.delayNotified ?? false;
     message.submittingTenant = object.submittingTenant ?? "";
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    message.retryDelaysMs = object.retryDelaysMs?.map((e) => e) || [];
     return message;
   },
 };
@@ -873,7 +949,7 @@ export const ItemRecipient: MessageFns<ItemRecipient> = {
 };
 
 function createBaseRoute(): Route {
-  return { laneClass: 0, lane: "", egressPool: "", nextHops: [], domain: "" };
+  return { laneClass: 0, lane: "", egressPool: "", nextHops: [], domain: "", egress: undefined };
 }
 
 export const Route: MessageFns<Route> = {
@@ -892,6 +968,9 @@ export const Route: MessageFns<Route> = {
     }
     if (message.domain !== "") {
       writer.uint32(42).string(message.domain);
+    }
+    if (message.egress !== undefined) {
+      Egress.encode(message.egress, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -949,6 +1028,14 @@ export const Route: MessageFns<Route> = {
             message.domain = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.egress = Egress.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -980,6 +1067,7 @@ export const Route: MessageFns<Route> = {
         ? object.next_hops.map((e: any) => NextHop.fromJSON(e))
         : [],
       domain: isSet(object.domain) ? globalThis.String(object.domain) : "",
+      egress: isSet(object.egress) ? Egress.fromJSON(object.egress) : undefined,
     };
   },
 
@@ -1000,6 +1088,9 @@ export const Route: MessageFns<Route> = {
     if (message.domain !== "") {
       obj.domain = message.domain;
     }
+    if (message.egress !== undefined) {
+      obj.egress = Egress.toJSON(message.egress);
+    }
     return obj;
   },
 
@@ -1013,12 +1104,153 @@ export const Route: MessageFns<Route> = {
     message.egressPool = object.egressPool ?? "";
     message.nextHops = object.nextHops?.map((e) => NextHop.fromPartial(e)) || [];
     message.domain = object.domain ?? "";
+    message.egress = (object.egress !== undefined && object.egress !== null)
+      ? Egress.fromPartial(object.egress)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseEgress(): Egress {
+  return { sourceAddress: "", helo: "", tlsMode: 0, tlsVersions: [] };
+}
+
+export const Egress: MessageFns<Egress> = {
+  encode(message: Egress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sourceAddress !== "") {
+      writer.uint32(10).string(message.sourceAddress);
+    }
+    if (message.helo !== "") {
+      writer.uint32(18).string(message.helo);
+    }
+    if (message.tlsMode !== 0) {
+      writer.uint32(24).int32(message.tlsMode);
+    }
+    for (const v of message.tlsVersions) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Egress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sourceAddress = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.helo = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.tlsMode = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tlsVersions.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Egress {
+    return {
+      sourceAddress: isSet(object.sourceAddress)
+        ? globalThis.String(object.sourceAddress)
+        : isSet(object.source_address)
+        ? globalThis.String(object.source_address)
+        : "",
+      helo: isSet(object.helo) ? globalThis.String(object.helo) : "",
+      tlsMode: isSet(object.tlsMode)
+        ? tlsModeFromJSON(object.tlsMode)
+        : isSet(object.tls_mode)
+        ? tlsModeFromJSON(object.tls_mode)
+        : 0,
+      tlsVersions: globalThis.Array.isArray(object?.tlsVersions)
+        ? object.tlsVersions.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.tls_versions)
+        ? object.tls_versions.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: Egress): unknown {
+    const obj: any = {};
+    if (message.sourceAddress !== "") {
+      obj.sourceAddress = message.sourceAddress;
+    }
+    if (message.helo !== "") {
+      obj.helo = message.helo;
+    }
+    if (message.tlsMode !== 0) {
+      obj.tlsMode = tlsModeToJSON(message.tlsMode);
+    }
+    if (message.tlsVersions?.length) {
+      obj.tlsVersions = message.tlsVersions;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Egress>, I>>(base?: I): Egress {
+    return Egress.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Egress>, I>>(object: I): Egress {
+    const message = createBaseEgress();
+    message.sourceAddress = object.sourceAddress ?? "";
+    message.helo = object.helo ?? "";
+    message.tlsMode = object.tlsMode ?? 0;
+    message.tlsVersions = object.tlsVersions?.map((e) => e) || [];
     return message;
   },
 };
 
 function createBaseNextHop(): NextHop {
-  return { host: "", port: 0, protocol: 0, tlsMode: 0, username: "", passwordSecret: "", tlsServerName: "" };
+  return {
+    host: "",
+    port: 0,
+    protocol: 0,
+    tlsMode: 0,
+    username: "",
+    passwordSecret: "",
+    tlsServerName: "",
+    implicitTls: false,
+  };
 }
 
 export const NextHop: MessageFns<NextHop> = {
@@ -1043,6 +1275,9 @@ export const NextHop: MessageFns<NextHop> = {
     }
     if (message.tlsServerName !== "") {
       writer.uint32(58).string(message.tlsServerName);
+    }
+    if (message.implicitTls !== false) {
+      writer.uint32(64).bool(message.implicitTls);
     }
     return writer;
   },
@@ -1116,6 +1351,14 @@ export const NextHop: MessageFns<NextHop> = {
             message.tlsServerName = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.implicitTls = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1149,6 +1392,11 @@ export const NextHop: MessageFns<NextHop> = {
         : isSet(object.tls_server_name)
         ? globalThis.String(object.tls_server_name)
         : "",
+      implicitTls: isSet(object.implicitTls)
+        ? globalThis.Boolean(object.implicitTls)
+        : isSet(object.implicit_tls)
+        ? globalThis.Boolean(object.implicit_tls)
+        : false,
     };
   },
 
@@ -1175,6 +1423,9 @@ export const NextHop: MessageFns<NextHop> = {
     if (message.tlsServerName !== "") {
       obj.tlsServerName = message.tlsServerName;
     }
+    if (message.implicitTls !== false) {
+      obj.implicitTls = message.implicitTls;
+    }
     return obj;
   },
 
@@ -1190,6 +1441,7 @@ export const NextHop: MessageFns<NextHop> = {
     message.username = object.username ?? "";
     message.passwordSecret = object.passwordSecret ?? "";
     message.tlsServerName = object.tlsServerName ?? "";
+    message.implicitTls = object.implicitTls ?? false;
     return message;
   },
 };

@@ -165,6 +165,8 @@ export interface Outcome {
   unitKind: UnitKind;
   /** For EXPANDED, GENERATED: queue id of the message it came from. */
   parentQueueId: string;
+  /** Lane of the item, where a rule chose its route; empty = the one its recipients have. */
+  lane: string;
 }
 
 /** One recipient's result. */
@@ -185,6 +187,8 @@ export interface RecipientResult {
   tlsVersion: string;
   /** Connection died after the final dot: the next hop may have it. */
   maybeDelivered: boolean;
+  /** Words a rule adds to the report for this recipient. */
+  noticeText: string;
 }
 
 /** What message trace keeps of an acceptance. */
@@ -290,6 +294,7 @@ function createBaseOutcome(): Outcome {
     accepted: undefined,
     unitKind: 0,
     parentQueueId: "",
+    lane: "",
   };
 }
 
@@ -324,6 +329,9 @@ export const Outcome: MessageFns<Outcome> = {
     }
     if (message.parentQueueId !== "") {
       writer.uint32(82).string(message.parentQueueId);
+    }
+    if (message.lane !== "") {
+      writer.uint32(90).string(message.lane);
     }
     return writer;
   },
@@ -421,6 +429,14 @@ export const Outcome: MessageFns<Outcome> = {
             message.parentQueueId = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.lane = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -463,6 +479,7 @@ export const Outcome: MessageFns<Outcome> = {
         : isSet(object.parent_queue_id)
         ? globalThis.String(object.parent_queue_id)
         : "",
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
     };
   },
 
@@ -498,6 +515,9 @@ export const Outcome: MessageFns<Outcome> = {
     if (message.parentQueueId !== "") {
       obj.parentQueueId = message.parentQueueId;
     }
+    if (message.lane !== "") {
+      obj.lane = message.lane;
+    }
     return obj;
   },
 
@@ -518,6 +538,7 @@ export const Outcome: MessageFns<Outcome> = {
       : undefined;
     message.unitKind = object.unitKind ?? 0;
     message.parentQueueId = object.parentQueueId ?? "";
+    message.lane = object.lane ?? "";
     return message;
   },
 };
@@ -532,6 +553,7 @@ function createBaseRecipientResult(): RecipientResult {
     remoteAddress: "",
     tlsVersion: "",
     maybeDelivered: false,
+    noticeText: "",
   };
 }
 
@@ -560,6 +582,9 @@ export const RecipientResult: MessageFns<RecipientResult> = {
     }
     if (message.maybeDelivered !== false) {
       writer.uint32(64).bool(message.maybeDelivered);
+    }
+    if (message.noticeText !== "") {
+      writer.uint32(74).string(message.noticeText);
     }
     return writer;
   },
@@ -641,6 +666,14 @@ export const RecipientResult: MessageFns<RecipientResult> = {
             message.maybeDelivered = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.noticeText = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -691,6 +724,11 @@ export const RecipientResult: MessageFns<RecipientResult> = {
         : isSet(object.maybe_delivered)
         ? globalThis.Boolean(object.maybe_delivered)
         : false,
+      noticeText: isSet(object.noticeText)
+        ? globalThis.String(object.noticeText)
+        : isSet(object.notice_text)
+        ? globalThis.String(object.notice_text)
+        : "",
     };
   },
 
@@ -720,6 +758,9 @@ export const RecipientResult: MessageFns<RecipientResult> = {
     if (message.maybeDelivered !== false) {
       obj.maybeDelivered = message.maybeDelivered;
     }
+    if (message.noticeText !== "") {
+      obj.noticeText = message.noticeText;
+    }
     return obj;
   },
 
@@ -736,6 +777,7 @@ export const RecipientResult: MessageFns<RecipientResult> = {
     message.remoteAddress = object.remoteAddress ?? "";
     message.tlsVersion = object.tlsVersion ?? "";
     message.maybeDelivered = object.maybeDelivered ?? false;
+    message.noticeText = object.noticeText ?? "";
     return message;
   },
 };

@@ -417,6 +417,8 @@ export interface PutRuleResponse {
 export interface ListRulesRequest {
   /** Tenant; empty = all visible. */
   tenant: string;
+  /** A domain or the address of a user; empty = all. */
+  scope: string;
 }
 
 /** Answer of ListRules. */
@@ -431,6 +433,8 @@ export interface DeleteRuleRequest {
   tenant: string;
   /** Id. */
   id: string;
+  /** Empty = the tenant (or the server), a domain of it, or the address of a user. */
+  scope: string;
 }
 
 /** Answer of DeleteRule. */
@@ -4654,13 +4658,16 @@ export const PutRuleResponse: MessageFns<PutRuleResponse> = {
 };
 
 function createBaseListRulesRequest(): ListRulesRequest {
-  return { tenant: "" };
+  return { tenant: "", scope: "" };
 }
 
 export const ListRulesRequest: MessageFns<ListRulesRequest> = {
   encode(message: ListRulesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenant !== "") {
       writer.uint32(10).string(message.tenant);
+    }
+    if (message.scope !== "") {
+      writer.uint32(18).string(message.scope);
     }
     return writer;
   },
@@ -4686,6 +4693,14 @@ export const ListRulesRequest: MessageFns<ListRulesRequest> = {
             message.tenant = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4699,13 +4714,19 @@ export const ListRulesRequest: MessageFns<ListRulesRequest> = {
   },
 
   fromJSON(object: any): ListRulesRequest {
-    return { tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "" };
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      scope: isSet(object.scope) ? globalThis.String(object.scope) : "",
+    };
   },
 
   toJSON(message: ListRulesRequest): unknown {
     const obj: any = {};
     if (message.tenant !== "") {
       obj.tenant = message.tenant;
+    }
+    if (message.scope !== "") {
+      obj.scope = message.scope;
     }
     return obj;
   },
@@ -4716,6 +4737,7 @@ export const ListRulesRequest: MessageFns<ListRulesRequest> = {
   fromPartial<I extends Exact<DeepPartial<ListRulesRequest>, I>>(object: I): ListRulesRequest {
     const message = createBaseListRulesRequest();
     message.tenant = object.tenant ?? "";
+    message.scope = object.scope ?? "";
     return message;
   },
 };
@@ -4788,7 +4810,7 @@ export const ListRulesResponse: MessageFns<ListRulesResponse> = {
 };
 
 function createBaseDeleteRuleRequest(): DeleteRuleRequest {
-  return { tenant: "", id: "" };
+  return { tenant: "", id: "", scope: "" };
 }
 
 export const DeleteRuleRequest: MessageFns<DeleteRuleRequest> = {
@@ -4798,6 +4820,9 @@ export const DeleteRuleRequest: MessageFns<DeleteRuleRequest> = {
     }
     if (message.id !== "") {
       writer.uint32(18).string(message.id);
+    }
+    if (message.scope !== "") {
+      writer.uint32(26).string(message.scope);
     }
     return writer;
   },
@@ -4831,6 +4856,14 @@ export const DeleteRuleRequest: MessageFns<DeleteRuleRequest> = {
             message.id = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4847,6 +4880,7 @@ export const DeleteRuleRequest: MessageFns<DeleteRuleRequest> = {
     return {
       tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
       id: isSet(object.id) ? globalThis.String(object.id) : "",
+      scope: isSet(object.scope) ? globalThis.String(object.scope) : "",
     };
   },
 
@@ -4858,6 +4892,9 @@ export const DeleteRuleRequest: MessageFns<DeleteRuleRequest> = {
     if (message.id !== "") {
       obj.id = message.id;
     }
+    if (message.scope !== "") {
+      obj.scope = message.scope;
+    }
     return obj;
   },
 
@@ -4868,6 +4905,7 @@ export const DeleteRuleRequest: MessageFns<DeleteRuleRequest> = {
     const message = createBaseDeleteRuleRequest();
     message.tenant = object.tenant ?? "";
     message.id = object.id ?? "";
+    message.scope = object.scope ?? "";
     return message;
   },
 };

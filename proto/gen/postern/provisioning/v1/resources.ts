@@ -129,7 +129,7 @@ export interface RouteHost {
 
 /** A rule. */
 export interface Rule {
-  /** Id, unique in the tenant. */
+  /** Id, unique in its scope. */
   id: string;
   /** Tenant; empty = server scope (operator only). */
   tenant: string;
@@ -139,6 +139,8 @@ export interface Rule {
   document: string;
   /** Etag. */
   etag: string;
+  /** Empty = the tenant (or the server), a domain of it, or the address of a user. */
+  scope: string;
 }
 
 /** An API key. */
@@ -1307,7 +1309,7 @@ export const RouteHost: MessageFns<RouteHost> = {
 };
 
 function createBaseRule(): Rule {
-  return { id: "", tenant: "", version: 0, document: "", etag: "" };
+  return { id: "", tenant: "", version: 0, document: "", etag: "", scope: "" };
 }
 
 export const Rule: MessageFns<Rule> = {
@@ -1326,6 +1328,9 @@ export const Rule: MessageFns<Rule> = {
     }
     if (message.etag !== "") {
       writer.uint32(42).string(message.etag);
+    }
+    if (message.scope !== "") {
+      writer.uint32(50).string(message.scope);
     }
     return writer;
   },
@@ -1383,6 +1388,14 @@ export const Rule: MessageFns<Rule> = {
             message.etag = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1402,6 +1415,7 @@ export const Rule: MessageFns<Rule> = {
       version: isSet(object.version) ? globalThis.Number(object.version) : 0,
       document: isSet(object.document) ? globalThis.String(object.document) : "",
       etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      scope: isSet(object.scope) ? globalThis.String(object.scope) : "",
     };
   },
 
@@ -1422,6 +1436,9 @@ export const Rule: MessageFns<Rule> = {
     if (message.etag !== "") {
       obj.etag = message.etag;
     }
+    if (message.scope !== "") {
+      obj.scope = message.scope;
+    }
     return obj;
   },
 
@@ -1435,6 +1452,7 @@ export const Rule: MessageFns<Rule> = {
     message.version = object.version ?? 0;
     message.document = object.document ?? "";
     message.etag = object.etag ?? "";
+    message.scope = object.scope ?? "";
     return message;
   },
 };

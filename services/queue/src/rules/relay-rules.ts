@@ -1,0 +1,98 @@
+/**
+ * Rules before a delivery attempt: where the mail leaves, when it is tried again, or that it is not tried. Depends on the message, its route and the
+ * snapshot alone: nothing is asked. A rule that cannot be computed does not match and is told; the attempt is made as without it.
+ */
+import type { Clock } from '@postern/clock';
+import { type Decision, type DeliveryEvent, evaluate, type Facts, type RuleBook, scopeAddress } from '@postern/rules';
+import { domainOf, type RouteResult, type Router } from '../route.js';
+import { type AppliedRule, appliedRule } from './applied-rule.js';
+import { type DeliverySubject, deliveryFacts } from './delivery-facts.js';
+import { ruledRoute } from './ruled-route.js';
+
+/** Waiting chosen by a rule; undefined = as before. */
+export interface RuledRetry {
+  readonly delaysMs: readonly number[];
+  readonly giveUpAfterMs: number | undefined;
+}
+
+export interface Relayed {
+  readonly kind: 'go' | 'bounce' | 'discard' | 'hold' | 'defer';
+  readonly route: RouteResult;
+  readonly retry: RuledRetry | undefined;
+  readonly enhanced: string;
+  /** Why it does not go; empty for `go` and `discard`. */
+  readonly text: string;
+  readonly applied: readonly AppliedRule[];
+}
+
+export interface RuleParts {
+  readonly rules: RuleBook;
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly onFault: (rule: string, message: string) => void;
+}
+
+/** Rules of one recipient may take this long. */
+const budgetMs = 10;
+
+export function askDelivery(
+  { rules, clock, onFault }: Omit<RuleParts, 'router'>,
+  event: DeliveryEvent,
+  subject: DeliverySubject,
+  isLocal: boolean,
+  more: (facts: Facts) => Facts = (facts) => facts,
+): readonly Decision[] {
+  const facts = more(deliveryFacts(subject, isLocal, clock.now()));
+  const choice = rules.of(subject.tenant, scopeAddress(facts));
+  if (!choice.has(event)) return [];
+  const budget = { monotonic: () => clock.monotonic(), ms: budgetMs };
+  const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget);
+  for (const { ruleId, version, message } of faults) onFault(`${ruleId}@${version}`, message);
+  if (unfinished) onFault('', `rules of ${event} took longer than ${budgetMs} ms`);
+  return decisions;
+}
+
+export function retryOf(decisions: readonly Decision[]): RuledRetry | undefined {
+  const last = decisions.map(({ action }) => action).findLast(({ kind }) => kind === 'retrySchedule');
+  if (last?.kind !== 'retrySchedule') return undefined;
+  const { delays, giveUpAfter } = last;
+  return {
+    delaysMs: delays.map((seconds) => seconds * 1_000),
+    giveUpAfterMs: giveUpAfter === undefined ? undefined : giveUpAfter * 1_000,
+  };
+}
+
+export function relayed(parts: RuleParts, subject: DeliverySubject, before: RouteResult): Relayed {
+  const { router } = parts;
+  const domain = domainOf(subject.recipient);
+  const isLocal = router.ownerOf(domain) !== undefined;
+  const decisions = askDelivery(parts, 'relay', subject, isLocal);
+  let route = before;
+  for (const { action, tenant } of decisions) {
+    if (action.kind !== 'route') continue;
+    route = ruledRoute({
+      action,
+      owner: tenant,
+      before,
+      domain,
+      findHop: (owner, name) => router.findHop(owner, name),
+    });
+  }
+  const applied = decisions.map((decided) => appliedRule('relay', decided));
+  const base = { route, retry: retryOf(decisions), enhanced: '', text: '', applied };
+  for (const { action } of decisions) {
+    switch (action.kind) {
+      case 'reject':
+        return { ...base, kind: 'bounce', enhanced: action.enhanced, text: action.text };
+      case 'discard':
+        return { ...base, kind: 'discard' };
+      case 'hold':
+        return { ...base, kind: 'hold', text: `held by a rule: ${action.reason}` };
+      case 'tempfail':
+        return { ...base, kind: 'defer', enhanced: action.enhanced, text: action.text };
+      default:
+        break;
+    }
+  }
+  return { ...base, kind: 'go' };
+}
