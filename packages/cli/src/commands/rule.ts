@@ -55,7 +55,7 @@ function readDocument(file: string): string {
 
 export function addRuleCommands(program: Command, run: Run): void {
   const rule = program.command('rule').description('rules: conditions and actions');
-  scoped(rule.command('put <id> <file>').alias('add'))
+  scoped(rule.command('put <id> <file>'))
     .description('make or replace a rule from a YAML or JSON file; - reads standard input')
     .option('--tenant <name>', 'tenant scope; without it an operator writes a server rule')
     .option('--etag <etag>', 'only if nobody changed it since')

@@ -68,7 +68,7 @@ export class SentBook {
     return this.#arrivals;
   }
 
-  arrive(message: SunkMessage): void {
+  arrive(message: Omit<SunkMessage, 'client'>): void {
     this.#arrivals++;
     const { data, recipients, reversePath } = message;
     const token = tokenLine.exec(data.toString('latin1', 0, 262_144))?.[1];

@@ -1,6 +1,6 @@
 /** A next hop with a fixed port that a test may close and open again, keeping what it took. */
 import { freePort } from '@postern/local';
-import { type SmtpSink, type SunkMessage, startSmtpSink } from '@postern/testkit/smtp';
+import { type SmtpSink, type SunkMessage, startSmtpSink, type TlsOptions } from '@postern/testkit/smtp';
 
 export interface NextHopServer {
   readonly port: number;
@@ -11,8 +11,8 @@ export interface NextHopServer {
   having(text: string): SunkMessage[];
 }
 
-/** `extensions`: those it offers in place of the usual ones. */
-export async function reserveNextHop(extensions?: readonly string[]): Promise<NextHopServer> {
+/** `extensions`: those it offers in place of the usual ones; `tls`: offers STARTTLS. */
+export async function reserveNextHop(extensions?: readonly string[], tls?: TlsOptions): Promise<NextHopServer> {
   const port = await freePort();
   const messages: SunkMessage[] = [];
   let sink: SmtpSink | undefined;
@@ -25,6 +25,7 @@ export async function reserveNextHop(extensions?: readonly string[]): Promise<Ne
         keep: false,
         onMessage: (message) => messages.push(message),
         ...(extensions === undefined ? {} : { extensions }),
+        ...(tls === undefined ? {} : { tls }),
       });
     },
     async close() {

@@ -3,12 +3,27 @@
  * `550-…@` get that code at RCPT, `data451-…@` and `data550-…@` after the final dot, `drop-…@` loses the connection after the final dot. Not for production.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { TLSSocket, type TLSSocketOptions } from 'node:tls';
+
+/** Key, certificate and bounds of the versions. */
+export type TlsOptions = Pick<TLSSocketOptions, 'key' | 'cert' | 'minVersion' | 'maxVersion'>;
 
 export interface SunkMessage {
   readonly reversePath: string;
   readonly recipients: readonly string[];
   /** As sent, dots unstuffed, without the final CRLF.CRLF marker. */
   readonly data: Buffer;
+  /** Who brought it. */
+  readonly client: SunkClient;
+}
+
+export interface SunkClient {
+  readonly address: string;
+  readonly greeting: string;
+  /** Empty = without TLS. */
+  readonly tlsVersion: string;
+  /** From AUTH PLAIN, which is always believed; empty = none. */
+  readonly login: string;
 }
 
 export interface SmtpSinkOptions {
@@ -16,6 +31,8 @@ export interface SmtpSinkOptions {
   /** 0 = any free port. */
   readonly port?: number;
   readonly hostname?: string;
+  /** Offers STARTTLS; the client may take any version within the bounds. */
+  readonly tls?: TlsOptions;
   /** Extensions offered after EHLO. */
   readonly extensions?: readonly string[];
   /** Keep the messages in `messages`; default true. */
@@ -50,7 +67,10 @@ function unstuff(data: Buffer): Buffer {
 
 function serve(socket: Socket, options: SmtpSinkOptions, accept: (message: SunkMessage) => void): void {
   const hostname = options.hostname ?? 'sink.test';
-  const say = (line: string): boolean => socket.write(`${line}\r\n`, 'latin1');
+  let stream: Socket = socket;
+  const say = (line: string): boolean => stream.write(`${line}\r\n`, 'latin1');
+  let greeting = '';
+  let login = '';
   let pending: Buffer = Buffer.alloc(0);
   let mode: 'command' | 'data' = 'command';
   let reversePath = '';
@@ -59,13 +79,27 @@ function serve(socket: Socket, options: SmtpSinkOptions, accept: (message: SunkM
 
   const command = (line: string): void => {
     const verb = line.slice(0, 4).toUpperCase();
+    if (verb === 'EHLO' || verb === 'HELO') greeting = line.slice(5);
     if (verb === 'EHLO') {
-      const lines = [hostname, ...(options.extensions ?? defaultExtensions)];
-      socket.write(
+      const offersTls = options.tls !== undefined && !(stream instanceof TLSSocket);
+      const lines = [hostname, ...(options.extensions ?? defaultExtensions), ...(offersTls ? ['STARTTLS'] : [])];
+      stream.write(
         `${lines.map((text, index) => `250${index === lines.length - 1 ? ' ' : '-'}${text}`).join('\r\n')}\r\n`,
       );
     } else if (verb === 'HELO') say(`250 ${hostname}`);
-    else if (verb === 'MAIL') {
+    else if (verb === 'STAR' && options.tls !== undefined) {
+      say('220 2.0.0 go on');
+      pending = Buffer.alloc(0);
+      socket.removeAllListeners('data');
+      stream = new TLSSocket(socket, { isServer: true, ...options.tls });
+      listen();
+    } else if (verb === 'AUTH') {
+      login =
+        Buffer.from(line.split(' ')[2] ?? '', 'base64')
+          .toString()
+          .split('\0')[1] ?? '';
+      say('235 2.7.0 ok');
+    } else if (verb === 'MAIL') {
       reversePath = pathOf(line);
       recipients = [];
       parts = [];
@@ -91,14 +125,16 @@ function serve(socket: Socket, options: SmtpSinkOptions, accept: (message: SunkM
     } else if (verb === 'NOOP') say('250 2.0.0 ok');
     else if (verb === 'QUIT') {
       say('221 2.0.0 bye');
-      socket.end();
+      stream.end();
     } else say('502 5.5.2 unknown');
   };
   const finish = (content: Buffer): void => {
     mode = 'command';
     const refusal = recipients.map((recipient) => scripted(recipient, 'data')).find((code) => code !== undefined);
     if (refusal !== undefined) return void say(`${refusal} ${refusal < 500 ? '4.3.0 not now' : '5.6.0 refused'}`);
-    accept({ reversePath, recipients, data: content });
+    const tlsVersion = stream instanceof TLSSocket ? (stream.getProtocol() ?? '') : '';
+    const client = { address: socket.remoteAddress ?? '', greeting, tlsVersion, login };
+    accept({ reversePath, recipients, data: content, client });
     if (recipients.some((recipient) => recipient.startsWith('drop-'))) return void socket.destroy();
     say('250 2.0.0 sunk');
   };
@@ -140,11 +176,14 @@ function serve(socket: Socket, options: SmtpSinkOptions, accept: (message: SunkM
     command(line);
     return true;
   };
-  socket.on('data', (chunk) => {
-    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-    while (step());
-  });
-  socket.on('error', () => socket.destroy());
+  const listen = (): void => {
+    stream.on('data', (chunk) => {
+      pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+      while (step());
+    });
+    stream.on('error', () => socket.destroy());
+  };
+  listen();
   say(`220 ${hostname} ESMTP`);
 }
 
