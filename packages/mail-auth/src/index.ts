@@ -1,4 +1,12 @@
 export { type ArcContext, type ArcResult, ArcVerifier, verifyArc } from './arc/verify.js';
+export {
+  type BodyDigest,
+  type BodyDigests,
+  type BodyForm,
+  type DigestsByForm,
+  keyOf,
+  OwnDigests,
+} from './dkim/body-digests.js';
 export { BodyHash } from './dkim/body-hash.js';
 export { type KeyPolicy, PublicKeyCache } from './dkim/public-key.js';
 export { DkimSigner, readSigningKey, type SigningKey, type SigningOptions } from './dkim/sign.js';

@@ -36,6 +36,14 @@ export const policyConfig = defineConfig('policy', {
         .integer({ min: 1, max: 65_535 })
         .default(2_048)
         .doc('Requests in evaluation at once over all callers; more are refused as overload.'),
+      bodyThreads: s
+        .integer({ min: 0, max: 64 })
+        .default(1)
+        .doc('Threads on which large bodies are hashed for DKIM and ARC, started when needed; 0 = on the main thread.'),
+      bodiesOnThreads: s
+        .integer({ min: 1, max: 10_000 })
+        .default(256)
+        .doc('Bodies on these threads at once; one more is hashed on the main thread, chunk by chunk.'),
       directoryEntries: s
         .integer({ min: 100, max: 10_000_000 })
         .default(100_000)

@@ -15,6 +15,8 @@ export const policyEvents = defineEvents('policy', {
   'policy.rule.unfinished': 'The time for rules ran out; the rules left did not match.',
   'policy.rule.refused':
     'A stored rule of a tenant cannot be used by this release; the others of its tenant are in use.',
+  'policy.thread.died':
+    'A thread that hashes large bodies died or stopped answering; its bodies are a temporary error, the next one has a new thread.',
   'policy.request.failed': 'A request could not be evaluated; the edge applies its fallback.',
   'policy.stream.opened': 'An edge opened its stream.',
   'policy.stream.closed': 'The stream of an edge ended.',

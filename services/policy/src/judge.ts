@@ -3,6 +3,7 @@
  * answers before the deadline. Safe to call at once from anywhere; remembers nothing. Bounded: more than `concurrency` at once is overload.
  */
 import { PosternError } from '@postern/errors';
+import { type BodyDigests, PublicKeyCache } from '@postern/mail-auth';
 import { type EvaluateRequest, type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
 import { ContentReader } from './content/content-reader.js';
 import { type ContentContext, MessageContent } from './content/message-content.js';
@@ -16,6 +17,8 @@ export interface JudgeOptions extends EvaluationServices {
   readonly inlineLimit: number;
   readonly concurrency: number;
   snapshot(): CompiledSnapshot | undefined;
+  /** Where large bodies are hashed; absent = as they come, by the caller. */
+  readonly openDigests?: () => BodyDigests;
 }
 
 export interface Judge {
@@ -27,9 +30,12 @@ export interface Judge {
 }
 
 export interface ContentSession {
-  write(chunk: Buffer): void;
+  /** A promise: wait for it before the next one. */
+  write(chunk: Buffer): Promise<void> | undefined;
   /** `size` is what was sent; another one is a broken upload. */
   finish(size: number, deadlineMs: number): Promise<EvaluateResponse>;
+  /** The upload broke off. */
+  drop(): void;
 }
 
 /** Kept back for encoding and the way home. */
@@ -46,6 +52,13 @@ const bufferOf = (bytes: Uint8Array): Buffer =>
 export function createJudge(options: JudgeOptions): Judge {
   const { clock } = options;
   let inFlight = 0;
+  /** Keys already read, for as long as the settings that measured them are in use. */
+  const keys = new WeakMap<object, PublicKeyCache>();
+  const keysOf = (settings: object): PublicKeyCache => {
+    const known = keys.get(settings) ?? new PublicKeyCache();
+    keys.set(settings, known);
+    return known;
+  };
 
   const snapshotInUse = (): CompiledSnapshot => {
     const snapshot = options.snapshot();
@@ -56,13 +69,14 @@ export function createJudge(options: JudgeOptions): Judge {
   const contentContext = (request: EvaluateRequest, snapshot: CompiledSnapshot): ContentContext => {
     const needs = contentNeeds(subjectOf(request, snapshot, undefined), noSkips);
     const atBody = request.stages.includes(Stage.BODY);
-    const { timeout, maxSignatures, minRsaBits, maxRsaBits } = snapshot.policies.server.dkim;
+    const settings = snapshot.policies.server.dkim;
+    const { timeout, maxSignatures, minRsaBits, maxRsaBits } = settings;
     return {
       resolver: options.resolver,
       clock,
       dkimTimeoutMs: timeout || defaultDkimTimeoutMs,
       wantsDkim: atBody && needs.dkim,
-      dkim: { maxSignatures, minRsaBits, maxRsaBits },
+      dkim: { maxSignatures, minRsaBits, maxRsaBits, keyCache: keysOf(settings) },
       wantsArc: atBody && needs.arc,
       wantsParts: atBody && needs.parts,
     };
@@ -111,9 +125,10 @@ export function createJudge(options: JudgeOptions): Judge {
     },
     open(start) {
       const snapshot = snapshotInUse();
-      const reader = new ContentReader(contentContext(start, snapshot));
+      const reader = new ContentReader(contentContext(start, snapshot), options.openDigests?.());
       return {
         write: (chunk) => reader.write(chunk),
+        drop: () => reader.drop(),
         finish: async (size, deadlineMs) => {
           if (reader.size !== size)
             throw new PosternError('invalid-argument', `content has ${reader.size} bytes, ${size} were announced`);

@@ -3,6 +3,7 @@ import { recordTypes } from '@postern/dns';
 import type { Metrics } from '@postern/telemetry';
 import { skipped } from './check.js';
 import { checks } from './checks/index.js';
+import { bodyEndings } from './content/thread-digests.js';
 
 const checkNames = checks.map(({ name }) => name);
 const outcomes = [...new Set([...checks.flatMap((check) => check.outcomes), skipped])];
@@ -53,7 +54,7 @@ export function policyMetrics(metrics: Metrics) {
     }),
     failures: metrics.counter({
       name: 'postern_policy_failures_total',
-      help: 'What went wrong in this pod, by kind: requests the edge got a failure for, checks that threw, rules that could not be computed or finished or compiled, lookups of recipients, lists that answer nonsense or fail their test, settings or country databases that cannot be used, Redis away.',
+      help: 'What went wrong in this pod, by kind: requests the edge got a failure for, checks that threw, rules that could not be computed or finished or compiled, lookups of recipients, lists that answer nonsense or fail their test, settings or country databases that cannot be used, Redis away, threads that died.',
       labels: {
         kind: [
           'request',
@@ -68,9 +69,21 @@ export function policyMetrics(metrics: Metrics) {
           'country',
           'greylist',
           'redis',
+          'thread',
         ],
       },
     }),
+    bodies: metrics.counter({
+      name: 'postern_policy_large_bodies_total',
+      help: 'Large bodies hashed for DKIM and ARC: on a thread, inline because none was to be had, lost with a thread that died, late because a thread stopped answering.',
+      labels: { how: bodyEndings },
+    }),
+    bodiesOnThreads: (read: () => number) =>
+      metrics.gauge({
+        name: 'postern_policy_bodies_on_threads',
+        help: 'Large bodies being hashed on threads now.',
+        read,
+      }),
     directory: metrics.counter({
       name: 'postern_policy_directory_lookups_total',
       help: 'Recipients looked up, by where the answer came from.',

@@ -65,6 +65,7 @@ function observed(judge: Judge, clock: Clock, observer: ServerObserver): Judge {
       const session = judge.open(start);
       return {
         write: (chunk) => session.write(chunk),
+        drop: () => session.drop(),
         finish: (size, deadlineMs) => watch(start, () => session.finish(size, deadlineMs)),
       };
     },
@@ -78,16 +79,22 @@ async function readContent(
   remaining: () => number,
 ) {
   let session: ReturnType<Judge['open']> | undefined;
-  for await (const { kind } of requests) {
-    if (kind === undefined) throw new PosternError('invalid-argument', 'content request without a kind');
-    if (kind.$case === 'start') {
-      if (session !== undefined) throw new PosternError('invalid-argument', 'content was started twice');
-      onStart(kind.value);
-      session = judge.open(kind.value);
-    } else if (session === undefined) throw new PosternError('invalid-argument', 'content before its start');
-    else if (kind.$case === 'chunk') session.write(kind.value);
-    else return session.finish(kind.value.size, remaining());
+  try {
+    for await (const { kind } of requests) {
+      if (kind === undefined) throw new PosternError('invalid-argument', 'content request without a kind');
+      if (kind.$case === 'start') {
+        if (session !== undefined) throw new PosternError('invalid-argument', 'content was started twice');
+        onStart(kind.value);
+        session = judge.open(kind.value);
+      } else if (session === undefined) throw new PosternError('invalid-argument', 'content before its start');
+      else if (kind.$case === 'chunk') await session.write(kind.value);
+      else return await session.finish(kind.value.size, remaining());
+    }
+  } catch (error) {
+    session?.drop();
+    throw error;
   }
+  session?.drop();
   throw new PosternError('cancelled', 'content ended without its end');
 }
 

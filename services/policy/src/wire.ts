@@ -13,6 +13,7 @@ import { connectStreams, openBucket, type SnapshotWatch, type StreamConnection, 
 import type { Telemetry } from '@postern/telemetry';
 import type { Redis } from 'ioredis';
 import type { PolicyConfig } from './config.js';
+import { createDigestPool } from './content/digest-pool.js';
 import { type CachedDirectory, createCachedDirectory } from './directory/cached-directory.js';
 import { sharedAnswers } from './dns-lists/shared-answers.js';
 import type { PolicyEvent } from './events.js';
@@ -60,6 +61,18 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
   let closeTools = (): void => undefined;
   let stores: LimitStores | undefined;
   let limits: (() => LimitView) | undefined;
+  const digests = createDigestPool({
+    clock,
+    threads: config.policy.bodyThreads,
+    bodies: config.policy.bodiesOnThreads,
+    patienceMs: 5_000,
+    onEnded: (how) => metrics.bodies.with({ how }).inc(),
+    onThreadDied: (reason) => {
+      metrics.failures.with({ kind: 'thread' }).inc();
+      log.error('policy.thread.died', { reason });
+    },
+  });
+  metrics.bodiesOnThreads(() => digests.size);
   metrics.inFlight(() => judge?.inFlight ?? 0);
   metrics.directoryEntries(() => directory?.size ?? 0);
 
@@ -158,6 +171,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         inlineLimit: config.policy.inlineLimit,
         concurrency: config.policy.concurrency,
         snapshot: () => snapshot,
+        openDigests: () => digests.open(),
       });
       watch = await watchConfig(connection, resolver);
       // Edges keep one stream for as long as they live and look for new pods themselves: an age limit would only break streams.
@@ -188,6 +202,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       watch?.stop();
       directory?.stop();
       closeTools();
+      await digests.stop();
       redis?.disconnect();
       await stores?.close();
       await connection?.close();

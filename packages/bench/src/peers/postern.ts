@@ -16,7 +16,7 @@ import { waitSunk } from '../peer.js';
 const users = 50;
 export const recipientOf = (number: number): string => `user${number % users}@bench.test`;
 
-const rules = Array.from({ length: 10 }, (_, index) => ({
+export const rules = Array.from({ length: 10 }, (_, index) => ({
   id: `bench-${index}`,
   event: index % 2 === 0 ? 'mail' : 'rcpt',
   when:

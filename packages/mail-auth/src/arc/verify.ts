@@ -4,7 +4,7 @@
  */
 import type { Resolver } from '@postern/dns';
 import type { HeaderField } from '@postern/mail-message';
-import { BodyHash } from '../dkim/body-hash.js';
+import { type BodyDigests, keyOf, OwnDigests } from '../dkim/body-digests.js';
 import { canonicalField, canonicalSignatureField } from '../dkim/canonical-header.js';
 import { fetchPublicKey, type KeyPolicy, type KeyResult } from '../dkim/public-key.js';
 import { signedText } from '../dkim/verify.js';
@@ -25,6 +25,8 @@ export interface ArcResult {
 
 export interface ArcContext extends KeyPolicy {
   readonly resolver: Resolver;
+  /** Shared with others who want the same body; whoever gives it updates it. */
+  readonly digests?: BodyDigests;
 }
 
 interface KeyName {
@@ -37,38 +39,38 @@ export class ArcVerifier {
   readonly #fields: readonly HeaderField[];
   readonly #context: ArcContext;
   readonly #chain: ArcChain;
-  readonly #body: BodyHash | undefined;
+  readonly #digests: BodyDigests;
   readonly #keys = new Map<string, Promise<KeyResult>>();
 
   constructor(fields: readonly HeaderField[], context: ArcContext) {
     this.#fields = fields;
     this.#context = context;
+    this.#digests = context.digests ?? new OwnDigests();
     this.#chain = readArcChain(fields);
     if (this.#chain.kind !== 'chain') return;
     const { signature, sets } = this.#chain;
-    this.#body = new BodyHash(signature.bodyForm, 'sha256', signature.bodyLength);
+    this.#digests.want({ form: signature.bodyForm, limit: signature.bodyLength });
     void this.#key(signature);
     for (const { seal } of sets) void this.#key(seal);
   }
 
   get needsBody(): boolean {
-    return this.#body !== undefined;
+    return this.#chain.kind === 'chain';
   }
 
   update(chunk: Uint8Array): void {
-    this.#body?.update(chunk);
+    this.#digests.update(chunk);
   }
 
   async finish(): Promise<ArcResult> {
     if (this.#chain.kind === 'none') return { result: 'none', reason: undefined, sets: [] };
-    if (this.#chain.kind === 'broken' || this.#body === undefined) {
-      return failed(this.#chain.kind === 'broken' ? this.#chain.reason : 'no body');
-    }
+    if (this.#chain.kind === 'broken') return failed(this.#chain.reason);
     const { sets, signature } = this.#chain;
-    const digest = this.#body.digest();
-    const { bodyLength } = signature;
-    if (!digest.equals(signature.bodyHash)) return failed('body hash differs');
-    if (bodyLength !== undefined && bodyLength !== this.#body.length) return failed('l= is not the whole body');
+    const { bodyForm, bodyLength } = signature;
+    const body = (await this.#digests.finish()).get(keyOf({ form: bodyForm, limit: bodyLength }));
+    if (body === undefined) return { result: 'temperror', reason: 'body could not be hashed', sets: [] };
+    if (!signature.bodyHash.equals(body.octets)) return failed('body hash differs');
+    if (bodyLength !== undefined && bodyLength !== body.length) return failed('l= is not the whole body');
     const key = await this.#key(signature);
     if (key.kind === 'none') return keyless(key, 'ARC-Message-Signature');
     const text = signedText(this.#fields, signature);

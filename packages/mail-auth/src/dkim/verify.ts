@@ -7,7 +7,7 @@
 import type { Clock } from '@postern/clock';
 import type { Resolver } from '@postern/dns';
 import type { HeaderField } from '@postern/mail-message';
-import { BodyHash } from './body-hash.js';
+import { type BodyDigest, type BodyDigests, type DigestsByForm, keyOf, OwnDigests } from './body-digests.js';
 import { canonicalField, canonicalSignatureField, selectFields } from './canonical-header.js';
 import { fetchPublicKey, type KeyPolicy, type KeyResult } from './public-key.js';
 import { type ParsedSignature, parseSignature, type Signature } from './signature.js';
@@ -34,11 +34,12 @@ export interface DkimContext extends KeyPolicy {
   readonly clock: Clock;
   /** Default 10. */
   readonly maxSignatures?: number;
+  /** Shared with others who want the same body; whoever gives it updates it. */
+  readonly digests?: BodyDigests;
 }
 
 interface Pending {
   readonly parsed: ParsedSignature;
-  readonly body: BodyHash | undefined;
   readonly key: Promise<KeyResult> | undefined;
 }
 
@@ -46,11 +47,12 @@ export class DkimVerifier {
   readonly #fields: readonly HeaderField[];
   readonly #context: DkimContext;
   readonly #pending: readonly Pending[];
-  readonly #bodies = new Map<string, BodyHash>();
+  readonly #digests: BodyDigests;
 
   constructor(fields: readonly HeaderField[], context: DkimContext) {
     this.#fields = fields;
     this.#context = context;
+    this.#digests = context.digests ?? new OwnDigests();
     this.#pending = fields
       .filter((field) => field.key === 'dkim-signature')
       .slice(0, context.maxSignatures ?? 10)
@@ -59,50 +61,44 @@ export class DkimVerifier {
 
   /** False: no signature wants the body. */
   get needsBody(): boolean {
-    return this.#bodies.size > 0;
+    return this.#digests.wanted;
   }
 
   /** The next octets of the body, the empty line not among them. */
   update(chunk: Uint8Array): void {
-    for (const body of this.#bodies.values()) body.update(chunk);
+    this.#digests.update(chunk);
   }
 
   async finish(): Promise<DkimResult[]> {
-    const digests = new Map<BodyHash, Buffer>();
-    for (const body of this.#bodies.values()) digests.set(body, body.digest());
+    const digests = await this.#digests.finish();
     return Promise.all(this.#pending.map((pending) => this.#conclude(pending, digests)));
   }
 
   #start(parsed: ParsedSignature): Pending {
-    if (parsed.kind === 'refused') return { parsed, body: undefined, key: undefined };
+    if (parsed.kind === 'refused') return { parsed, key: undefined };
     const { signature } = parsed;
-    const form = `${signature.bodyForm} ${signature.bodyLength}`;
-    let body = this.#bodies.get(form);
-    if (body === undefined) {
-      body = new BodyHash(signature.bodyForm, 'sha256', signature.bodyLength);
-      this.#bodies.set(form, body);
-    }
-    return { parsed, body, key: fetchPublicKey(this.#context.resolver, signature, this.#context) };
+    this.#digests.want({ form: signature.bodyForm, limit: signature.bodyLength });
+    return { parsed, key: fetchPublicKey(this.#context.resolver, signature, this.#context) };
   }
 
-  async #conclude({ parsed, body, key }: Pending, digests: ReadonlyMap<BodyHash, Buffer>): Promise<DkimResult> {
-    if (parsed.kind === 'refused' || body === undefined || key === undefined) {
+  async #conclude({ parsed, key }: Pending, digests: DigestsByForm): Promise<DkimResult> {
+    if (parsed.kind === 'refused' || key === undefined) {
       return { ...nameOf(parsed), identity: '', keyBits: 0, testing: false, signaturePrefix: '', ...verdictOf(parsed) };
     }
     const { signature } = parsed;
     const found = await key;
-    const verdict = this.#judge(signature, found, body, digests.get(body));
+    const digest = digests.get(keyOf({ form: signature.bodyForm, limit: signature.bodyLength }));
     return {
       ...nameOf(parsed),
       identity: signature.identity,
       keyBits: found.kind === 'key' ? found.bits : 0,
       testing: found.kind === 'key' && found.testing,
       signaturePrefix: signature.signature.toString('base64').slice(0, 8),
-      ...verdict,
+      ...this.#judge(signature, found, digest),
     };
   }
 
-  #judge(signature: Signature, key: KeyResult, body: BodyHash, digest: Buffer | undefined): Verdict {
+  #judge(signature: Signature, key: KeyResult, body: BodyDigest | undefined): Verdict {
     if (key.kind === 'none') return { result: key.result, reason: key.reason };
     if (key.strictIdentity && signature.identity.slice(signature.identity.lastIndexOf('@') + 1) !== signature.domain) {
       return { result: 'permerror', reason: 'i= is below d=, which the key forbids' };
@@ -111,9 +107,9 @@ export class DkimVerifier {
     if (expiresAt !== undefined && expiresAt < this.#context.clock.now() / 1000) {
       return { result: 'policy', reason: 'signature expired' };
     }
+    if (body === undefined) return { result: 'temperror', reason: 'body could not be hashed' };
     if (bodyLength !== undefined && bodyLength > body.length) return { result: 'fail', reason: 'l= beyond the body' };
-    if (digest === undefined || !digest.equals(signature.bodyHash))
-      return { result: 'fail', reason: 'body hash differs' };
+    if (!signature.bodyHash.equals(body.octets)) return { result: 'fail', reason: 'body hash differs' };
     if (!confirms(signature.algorithm, key.key, signedText(this.#fields, signature), signature.signature)) {
       return { result: 'fail', reason: 'signature does not match' };
     }

@@ -4,7 +4,15 @@
  */
 import type { Clock } from '@postern/clock';
 import type { Resolver } from '@postern/dns';
-import { type ArcResult, ArcVerifier, type DkimResult, DkimVerifier } from '@postern/mail-auth';
+import {
+  type ArcResult,
+  ArcVerifier,
+  type BodyDigests,
+  type DkimResult,
+  DkimVerifier,
+  OwnDigests,
+  type PublicKeyCache,
+} from '@postern/mail-auth';
 import {
   fieldsNamed,
   type HeaderField,
@@ -26,7 +34,12 @@ export interface ContentContext {
   readonly dkimTimeoutMs: number;
   /** Signatures are to be verified. */
   readonly wantsDkim: boolean;
-  readonly dkim: { readonly maxSignatures: number; readonly minRsaBits: number; readonly maxRsaBits: number };
+  readonly dkim: {
+    readonly maxSignatures: number;
+    readonly minRsaBits: number;
+    readonly maxRsaBits: number;
+    readonly keyCache?: PublicKeyCache;
+  };
   /** The ARC chain is to be verified. */
   readonly wantsArc: boolean;
   /** Parts or links are asked about: a body that does not come at once is looked into while it passes. */
@@ -35,6 +48,7 @@ export interface ContentContext {
 
 export class MessageContent {
   readonly section: HeaderSection;
+  readonly #digests: BodyDigests;
   readonly #verifier: DkimVerifier | undefined;
   #dkim: Promise<readonly DkimResult[]> | undefined;
   #signatures: readonly DkimResult[] = [];
@@ -46,23 +60,24 @@ export class MessageContent {
   #size: number;
 
   /** `bytes` begin with the header section; what follows it is the beginning of the body, or all of it. */
-  constructor(bytes: Buffer, context: ContentContext, isInline = false) {
+  constructor(bytes: Buffer, context: ContentContext, digests: BodyDigests = new OwnDigests(), isInline = false) {
+    this.#digests = digests;
     this.section = readHeaderSection(bytes, { maxBytes: headerBytes, maxFields: headerFields });
     this.#size = bytes.length;
     const { clock, dkimTimeoutMs, wantsDkim, wantsArc } = context;
     const { bodyOffset, fields } = this.section;
     if (wantsDkim || wantsArc) {
       const resolver = context.resolver.withBudget({ queries: maxKeyQueries, deadlineMs: dkimTimeoutMs });
-      if (wantsDkim) this.#verifier = new DkimVerifier(fields, { resolver, clock, ...context.dkim });
-      if (wantsArc) this.#arc = new ArcVerifier(fields, { resolver, ...context.dkim });
+      if (wantsDkim) this.#verifier = new DkimVerifier(fields, { resolver, clock, digests, ...context.dkim });
+      if (wantsArc) this.#arc = new ArcVerifier(fields, { resolver, digests, ...context.dkim });
     }
     if (context.wantsParts && !isInline) this.#scan = new BodyScan(this.section);
-    if (bodyOffset < bytes.length) this.#pass(bytes.subarray(bodyOffset));
+    if (bodyOffset < bytes.length) void this.#pass(bytes.subarray(bodyOffset));
   }
 
   /** A message that came whole within its request. */
   static inline(bytes: Buffer, context: ContentContext): MessageContent {
-    const content = new MessageContent(bytes, context, true);
+    const content = new MessageContent(bytes, context, new OwnDigests(), true);
     content.#whole = bytes;
     return content;
   }
@@ -82,16 +97,20 @@ export class MessageContent {
     return this;
   }
 
-  /** The next octets of the body. */
-  write(chunk: Buffer): void {
+  /** The next octets of the body. A promise: wait for it before the next ones. */
+  write(chunk: Buffer): Promise<void> | undefined {
     this.#size += chunk.length;
-    this.#pass(chunk);
+    return this.#pass(chunk);
   }
 
-  #pass(chunk: Buffer): void {
-    this.#verifier?.update(chunk);
-    this.#arc?.update(chunk);
+  /** The rest will not come. */
+  drop(): void {
+    this.#digests.drop();
+  }
+
+  #pass(chunk: Buffer): Promise<void> | undefined {
     this.#scan?.write(chunk);
+    return this.#digests.wanted ? this.#digests.update(chunk) : undefined;
   }
 
   /** To be asked for after the last octet; undefined = was not wanted. */

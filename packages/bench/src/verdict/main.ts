@@ -1,0 +1,98 @@
+/**
+ * `npm run bench:verdict`: what a whole verdict costs (SPF, DKIM, DMARC, three blocklists, rules; 10 KiB; warm), our policy service beside a real
+ * Rspamd with the same modules only, the same DNS server and messages, interleaved. First CPU in a closed loop, then at half of the rate that
+ * loop reached the time a verdict takes; last how long bodies of 30 MB hold up others. Bounded by the number of messages.
+ */
+import { parseArgs } from 'node:util';
+import { percentile } from '../closed-loop.js';
+import { cpuSeconds } from '../process-tree.js';
+import type { JudgePeer } from './judge-peer.js';
+import { measureStalls } from './large-bodies.js';
+import { type Load, makeLoad } from './load.js';
+import { openLoop } from './open-loop.js';
+import { posternPeer } from './postern-peer.js';
+import { rspamdPeer } from './rspamd-peer.js';
+
+const { values } = parseArgs({
+  options: {
+    messages: { type: 'string', default: '4000' },
+    rounds: { type: 'string', default: '5' },
+    warmup: { type: 'string', default: '10000' },
+    concurrency: { type: 'string', default: '16' },
+    size: { type: 'string', default: '10240' },
+    threads: { type: 'string', default: '1' },
+    large: { type: 'string', default: '30' },
+  },
+});
+const messages = Number(values.messages);
+const rounds = Number(values.rounds);
+const concurrency = Number(values.concurrency);
+
+interface Round {
+  readonly peer: string;
+  readonly cpuMs: number;
+  readonly rate: number;
+  readonly questions: number;
+}
+
+const median = (of: readonly number[]): number =>
+  [...of].sort((a, b) => a - b)[Math.floor(of.length / 2)] ?? Number.NaN;
+
+async function closedLoop(peer: JudgePeer, load: Load, count: number): Promise<Round> {
+  const before = await cpuSeconds(peer.pids);
+  const asked = load.dns.queries.length;
+  const begun = performance.now();
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) await peer.judge(load.letter(next++));
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  const seconds = (performance.now() - begun) / 1_000;
+  const cpu = (await cpuSeconds(peer.pids)) - before;
+  const questions = (load.dns.queries.length - asked) / count;
+  load.dns.queries.length = 0;
+  return { peer: peer.name, cpuMs: (cpu * 1_000) / count, rate: count / seconds, questions };
+}
+
+const load = await makeLoad(Number(values.size));
+const peers: JudgePeer[] = [];
+try {
+  const postern = await posternPeer(load.dns.server, Number(values.threads));
+  peers.push(postern, await rspamdPeer(load.dns.server));
+  for (const peer of peers) await closedLoop(peer, load, Number(values.warmup));
+  const all: Round[] = [];
+  for (let round = 1; round <= rounds; round++)
+    for (const peer of peers) {
+      const measured = await closedLoop(peer, load, messages);
+      console.error(`round ${round} ${peer.name}: ${measured.cpuMs.toFixed(3)} ms, ${measured.rate.toFixed(0)}/s`);
+      all.push(measured);
+    }
+  const of = (name: string, pick: (round: Round) => number): number =>
+    median(all.filter(({ peer }) => peer === name).map(pick));
+  const base = of('rspamd', ({ cpuMs }) => cpuMs);
+  console.log(
+    '| judge | CPU ms/message | ratio | messages/s | DNS questions/message | half load/s | p50 ms | p99 ms |',
+  );
+  console.log('|---|---|---|---|---|---|---|---|');
+  const waits = new Map<string, Float64Array[]>();
+  for (let round = 1; round <= rounds; round++)
+    for (const peer of peers) {
+      const half = of(peer.name, ({ rate }) => rate) / 2;
+      const times = await openLoop(peer, load, half, messages);
+      console.error(`half load ${round} ${peer.name}: p99 ${percentile(times, 0.99).toFixed(2)} ms`);
+      waits.set(peer.name, [...(waits.get(peer.name) ?? []), times]);
+    }
+  for (const { name } of peers) {
+    const wait = (share: number): string =>
+      median((waits.get(name) ?? []).map((one) => percentile(one, share))).toFixed(2);
+    const cpuMs = of(name, (round) => round.cpuMs);
+    const rate = of(name, (round) => round.rate);
+    const cells = [cpuMs.toFixed(3), (cpuMs / base).toFixed(2), rate.toFixed(0)];
+    cells.push(of(name, ({ questions }) => questions).toFixed(2), (rate / 2).toFixed(0), wait(0.5), wait(0.99));
+    console.log(`| ${name} | ${cells.join(' | ')} |`);
+  }
+  for (const line of await measureStalls(postern, load, Number(values.large) * 1_000_000)) console.log(line);
+} finally {
+  for (const peer of peers) await peer.stop();
+  await load.dns.stop();
+}
