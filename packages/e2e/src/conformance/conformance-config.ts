@@ -20,7 +20,7 @@ const settings: Readonly<Record<string, Omit<ConformanceListener, 'port'>>> = {
     settings: {
       extensions: Object.fromEntries(
         ['starttls', 'pipelining', 'size', 'eightBitMime', 'chunking', 'smtpUtf8', 'dsn', 'enhancedStatusCodes']
-          .concat(['requireTls', 'limits', 'auth'])
+          .concat(['requireTls', 'limits', 'auth', 'binaryMime'])
           .map((name) => [name, false]),
       ),
     },
@@ -68,7 +68,10 @@ export function conformanceConfig(
       { name: 'gone', domains: [{ name: 'suspended.test', ...any }] },
     ],
     listeners: Object.fromEntries(
-      [...listeners].map(([name, listener]) => [name, { role: listener.role, ...listener.settings }]),
+      [...listeners].map(([name, listener]) => [
+        name,
+        { role: listener.role, extensions: { binaryMime: true }, ...listener.settings },
+      ]),
     ),
     edge: {
       moreListeners: [...listeners]

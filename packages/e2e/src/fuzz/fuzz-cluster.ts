@@ -14,6 +14,7 @@ export function fuzzConfiguration(sinkPort: number): Record<string, unknown> {
   return {
     nextHops: { fuzz: { hosts: [{ host: '127.0.0.1', port: sinkPort, protocol: 'smtp', tls: 'none' }] } },
     retry: { first: '1s', cap: '2s', lifetime: '1h', delayNotice: '1h' },
+    listeners: { mx: { extensions: { binaryMime: true } } },
     checks: { spf: off, dkim: off, dmarc: off, dnsbl: off },
     tenants: [
       {

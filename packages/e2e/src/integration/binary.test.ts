@@ -19,6 +19,7 @@ beforeAll(async () => {
   const domain = (name: string, nextHop: string) => ({ name, nextHop, validateRecipients: false });
   cluster = await startCluster({
     config: {
+      listeners: { submissions: { extensions: { binaryMime: true } } },
       defaultNextHop: 'plain',
       nextHops: { modern: hop(modern.port), plain: hop(plain.port) },
       checks: Object.fromEntries(['spf', 'dkim', 'dmarc'].map((check) => [check, { enabled: false }])),

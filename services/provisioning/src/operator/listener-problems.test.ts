@@ -36,6 +36,7 @@ test.each<[string, RegExp]>([
   ['mx: { hostname: "not a name" }', /listeners\.mx\.hostname: .*not a name/],
   ['mx: { enabled: perhaps }', /listeners\.mx\.enabled: .*perhaps/],
   ['submission: { extensions: { starttls: false } }', /listeners\.submission\.requireTls: is on while/],
+  ['mx: { extensions: { binaryMime: true, chunking: false } }', /listeners\.mx\.extensions\.binaryMime: is on while/],
   ['submissions: { extensions: { auth: false } }', /listeners\.submissions\.requireAuth: is on while/],
   ['partners: { banner: hello }', /listeners\.partners\.role: missing/],
 ])('%s is refused with its field', (text, expected) => {
@@ -55,7 +56,7 @@ test('a listener of any name reaches the snapshot with everything it says', () =
     disabled: true,
     linePolicy: 'normalise',
     xclientNetworks: ['10.0.0.0/8'],
-    extensionsOff: ['CHUNKING', 'SMTPUTF8'],
+    extensionsOff: ['CHUNKING', 'BINARYMIME', 'SMTPUTF8'],
     tls: { minVersion: 'TLSv1.3', curves: 'X25519', dhParameters: 'auto', certificates: ['main'] },
   });
   expect(snapshot.accessRules).toEqual([

@@ -36,7 +36,7 @@ export function listenerProblems(document: OperatorDocument): Fault[] {
   return Object.entries(document.listeners).flatMap(([name, listener]) => {
     const at = ['listeners', name];
     const problems = [...tlsProblems(listener, at)];
-    const { starttls, auth } = listener.extensions;
+    const { starttls, auth, binaryMime, chunking } = listener.extensions;
     const role = listener.role ?? name;
     if ((listener.requireTls ?? role === 'submission') && !starttls && role !== 'submissions') {
       const message = 'is on while extensions.starttls is off; expected false, or STARTTLS offered';
@@ -45,6 +45,10 @@ export function listenerProblems(document: OperatorDocument): Fault[] {
     if ((listener.requireAuth ?? role !== 'mx') && !auth) {
       const message = 'is on while extensions.auth is off; expected false, or AUTH offered';
       problems.push({ path: [...at, 'requireAuth'], message });
+    }
+    if (binaryMime && !chunking) {
+      const message = 'is on while extensions.chunking is off; expected false, or CHUNKING offered';
+      problems.push({ path: [...at, 'extensions', 'binaryMime'], message });
     }
     return problems;
   });

@@ -12,7 +12,10 @@ const extensions = s.object({
   size: on('SIZE, RFC 1870. The limit holds in any case.'),
   eightBitMime: on('8BITMIME, RFC 6152.'),
   chunking: on('CHUNKING (BDAT), RFC 3030.'),
-  binaryMime: on('BINARYMIME, RFC 3030; only together with chunking.'),
+  binaryMime: s
+    .boolean()
+    .default(false)
+    .doc('BINARYMIME, RFC 3030; only together with chunking. Such mail leaves only to next hops that take it too.'),
   smtpUtf8: on('SMTPUTF8, RFC 6531.'),
   dsn: on('DSN, RFC 3461.'),
   enhancedStatusCodes: on('ENHANCEDSTATUSCODES, RFC 2034. Off: replies carry none.'),

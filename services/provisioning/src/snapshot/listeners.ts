@@ -27,6 +27,9 @@ const keywords: readonly (readonly [keyof Listener['extensions'], string])[] = [
   ['auth', 'AUTH'],
 ];
 
+/** Few next hops take binary mail, and what cannot be passed on fails after its 250. */
+const offByDefault: readonly string[] = ['BINARYMIME'];
+
 export function limitsOf({ interval, messageSize = 0, ...limits }: OperatorDocument['limits']): Limits {
   return { ...limits, messageSize, intervalMs: interval };
 }
@@ -63,7 +66,7 @@ export function listenersOf(document: OperatorDocument, files: ReadonlyMap<strin
       authMechanismsPlain: settings?.authMechanismsPlain ?? [],
       hostname: settings?.hostname ?? '',
       disabled: settings?.enabled === false,
-      extensionsOff: settings === undefined ? [] : extensionsOff(settings.extensions),
+      extensionsOff: settings === undefined ? [...offByDefault] : extensionsOff(settings.extensions),
       linePolicy: settings?.linePolicy ?? 'refuse',
       xclientNetworks: [...(settings?.xclient ?? [])],
       tls: settings === undefined ? undefined : tlsOf(settings, files),
