@@ -1,5 +1,5 @@
 /**
- * One Redis ACL user per service that uses Redis (design.md, Trust): its own keys, no administration. The default user is
+ * One Redis ACL user per service that uses Redis (design.md, Trust): its own keys, and of the commands those it gives. The default user is
  * off. The file holds hashes, not passwords.
  */
 import { createHash } from 'node:crypto';
@@ -15,13 +15,31 @@ const keysOf: Readonly<Record<RedisService, readonly string[]>> = {
   delivery: ['{postern:delivery:*', 'postern:delivery:*', 'postern:done:*'],
 };
 
+/** What the client says to set a connection up; INFO it asks once to know that the server has loaded its data. */
+const connection =
+  'auth hello ping quit select info client|setname client|id command cluster|slots cluster|info readonly';
+/** What is asked for outside scripts, and within them. */
+const direct = 'get set unlink eval evalsha script|load';
+const scripted =
+  'del exists hdel hget hgetall hincrby hmget hset incr lindex lpush lrange ltrim pexpire pttl time zadd zcard zcount zrange zrangebyscore zrem zremrangebyrank zremrangebyscore zscore';
+
+const commandsOf: Readonly<Record<RedisService, string>> = {
+  edge: `${connection} ${direct} ${scripted}`,
+  // SCAN finds what of the greylist is to be forgotten.
+  policy: `${connection} ${direct} ${scripted} scan`,
+  delivery: `${connection} get set`,
+};
+
 /** The text of the ACL file. */
 export function redisAcl(passwords: Readonly<Record<RedisService, string>>): string {
   const lines = redisServices.map((service) => {
     const hash = createHash('sha256').update(passwords[service]).digest('hex');
     const keys = keysOf[service].map((pattern) => `~${pattern}`).join(' ');
-    // INFO is counted as dangerous, and the client asks it once to know that the server has loaded its data.
-    return `user ${service} on #${hash} ${keys} resetchannels +@all -@admin -@dangerous +info`;
+    const commands = commandsOf[service]
+      .split(' ')
+      .map((command) => `+${command}`)
+      .join(' ');
+    return `user ${service} on #${hash} ${keys} resetchannels -@all ${commands}`;
   });
   return `${['user default off', ...lines].join('\n')}\n`;
 }
