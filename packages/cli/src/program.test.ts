@@ -131,6 +131,7 @@ test('trace tells the story of a message', async () => {
         {
           queueId: '01JD4Q6V6S7M8N9P0Q1R2S3T4V',
           sessionId: 'S1',
+          messageId: 'm1@y.test',
           reversePath: 'x@y.test',
           recipients: [
             {
@@ -161,7 +162,7 @@ test('trace tells the story of a message', async () => {
   });
   expect((await server.run('trace 01JD4Q6V6S7M8N9P0Q1R2S3T4V')).out).toBe(
     [
-      'Message 01JD4Q6V6S7M8N9P0Q1R2S3T4V from <x@y.test>, session S1',
+      'Message 01JD4Q6V6S7M8N9P0Q1R2S3T4V from <x@y.test>, session S1, Message-ID <m1@y.test>',
       '  to <a@acme.test>  deferred, 2 tries: 450 4.2.1 later',
       '  2026-01-02 03:04:05.000  edge.message.accepted             "250 ok" size=12',
       '',

@@ -46,6 +46,7 @@ export interface EnvelopeFacts {
   readonly snapshotVersion: number;
   readonly acceptedAtMs: number;
   readonly size: number;
+  readonly messageId: string;
 }
 
 function receivedEdit(facts: EnvelopeFacts): HeaderEdit {
@@ -157,5 +158,6 @@ export function buildEnvelope(facts: EnvelopeFacts): Envelope | undefined {
     snapshotVersion: facts.snapshotVersion,
     senderAuthenticated: transaction.senderAuthenticated || session.login !== undefined,
     findings: transaction.findings.map(summaryOf),
+    messageId: facts.messageId,
   };
 }

@@ -15,6 +15,7 @@ import { type Reply, replies } from '@postern/smtp-core';
 import { countReceived } from './hop-count.js';
 import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
 import { buildEnvelope } from './message-envelope.js';
+import { messageIdOf } from './message-id.js';
 import type { ContentExchange, PolicyAnswer } from './policy-port.js';
 import type { Session, SessionServices } from './session.js';
 import type { MessageEnd } from './smtp/command-stream.js';
@@ -159,6 +160,7 @@ export class MessageTransfer {
       snapshotVersion: snapshot?.version ?? 0,
       acceptedAtMs: services.clock.now(),
       size: this.#size,
+      messageId: messageIdOf(head),
     });
     if (envelope === undefined) return refused(replies.localError, 'too many renderings');
     const result = await this.#writer.commit(envelope);

@@ -76,6 +76,7 @@ export async function buildDsn(notice: NoticeRow, context: DsnContext): Promise<
     size: content.length,
     body: { place: { $case: 'inline', value: content } },
     traceparent: item.traceparent,
+    messageId: `${queueId}@${context.hostname}`,
   });
 }
 

@@ -5,6 +5,7 @@
 import type { BodyStore } from '@postern/body-store';
 import type { Clock } from '@postern/clock';
 import { failpoint } from '@postern/lifecycle';
+import type { Envelope } from '@postern/proto/mail/v1/envelope';
 import { UnitKind } from '@postern/proto/mail/v1/item';
 import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
 import { buildDsn, type NoticeRow } from './dsn.js';
@@ -17,6 +18,7 @@ import type { PolicyInUse } from './policy-in-use.js';
 import type { AskRelay } from './rules/ruled-units.js';
 import type { Database } from './store/database.js';
 import { removeNotices, takeNotices } from './store/outbox.js';
+import { recordTrace, type TraceRow } from './store/records.js';
 
 export interface NoticeParts {
   readonly clock: Clock;
@@ -40,12 +42,16 @@ export function noticesRound(parts: NoticeParts): () => Promise<boolean> {
     const { taken, done } = await parts.database.service(async (transaction) => {
       const rows = await takeNotices(transaction, batch);
       const results = await Promise.all(rows.map(async (row) => ({ row, sent: await send(parts, row) })));
-      const finished = results.filter(({ sent }) => sent).map(({ row }) => row);
+      const finished = results.filter(({ sent }) => sent !== undefined).map(({ row }) => row);
       if (finished.length > 0)
         await removeNotices(
           transaction,
           finished.map(({ noticeId }) => noticeId),
         );
+      await recordTrace(
+        transaction,
+        results.flatMap(({ sent }) => sent ?? []),
+      );
       return { taken: rows.length, done: finished };
     });
     parts.onDone(done.map(({ queueId }) => queueId));
@@ -53,7 +59,8 @@ export function noticesRound(parts: NoticeParts): () => Promise<boolean> {
   };
 }
 
-async function send(parts: NoticeParts, notice: NoticeRow): Promise<boolean> {
+/** Steps of the trace that name report and message to each other, none where nobody is to be told; undefined = not sent now. */
+async function send(parts: NoticeParts, notice: NoticeRow): Promise<TraceRow[] | undefined> {
   const nowMs = parts.clock.now();
   const policy = parts.policy();
   try {
@@ -63,7 +70,7 @@ async function send(parts: NoticeParts, notice: NoticeRow): Promise<boolean> {
       returnLimit: parts.returnLimit,
       bodies: parts.bodies,
     });
-    if (envelope === undefined) return true;
+    if (envelope === undefined) return [];
     const placement = generated(
       placementOf(envelope, {
         policy,
@@ -79,11 +86,31 @@ async function send(parts: NoticeParts, notice: NoticeRow): Promise<boolean> {
     const recorded = placed.done ? await parts.outcomes.publish(placement.outcomes) : placed;
     if (recorded.done) parts.onNotice(notice.kind, 'sent', notice.queueId, envelope.queueId);
     else parts.onNotice(notice.kind, 'failed', notice.queueId, recorded.reason);
-    return recorded.done;
+    return recorded.done ? steps(notice, envelope, nowMs) : undefined;
   } catch (error) {
     parts.onNotice(notice.kind, 'failed', notice.queueId, error instanceof Error ? error.message : String(error));
-    return false;
+    return undefined;
   }
+}
+
+function steps(notice: NoticeRow, report: Envelope, at: number): TraceRow[] {
+  const step = { at, event: 'queue.notice.sent', sessionId: '', tenant: notice.tenant, reply: '' };
+  return [
+    {
+      ...step,
+      queueId: notice.queueId,
+      reversePath: report.forwardPaths[0]?.address ?? '',
+      recipient: '',
+      detail: { report: report.queueId, kind: notice.kind },
+    },
+    {
+      ...step,
+      queueId: report.queueId,
+      reversePath: '',
+      recipient: report.forwardPaths[0]?.address ?? '',
+      detail: { about: notice.queueId, kind: notice.kind },
+    },
+  ];
 }
 
 /** The same placement with its units as generated here, from that message. */

@@ -194,6 +194,7 @@ function created(
         unjudged: envelope.unjudged,
         bodyIds: [...bodyIds],
         acceptedAtMs: envelope.acceptedAtMs,
+        messageId: envelope.messageId,
       },
     }),
   );

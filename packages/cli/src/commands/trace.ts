@@ -19,6 +19,7 @@ function eventLine(event: TraceEvent): string {
 function messageText(message: MessageTrace): string {
   const title = message.queueId === '' ? `Session ${message.sessionId} (refused)` : `Message ${message.queueId}`;
   const session = message.queueId === '' || message.sessionId === '' ? '' : `, session ${message.sessionId}`;
+  const messageId = message.messageId === '' ? '' : `, Message-ID <${message.messageId}>`;
   const recipients = message.recipients.map((recipient) => {
     const tries =
       recipient.attempts === 0 ? '' : `, ${recipient.attempts} ${recipient.attempts === 1 ? 'try' : 'tries'}`;
@@ -26,7 +27,7 @@ function messageText(message: MessageTrace): string {
     return printable(`  to <${recipient.address}>  ${recipient.state}${tries}${reply}`);
   });
   return [
-    printable(`${title} from <${message.reversePath}>${session}`),
+    printable(`${title} from <${message.reversePath}>${session}${messageId}`),
     ...recipients,
     ...message.events.map(eventLine),
   ].join('\n');
@@ -47,7 +48,7 @@ export function addTraceCommand(program: Command, run: Run): void {
       'the way of a message: by queue id (from the 250 reply), session id (from a refusal), Message-ID, sender or recipient',
     )
     .option('--recipient <address>', 'recipient')
-    .option('--sender <address>', 'reverse-path')
+    .option('--sender <address>', 'reverse-path; <> for mail without one, such as reports')
     .option('--since <duration>', 'only what is younger, such as 2h', duration)
     .option('--tenant <name>', 'tenant (operators)')
     .option('--limit <n>', 'at most this many messages', wholeNumber(1, 100), 20)
@@ -59,7 +60,7 @@ export function addTraceCommand(program: Command, run: Run): void {
         const query = {
           tenant: options.tenant ?? '',
           id: id ?? '',
-          reversePath: options.sender ?? '',
+          reversePath: options.sender === '' ? '<>' : (options.sender ?? ''),
           recipient: options.recipient ?? '',
           fromMs: options.since === undefined ? 0 : now() - options.since,
           toMs: 0,

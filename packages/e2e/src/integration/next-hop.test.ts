@@ -72,6 +72,15 @@ test.each<[string, string, SpeakOptions]>([
   expect(report).toMatch(/^Status: 5\.1\.1/im);
   expect(report).toMatch(/^Auto-Submitted: auto-/im);
   await explained(world.cluster, queueId, /bounced/i, '5.1.1');
+  const told = (await world.cluster.ctl('trace', queueId)).stdout;
+  const [, reportId = 'none'] = /queue\.notice\.sent .* report=(\w+)/.exec(told) ?? [];
+  const ofReport = (await world.cluster.ctl('trace', reportId)).stdout;
+  expect(ofReport).toContain(`about=${queueId}`);
+  // By what people know of it: the Message-ID of the mail, and that reports have no sender.
+  const [, messageId = 'none'] = /Message-ID <([^>]+)>/.exec(told) ?? [];
+  expect((await world.cluster.ctl('trace', `<${messageId}>`)).stdout).toContain(`Message ${queueId}`);
+  expect((await world.cluster.ctl('trace', '--sender', '<>', '--recipient', from)).stdout).toContain(reportId);
+  expect((await world.cluster.ctl('trace', '--sender', '')).stdout).toContain(reportId);
 });
 
 test.each<[string, string]>([

@@ -20,10 +20,10 @@ export interface TraceRow {
 
 const messages: Statement = {
   name: 'messages-record',
-  text: `INSERT INTO mail.messages AS m (queue_id, tenants, session_id, parent, reverse_path, accepted_at, size, unjudged, detail)
-         SELECT queue_id, string_to_array(tenants, ' '), session_id, parent, reverse_path, accepted_at, size, unjudged, detail::jsonb
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::boolean[], $9::text[])
-           AS u (queue_id, tenants, session_id, parent, reverse_path, accepted_at, size, unjudged, detail)
+  text: `INSERT INTO mail.messages AS m (queue_id, tenants, session_id, parent, reverse_path, accepted_at, size, unjudged, detail, message_id)
+         SELECT queue_id, string_to_array(tenants, ' '), session_id, parent, reverse_path, accepted_at, size, unjudged, detail::jsonb, message_id
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::boolean[], $9::text[], $10::text[])
+           AS u (queue_id, tenants, session_id, parent, reverse_path, accepted_at, size, unjudged, detail, message_id)
          ON CONFLICT (queue_id) DO UPDATE SET tenants = m.tenants || excluded.tenants WHERE NOT m.tenants @> excluded.tenants`,
 };
 const bodies: Statement = {
@@ -48,6 +48,9 @@ interface MessageRow {
   readonly tenants: Set<string>;
   readonly outcome: Outcome;
 }
+
+/** An index takes no longer ones; the edge gives none. */
+const longestMessageId = 500;
 
 const withoutNul = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '') : text);
 
@@ -76,6 +79,7 @@ export async function recordMessages(transaction: Transaction, outcomes: readonl
     summaries.map((summary) => summary?.size ?? 0),
     summaries.map((summary) => summary?.unjudged ?? false),
     summaries.map((summary) => json({ origin: summary?.origin, findings: summary?.findings ?? [] })),
+    summaries.map((summary) => withoutNul(summary?.messageId ?? '').slice(0, longestMessageId)),
   ]);
 }
 

@@ -1,5 +1,5 @@
 /**
- * Where is my mail: messages by queue id, session id, reverse-path or recipient, with the state of every recipient and every step known, in order of
+ * Where is my mail: messages by queue id, session id, Message-ID, reverse-path or recipient, with the state of every recipient and every step known, in order of
  * time; and sessions that were refused before anything was accepted. Runs in the scope of whoever asks, so other tenants' rows are not there.
  */
 import type { FindingSummary, Origin } from '@postern/proto/mail/v1/envelope';
@@ -7,13 +7,15 @@ import { TraceEvent } from '@postern/proto/mail/v1/trace';
 import type { MessageTrace, RecipientState, TraceRequest } from '@postern/proto/queue/v1/queue_service';
 import type { Statement, Transaction } from '../store/database.js';
 
+/** How a request asks for the null reverse-path. */
+const nullPath = '<>';
 const defaultLimit = 20;
 const longestList = 100;
 const eventsPerMessage = 500;
 
 const byId: Statement = {
   name: 'trace-by-id',
-  text: `SELECT * FROM mail.messages WHERE queue_id = $1 OR session_id = $1 ORDER BY queue_id DESC LIMIT $2::int`,
+  text: `SELECT * FROM mail.messages WHERE queue_id = $1 OR session_id = $1 OR (message_id = $1 AND message_id <> '') ORDER BY queue_id DESC LIMIT $2::int`,
 };
 const byReversePath: Statement = {
   name: 'trace-by-reverse-path',
@@ -24,7 +26,7 @@ const byRecipient: Statement = {
   name: 'trace-by-recipient',
   text: `SELECT m.* FROM mail.messages m WHERE m.queue_id IN (
            SELECT r.queue_id FROM mail.recipients r JOIN mail.messages n ON n.queue_id = r.queue_id
-           WHERE r.recipient = $1 AND ($2 = '' OR n.reverse_path = $2) AND n.accepted_at >= $3::bigint AND n.accepted_at <= $4::bigint
+           WHERE r.recipient = $1 AND ($2 = '' OR n.reverse_path = replace($2, '<>', '')) AND n.accepted_at >= $3::bigint AND n.accepted_at <= $4::bigint
            ORDER BY r.queue_id DESC LIMIT $5::int)
          ORDER BY m.queue_id DESC`,
 };
@@ -59,6 +61,7 @@ interface MessageRow extends Record<string, unknown> {
   readonly accepted_at: number;
   readonly size: number;
   readonly unjudged: boolean;
+  readonly message_id: string;
   readonly detail: { readonly origin?: Origin; readonly findings?: readonly FindingSummary[] };
 }
 
@@ -106,10 +109,15 @@ export async function findTraces(transaction: Transaction, request: TraceRequest
 
 function findMessages(transaction: Transaction, request: TraceRequest, limit: number): Promise<MessageRow[]> {
   const to = request.toMs || Number.MAX_SAFE_INTEGER;
-  if (request.id !== '') return transaction.query(byId, [request.id, limit]);
+  if (request.id !== '') return transaction.query(byId, [request.id.replace(/^<(.*)>$/, '$1'), limit]);
   if (request.recipient !== '')
     return transaction.query(byRecipient, [request.recipient, request.reversePath, request.fromMs, to, limit]);
-  return transaction.query(byReversePath, [request.reversePath, request.fromMs, to, limit]);
+  return transaction.query(byReversePath, [
+    request.reversePath === nullPath ? '' : request.reversePath,
+    request.fromMs,
+    to,
+    limit,
+  ]);
 }
 
 /** Sessions without an accepted message among those found. */
@@ -119,6 +127,8 @@ async function findRefused(
   limit: number,
   known: ReadonlySet<string>,
 ): Promise<string[]> {
+  // Steps of a session do not tell a null reverse-path from one not said yet.
+  if (request.reversePath === nullPath) return [];
   const found =
     request.id !== ''
       ? await transaction.query<{ session_id: string }>(refusedById, [request.id, limit])
@@ -145,6 +155,7 @@ function messageTrace(message: MessageRow, units: readonly UnitRow[], events: re
     reversePath: message.reverse_path,
     recipients: own.map(stateOf),
     events: inOrder(steps),
+    messageId: message.message_id,
   };
 }
 
@@ -156,6 +167,7 @@ function refusedTrace(sessionId: string, events: readonly EventRow[]): MessageTr
     reversePath: told.find(({ reverse_path }) => reverse_path !== '')?.reverse_path ?? '',
     recipients: [],
     events: inOrder(told.map(toEvent)),
+    messageId: '',
   };
 }
 

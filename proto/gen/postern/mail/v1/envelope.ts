@@ -368,6 +368,8 @@ export interface Envelope {
   senderAuthenticated: boolean;
   /** What policy found, kept for trace and explanation. */
   findings: FindingSummary[];
+  /** Message-ID of the header section without angle brackets (RFC 5322 section 3.6.4), at most 500 characters; empty = none. */
+  messageId: string;
 }
 
 /** Where a message came from, as the edge saw it. */
@@ -491,6 +493,7 @@ function createBaseEnvelope(): Envelope {
     snapshotVersion: 0,
     senderAuthenticated: false,
     findings: [],
+    messageId: "",
   };
 }
 
@@ -543,6 +546,9 @@ export const Envelope: MessageFns<Envelope> = {
     }
     for (const v of message.findings) {
       FindingSummary.encode(v!, writer.uint32(130).fork()).join();
+    }
+    if (message.messageId !== "") {
+      writer.uint32(138).string(message.messageId);
     }
     return writer;
   },
@@ -688,6 +694,14 @@ export const Envelope: MessageFns<Envelope> = {
             message.findings.push(FindingSummary.decode(reader, reader.uint32()));
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -754,6 +768,11 @@ export const Envelope: MessageFns<Envelope> = {
       findings: globalThis.Array.isArray(object?.findings)
         ? object.findings.map((e: any) => FindingSummary.fromJSON(e))
         : [],
+      messageId: isSet(object.messageId)
+        ? globalThis.String(object.messageId)
+        : isSet(object.message_id)
+        ? globalThis.String(object.message_id)
+        : "",
     };
   },
 
@@ -807,6 +826,9 @@ export const Envelope: MessageFns<Envelope> = {
     if (message.findings?.length) {
       obj.findings = message.findings.map((e) => FindingSummary.toJSON(e));
     }
+    if (message.messageId !== "") {
+      obj.messageId = message.messageId;
+    }
     return obj;
   },
 
@@ -835,6 +857,7 @@ export const Envelope: MessageFns<Envelope> = {
     message.snapshotVersion = object.snapshotVersion ?? 0;
     message.senderAuthenticated = object.senderAuthenticated ?? false;
     message.findings = object.findings?.map((e) => FindingSummary.fromPartial(e)) || [];
+    message.messageId = object.messageId ?? "";
     return message;
   },
 };

@@ -211,6 +211,8 @@ export interface AcceptedSummary {
   bodyIds: string[];
   /** Time of acceptance, milliseconds since the epoch. */
   acceptedAtMs: number;
+  /** Message-ID without angle brackets, empty = none. */
+  messageId: string;
 }
 
 function createBaseOutcomeBatch(): OutcomeBatch {
@@ -792,6 +794,7 @@ function createBaseAcceptedSummary(): AcceptedSummary {
     unjudged: false,
     bodyIds: [],
     acceptedAtMs: 0,
+    messageId: "",
   };
 }
 
@@ -820,6 +823,9 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
     }
     if (message.acceptedAtMs !== 0) {
       writer.uint32(64).int64(message.acceptedAtMs);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(74).string(message.messageId);
     }
     return writer;
   },
@@ -901,6 +907,14 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
             message.acceptedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -941,6 +955,11 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
         : isSet(object.accepted_at_ms)
         ? globalThis.Number(object.accepted_at_ms)
         : 0,
+      messageId: isSet(object.messageId)
+        ? globalThis.String(object.messageId)
+        : isSet(object.message_id)
+        ? globalThis.String(object.message_id)
+        : "",
     };
   },
 
@@ -970,6 +989,9 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
     if (message.acceptedAtMs !== 0) {
       obj.acceptedAtMs = Math.round(message.acceptedAtMs);
     }
+    if (message.messageId !== "") {
+      obj.messageId = message.messageId;
+    }
     return obj;
   },
 
@@ -988,6 +1010,7 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
     message.unjudged = object.unjudged ?? false;
     message.bodyIds = object.bodyIds?.map((e) => e) || [];
     message.acceptedAtMs = object.acceptedAtMs ?? 0;
+    message.messageId = object.messageId ?? "";
     return message;
   },
 };

@@ -177,7 +177,7 @@ export interface WaitingItem {
   queueId: string;
   /** Recipient. */
   recipient: string;
-  /** Reverse-path. */
+  /** Reverse-path; `<>` = the null reverse-path. */
   reversePath: string;
   /** Tenant. */
   tenant: string;
@@ -257,6 +257,8 @@ export interface MessageTrace {
   recipients: RecipientState[];
   /** Every step in order of time. */
   events: TraceEvent[];
+  /** Message-ID without angle brackets, empty = none. */
+  messageId: string;
 }
 
 /** State of one recipient. */
@@ -1954,7 +1956,7 @@ export const TraceResponse: MessageFns<TraceResponse> = {
 };
 
 function createBaseMessageTrace(): MessageTrace {
-  return { queueId: "", sessionId: "", reversePath: "", recipients: [], events: [] };
+  return { queueId: "", sessionId: "", reversePath: "", recipients: [], events: [], messageId: "" };
 }
 
 export const MessageTrace: MessageFns<MessageTrace> = {
@@ -1973,6 +1975,9 @@ export const MessageTrace: MessageFns<MessageTrace> = {
     }
     for (const v of message.events) {
       TraceEvent.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.messageId !== "") {
+      writer.uint32(50).string(message.messageId);
     }
     return writer;
   },
@@ -2030,6 +2035,14 @@ export const MessageTrace: MessageFns<MessageTrace> = {
             message.events.push(TraceEvent.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2065,6 +2078,11 @@ export const MessageTrace: MessageFns<MessageTrace> = {
       events: globalThis.Array.isArray(object?.events)
         ? object.events.map((e: any) => TraceEvent.fromJSON(e))
         : [],
+      messageId: isSet(object.messageId)
+        ? globalThis.String(object.messageId)
+        : isSet(object.message_id)
+        ? globalThis.String(object.message_id)
+        : "",
     };
   },
 
@@ -2085,6 +2103,9 @@ export const MessageTrace: MessageFns<MessageTrace> = {
     if (message.events?.length) {
       obj.events = message.events.map((e) => TraceEvent.toJSON(e));
     }
+    if (message.messageId !== "") {
+      obj.messageId = message.messageId;
+    }
     return obj;
   },
 
@@ -2098,6 +2119,7 @@ export const MessageTrace: MessageFns<MessageTrace> = {
     message.reversePath = object.reversePath ?? "";
     message.recipients = object.recipients?.map((e) => RecipientState.fromPartial(e)) || [];
     message.events = object.events?.map((e) => TraceEvent.fromPartial(e)) || [];
+    message.messageId = object.messageId ?? "";
     return message;
   },
 };
