@@ -1,6 +1,6 @@
 /** Numbers and durations given as options. */
 
-import { parseDuration } from '@postern/config';
+import { parseBytes, parseDuration } from '@postern/config';
 import { InvalidArgumentError } from 'commander';
 
 export function wholeNumber(least: number, most: number): (text: string) => number {
@@ -11,6 +11,12 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
     }
     return value;
   };
+}
+
+export function byteCount(text: string): number {
+  const value = parseBytes(text);
+  if (value === undefined) throw new InvalidArgumentError('Expected a size such as 64KiB, 50MiB or 2GiB.');
+  return value;
 }
 
 /** Milliseconds. */

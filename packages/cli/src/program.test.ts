@@ -109,6 +109,22 @@ test('passwords come from standard input or a file and are never printed', async
   expect(added.out + set.out + typed.out).not.toMatch(/from-stdin|from-file|typed-one|"password"/);
 });
 
+test('limits of a tenant, and of each of its users', async () => {
+  const userMessageLimit = { messages: 0, recipients: 0, bytes: 5_242_880, intervalMs: 60_000 };
+  server.answer('updateTenant', { tenant: { ...acme, userMessageLimit } });
+  const { out } = await server.run('tenant limit acme --bytes 5MiB --per 1m --each-user');
+  expect(out).toMatch(/submits +none of its own/);
+  expect(out).toMatch(/each user +5\.0 MiB per 1m/);
+  await server.run('tenant limit acme --messages 10 --recipients 50');
+  await server.run('tenant limit acme --none');
+  expect(server.requests.map(({ request }) => request)).toMatchObject([
+    { tenant: { name: 'acme', userMessageLimit }, updateMask: ['user_message_limit'] },
+    { tenant: { messageLimit: { messages: 10, recipients: 50, bytes: 0 } }, updateMask: ['message_limit'] },
+    { tenant: { messageLimit: { messages: 0, recipients: 0 } }, updateMask: ['message_limit'] },
+  ]);
+  expect((await server.run('tenant limit acme')).err).toContain('name a limit');
+});
+
 test('a host of a route is read from its URL', async () => {
   server.answer('putRoute', { route: { name: 'main', tenant: 'acme', hosts: [], egressPool: '', etag: '' } });
   await server.run(

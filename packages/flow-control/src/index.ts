@@ -29,4 +29,4 @@ export {
   type RateUse,
 } from './rate-limiter.js';
 export type { Refusal } from './recent-refusals.js';
-export { listenerScopes, memberScopes, rateLimitsOf } from './settings/scopes.js';
+export { listenerScopes, memberScopes, rateLimitsOf, tenantUser } from './settings/scopes.js';

@@ -6,6 +6,7 @@ import { RawClient } from '@postern/testkit/smtp';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Listener } from './listener.js';
 import { createMessageLimits } from './message-limits.js';
+import { openSession } from './session.js';
 import { Doubles } from './testing/doubles.js';
 
 const redis = withRedis();
@@ -146,6 +147,38 @@ test("a set's own rate takes the place of the service's", async () => {
   expect(await send(port)).toMatch(/^250/);
   expect(await send(port)).toMatch(/^250/);
   expect(await send(port)).toMatch(refused);
+});
+
+test('what a tenant allows each user holds over two pods, besides what the operator allows; others are not touched', async () => {
+  const intervalMs = hour + 5;
+  const snapshot = {
+    messageLimits: { perUser: { messages: 3, intervalMs: hour + 6 } },
+    tenants: [{ name: 'acme', state: 'active', userMessageRate: { messages: 2, intervalMs } }],
+  };
+  const pods = [await edge(0, snapshot), await edge(1, snapshot)];
+  const use = { recipients: 1, bytes: 20 };
+  const take = async (pod: number, user: string, tenant: string): Promise<string | undefined> => {
+    const { doubles } = pods[pod] ?? {};
+    const session = openSession({
+      id: '',
+      listener: { name: 'submission', role: 'submission' },
+      clientAddress: '127.0.0.1',
+      clientPort: 1,
+      localAddress: '127.0.0.1',
+      localPort: 587,
+      startedAtMs: 0,
+      traceparent: '',
+      tls: undefined,
+    });
+    session.login = { user, tenant, mechanism: 'PLAIN' };
+    return doubles?.messageLimits.take(session, use);
+  };
+  expect(await take(0, 'a@acme.test', 'acme')).toBeUndefined();
+  expect(await take(1, 'a@acme.test', 'acme')).toBeUndefined();
+  expect(await take(0, 'a@acme.test', 'acme')).toBe('user messages limit 2 (cluster)');
+  expect(await take(1, 'b@acme.test', 'acme')).toBeUndefined();
+  for (let count = 0; count < 3; count++) expect(await take(count % 2, 'c@other.test', 'other')).toBeUndefined();
+  expect(await take(1, 'c@other.test', 'other')).toBe('user messages limit 3 (cluster)');
 });
 
 test('nothing limited = nobody asked', async () => {

@@ -1,5 +1,5 @@
 /**
- * Messages, recipients and bytes per interval (row C2): of the client address, of the login, of the tenant it submits for. Counted once, when
+ * Messages, recipients and bytes per interval (row C2): of the client address, of the login (what the operator and what its tenant allow), of the tenant it submits for. Counted once, when
  * a message is whole and before it is judged; every scope that is limited is one Redis call, none is made where nothing is limited. A message
  * a later scope refuses stays counted for the earlier ones: against the client, never beyond a limit. Refused a moment ago = refused at MAIL.
  */
@@ -10,6 +10,7 @@ import {
   type RateLimits,
   type RateSubject,
   type Refusal,
+  tenantUser,
 } from '@postern/flow-control';
 import { submittingTenant } from './relay-right.js';
 import type { Session } from './session.js';
@@ -42,6 +43,9 @@ function limitedOf(snapshot: CompiledSnapshot, session: Session): Limited[] {
   const { userRate } = snapshot;
   if (userRate !== undefined && session.login !== undefined)
     found.push({ subject: { kind: 'user', id: session.login.user }, limits: userRate });
+  const ownRate = session.login === undefined ? undefined : snapshot.tenantUserRate(session.login.tenant);
+  if (ownRate !== undefined && session.login !== undefined)
+    found.push({ subject: tenantUser(session.login.user), limits: ownRate });
   const tenant = submittingTenant(snapshot, session);
   const tenantRate = tenant === undefined ? undefined : snapshot.tenantRate(tenant);
   if (tenant !== undefined && tenantRate !== undefined)

@@ -18,6 +18,7 @@ tenants:
   - name: acme
     domains: [{ name: acme.test }]
     users: [{ address: alice@acme.test, password: wonderland-1 }]
+    messageLimit: { messages: 100 }
 `;
 
 beforeAll(async () => {
@@ -30,7 +31,16 @@ afterAll(async () => {
   await database?.close();
 });
 
-const tenant = { name: 'beta', displayName: 'Beta', state: '', etag: '', createdAtMs: 0, weight: 0 };
+const tenant = {
+  name: 'beta',
+  displayName: 'Beta',
+  state: '',
+  etag: '',
+  createdAtMs: 0,
+  weight: 0,
+  messageLimit: undefined,
+  userMessageLimit: undefined,
+};
 const domain = {
   name: 'Beta.TEST',
   tenant: 'beta',
@@ -189,14 +199,43 @@ test('a name that is taken, or a tenant that is not there, is named; whose it is
     const domain = { ...blank, tenant, name };
     return refusal(api.call(api.rpc.createDomain, { domain, requestId: '', assumeVerified: false }, as));
   };
-  const tenant = { name: 'beta', displayName: '', state: '', etag: '', createdAtMs: 0, weight: 1 };
-  expect(await refusal(api.call(api.rpc.createTenant, { tenant, requestId: '' }, as))).toBe(
+  const another = { ...tenant, displayName: '', weight: 1 };
+  expect(await refusal(api.call(api.rpc.createTenant, { tenant: another, requestId: '' }, as))).toBe(
     'already-exists: tenant "beta" is taken already',
   );
   expect(await create('beta', 'ACME.test')).toBe('already-exists: domain "acme.test" is taken already');
   expect(await create('nobody', 'new.test')).toBe('not-found: tenant "nobody" does not exist');
   const route = { tenant: 'nobody', name: 'r', hosts: [hop], egressPool: '', etag: '' };
   expect(await refusal(api.call(api.rpc.putRoute, { route }, as))).toBe('not-found: tenant "nobody" does not exist');
+});
+
+test('limits of messages: an operator sets that of the tenant, the tenant that of its users', async () => {
+  const { api } = service;
+  const limit = { messages: 3, recipients: 0, bytes: 5_000_000_000, intervalMs: 0 };
+  const apiKey = { id: '', tenant: 'beta', role: 'tenant-admin', secret: '', createdAtMs: 0, expiresAtMs: 0 };
+  const made = (await api.call(api.rpc.createApiKey, { apiKey }, service.as())).apiKey?.secret ?? '';
+  const update = (key: ReturnType<TestService['as']>, name: string, field: string, value: typeof limit) => {
+    const mask = field === 'messageLimit' ? 'message_limit' : 'user_message_limit';
+    return api.call(api.rpc.updateTenant, { tenant: { ...tenant, name, [field]: value }, updateMask: [mask] }, key);
+  };
+  const [operator, admin] = [service.as(), service.as(made)];
+  const stored = { ...limit, intervalMs: 3_600_000 };
+  expect((await update(operator, 'beta', 'messageLimit', limit)).tenant?.messageLimit).toEqual(stored);
+  const both = (await update(admin, 'beta', 'userMessageLimit', { ...limit, messages: 2 })).tenant;
+  expect(both).toMatchObject({ messageLimit: stored, userMessageLimit: { ...stored, messages: 2 } });
+  const none = { messages: 0, recipients: 0, bytes: 0, intervalMs: 0 };
+  expect((await update(operator, 'beta', 'messageLimit', none)).tenant?.messageLimit).toBeUndefined();
+
+  expect(await refusal(update(admin, 'beta', 'messageLimit', limit))).toBe(
+    'permission-denied: update_mask: message_limit is for operators',
+  );
+  expect(await refusal(update(admin, 'acme', 'userMessageLimit', limit))).toMatch(/^not-found/);
+  expect(await refusal(update(operator, 'beta', 'userMessageLimit', { ...limit, intervalMs: 5 }))).toMatch(
+    /^invalid-argument: tenant\.user_message_limit\.interval_ms: "5" is not allowed; expected 1000 to/,
+  );
+  expect(await refusal(update(operator, 'acme', 'messageLimit', limit))).toBe(
+    'failed-precondition: tenant.message_limit: acme has one in the operator file',
+  );
 });
 
 test('a tenant key sees and changes its own tenant only, a reader changes nothing', async () => {

@@ -42,7 +42,8 @@ const login = () =>
 /** A change of the tenant's weight, and the weight the pods see. */
 const weigh = async (weight: number) => {
   const { api } = service;
-  const tenant = { name: 'acme', displayName: '', state: '', etag: '', createdAtMs: 0, weight };
+  const limits = { messageLimit: undefined, userMessageLimit: undefined };
+  const tenant = { name: 'acme', displayName: '', state: '', etag: '', createdAtMs: 0, weight, ...limits };
   await api.call(api.rpc.updateTenant, { tenant, updateMask: ['weight'] }, service.as());
 };
 

@@ -1,10 +1,11 @@
-/** posternctl tenant create|list|get|suspend|resume */
-import type { Tenant } from '@postern/proto/provisioning/v1/resources';
+/** posternctl tenant create|list|get|limit|suspend|resume */
+import type { MessageLimit, Tenant } from '@postern/proto/provisioning/v1/resources';
 import type { Command } from 'commander';
 import type { CommandContext, Run } from '../context.js';
-import { wholeNumber } from '../numbers.js';
-import { type Column, facts, table, time } from '../output.js';
+import { byteCount, duration, wholeNumber } from '../numbers.js';
+import { age, bytes, type Column, facts, table, time } from '../output.js';
 import { allPages } from '../pages.js';
+import { UsageError } from '../usage-error.js';
 
 const columns: readonly Column<Tenant>[] = [
   { title: 'TENANT', value: (tenant) => tenant.name },
@@ -14,7 +15,45 @@ const columns: readonly Column<Tenant>[] = [
   { title: 'NAME', value: (tenant) => tenant.displayName },
 ];
 
-export const blankTenant: Tenant = { name: '', displayName: '', state: '', etag: '', createdAtMs: 0, weight: 0 };
+export const blankTenant: Tenant = {
+  name: '',
+  displayName: '',
+  state: '',
+  etag: '',
+  createdAtMs: 0,
+  weight: 0,
+  messageLimit: undefined,
+  userMessageLimit: undefined,
+};
+
+const most = 4_294_967_295;
+
+function limitText(limit: MessageLimit | undefined): string {
+  if (limit === undefined) return 'none of its own';
+  const parts = [
+    limit.messages === 0 ? [] : [`${limit.messages} messages`],
+    limit.recipients === 0 ? [] : [`${limit.recipients} recipients`],
+    limit.bytes === 0 ? [] : [bytes(limit.bytes)],
+  ].flat();
+  return `${parts.join(', ')} per ${age(limit.intervalMs)}`;
+}
+
+interface LimitOptions {
+  readonly messages?: number;
+  readonly recipients?: number;
+  readonly bytes?: number;
+  readonly per?: number;
+  readonly eachUser?: boolean;
+  readonly none?: boolean;
+}
+
+function limitOf({ messages = 0, recipients = 0, bytes: size = 0, per = 0, none }: LimitOptions): MessageLimit {
+  if (none !== true && messages + recipients + size === 0)
+    throw new UsageError('name a limit: --messages, --recipients or --bytes; or --none');
+  return none === true
+    ? { messages: 0, recipients: 0, bytes: 0, intervalMs: 0 }
+    : { messages, recipients, bytes: size, intervalMs: per };
+}
 
 function tell({ output }: CommandContext, tenant: Tenant | undefined): void {
   if (tenant === undefined) return;
@@ -24,6 +63,8 @@ function tell({ output }: CommandContext, tenant: Tenant | undefined): void {
       ['name', tenant.displayName],
       ['state', tenant.state],
       ['weight', tenant.weight],
+      ['submits', limitText(tenant.messageLimit)],
+      ['each user', limitText(tenant.userMessageLimit)],
       ['created', time(tenant.createdAtMs)],
       ['etag', tenant.etag],
     ]),
@@ -64,6 +105,27 @@ export function addTenantCommands(program: Command, run: Run): void {
     .action((name: string, _options: object, command: Command) =>
       run(command, async (context) => {
         tell(context, (await context.api.call(context.api.rpc.getTenant, { name })).tenant);
+      }),
+    );
+  tenant
+    .command('limit <name>')
+    .description(
+      'how much a tenant may submit per interval, or with --each-user each of its users; what is left out is not limited',
+    )
+    .option('--messages <n>', 'messages', wholeNumber(1, most))
+    .option('--recipients <n>', 'recipients', wholeNumber(1, most))
+    .option('--bytes <size>', 'bytes as received, such as 500MiB', byteCount)
+    .option('--per <interval>', 'interval, 1s to 1d (default 1h)', duration)
+    .option('--each-user', 'of each user; a tenant sets this itself')
+    .option('--none', 'take the limit back')
+    .action((name: string, options: LimitOptions, command: Command) =>
+      run(command, async (context) => {
+        const { api } = context;
+        const limit = limitOf(options);
+        const field = options.eachUser === true ? 'userMessageLimit' : 'messageLimit';
+        const updateMask = [options.eachUser === true ? 'user_message_limit' : 'message_limit'];
+        const request = { tenant: { ...blankTenant, name, [field]: limit }, updateMask };
+        tell(context, (await api.call(api.rpc.updateTenant, request)).tenant);
       }),
     );
   const states = [

@@ -4,7 +4,7 @@
  */
 import type { IpSet, Limits, MessageRate } from '@postern/proto/config/v1/snapshot';
 import type { LimitScope, Rate } from '../limits.js';
-import type { RateLimits } from '../rate-limiter.js';
+import type { RateLimits, RateSubject } from '../rate-limiter.js';
 
 const defaultIntervalMs = 60_000;
 const defaultMessageIntervalMs = 3_600_000;
@@ -49,6 +49,9 @@ export function memberScopes(scopes: readonly LimitScope[], set: IpSet): readonl
   const own = scopeOf(`set:${set.name}`, set.limits);
   return [...own.reduce((outer, { limits }) => outer.map((scope) => besides(scope, limits)), scopes), ...own];
 }
+
+/** What a tenant allows each of its users is counted besides what the operator does: intervals may differ. */
+export const tenantUser = (login: string): RateSubject => ({ kind: 'user', id: `${login} (tenant)` });
 
 /** Undefined where nothing is limited: then nobody is asked. */
 export function rateLimitsOf(rate: MessageRate | undefined): RateLimits | undefined {

@@ -40,6 +40,8 @@ export interface CompiledSnapshot {
   readonly limitsMessages: boolean;
   /** Messages, recipients and bytes per interval of every user, and of this tenant; undefined = no limit. */
   readonly userRate: RateLimits | undefined;
+  /** What a tenant allows each of its users. */
+  tenantUserRate(tenant: string): RateLimits | undefined;
   tenantRate(tenant: string): RateLimits | undefined;
   /** The set a client is in. An address that may stand for many clients is in no set that gives more than others have. */
   ipSet(facts: ListenerFacts, clientAddress: string, suspected: boolean): IpSet | undefined;
@@ -104,6 +106,7 @@ export function compileSnapshot(
       .filter(({ messageRate }) => messageRate !== undefined)
       .map(({ name, messageRate }) => [name, rateLimitsOf(messageRate)]),
   );
+  const ofUsers = new Map(snapshot.tenants.map(({ name, userMessageRate }) => [name, rateLimitsOf(userMessageRate)]));
   const own = snapshot.hostname.toLowerCase();
   const listener = (facts: ListenerFacts): ListenerPolicy => {
     let policy = listeners.get(facts.name);
@@ -138,9 +141,10 @@ export function compileSnapshot(
     overload: snapshot.overload,
     errorControl: snapshot.errorControl ?? ErrorControl.fromPartial({}),
     limitsMessages:
-      [perAddress, perUser, perTenant, ...ofTenants.values()].some((rate) => rate !== undefined) ||
+      [perAddress, perUser, perTenant, ...ofTenants.values(), ...ofUsers.values()].some((rate) => rate !== undefined) ||
       snapshot.ipSets.some(({ messageRate }) => rateLimitsOf(messageRate) !== undefined),
     userRate: perUser,
+    tenantUserRate: (tenant) => ofUsers.get(tenant),
     tenantRate: (tenant) => (ofTenants.has(tenant) ? ofTenants.get(tenant) : perTenant),
     ipSet(facts, address, suspected) {
       const set = sets.find(facts.name, address);

@@ -44,7 +44,7 @@ const snapshot = Snapshot.fromPartial({
   },
   errorControl: { badCommands: 7, failedLoginsPerAccount: 30, intervalMs: 60_000 },
   domains: [{ name: 'acme.test', tenant: 'acme' }],
-  tenants: [{ name: 'acme' }, { name: 'other' }],
+  tenants: [{ name: 'acme', userMessageRate: { bytes: 9_000, intervalMs: 60_000 } }, { name: 'other' }],
 });
 
 beforeAll(async () => {
@@ -111,6 +111,7 @@ test('of a login its messages and its failures, of a tenant what it submits', as
   const user = await client.call(client.rpc.showLimits, { subject: 'a@acme.test' });
   expect(user.limits.map(({ scope, kind, limit, used }) => [scope, kind, limit, used])).toEqual([
     ['user', 'messages', 100, 0],
+    ['user', 'bytes', 9_000, 0],
     ['account', 'failed_login', 30, 1],
   ]);
   const tenant = await client.call(client.rpc.showLimits, { subject: 'acme' });

@@ -17,6 +17,7 @@ import {
   type RateLimits,
   type RateSubject,
   rateLimitsOf,
+  tenantUser,
 } from '@postern/flow-control';
 import { ErrorControl, type Snapshot } from '@postern/proto/config/v1/snapshot';
 import type { LimitReading } from '@postern/proto/policy/v1/limit_service';
@@ -87,7 +88,12 @@ export class LimitView {
   async user(login: string): Promise<LimitReading[]> {
     const control = this.#control;
     const limit = control.failedLoginsPerAccount;
-    const rates = await this.#rate({ kind: 'user', id: login }, rateLimitsOf(this.#snapshot.messageLimits?.perUser));
+    const tenant = this.tenantOfDomain(login.slice(login.lastIndexOf('@') + 1));
+    const ofTenant = this.#snapshot.tenants.find(({ name }) => name === tenant)?.userMessageRate;
+    const rates = [
+      ...(await this.#rate({ kind: 'user', id: login }, rateLimitsOf(this.#snapshot.messageLimits?.perUser))),
+      ...(await this.#rate(tenantUser(login), rateLimitsOf(ofTenant))),
+    ];
     if (limit === 0) return rates;
     const { failures, resetMs } = await this.#attempts.show(login, { limit, windowMs: control.intervalMs });
     return [...rates, { scope: 'account', kind: 'failed_login', limit, used: failures, resetMs }];

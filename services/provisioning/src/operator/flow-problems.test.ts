@@ -39,7 +39,16 @@ tenants: [{ name: acme, messageLimit: { recipients: 9 } }]
 errorControl: { failedLogins: 7, ban: 1m }
 deadlines: { command: 30s }
 overload: { storage: 50 }`);
-  const rows = { tenants: ['acme', 'other'].map((name) => ({ name, state: 'active', weight: 1 })) };
+  const rate = { messages: 0, recipients: 5, bytes: 0, intervalMs: 60_000 };
+  const rows = {
+    tenants: ['acme', 'other', 'third'].map((name) => ({
+      name,
+      state: 'active',
+      weight: 1,
+      message_limit: name === 'third' ? null : rate,
+      user_message_limit: name === 'other' ? rate : null,
+    })),
+  };
   const snapshot = compileSnapshot(document, 'mx.test', {
     domains: [],
     routes: [],
@@ -64,5 +73,7 @@ overload: { storage: 50 }`);
     deadlines: { commandMs: 30_000, minimumRate: 64 },
     overload: { storagePercent: 50, heapPercent: 90 },
   });
-  expect(snapshot.tenants.map(({ messageRate }) => messageRate?.recipients)).toEqual([9, undefined]);
+  // The file's own, the API's, none.
+  expect(snapshot.tenants.map(({ messageRate }) => messageRate?.recipients)).toEqual([9, 5, undefined]);
+  expect(snapshot.tenants.map(({ userMessageRate }) => userMessageRate?.recipients)).toEqual([undefined, 5, undefined]);
 });

@@ -1,4 +1,4 @@
-/** Tenants: made, weighed, suspended by operators; a tenant may read itself. Deletion is a tracked purge and is not here yet. */
+/** Tenants: made, weighed, limited, suspended by operators; a tenant may read itself and limit its users. Deletion is a tracked purge and is not here yet. */
 import { PosternError } from '@postern/errors';
 import {
   CreateTenantRequest,
@@ -10,7 +10,7 @@ import {
   type UpdateTenantRequest,
   type UpdateTenantResponse,
 } from '@postern/proto/provisioning/v1/provisioning_service';
-import type { Tenant } from '@postern/proto/provisioning/v1/resources';
+import type { MessageLimit, Tenant } from '@postern/proto/provisioning/v1/resources';
 import { audit } from '../audit.js';
 import { operatorScope, type Transaction } from '../database/tenant-scope.js';
 import { once } from '../idempotency.js';
@@ -30,17 +30,20 @@ import {
 } from '../request-fields.js';
 import { noteSnapshot } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
+import { type StoredRate, shownRate, storedRate } from './message-limit.js';
 
 interface Row {
   readonly name: string;
   readonly display_name: string;
   readonly state: string;
   readonly weight: number;
+  readonly message_limit: StoredRate | null;
+  readonly user_message_limit: StoredRate | null;
   readonly version: string;
   readonly created_at: Date;
 }
 
-const columns = 'name, display_name, state, weight, version, created_at';
+const columns = 'name, display_name, state, weight, message_limit, user_message_limit, version, created_at';
 
 const toTenant = (row: Row): Tenant => ({
   name: row.name,
@@ -49,6 +52,8 @@ const toTenant = (row: Row): Tenant => ({
   etag: etagOf(row.version),
   createdAtMs: row.created_at.getTime(),
   weight: row.weight,
+  messageLimit: shownRate(row.message_limit),
+  userMessageLimit: shownRate(row.user_message_limit),
 });
 
 export function tenantName(value: string): string {
@@ -74,7 +79,19 @@ export async function readTenant(tx: Transaction, name: string): Promise<Row> {
   return row;
 }
 
-export function tenantMethods({ withTenant, sealer }: ResourceParts) {
+/** What a tenant may change of itself. */
+const ownFields: ReadonlySet<string> = new Set(['user_message_limit']);
+
+export function tenantMethods({ withTenant, sealer, operator }: ResourceParts) {
+  /** What an operator wrote into the file is changed there. */
+  const tenantLimit = (name: string, limit: MessageLimit | undefined): StoredRate | null => {
+    const stored = storedRate('tenant.message_limit', limit);
+    const isFiled = operator().tenants.some((tenant) => tenant.name === name && tenant.messageLimit !== undefined);
+    if (stored !== null && isFiled)
+      throw new PosternError('failed-precondition', `tenant.message_limit: ${name} has one in the operator file`);
+    return stored;
+  };
+
   return {
     createTenant: apiMethod<CreateTenantRequest, CreateTenantResponse>('operator', (request, caller) => {
       const tenant = required('tenant', request.tenant);
@@ -82,6 +99,8 @@ export function tenantMethods({ withTenant, sealer }: ResourceParts) {
         tenantName(tenant.name),
         shortText('tenant.display_name', tenant.displayName),
         weightOf(tenant.weight),
+        tenantLimit(tenant.name, tenant.messageLimit),
+        storedRate('tenant.user_message_limit', tenant.userMessageLimit),
       ];
       const repeatable = {
         requestId: request.requestId,
@@ -93,7 +112,7 @@ export function tenantMethods({ withTenant, sealer }: ResourceParts) {
       return withTenant(caller.scope, (tx) =>
         once(tx, caller, sealer, repeatable, async () => {
           const [row] = await tx.rows<Row>(
-            `INSERT INTO tenants (name, display_name, weight) VALUES ($1, $2, $3)
+            `INSERT INTO tenants (name, display_name, weight, message_limit, user_message_limit) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (name) DO NOTHING RETURNING ${columns}`,
             values,
           );
@@ -118,9 +137,18 @@ export function tenantMethods({ withTenant, sealer }: ResourceParts) {
         return { tenants: rows.map(toTenant), nextPageToken };
       });
     }),
-    updateTenant: apiMethod<UpdateTenantRequest, UpdateTenantResponse>('operator', (request, caller) => {
+    updateTenant: apiMethod<UpdateTenantRequest, UpdateTenantResponse>('admin', (request, caller) => {
       const tenant = required('tenant', request.tenant);
-      const fields = maskedFields(request.updateMask, ['display_name', 'state', 'weight']);
+      const fields = maskedFields(request.updateMask, [
+        'display_name',
+        'state',
+        'weight',
+        'message_limit',
+        'user_message_limit',
+      ]);
+      const foreign = [...fields].filter((field) => !ownFields.has(field));
+      if (caller.role !== 'operator' && foreign.length > 0)
+        throw new PosternError('permission-denied', `update_mask: ${foreign.join(', ')} is for operators`);
       if (fields.has('state') && tenant.state !== 'active' && tenant.state !== 'suspended') {
         throw invalid('tenant.state', tenant.state, 'active or suspended');
       }
@@ -128,13 +156,18 @@ export function tenantMethods({ withTenant, sealer }: ResourceParts) {
         const before = await readTenant(tx, tenant.name);
         assertEtag(tenant.etag, before.version);
         const [row] = await tx.rows<Row>(
-          `UPDATE tenants SET display_name = $2, state = $3, weight = $4, version = version + 1
-           WHERE name = $1 AND version = $5 RETURNING ${columns}`,
+          `UPDATE tenants SET display_name = $2, state = $3, weight = $4, message_limit = $5, user_message_limit = $6,
+             version = version + 1
+           WHERE name = $1 AND version = $7 RETURNING ${columns}`,
           [
             tenant.name,
             fields.has('display_name') ? shortText('tenant.display_name', tenant.displayName) : before.display_name,
             fields.has('state') ? tenant.state : before.state,
             fields.has('weight') ? weightOf(tenant.weight) : before.weight,
+            fields.has('message_limit') ? tenantLimit(tenant.name, tenant.messageLimit) : before.message_limit,
+            fields.has('user_message_limit')
+              ? storedRate('tenant.user_message_limit', tenant.userMessageLimit)
+              : before.user_message_limit,
             before.version,
           ],
         );

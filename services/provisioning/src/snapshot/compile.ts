@@ -4,7 +4,7 @@
  */
 import { writeSettings } from '@postern/check-settings';
 import { formatHostPort } from '@postern/config';
-import { type NamedNextHop, type Rule, Snapshot } from '@postern/proto/config/v1/snapshot';
+import { type MessageRate, type NamedNextHop, type Rule, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { HopProtocol, type NextHop, TlsMode } from '@postern/proto/mail/v1/item';
 import { fileRules, rightsOfTenant } from '../operator/file-rules.js';
 import type { OperatorDocument } from '../operator/schema.js';
@@ -27,7 +27,13 @@ export interface StoredHost {
 }
 
 export interface SnapshotRows {
-  readonly tenants: readonly { readonly name: string; readonly state: string; readonly weight: number }[];
+  readonly tenants: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly weight: number;
+    readonly message_limit: MessageRate | null;
+    readonly user_message_limit: MessageRate | null;
+  }[];
   /** Verified ones only. */
   readonly domains: readonly {
     readonly name: string;
@@ -183,12 +189,13 @@ export function compileSnapshot(
       })),
       checks: checks(domain.tenant, domain.name),
     })),
-    tenants: rows.tenants.map(({ name, state, weight }) => ({
+    tenants: rows.tenants.map(({ name, state, weight, message_limit, user_message_limit }) => ({
       name,
       state,
       weight,
       checks: checks(name, ''),
-      messageRate: tenantRate(document, name),
+      messageRate: tenantRate(document, name) ?? message_limit ?? undefined,
+      userMessageRate: user_message_limit ?? undefined,
       ruleActions: [...rightsOfTenant(document, name)],
     })),
     nextHops: nextHopsOf(document, rows),

@@ -19,7 +19,7 @@ export function messageLimitsOf({ messageLimits }: OperatorDocument): MessageLim
   return { perAddress: rateOf(perAddress), perUser: rateOf(perUser), perTenant: rateOf(perTenant) };
 }
 
-/** What the operator file says of one tenant; tenants made by the API have the limit of all. */
+/** What the operator file says of one tenant, which the API does not overrule. */
 export function tenantRate({ tenants }: OperatorDocument, name: string): MessageRate | undefined {
   const rate = tenants.find((tenant) => tenant.name === name)?.messageLimit;
   return rate === undefined ? undefined : rateOf(rate);

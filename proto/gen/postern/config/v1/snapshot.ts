@@ -344,6 +344,10 @@ export interface Tenant {
   messageRate:
     | MessageRate
     | undefined;
+  /** What each of its users may submit per interval, besides the service's limit per user. */
+  userMessageRate:
+    | MessageRate
+    | undefined;
   /** What this tenant sets differently for checks, as JSON; empty = nothing. */
   checks: string;
   /** Loosening actions its rules may use: accept, skip, route. */
@@ -3505,7 +3509,15 @@ export const DkimKey: MessageFns<DkimKey> = {
 };
 
 function createBaseTenant(): Tenant {
-  return { name: "", state: "", weight: 0, messageRate: undefined, checks: "", ruleActions: [] };
+  return {
+    name: "",
+    state: "",
+    weight: 0,
+    messageRate: undefined,
+    userMessageRate: undefined,
+    checks: "",
+    ruleActions: [],
+  };
 }
 
 export const Tenant: MessageFns<Tenant> = {
@@ -3521,6 +3533,9 @@ export const Tenant: MessageFns<Tenant> = {
     }
     if (message.messageRate !== undefined) {
       MessageRate.encode(message.messageRate, writer.uint32(162).fork()).join();
+    }
+    if (message.userMessageRate !== undefined) {
+      MessageRate.encode(message.userMessageRate, writer.uint32(170).fork()).join();
     }
     if (message.checks !== "") {
       writer.uint32(98).string(message.checks);
@@ -3576,6 +3591,14 @@ export const Tenant: MessageFns<Tenant> = {
             message.messageRate = MessageRate.decode(reader, reader.uint32());
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.userMessageRate = MessageRate.decode(reader, reader.uint32());
+            continue;
+          }
           case 12: {
             if (tag !== 98) {
               break;
@@ -3614,6 +3637,11 @@ export const Tenant: MessageFns<Tenant> = {
         : isSet(object.message_rate)
         ? MessageRate.fromJSON(object.message_rate)
         : undefined,
+      userMessageRate: isSet(object.userMessageRate)
+        ? MessageRate.fromJSON(object.userMessageRate)
+        : isSet(object.user_message_rate)
+        ? MessageRate.fromJSON(object.user_message_rate)
+        : undefined,
       checks: isSet(object.checks) ? globalThis.String(object.checks) : "",
       ruleActions: globalThis.Array.isArray(object?.ruleActions)
         ? object.ruleActions.map((e: any) => globalThis.String(e))
@@ -3637,6 +3665,9 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.messageRate !== undefined) {
       obj.messageRate = MessageRate.toJSON(message.messageRate);
     }
+    if (message.userMessageRate !== undefined) {
+      obj.userMessageRate = MessageRate.toJSON(message.userMessageRate);
+    }
     if (message.checks !== "") {
       obj.checks = message.checks;
     }
@@ -3656,6 +3687,9 @@ export const Tenant: MessageFns<Tenant> = {
     message.weight = object.weight ?? 0;
     message.messageRate = (object.messageRate !== undefined && object.messageRate !== null)
       ? MessageRate.fromPartial(object.messageRate)
+      : undefined;
+    message.userMessageRate = (object.userMessageRate !== undefined && object.userMessageRate !== null)
+      ? MessageRate.fromPartial(object.userMessageRate)
       : undefined;
     message.checks = object.checks ?? "";
     message.ruleActions = object.ruleActions?.map((e) => e) || [];

@@ -25,6 +25,24 @@ export interface Tenant {
   createdAtMs: number;
   /** Weight in dispatch, 1 to 100. */
   weight: number;
+  /** What it may submit per interval, set by operators; absent = messageLimits.perTenant of the operator file. */
+  messageLimit:
+    | MessageLimit
+    | undefined;
+  /** What each of its users may submit per interval, set by the tenant, besides messageLimits.perUser of the operator file. */
+  userMessageLimit: MessageLimit | undefined;
+}
+
+/** A rate of messages, over all pods. All zero = no limit. */
+export interface MessageLimit {
+  /** Messages; 0 = no limit. */
+  messages: number;
+  /** Recipients; 0 = no limit. */
+  recipients: number;
+  /** Bytes as received; 0 = no limit. */
+  bytes: number;
+  /** Interval in milliseconds, 1,000 to 86,400,000; 0 = an hour. */
+  intervalMs: number;
 }
 
 /** A domain. */
@@ -172,7 +190,16 @@ export interface CheckSettings {
 }
 
 function createBaseTenant(): Tenant {
-  return { name: "", displayName: "", state: "", etag: "", createdAtMs: 0, weight: 0 };
+  return {
+    name: "",
+    displayName: "",
+    state: "",
+    etag: "",
+    createdAtMs: 0,
+    weight: 0,
+    messageLimit: undefined,
+    userMessageLimit: undefined,
+  };
 }
 
 export const Tenant: MessageFns<Tenant> = {
@@ -194,6 +221,12 @@ export const Tenant: MessageFns<Tenant> = {
     }
     if (message.weight !== 0) {
       writer.uint32(48).uint32(message.weight);
+    }
+    if (message.messageLimit !== undefined) {
+      MessageLimit.encode(message.messageLimit, writer.uint32(58).fork()).join();
+    }
+    if (message.userMessageLimit !== undefined) {
+      MessageLimit.encode(message.userMessageLimit, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -259,6 +292,22 @@ export const Tenant: MessageFns<Tenant> = {
             message.weight = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.messageLimit = MessageLimit.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.userMessageLimit = MessageLimit.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -287,6 +336,16 @@ export const Tenant: MessageFns<Tenant> = {
         ? globalThis.Number(object.created_at_ms)
         : 0,
       weight: isSet(object.weight) ? globalThis.Number(object.weight) : 0,
+      messageLimit: isSet(object.messageLimit)
+        ? MessageLimit.fromJSON(object.messageLimit)
+        : isSet(object.message_limit)
+        ? MessageLimit.fromJSON(object.message_limit)
+        : undefined,
+      userMessageLimit: isSet(object.userMessageLimit)
+        ? MessageLimit.fromJSON(object.userMessageLimit)
+        : isSet(object.user_message_limit)
+        ? MessageLimit.fromJSON(object.user_message_limit)
+        : undefined,
     };
   },
 
@@ -310,6 +369,12 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.weight !== 0) {
       obj.weight = Math.round(message.weight);
     }
+    if (message.messageLimit !== undefined) {
+      obj.messageLimit = MessageLimit.toJSON(message.messageLimit);
+    }
+    if (message.userMessageLimit !== undefined) {
+      obj.userMessageLimit = MessageLimit.toJSON(message.userMessageLimit);
+    }
     return obj;
   },
 
@@ -324,6 +389,133 @@ export const Tenant: MessageFns<Tenant> = {
     message.etag = object.etag ?? "";
     message.createdAtMs = object.createdAtMs ?? 0;
     message.weight = object.weight ?? 0;
+    message.messageLimit = (object.messageLimit !== undefined && object.messageLimit !== null)
+      ? MessageLimit.fromPartial(object.messageLimit)
+      : undefined;
+    message.userMessageLimit = (object.userMessageLimit !== undefined && object.userMessageLimit !== null)
+      ? MessageLimit.fromPartial(object.userMessageLimit)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMessageLimit(): MessageLimit {
+  return { messages: 0, recipients: 0, bytes: 0, intervalMs: 0 };
+}
+
+export const MessageLimit: MessageFns<MessageLimit> = {
+  encode(message: MessageLimit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.messages !== 0) {
+      writer.uint32(8).uint32(message.messages);
+    }
+    if (message.recipients !== 0) {
+      writer.uint32(16).uint32(message.recipients);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).uint64(message.bytes);
+    }
+    if (message.intervalMs !== 0) {
+      writer.uint32(32).uint32(message.intervalMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageLimit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageLimit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.messages = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.recipients = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.intervalMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MessageLimit {
+    return {
+      messages: isSet(object.messages) ? globalThis.Number(object.messages) : 0,
+      recipients: isSet(object.recipients) ? globalThis.Number(object.recipients) : 0,
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+      intervalMs: isSet(object.intervalMs)
+        ? globalThis.Number(object.intervalMs)
+        : isSet(object.interval_ms)
+        ? globalThis.Number(object.interval_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: MessageLimit): unknown {
+    const obj: any = {};
+    if (message.messages !== 0) {
+      obj.messages = Math.round(message.messages);
+    }
+    if (message.recipients !== 0) {
+      obj.recipients = Math.round(message.recipients);
+    }
+    if (message.bytes !== 0) {
+      obj.bytes = Math.round(message.bytes);
+    }
+    if (message.intervalMs !== 0) {
+      obj.intervalMs = Math.round(message.intervalMs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<MessageLimit>, I>>(base?: I): MessageLimit {
+    return MessageLimit.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MessageLimit>, I>>(object: I): MessageLimit {
+    const message = createBaseMessageLimit();
+    message.messages = object.messages ?? 0;
+    message.recipients = object.recipients ?? 0;
+    message.bytes = object.bytes ?? 0;
+    message.intervalMs = object.intervalMs ?? 0;
     return message;
   },
 };
