@@ -38,6 +38,7 @@ export interface WorldOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   readonly edges?: number;
   readonly policies?: number;
+  readonly environment?: ClusterOptions['environment'];
   /** Next hop of every domain instead of ours. */
   readonly nextHopPort?: () => Promise<number>;
 }
@@ -119,6 +120,7 @@ export function withMailWorld(options: WorldOptions = {}): MailWorld {
     const cluster = await startCluster({
       config: worldConfig(hopPort, options.config),
       dns: dns.server,
+      ...(options.environment === undefined ? {} : { environment: options.environment }),
       ...(options.edges === undefined ? {} : { edges: options.edges }),
       ...(options.policies === undefined ? {} : { policies: options.policies }),
     }).catch(async (error: unknown) => {
