@@ -22,6 +22,17 @@ test.each<[string, string, Facts, boolean]>([
   ['a network', 'client.address.inNetwork("192.0.2.0/24")', { client: { address: '192.0.2.9' } }, true],
   ['an IPv6 network', 'client.address.inNetwork("2001:db8::/32")', { client: { address: '2001:db8::9' } }, true],
   ['another network', 'client.address.inNetwork("192.0.2.0/24")', { client: { address: '198.51.100.9' } }, false],
+  [
+    'the last address of a network',
+    'client.address.inNetwork("10.0.0.0/31")',
+    { client: { address: '10.0.0.1' } },
+    true,
+  ],
+  ['one beyond it', 'client.address.inNetwork("10.0.0.0/31")', { client: { address: '10.0.0.2' } }, false],
+  ['the whole of IPv4', 'client.address.inNetwork("0.0.0.0/0")', { client: { address: '255.255.255.255' } }, true],
+  ['a high network', 'client.address.inNetwork("192.0.2.200")', { client: { address: '192.0.2.200' } }, true],
+  ['IPv4 in IPv6', 'client.address.inNetwork("192.0.2.0/24")', { client: { address: '::ffff:192.0.2.9' } }, true],
+  ['IPv6 in a network of IPv4', 'client.address.inNetwork("0.0.0.0/0")', { client: { address: '2001:db8::1' } }, false],
   ['no address', 'client.address.inNetwork("192.0.2.0/24")', {}, false],
   ['a domain below', 'sender.domain.inDomain("b.test")', { sender: { domain: 'A.B.Test' } }, true],
   ['a domain beside', 'sender.domain.inDomain("b.test")', { sender: { domain: 'ab.test' } }, false],
@@ -123,14 +134,17 @@ test('no AUTH on plain connections, these mechanisms on TLS: two rules in this o
   });
 });
 
-test('the budget ends an evaluation before the next rule and says so', () => {
+test('the budget ends an evaluation before the next eight rules and says so', () => {
   const documents = Array.from(
-    { length: 10 },
+    { length: 100 },
     (_, i) => ({ id: `r${i}`, event: 'mail', then: [{ tag: { name: 'x' } }] }) as const,
   );
   let now = 0;
   const monotonic = (): number => now++;
-  expect(evaluate(compiled(documents), 'mail', {}, { monotonic, ms: 5 })).toMatchObject({ asked: 4, unfinished: true });
+  expect(evaluate(compiled(documents), 'mail', {}, { monotonic, ms: 5 })).toMatchObject({
+    asked: 32,
+    unfinished: true,
+  });
 });
 
 test('indexed by domain: the answer is that of asking every rule, and only the rules at hand are asked', () => {
