@@ -436,6 +436,8 @@ test('a described session is sent whole and its verdicts are a timeline', async 
           findings: [],
         },
       ],
+      asked: [],
+      recorded: [],
     },
   });
   const rule = join(server.folder, 'my-rule.yaml');
@@ -509,4 +511,54 @@ test('greylisting', async () => {
   expect((await server.run('greylist clear')).err).toContain('name a client, or --all');
   server.answer('clearGreylist', { result: { cleared: 1 } });
   expect((await server.run('greylist clear --all')).out).toBe('1 entry forgotten.\n');
+});
+
+test('a recorded session judged again: what is different now stands beside what was then', async () => {
+  const verdict = { sessionId: '', sequence: 0, contentPlan: 0, groups: [], senderAuthenticated: false, pod: '' };
+  const of = (action: number, text: string) => ({
+    ...verdict,
+    decision: { action, replyCode: 0, enhancedCode: '', text, decidedBy: '' },
+    recipients: [],
+    findings: [],
+  });
+  server.answer('simulateSession', {
+    result: {
+      stages: [of(1, ''), of(2, 'no')],
+      asked: [
+        { stages: [1, 2], bodyMissing: false },
+        { stages: [4], bodyMissing: false },
+      ],
+      recorded: [of(1, ''), of(1, '')],
+    },
+  });
+  const run = await server.run('simulate --recorded 01JD4Q6V6S7M8N9P0Q1R2S3T4V --tenant acme');
+  expect(run).toMatchObject({ code: 0, err: '' });
+  expect(run.out).toContain('connect+ehlo accepted');
+  expect(run.out).toMatch(/mail +refused "no"\n {2}different from then:\n {2}mail +accepted/);
+  expect(run.out).toContain('Not the same as then.');
+  expect(await server.run('simulate')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('--client or --recorded'),
+  });
+});
+
+test('sessions are recorded and listed', async () => {
+  server.answer('setSessionRecording', { tenant: 'acme', on: true });
+  expect(await server.run('session record on --tenant acme')).toMatchObject({
+    code: 0,
+    out: 'Sessions of acme are recorded.\n',
+  });
+  server.answer('listSessionRecordings', {
+    result: { recordings: [{ sessionId: '01JD4Q6V6S7M8N9P0Q1R2S3T4V', atMs: 0, bytes: 900 }] },
+    on: true,
+  });
+  const listed = await server.run('session record list --tenant acme');
+  expect(listed.out).toContain('01JD4Q6V6S7M8N9P0Q1R2S3T4V  1970-01-01T00:00:00.000Z    900');
+});
+
+test('a rule is of a domain or of a user, never of both', async () => {
+  const file = join(server.folder, 'scoped.yaml');
+  writeFileSync(file, 'event: mail');
+  const both = await server.run(`rule put r ${file} --domain a.test --user u@a.test`);
+  expect(both).toMatchObject({ code: 2, err: expect.stringContaining('only one of them') });
 });

@@ -15,6 +15,7 @@ import { addMailboxCommands } from './commands/mailbox.js';
 import { addQueueCommands } from './commands/queue.js';
 import { addRouteCommands } from './commands/route.js';
 import { addRuleCommands } from './commands/rule.js';
+import { addSessionCommands } from './commands/session.js';
 import { addSimulateCommand } from './commands/simulate.js';
 import { addStatusCommand } from './commands/status.js';
 import { addTenantCommands } from './commands/tenant.js';
@@ -59,6 +60,7 @@ export function createProgram(host: Host): Command {
   addQueueCommands(program, run);
   addTraceCommand(program, run);
   addSimulateCommand(program, run);
+  addSessionCommands(program, run);
   addLedgerCommand(program, run);
   addLimitCommands(program, run);
   addGreylistCommands(program, run);

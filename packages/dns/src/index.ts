@@ -27,8 +27,9 @@ export {
   type DnsResult,
   type DnsTrouble,
   isAbsent,
+  isFor,
   isTemporary,
 } from './result.js';
-export type { DnsSecondTier } from './second-tier.js';
+export { type DnsSecondTier, packEntry, unpackEntry } from './second-tier.js';
 export { parseServer } from './server-address.js';
 export { type ResolverSettings, SwitchingResolver } from './switching-resolver.js';

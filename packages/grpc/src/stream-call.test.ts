@@ -24,6 +24,8 @@ describe('streams', () => {
       content: clientStreaming(() => Promise.reject(new PosternError('unimplemented'))),
       evaluate: unused,
       simulate: unused,
+      listRecordings: unused,
+      getRecording: unused,
       ...handlers,
     });
     const address = `127.0.0.1:${await bound(server)}`;

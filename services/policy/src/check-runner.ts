@@ -8,6 +8,7 @@ import type { Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import { type CheckDefinition, type CheckName, type Observation, skipped } from './check.js';
 import type { CheckTools } from './check-tools.js';
 import type { Directory } from './directory/directory.js';
+import type { Replay } from './recording/replay.js';
 import type { CheckPolicies } from './snapshot/check-policy.js';
 import type { Subject } from './subject.js';
 
@@ -23,6 +24,8 @@ export interface CheckServices {
   readonly clock: Clock;
   readonly observer: CheckObserver;
   readonly tools: CheckTools;
+  /** A recorded session is judged again: checks about state found this then. */
+  readonly replay?: Replay | undefined;
 }
 
 export interface CheckResult {
@@ -49,6 +52,13 @@ const late = Symbol('late');
 export async function runCheck(services: CheckServices, order: CheckOrder, subject: Subject): Promise<CheckResult[]> {
   const { clock, observer } = services;
   const { check, policies } = order;
+  const then = services.replay?.found(check.name);
+  if (then !== undefined)
+    return then.map((finding) => ({
+      ...{ check, policies },
+      finding: { ...finding, stage: order.stage, rule: '', action: '' },
+      expandsTo: services.replay?.expandsTo(finding.recipient) ?? [],
+    }));
   const begun = clock.monotonic();
   const observations = await observe(services, order, subject);
   const seconds = (clock.monotonic() - begun) / 1_000;

@@ -8,6 +8,9 @@ import { type EvaluateRequest, type EvaluateResponse, Stage } from '@postern/pro
 import { ContentReader } from './content/content-reader.js';
 import { type ContentContext, MessageContent } from './content/message-content.js';
 import { Evaluation, type EvaluationServices } from './evaluation.js';
+import { ReplayingResolver } from './recording/dns-answers.js';
+import type { EvaluationRecord, Recorder } from './recording/recorder.js';
+import { clockAt, type Replay } from './recording/replay.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 import { subjectOf } from './subject.js';
 import { contentNeeds } from './verdict/content-plan.js';
@@ -19,12 +22,19 @@ export interface JudgeOptions extends EvaluationServices {
   snapshot(): CompiledSnapshot | undefined;
   /** Where large bodies are hashed; absent = as they come, by the caller. */
   readonly openDigests?: () => BodyDigests;
+  /** Absent = nothing is recorded. */
+  readonly recorder?: Recorder;
 }
 
 export interface Judge {
   readonly inFlight: number;
-  /** By the snapshot in use; with another one given it is a simulation, and nothing is written anywhere. */
-  evaluate(request: EvaluateRequest, deadlineMs: number, simulated?: CompiledSnapshot): Promise<EvaluateResponse>;
+  /** By the snapshot in use; with another one given it is a simulation, and nothing is written anywhere. `replay`: of a recorded session. */
+  evaluate(
+    request: EvaluateRequest,
+    deadlineMs: number,
+    simulated?: CompiledSnapshot,
+    replay?: Replay,
+  ): Promise<EvaluateResponse>;
   /** Content that comes in chunks; `start` is the evaluation it is for. */
   open(start: EvaluateRequest): ContentSession;
 }
@@ -66,14 +76,18 @@ export function createJudge(options: JudgeOptions): Judge {
     return snapshot;
   };
 
-  const contentContext = (request: EvaluateRequest, snapshot: CompiledSnapshot): ContentContext => {
+  const contentContext = (
+    request: EvaluateRequest,
+    snapshot: CompiledSnapshot,
+    { resolver, clock: time }: EvaluationServices,
+  ): ContentContext => {
     const needs = contentNeeds(subjectOf(request, snapshot, undefined), noSkips);
     const atBody = request.stages.includes(Stage.BODY);
     const settings = snapshot.policies.server.dkim;
     const { timeout, maxSignatures, minRsaBits, maxRsaBits } = settings;
     return {
-      resolver: options.resolver,
-      clock,
+      resolver,
+      clock: time,
       dkimTimeoutMs: timeout || defaultDkimTimeoutMs,
       wantsDkim: atBody && needs.dkim,
       dkim: { maxSignatures, minRsaBits, maxRsaBits, keyCache: keysOf(settings) },
@@ -82,11 +96,20 @@ export function createJudge(options: JudgeOptions): Judge {
     };
   };
 
+  const recording = (record: EvaluationRecord | undefined): EvaluationServices =>
+    record === undefined ? options : { ...options, resolver: record.resolver };
+
+  const replaying = (replay: Replay): EvaluationServices => {
+    const time = clockAt(clock, replay.atMs);
+    return { ...options, clock: time, resolver: new ReplayingResolver(options.resolver, time, replay.answers), replay };
+  };
+
   const judge = async (
     request: EvaluateRequest,
     snapshot: CompiledSnapshot,
     content: MessageContent | undefined,
     deadlineMs: number,
+    services: EvaluationServices,
     dryRun = false,
   ): Promise<EvaluateResponse> => {
     if (inFlight >= options.concurrency) throw new PosternError('overload', 'too many evaluations at once');
@@ -94,7 +117,7 @@ export function createJudge(options: JudgeOptions): Judge {
     try {
       const patience = deadlineMs > 0 && Number.isFinite(deadlineMs) ? deadlineMs : defaultDeadlineMs;
       const endsAt = clock.monotonic() + patience - Math.min(longestMarginMs, patience * marginShare);
-      const evaluation = new Evaluation(options, subjectOf(request, snapshot, content), endsAt, dryRun);
+      const evaluation = new Evaluation(services, subjectOf(request, snapshot, content), endsAt, dryRun);
       const { sessionId, sequence, stages } = request;
       return await evaluation.run(stages, { sessionId, sequence, pod: options.pod });
     } finally {
@@ -106,33 +129,45 @@ export function createJudge(options: JudgeOptions): Judge {
     get inFlight() {
       return inFlight;
     },
-    async evaluate(request, deadlineMs, simulated) {
+    async evaluate(request, deadlineMs, simulated, replay) {
       const snapshot = simulated ?? snapshotInUse();
       const dryRun = simulated !== undefined;
-      if (!hasContent(request.stages)) return judge(request, snapshot, undefined, deadlineMs, dryRun);
+      const record = dryRun ? undefined : options.recorder?.begin(request, snapshot, options.resolver);
+      const services = replay === undefined ? recording(record) : replaying(replay);
+      if (!hasContent(request.stages)) {
+        const verdict = await judge(request, snapshot, undefined, deadlineMs, services, dryRun);
+        record?.finish(verdict, true);
+        return verdict;
+      }
       // A simulation has one request for its whole message; its size is bounded by the transport.
       if (!dryRun && request.content.length > options.inlineLimit && request.stages.includes(Stage.BODY))
         throw new PosternError(
           'invalid-argument',
           `content of more than ${options.inlineLimit} bytes comes by Content`,
         );
-      const context = contentContext(request, snapshot);
+      const context = contentContext(request, snapshot, services);
       const bytes = bufferOf(request.content);
       const content = request.stages.includes(Stage.BODY)
         ? MessageContent.inline(bytes, context)
         : new MessageContent(bytes, context).told(request.contentSize);
-      return judge(request, snapshot, content, deadlineMs, dryRun);
+      const verdict = await judge(request, snapshot, content, deadlineMs, services, dryRun);
+      record?.finish(verdict, true);
+      return verdict;
     },
     open(start) {
       const snapshot = snapshotInUse();
-      const reader = new ContentReader(contentContext(start, snapshot), options.openDigests?.());
+      const record = options.recorder?.begin(start, snapshot, options.resolver);
+      const services = recording(record);
+      const reader = new ContentReader(contentContext(start, snapshot, services), options.openDigests?.());
       return {
         write: (chunk) => reader.write(chunk),
         drop: () => reader.drop(),
         finish: async (size, deadlineMs) => {
           if (reader.size !== size)
             throw new PosternError('invalid-argument', `content has ${reader.size} bytes, ${size} were announced`);
-          return judge(start, snapshot, reader.end(), deadlineMs);
+          const verdict = await judge(start, snapshot, reader.end(), deadlineMs, services);
+          record?.finish(verdict, false);
+          return verdict;
         },
       };
     },

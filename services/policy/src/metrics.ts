@@ -114,6 +114,11 @@ export function policyMetrics(metrics: Metrics) {
       name: 'postern_policy_dns_second_tier_failures_total',
       help: 'Times Redis gave no answer about an answer in time; the servers were asked.',
     }),
+    recordings: metrics.counter({
+      name: 'postern_policy_recordings_total',
+      help: 'Steps of sessions that tenants have recorded: kept, or dropped because Redis was away or a bound was reached.',
+      labels: { result: ['kept', 'dropped'] },
+    }),
     streams: metrics.gauge({ name: 'postern_policy_streams_open', help: 'Streams of edges now.' }),
     inFlight: (read: () => number) =>
       metrics.gauge({ name: 'postern_policy_requests_in_flight', help: 'Evaluations running now.', read }),

@@ -20,6 +20,7 @@ import { policyMetrics } from './metrics.js';
 import { observeServer } from './observe.js';
 import { policyHandlers } from './server.js';
 import { envelopeStages, factsOf, type GroundOptions, ground, memoryDirectory } from './testing/ground.js';
+import { memoryRecordings } from './testing/memory-recordings.js';
 
 const key = Buffer.alloc(32, 7);
 const clock = systemClock;
@@ -42,6 +43,7 @@ async function serve(options: GroundOptions & { credit?: number } = {}) {
       pod: 'policy-1',
       credit: options.credit ?? 256,
       draining: draining.signal,
+      recordings: memoryRecordings(),
       observer: observeServer(telemetry.log, policyMetrics(telemetry.metrics)),
     }),
   );

@@ -19,10 +19,15 @@ import type {
   ContentResponse,
   EvaluateRequest,
   EvaluateResponse,
+  GetRecordingRequest,
+  GetRecordingResponse,
+  ListRecordingsRequest,
+  ListRecordingsResponse,
   PolicyServiceService,
   SimulateRequest,
 } from '@postern/proto/policy/v1/policy_service';
 import type { Judge } from './judge.js';
+import type { RecordingStore } from './recording/recording-store.js';
 import { serveSessionStream } from './session-stream.js';
 import { simulate } from './simulate.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
@@ -35,6 +40,7 @@ export interface PolicyServerOptions {
   readonly credit: number;
   readonly draining: AbortSignal;
   readonly observer: ServerObserver;
+  readonly recordings: RecordingStore;
 }
 
 export interface ServerObserver {
@@ -46,6 +52,14 @@ export interface ServerObserver {
 
 function admit({ scope }: CallContext, services: readonly string[]): void {
   if (!services.includes(scope.service)) throw new PosternError('permission-denied', `not for ${scope.service}`);
+}
+
+/** Provisioning, for a tenant it has authorised. */
+function admitFor(context: CallContext, tenant: string): void {
+  admit(context, ['provisioning']);
+  if (coversTenant(context.scope, tenant === '' ? everyTenant : tenant)) return;
+  const view = tenant === '' ? 'the operator view' : tenant;
+  throw new PosternError('permission-denied', `the scope does not cover ${view}`);
 }
 
 /** The judge with every answer and failure told to the observer. */
@@ -60,7 +74,8 @@ function observed(judge: Judge, clock: Clock, observer: ServerObserver): Judge {
     get inFlight() {
       return judge.inFlight;
     },
-    evaluate: (request, deadlineMs, snapshot) => watch(request, () => judge.evaluate(request, deadlineMs, snapshot)),
+    evaluate: (request, deadlineMs, snapshot, replay) =>
+      watch(request, () => judge.evaluate(request, deadlineMs, snapshot, replay)),
     open: (start) => {
       const session = judge.open(start);
       return {
@@ -138,15 +153,23 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
       );
     }),
     simulate: unary((request: SimulateRequest, context) => {
-      admit(context, ['provisioning']);
-      if (!coversTenant(context.scope, request.tenant === '' ? everyTenant : request.tenant)) {
-        const view = request.tenant === '' ? 'the operator view' : request.tenant;
-        throw new PosternError('permission-denied', `the scope does not cover ${view}`);
-      }
+      admitFor(context, request.tenant);
       return failing(
         () => undefined,
-        () => simulate(judge, request, options.snapshot()),
+        () => simulate(judge, request, options.snapshot(), options.recordings),
       );
+    }),
+    listRecordings: unary(async ({ tenant }: ListRecordingsRequest, context): Promise<ListRecordingsResponse> => {
+      admitFor(context, tenant);
+      const bounds = options.snapshot()?.recording;
+      if (bounds === undefined) throw new PosternError('policy-unavailable', 'no snapshot yet');
+      return { recordings: await options.recordings.list(tenant, bounds) };
+    }),
+    getRecording: unary(async ({ tenant, sessionId }: GetRecordingRequest, context): Promise<GetRecordingResponse> => {
+      admitFor(context, tenant);
+      const steps = await options.recordings.read(tenant, sessionId);
+      if (steps.length === 0) throw new PosternError('not-found', `no recording of session ${sessionId}`);
+      return { recording: { sessionId, tenant, steps } };
     }),
   };
 }

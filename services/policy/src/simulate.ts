@@ -16,6 +16,8 @@ import {
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
 import type { Judge } from './judge.js';
+import type { RecordingStore } from './recording/recording-store.js';
+import { replaySession } from './recording/replay.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 import { domainOf } from './subject.js';
 import { isRefusal } from './verdict/decision.js';
@@ -89,7 +91,7 @@ function withCandidates({ candidates, tenant }: SimulateRequest, snapshot: Compi
       `${candidates.length} candidate rules; expected at most ${mostCandidates}`,
     );
   }
-  const foreign = candidates.find((rule) => tenant !== '' && (rule.scope !== 'tenant' || rule.tenant !== tenant));
+  const foreign = candidates.find((rule) => tenant !== '' && (rule.scope === 'server' || rule.tenant !== tenant));
   if (foreign !== undefined)
     throw new PosternError('permission-denied', `rule ${foreign.id} is not of tenant ${tenant}`);
   return { ...snapshot, rules: snapshot.rules.trying(candidates) };
@@ -99,8 +101,14 @@ export async function simulate(
   judge: Judge,
   request: SimulateRequest,
   inUse: CompiledSnapshot | undefined,
+  recordings: RecordingStore,
 ): Promise<SimulateResponse> {
   if (inUse === undefined) throw new PosternError('policy-unavailable', 'no snapshot yet');
+  if (request.recorded !== '') {
+    if (request.tenant === '') throw new PosternError('invalid-argument', 'a recording is of a tenant: name it');
+    const steps = await recordings.read(request.tenant, request.recorded);
+    return replaySession(judge, steps, withCandidates(request, inUse));
+  }
   if (request.facts === undefined) throw new PosternError('invalid-argument', 'facts are missing');
   const client = request.facts.origin?.clientAddress ?? '';
   if (isIP(client) === 0)
@@ -137,5 +145,5 @@ export async function simulate(
     if (refuses(verdict)) break;
     facts = after(facts, verdict);
   }
-  return { stages };
+  return { stages, asked: [], recorded: [] };
 }

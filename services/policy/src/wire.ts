@@ -24,6 +24,8 @@ import { type LimitStores, openLimitStores } from './limits/limit-store.js';
 import { LimitView } from './limits/limit-view.js';
 import { policyMetrics } from './metrics.js';
 import { observeChecks, observeDns, observeRules, observeServer } from './observe.js';
+import { createRecorder } from './recording/recorder.js';
+import { redisRecordings } from './recording/recording-store.js';
 import { createRuleRunner } from './rules/rule-runner.js';
 import { policyHandlers } from './server.js';
 import { connectRedis } from './shared-store.js';
@@ -160,6 +162,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       const opened = await openTools({ config: config.policy, clock, resolver, redis, log, metrics });
       closeTools = opened.close;
       directory = await openDirectory(connection);
+      const recordings = redisRecordings(redis);
       judge = createJudge({
         clock,
         resolver,
@@ -172,6 +175,9 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         concurrency: config.policy.concurrency,
         snapshot: () => snapshot,
         openDigests: () => digests.open(),
+        recorder: createRecorder(clock, recordings, {
+          recorded: (result) => metrics.recordings.with({ result }).inc(),
+        }),
       });
       watch = await watchConfig(connection, resolver);
       // Edges keep one stream for as long as they live and look for new pods themselves: an age limit would only break streams.
@@ -185,7 +191,10 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       const observer = observeServer(log, metrics);
       server.add(
         PolicyServiceService,
-        policyHandlers({ judge, snapshot: () => snapshot, clock, pod, credit, draining: draining.signal, observer }),
+        policyHandlers({
+          ...{ judge, snapshot: () => snapshot, clock, pod, credit, draining: draining.signal, observer },
+          recordings,
+        }),
       );
       server.add(
         LimitServiceService,

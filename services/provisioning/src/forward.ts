@@ -27,6 +27,7 @@ import type { Caller } from './access.js';
 import { audit } from './audit.js';
 import type { WithTenant } from './database/tenant-scope.js';
 import { limitMethods } from './forward-limits.js';
+import { recordingMethods } from './forward-recordings.js';
 import { scopeSigner, told } from './forwarded-call.js';
 import { rightsOfTenant } from './operator/file-rules.js';
 import type { OperatorDocument } from './operator/schema.js';
@@ -49,7 +50,9 @@ export interface ForwardParts {
 }
 
 export interface Forwarding {
-  readonly methods: ReturnType<typeof forwardMethods> & ReturnType<typeof limitMethods>;
+  readonly methods: ReturnType<typeof forwardMethods> &
+    ReturnType<typeof limitMethods> &
+    ReturnType<typeof recordingMethods>;
   /** Whether the callee can be reached now; undefined = it is not configured. */
   reachable(callee: 'queue' | 'policy'): Promise<boolean | undefined>;
   close(): void;
@@ -116,7 +119,11 @@ export function createForwarding(parts: ForwardParts): Forwarding {
           }),
   };
   return {
-    methods: { ...forwardMethods(parts, callees), ...limitMethods(parts, callees.limits) },
+    methods: {
+      ...forwardMethods(parts, callees),
+      ...limitMethods(parts, callees.limits),
+      ...recordingMethods(parts, callees.policy),
+    },
     reachable: async (callee) => {
       const client = callees[callee];
       if (client === undefined) return undefined;

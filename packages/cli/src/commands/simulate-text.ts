@@ -1,6 +1,12 @@
 /** A verdict of a simulated stage as people read it: the decision, what each check saw, each recipient, and the edits of the header. */
 import { type HeaderEdit, HeaderEditKind } from '@postern/proto/mail/v1/envelope';
-import { Action, type Decision, type EvaluateResponse, type Finding } from '@postern/proto/policy/v1/policy_service';
+import {
+  Action,
+  type Decision,
+  type EvaluateResponse,
+  type Finding,
+  Stage,
+} from '@postern/proto/policy/v1/policy_service';
 import { printable } from '../output.js';
 
 const actionNames: Readonly<Partial<Record<Action, string>>> = {
@@ -43,6 +49,30 @@ function findingLine(finding: Finding): string {
     `${(finding.durationUs / 1_000).toFixed(1)} ms`,
   ];
   return `    ${finding.check.padEnd(12)} ${finding.outcome.padEnd(12)} ${parts.filter((part) => part !== '').join('  ')}`;
+}
+
+const stageNames: Readonly<Partial<Record<Stage, string>>> = {
+  [Stage.CONNECT]: 'connect',
+  [Stage.EHLO]: 'ehlo',
+  [Stage.AUTH]: 'auth',
+  [Stage.MAIL]: 'mail',
+  [Stage.RCPT]: 'rcpt',
+  [Stage.HEADERS]: 'headers',
+  [Stage.BODY]: 'body',
+};
+
+/** Stages that were asked at once. */
+export const stagesTitle = (stages: readonly Stage[]): string => stages.map((stage) => stageNames[stage]).join('+');
+
+/** Two verdicts that do the same. */
+export function sameDecisions(one: EvaluateResponse, other: EvaluateResponse): boolean {
+  const told = ({ decision, recipients, groups }: EvaluateResponse): string =>
+    [
+      decisionText(decision),
+      ...recipients.map((recipient) => `${recipient.address} ${decisionText(recipient.decision)}`),
+      ...groups.map((group) => `${group.recipients.join()} ${decisionText(group.decision)}`),
+    ].join('\n');
+  return told(one) === told(other);
 }
 
 export function stageText(verdict: EvaluateResponse, stage: string): string {

@@ -5,14 +5,16 @@ import { basename, extname } from 'node:path';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { type SessionFacts, SimulateRequest } from '@postern/proto/policy/v1/policy_service';
 import { type Command, Option } from 'commander';
-import type { Run } from '../context.js';
+import type { CommandContext, Run } from '../context.js';
 import { wholeNumber } from '../numbers.js';
 import { printable } from '../output.js';
 import { PlainError, UsageError } from '../usage-error.js';
-import { stageText } from './simulate-text.js';
+import { sameDecisions, stagesTitle, stageText } from './simulate-text.js';
 
 interface SimulateOptions {
-  readonly client: string;
+  readonly client?: string;
+  readonly recorded?: string;
+  readonly domain?: string;
   readonly helo: string;
   readonly from?: string;
   readonly to: readonly string[];
@@ -56,6 +58,13 @@ function readMessage(file: string): Buffer {
   return Buffer.from(content.replaceAll(/\r?\n/g, '\r\n'), 'latin1');
 }
 
+function candidatesOf({ rule, domain }: SimulateOptions): Partial<SimulateRequest['candidates'][number]>[] {
+  return rule.map((file) => ({
+    ...{ id: basename(file, extname(file)), document: readText(file, 'rule') },
+    ...(domain === undefined ? {} : { target: domain }),
+  }));
+}
+
 function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
   const version = options.tls ?? (options.listener === 'submissions' ? 'TLSv1.3' : '');
   const [, domain = ''] = /@([^@]*)$/.exec(options.user ?? '') ?? [];
@@ -63,10 +72,10 @@ function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
   return SimulateRequest.fromPartial({
     tenant: options.tenant ?? '',
     content,
-    candidates: options.rule.map((file) => ({ id: basename(file, extname(file)), document: readText(file, 'rule') })),
+    candidates: candidatesOf(options),
     facts: {
       origin: {
-        clientAddress: options.client,
+        clientAddress: options.client ?? '',
         clientPort: 40_000,
         helo: options.helo,
         listener: options.listener,
@@ -92,13 +101,50 @@ function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
   });
 }
 
+/** Verdict beside verdict: what would be different now is marked. */
+async function replay(
+  options: SimulateOptions,
+  recorded: string,
+  api: CommandContext['api'],
+  output: CommandContext['output'],
+): Promise<void> {
+  const tenant = options.tenant ?? '';
+  const query = SimulateRequest.fromPartial({ tenant, recorded, candidates: candidatesOf(options) });
+  const { result } = await api.call(api.rpc.simulateSession, { query });
+  if (result === undefined) return;
+  const { stages, asked, recorded: then } = result;
+  const rows = stages.map((verdict, index) => {
+    const before = then[index];
+    const isSame = before !== undefined && sameDecisions(before, verdict);
+    return {
+      verdict,
+      title: stagesTitle(asked[index]?.stages ?? []),
+      isSame,
+      before,
+      missing: asked[index]?.bodyMissing,
+    };
+  });
+  output.show({ same: rows.every(({ isSame }) => isSame), ...result }, () =>
+    [
+      printable(`Session ${recorded} judged again, nothing is stored or sent`),
+      ...rows.flatMap(({ verdict, title, isSame, before, missing }) => [
+        stageText(verdict, title),
+        ...(missing === true ? ['  the message was too large to be kept: this is the verdict of then'] : []),
+        ...(isSame || before === undefined ? [] : ['  different from then:', stageText(before, title)]),
+      ]),
+      rows.every(({ isSame }) => isSame) ? 'The same as then.' : 'Not the same as then.',
+    ].join('\n'),
+  );
+}
+
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 export function addSimulateCommand(program: Command, run: Run): void {
   program
     .command('simulate')
     .description('what would happen to a described session, without side effects')
-    .requiredOption('--client <address>', 'address of the client')
+    .option('--client <address>', 'address of the client')
+    .option('--recorded <session>', 'a recorded session of the tenant, judged again with the configuration of now')
     .option('--helo <name>', 'name given with EHLO', 'client.example')
     .option('--from <address>', 'reverse-path; "" is the null sender')
     .option('--to <address>', 'forward-path; may be repeated', collect, [])
@@ -114,9 +160,12 @@ export function addSimulateCommand(program: Command, run: Run): void {
       collect,
       [],
     )
+    .option('--domain <scope>', 'the rules tried are of this domain or user of the tenant')
     .option('--tenant <name>', 'as this tenant sees it (operators)')
     .action((options: SimulateOptions, command: Command) =>
       run(command, async ({ api, output }) => {
+        if (options.recorded !== undefined) return replay(options, options.recorded, api, output);
+        if (options.client === undefined) throw new UsageError('--client or --recorded is needed');
         if (isIP(options.client) === 0)
           throw new UsageError(`--client: ${JSON.stringify(options.client)} is not allowed; expected an IP address`);
         if (options.to.length > 0 && options.from === undefined) throw new UsageError('--to needs --from');

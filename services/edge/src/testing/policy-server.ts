@@ -45,6 +45,8 @@ export async function startTestPolicy(telemetry: Telemetry, port = 0): Promise<T
     }),
     evaluate: unary(() => EvaluateResponse.fromPartial({})),
     simulate: unary(() => SimulateResponse.fromPartial({})),
+    listRecordings: unary(() => ({ recordings: [] })),
+    getRecording: unary(() => ({ recording: undefined })),
     content: clientStreaming(async (requests): Promise<ContentResponse> => {
       const parts: Buffer[] = [];
       let start: EvaluateRequest | undefined;

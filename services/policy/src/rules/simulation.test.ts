@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { simulate } from '../simulate.js';
 import { askContent, askEnvelope, factsOf, ground } from '../testing/ground.js';
+import { memoryRecordings } from '../testing/memory-recordings.js';
 
 const message = 'From: a@sender.test\nSubject: hi\n\nbody\n';
 
@@ -57,7 +58,7 @@ test('invariant 10: what is simulated is what is judged', async () => {
         facts: factsOf(),
         content: Buffer.from(message.replaceAll('\n', '\r\n')),
       });
-      const { stages: simulated } = await simulate(here.judge, request, here.snapshot);
+      const { stages: simulated } = await simulate(here.judge, request, here.snapshot, memoryRecordings());
       for (const { decision } of simulated) stages.push(said(decision));
       const last = simulated.at(-1);
       if (end === undefined) {

@@ -4,7 +4,23 @@
  */
 import type { Domain, NamedNextHop, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { type RuleBook, type RuleCompiler, rightsOf } from '@postern/rules';
+import type { RecordingBounds } from '../recording/recording-store.js';
 import { type OnRefusedSettings, type ScopedPolicies, scopedPolicies } from './check-policy.js';
+
+export interface RecordingInUse extends RecordingBounds {
+  /** Those whose sessions are recorded. */
+  readonly tenants: ReadonlySet<string>;
+  /** Largest content kept. */
+  readonly content: number;
+}
+
+const recordingOf = ({ recording, tenants }: Snapshot): RecordingInUse => ({
+  tenants: new Set(tenants.filter(({ recordsSessions }) => recordsSessions).map(({ name }) => name)),
+  sessions: recording?.sessions || 100,
+  bytes: recording?.bytes || 16_777_216,
+  ageMs: recording?.ageMs || 86_400_000,
+  content: recording?.content || 131_072,
+});
 
 export interface CompiledSnapshot {
   readonly version: number;
@@ -13,6 +29,7 @@ export interface CompiledSnapshot {
   readonly rules: RuleBook;
   /** Directory entries of users may hold lists. */
   readonly usersSetChecks: boolean;
+  readonly recording: RecordingInUse;
   /** `name` as lower-case A-label. */
   domain(name: string): Domain | undefined;
   nextHop(name: string): NamedNextHop | undefined;
@@ -31,6 +48,7 @@ export function compileSnapshot(
     policies: scopedPolicies(snapshot, onRefused),
     rules: rules.compile(snapshot.rules, rightsOf(snapshot.tenants)),
     usersSetChecks: snapshot.usersSetChecks,
+    recording: recordingOf(snapshot),
     domain: (name) => domains.get(name),
     nextHop: (name) => hops.get(name),
   };

@@ -10,6 +10,7 @@ import { createRuleCompiler } from '@postern/rules';
 import type { CheckTools } from '../check-tools.js';
 import type { Directory, Lookup } from '../directory/directory.js';
 import { createJudge, type Judge } from '../judge.js';
+import type { Recorder } from '../recording/recorder.js';
 import { createRuleRunner } from '../rules/rule-runner.js';
 import { type CompiledSnapshot, compileSnapshot } from '../snapshot/compile.js';
 
@@ -26,6 +27,7 @@ export interface GroundOptions {
   readonly entries?: Readonly<Record<string, 'user' | 'disabled' | readonly string[]>>;
   readonly directory?: Directory;
   readonly tools?: Partial<CheckTools>;
+  readonly recorder?: Recorder;
 }
 
 export interface Ground {
@@ -116,6 +118,7 @@ export function ground(options: GroundOptions = {}): Ground {
     inlineLimit: 131_072,
     concurrency: 100,
     snapshot: () => snapshot,
+    ...(options.recorder === undefined ? {} : { recorder: options.recorder }),
   });
   return { judge, snapshot, observed, faults };
 }

@@ -45,6 +45,7 @@ overload: { storage: 50 }`);
       name,
       state: 'active',
       weight: 1,
+      records_sessions: false,
       message_limit: name === 'third' ? null : rate,
       user_message_limit: name === 'other' ? rate : null,
     })),

@@ -260,6 +260,15 @@ export const operatorSchema = s.object({
     .list(s.plain(), { max: 10_000 })
     .default([])
     .doc('Rules of the server scope; with tenant, and scope (a domain or user@domain of it), those of that scope.'),
+  recording: s.object({
+    sessions: s.integer({ min: 1, max: 10_000 }).default(100).doc('Sessions kept per tenant.'),
+    bytes: s.bytes({ min: 65_536, max: 1_073_741_824 }).default('16MiB').doc('Bytes kept per tenant.'),
+    age: s.duration({ min: 60_000, max: 2_592_000_000 }).default('1d').doc('How long they are kept.'),
+    content: s
+      .bytes({ min: 0, max: 131_072 })
+      .default('128KiB')
+      .doc('Largest message kept; of a larger one the envelope and what was found.'),
+  }),
   tenants: s.list(tenant, { max: 100_000 }).default([]).doc('Tenants that shall exist; never deleted by this file.'),
 });
 

@@ -33,6 +33,7 @@ export interface SnapshotRows {
     readonly weight: number;
     readonly message_limit: MessageRate | null;
     readonly user_message_limit: MessageRate | null;
+    readonly records_sessions: boolean;
   }[];
   /** Verified ones only. */
   readonly domains: readonly {
@@ -189,7 +190,7 @@ export function compileSnapshot(
       })),
       checks: checks(domain.tenant, domain.name),
     })),
-    tenants: rows.tenants.map(({ name, state, weight, message_limit, user_message_limit }) => ({
+    tenants: rows.tenants.map(({ name, state, weight, message_limit, user_message_limit, records_sessions }) => ({
       name,
       state,
       weight,
@@ -197,6 +198,7 @@ export function compileSnapshot(
       messageRate: tenantRate(document, name) ?? message_limit ?? undefined,
       userMessageRate: user_message_limit ?? undefined,
       ruleActions: [...rightsOfTenant(document, name)],
+      recordsSessions: records_sessions,
     })),
     nextHops: nextHopsOf(document, rows),
     checks: {
@@ -209,6 +211,12 @@ export function compileSnapshot(
     },
     rules: rulesOf(document, rows),
     usersSetChecks: rows.users_set_checks,
+    recording: {
+      sessions: document.recording.sessions,
+      bytes: document.recording.bytes,
+      ageMs: document.recording.age,
+      content: document.recording.content,
+    },
     retry: {
       firstMs: document.retry.first,
       capMs: document.retry.cap,

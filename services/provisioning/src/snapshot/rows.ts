@@ -3,7 +3,7 @@ import { operatorScope, type WithTenant } from '../database/tenant-scope.js';
 import type { SnapshotRows } from './compile.js';
 
 const sql = `SELECT
-  (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT name, state, weight, message_limit, user_message_limit
+  (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT name, state, weight, message_limit, user_message_limit, records_sessions
     FROM tenants ORDER BY name) r) AS tenants,
   (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT name, tenant, next_hop, validate_recipients, catch_all, dkim_keys
     FROM domains WHERE verified ORDER BY name) r) AS domains,

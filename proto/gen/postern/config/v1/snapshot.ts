@@ -84,6 +84,20 @@ export interface Snapshot {
     | undefined;
   /** Some user set something differently for checks: its directory entry says what. */
   usersSetChecks: boolean;
+  /** Bounds of recorded sessions, of every tenant that records. */
+  recording: SessionRecording | undefined;
+}
+
+/** Bounds of recorded sessions; 0 = the default. */
+export interface SessionRecording {
+  /** Sessions kept per tenant. */
+  sessions: number;
+  /** Bytes kept per tenant. */
+  bytes: number;
+  /** How long, milliseconds. */
+  ageMs: number;
+  /** Largest content kept; a larger one is left out. */
+  content: number;
 }
 
 /** A named set of client networks with what holds for its members. */
@@ -352,6 +366,8 @@ export interface Tenant {
   checks: string;
   /** Loosening actions its rules may use: accept, skip, route. */
   ruleActions: string[];
+  /** Its sessions are recorded. */
+  recordsSessions: boolean;
 }
 
 /** A named set of next hops in fallback order. */
@@ -471,6 +487,7 @@ function createBaseSnapshot(): Snapshot {
     deadlines: undefined,
     overload: undefined,
     usersSetChecks: false,
+    recording: undefined,
   };
 }
 
@@ -556,6 +573,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     }
     if (message.usersSetChecks !== false) {
       writer.uint32(320).bool(message.usersSetChecks);
+    }
+    if (message.recording !== undefined) {
+      SessionRecording.encode(message.recording, writer.uint32(330).fork()).join();
     }
     return writer;
   },
@@ -789,6 +809,14 @@ export const Snapshot: MessageFns<Snapshot> = {
             message.usersSetChecks = reader.bool();
             continue;
           }
+          case 41: {
+            if (tag !== 330) {
+              break;
+            }
+
+            message.recording = SessionRecording.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -894,6 +922,7 @@ export const Snapshot: MessageFns<Snapshot> = {
         : isSet(object.users_set_checks)
         ? globalThis.Boolean(object.users_set_checks)
         : false,
+      recording: isSet(object.recording) ? SessionRecording.fromJSON(object.recording) : undefined,
     };
   },
 
@@ -980,6 +1009,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     if (message.usersSetChecks !== false) {
       obj.usersSetChecks = message.usersSetChecks;
     }
+    if (message.recording !== undefined) {
+      obj.recording = SessionRecording.toJSON(message.recording);
+    }
     return obj;
   },
 
@@ -1029,6 +1061,130 @@ export const Snapshot: MessageFns<Snapshot> = {
       ? Overload.fromPartial(object.overload)
       : undefined;
     message.usersSetChecks = object.usersSetChecks ?? false;
+    message.recording = (object.recording !== undefined && object.recording !== null)
+      ? SessionRecording.fromPartial(object.recording)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSessionRecording(): SessionRecording {
+  return { sessions: 0, bytes: 0, ageMs: 0, content: 0 };
+}
+
+export const SessionRecording: MessageFns<SessionRecording> = {
+  encode(message: SessionRecording, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessions !== 0) {
+      writer.uint32(8).uint32(message.sessions);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(16).uint64(message.bytes);
+    }
+    if (message.ageMs !== 0) {
+      writer.uint32(24).uint64(message.ageMs);
+    }
+    if (message.content !== 0) {
+      writer.uint32(32).uint32(message.content);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionRecording {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionRecording();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sessions = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ageMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.content = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SessionRecording {
+    return {
+      sessions: isSet(object.sessions) ? globalThis.Number(object.sessions) : 0,
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+      ageMs: isSet(object.ageMs)
+        ? globalThis.Number(object.ageMs)
+        : isSet(object.age_ms)
+        ? globalThis.Number(object.age_ms)
+        : 0,
+      content: isSet(object.content) ? globalThis.Number(object.content) : 0,
+    };
+  },
+
+  toJSON(message: SessionRecording): unknown {
+    const obj: any = {};
+    if (message.sessions !== 0) {
+      obj.sessions = Math.round(message.sessions);
+    }
+    if (message.bytes !== 0) {
+      obj.bytes = Math.round(message.bytes);
+    }
+    if (message.ageMs !== 0) {
+      obj.ageMs = Math.round(message.ageMs);
+    }
+    if (message.content !== 0) {
+      obj.content = Math.round(message.content);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SessionRecording>, I>>(base?: I): SessionRecording {
+    return SessionRecording.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SessionRecording>, I>>(object: I): SessionRecording {
+    const message = createBaseSessionRecording();
+    message.sessions = object.sessions ?? 0;
+    message.bytes = object.bytes ?? 0;
+    message.ageMs = object.ageMs ?? 0;
+    message.content = object.content ?? 0;
     return message;
   },
 };
@@ -3517,6 +3673,7 @@ function createBaseTenant(): Tenant {
     userMessageRate: undefined,
     checks: "",
     ruleActions: [],
+    recordsSessions: false,
   };
 }
 
@@ -3542,6 +3699,9 @@ export const Tenant: MessageFns<Tenant> = {
     }
     for (const v of message.ruleActions) {
       writer.uint32(242).string(v!);
+    }
+    if (message.recordsSessions !== false) {
+      writer.uint32(248).bool(message.recordsSessions);
     }
     return writer;
   },
@@ -3615,6 +3775,14 @@ export const Tenant: MessageFns<Tenant> = {
             message.ruleActions.push(reader.string());
             continue;
           }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.recordsSessions = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3648,6 +3816,11 @@ export const Tenant: MessageFns<Tenant> = {
         : globalThis.Array.isArray(object?.rule_actions)
         ? object.rule_actions.map((e: any) => globalThis.String(e))
         : [],
+      recordsSessions: isSet(object.recordsSessions)
+        ? globalThis.Boolean(object.recordsSessions)
+        : isSet(object.records_sessions)
+        ? globalThis.Boolean(object.records_sessions)
+        : false,
     };
   },
 
@@ -3674,6 +3847,9 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.ruleActions?.length) {
       obj.ruleActions = message.ruleActions;
     }
+    if (message.recordsSessions !== false) {
+      obj.recordsSessions = message.recordsSessions;
+    }
     return obj;
   },
 
@@ -3693,6 +3869,7 @@ export const Tenant: MessageFns<Tenant> = {
       : undefined;
     message.checks = object.checks ?? "";
     message.ruleActions = object.ruleActions?.map((e) => e) || [];
+    message.recordsSessions = object.recordsSessions ?? false;
     return message;
   },
 };

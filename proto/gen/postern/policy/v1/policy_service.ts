@@ -546,12 +546,106 @@ export interface SimulateRequest {
   tenant: string;
   /** Rules tried beside the saved ones, each in place of the saved one of its scope and id. To the public API their documents may be YAML. */
   candidates: Rule[];
+  /** Session id of a recording of the tenant, judged again in place of facts and content; empty = those. */
+  recorded: string;
 }
 
 /** What would happen. */
 export interface SimulateResponse {
   /** A verdict per stage in order. */
   stages: EvaluateResponse[];
+  /** Of a recording: what was asked in each of them. */
+  asked: AskedStages[];
+  /** Of a recording: the verdicts of then. */
+  recorded: EvaluateResponse[];
+}
+
+/** Stages of one request. */
+export interface AskedStages {
+  /** In order. */
+  stages: Stage[];
+  /** The body was too large to be kept: the verdict is that of then. */
+  bodyMissing: boolean;
+}
+
+/** A session as it was judged, for one tenant: its own recipients and what was found about them. */
+export interface Recording {
+  /** Session id. */
+  sessionId: string;
+  /** Whose. */
+  tenant: string;
+  /** Requests and verdicts in order. */
+  steps: RecordedStep[];
+}
+
+/** One request and its verdict. */
+export interface RecordedStep {
+  /** The request. Content is left out where it was larger than is kept. */
+  request:
+    | EvaluateRequest
+    | undefined;
+  /** The verdict. */
+  verdict:
+    | EvaluateResponse
+    | undefined;
+  /** What DNS answered. */
+  answers: RecordedAnswer[];
+  /** Time, milliseconds since the epoch. */
+  atMs: number;
+  /** Version of the snapshot it was judged by. */
+  snapshotVersion: number;
+  /** The content was not kept. */
+  contentMissing: boolean;
+}
+
+/** One answer of DNS. */
+export interface RecordedAnswer {
+  /** Name asked. */
+  name: string;
+  /** Type asked. */
+  type: string;
+  /** How it ended. */
+  kind: string;
+  /** Why it failed. */
+  reason: string;
+  /** An answer, NODATA or NXDOMAIN, as a packet. */
+  packet: Buffer;
+}
+
+/** Request of ListRecordings. */
+export interface ListRecordingsRequest {
+  /** Tenant. */
+  tenant: string;
+}
+
+/** Answer of ListRecordings. */
+export interface ListRecordingsResponse {
+  /** Newest first, at most 1,000. */
+  recordings: RecordingSummary[];
+}
+
+/** One recording in short. */
+export interface RecordingSummary {
+  /** Session id. */
+  sessionId: string;
+  /** Time of the last step, milliseconds since the epoch. */
+  atMs: number;
+  /** Bytes kept. */
+  bytes: number;
+}
+
+/** Request of GetRecording. */
+export interface GetRecordingRequest {
+  /** Tenant. */
+  tenant: string;
+  /** Session id. */
+  sessionId: string;
+}
+
+/** Answer of GetRecording. */
+export interface GetRecordingResponse {
+  /** The recording. */
+  recording: Recording | undefined;
 }
 
 function createBaseSessionRequest(): SessionRequest {
@@ -3375,7 +3469,7 @@ export const ContentResponse: MessageFns<ContentResponse> = {
 };
 
 function createBaseSimulateRequest(): SimulateRequest {
-  return { facts: undefined, content: Buffer.alloc(0), tenant: "", candidates: [] };
+  return { facts: undefined, content: Buffer.alloc(0), tenant: "", candidates: [], recorded: "" };
 }
 
 export const SimulateRequest: MessageFns<SimulateRequest> = {
@@ -3391,6 +3485,9 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
     }
     for (const v of message.candidates) {
       Rule.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.recorded !== "") {
+      writer.uint32(42).string(message.recorded);
     }
     return writer;
   },
@@ -3440,6 +3537,14 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
             message.candidates.push(Rule.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.recorded = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3460,6 +3565,7 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
       candidates: globalThis.Array.isArray(object?.candidates)
         ? object.candidates.map((e: any) => Rule.fromJSON(e))
         : [],
+      recorded: isSet(object.recorded) ? globalThis.String(object.recorded) : "",
     };
   },
 
@@ -3477,6 +3583,9 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
     if (message.candidates?.length) {
       obj.candidates = message.candidates.map((e) => Rule.toJSON(e));
     }
+    if (message.recorded !== "") {
+      obj.recorded = message.recorded;
+    }
     return obj;
   },
 
@@ -3491,18 +3600,25 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
     message.content = object.content ?? Buffer.alloc(0);
     message.tenant = object.tenant ?? "";
     message.candidates = object.candidates?.map((e) => Rule.fromPartial(e)) || [];
+    message.recorded = object.recorded ?? "";
     return message;
   },
 };
 
 function createBaseSimulateResponse(): SimulateResponse {
-  return { stages: [] };
+  return { stages: [], asked: [], recorded: [] };
 }
 
 export const SimulateResponse: MessageFns<SimulateResponse> = {
   encode(message: SimulateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.stages) {
       EvaluateResponse.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.asked) {
+      AskedStages.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.recorded) {
+      EvaluateResponse.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -3528,6 +3644,22 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
             message.stages.push(EvaluateResponse.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.asked.push(AskedStages.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.recorded.push(EvaluateResponse.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3545,6 +3677,10 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
       stages: globalThis.Array.isArray(object?.stages)
         ? object.stages.map((e: any) => EvaluateResponse.fromJSON(e))
         : [],
+      asked: globalThis.Array.isArray(object?.asked) ? object.asked.map((e: any) => AskedStages.fromJSON(e)) : [],
+      recorded: globalThis.Array.isArray(object?.recorded)
+        ? object.recorded.map((e: any) => EvaluateResponse.fromJSON(e))
+        : [],
     };
   },
 
@@ -3552,6 +3688,12 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
     const obj: any = {};
     if (message.stages?.length) {
       obj.stages = message.stages.map((e) => EvaluateResponse.toJSON(e));
+    }
+    if (message.asked?.length) {
+      obj.asked = message.asked.map((e) => AskedStages.toJSON(e));
+    }
+    if (message.recorded?.length) {
+      obj.recorded = message.recorded.map((e) => EvaluateResponse.toJSON(e));
     }
     return obj;
   },
@@ -3562,6 +3704,921 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
   fromPartial<I extends Exact<DeepPartial<SimulateResponse>, I>>(object: I): SimulateResponse {
     const message = createBaseSimulateResponse();
     message.stages = object.stages?.map((e) => EvaluateResponse.fromPartial(e)) || [];
+    message.asked = object.asked?.map((e) => AskedStages.fromPartial(e)) || [];
+    message.recorded = object.recorded?.map((e) => EvaluateResponse.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAskedStages(): AskedStages {
+  return { stages: [], bodyMissing: false };
+}
+
+export const AskedStages: MessageFns<AskedStages> = {
+  encode(message: AskedStages, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stages.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.stages) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.bodyMissing !== false) {
+      writer.uint32(16).bool(message.bodyMissing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AskedStages {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAskedStages();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.stages.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.stages.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bodyMissing = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AskedStages {
+    return {
+      stages: globalThis.Array.isArray(object?.stages) ? object.stages.map((e: any) => stageFromJSON(e)) : [],
+      bodyMissing: isSet(object.bodyMissing)
+        ? globalThis.Boolean(object.bodyMissing)
+        : isSet(object.body_missing)
+        ? globalThis.Boolean(object.body_missing)
+        : false,
+    };
+  },
+
+  toJSON(message: AskedStages): unknown {
+    const obj: any = {};
+    if (message.stages?.length) {
+      obj.stages = message.stages.map((e) => stageToJSON(e));
+    }
+    if (message.bodyMissing !== false) {
+      obj.bodyMissing = message.bodyMissing;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AskedStages>, I>>(base?: I): AskedStages {
+    return AskedStages.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AskedStages>, I>>(object: I): AskedStages {
+    const message = createBaseAskedStages();
+    message.stages = object.stages?.map((e) => e) || [];
+    message.bodyMissing = object.bodyMissing ?? false;
+    return message;
+  },
+};
+
+function createBaseRecording(): Recording {
+  return { sessionId: "", tenant: "", steps: [] };
+}
+
+export const Recording: MessageFns<Recording> = {
+  encode(message: Recording, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessionId !== "") {
+      writer.uint32(10).string(message.sessionId);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    for (const v of message.steps) {
+      RecordedStep.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Recording {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecording();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.steps.push(RecordedStep.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Recording {
+    return {
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      steps: globalThis.Array.isArray(object?.steps) ? object.steps.map((e: any) => RecordedStep.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: Recording): unknown {
+    const obj: any = {};
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.steps?.length) {
+      obj.steps = message.steps.map((e) => RecordedStep.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Recording>, I>>(base?: I): Recording {
+    return Recording.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Recording>, I>>(object: I): Recording {
+    const message = createBaseRecording();
+    message.sessionId = object.sessionId ?? "";
+    message.tenant = object.tenant ?? "";
+    message.steps = object.steps?.map((e) => RecordedStep.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRecordedStep(): RecordedStep {
+  return { request: undefined, verdict: undefined, answers: [], atMs: 0, snapshotVersion: 0, contentMissing: false };
+}
+
+export const RecordedStep: MessageFns<RecordedStep> = {
+  encode(message: RecordedStep, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.request !== undefined) {
+      EvaluateRequest.encode(message.request, writer.uint32(10).fork()).join();
+    }
+    if (message.verdict !== undefined) {
+      EvaluateResponse.encode(message.verdict, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.answers) {
+      RecordedAnswer.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(32).int64(message.atMs);
+    }
+    if (message.snapshotVersion !== 0) {
+      writer.uint32(40).uint64(message.snapshotVersion);
+    }
+    if (message.contentMissing !== false) {
+      writer.uint32(48).bool(message.contentMissing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordedStep {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordedStep();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = EvaluateRequest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.verdict = EvaluateResponse.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.answers.push(RecordedAnswer.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.atMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.snapshotVersion = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.contentMissing = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecordedStep {
+    return {
+      request: isSet(object.request) ? EvaluateRequest.fromJSON(object.request) : undefined,
+      verdict: isSet(object.verdict) ? EvaluateResponse.fromJSON(object.verdict) : undefined,
+      answers: globalThis.Array.isArray(object?.answers)
+        ? object.answers.map((e: any) => RecordedAnswer.fromJSON(e))
+        : [],
+      atMs: isSet(object.atMs)
+        ? globalThis.Number(object.atMs)
+        : isSet(object.at_ms)
+        ? globalThis.Number(object.at_ms)
+        : 0,
+      snapshotVersion: isSet(object.snapshotVersion)
+        ? globalThis.Number(object.snapshotVersion)
+        : isSet(object.snapshot_version)
+        ? globalThis.Number(object.snapshot_version)
+        : 0,
+      contentMissing: isSet(object.contentMissing)
+        ? globalThis.Boolean(object.contentMissing)
+        : isSet(object.content_missing)
+        ? globalThis.Boolean(object.content_missing)
+        : false,
+    };
+  },
+
+  toJSON(message: RecordedStep): unknown {
+    const obj: any = {};
+    if (message.request !== undefined) {
+      obj.request = EvaluateRequest.toJSON(message.request);
+    }
+    if (message.verdict !== undefined) {
+      obj.verdict = EvaluateResponse.toJSON(message.verdict);
+    }
+    if (message.answers?.length) {
+      obj.answers = message.answers.map((e) => RecordedAnswer.toJSON(e));
+    }
+    if (message.atMs !== 0) {
+      obj.atMs = Math.round(message.atMs);
+    }
+    if (message.snapshotVersion !== 0) {
+      obj.snapshotVersion = Math.round(message.snapshotVersion);
+    }
+    if (message.contentMissing !== false) {
+      obj.contentMissing = message.contentMissing;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RecordedStep>, I>>(base?: I): RecordedStep {
+    return RecordedStep.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecordedStep>, I>>(object: I): RecordedStep {
+    const message = createBaseRecordedStep();
+    message.request = (object.request !== undefined && object.request !== null)
+      ? EvaluateRequest.fromPartial(object.request)
+      : undefined;
+    message.verdict = (object.verdict !== undefined && object.verdict !== null)
+      ? EvaluateResponse.fromPartial(object.verdict)
+      : undefined;
+    message.answers = object.answers?.map((e) => RecordedAnswer.fromPartial(e)) || [];
+    message.atMs = object.atMs ?? 0;
+    message.snapshotVersion = object.snapshotVersion ?? 0;
+    message.contentMissing = object.contentMissing ?? false;
+    return message;
+  },
+};
+
+function createBaseRecordedAnswer(): RecordedAnswer {
+  return { name: "", type: "", kind: "", reason: "", packet: Buffer.alloc(0) };
+}
+
+export const RecordedAnswer: MessageFns<RecordedAnswer> = {
+  encode(message: RecordedAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.type !== "") {
+      writer.uint32(18).string(message.type);
+    }
+    if (message.kind !== "") {
+      writer.uint32(26).string(message.kind);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.packet.length !== 0) {
+      writer.uint32(42).bytes(message.packet);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordedAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordedAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.packet = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecordedAnswer {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      type: isSet(object.type) ? globalThis.String(object.type) : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      packet: isSet(object.packet) ? Buffer.from(bytesFromBase64(object.packet)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: RecordedAnswer): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.type !== "") {
+      obj.type = message.type;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.packet.length !== 0) {
+      obj.packet = base64FromBytes(message.packet);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RecordedAnswer>, I>>(base?: I): RecordedAnswer {
+    return RecordedAnswer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecordedAnswer>, I>>(object: I): RecordedAnswer {
+    const message = createBaseRecordedAnswer();
+    message.name = object.name ?? "";
+    message.type = object.type ?? "";
+    message.kind = object.kind ?? "";
+    message.reason = object.reason ?? "";
+    message.packet = object.packet ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseListRecordingsRequest(): ListRecordingsRequest {
+  return { tenant: "" };
+}
+
+export const ListRecordingsRequest: MessageFns<ListRecordingsRequest> = {
+  encode(message: ListRecordingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRecordingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRecordingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListRecordingsRequest {
+    return { tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "" };
+  },
+
+  toJSON(message: ListRecordingsRequest): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListRecordingsRequest>, I>>(base?: I): ListRecordingsRequest {
+    return ListRecordingsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRecordingsRequest>, I>>(object: I): ListRecordingsRequest {
+    const message = createBaseListRecordingsRequest();
+    message.tenant = object.tenant ?? "";
+    return message;
+  },
+};
+
+function createBaseListRecordingsResponse(): ListRecordingsResponse {
+  return { recordings: [] };
+}
+
+export const ListRecordingsResponse: MessageFns<ListRecordingsResponse> = {
+  encode(message: ListRecordingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.recordings) {
+      RecordingSummary.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRecordingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRecordingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.recordings.push(RecordingSummary.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListRecordingsResponse {
+    return {
+      recordings: globalThis.Array.isArray(object?.recordings)
+        ? object.recordings.map((e: any) => RecordingSummary.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListRecordingsResponse): unknown {
+    const obj: any = {};
+    if (message.recordings?.length) {
+      obj.recordings = message.recordings.map((e) => RecordingSummary.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListRecordingsResponse>, I>>(base?: I): ListRecordingsResponse {
+    return ListRecordingsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRecordingsResponse>, I>>(object: I): ListRecordingsResponse {
+    const message = createBaseListRecordingsResponse();
+    message.recordings = object.recordings?.map((e) => RecordingSummary.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRecordingSummary(): RecordingSummary {
+  return { sessionId: "", atMs: 0, bytes: 0 };
+}
+
+export const RecordingSummary: MessageFns<RecordingSummary> = {
+  encode(message: RecordingSummary, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessionId !== "") {
+      writer.uint32(10).string(message.sessionId);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(16).int64(message.atMs);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordingSummary {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordingSummary();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.atMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecordingSummary {
+    return {
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      atMs: isSet(object.atMs)
+        ? globalThis.Number(object.atMs)
+        : isSet(object.at_ms)
+        ? globalThis.Number(object.at_ms)
+        : 0,
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+    };
+  },
+
+  toJSON(message: RecordingSummary): unknown {
+    const obj: any = {};
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.atMs !== 0) {
+      obj.atMs = Math.round(message.atMs);
+    }
+    if (message.bytes !== 0) {
+      obj.bytes = Math.round(message.bytes);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RecordingSummary>, I>>(base?: I): RecordingSummary {
+    return RecordingSummary.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecordingSummary>, I>>(object: I): RecordingSummary {
+    const message = createBaseRecordingSummary();
+    message.sessionId = object.sessionId ?? "";
+    message.atMs = object.atMs ?? 0;
+    message.bytes = object.bytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetRecordingRequest(): GetRecordingRequest {
+  return { tenant: "", sessionId: "" };
+}
+
+export const GetRecordingRequest: MessageFns<GetRecordingRequest> = {
+  encode(message: GetRecordingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(18).string(message.sessionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRecordingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRecordingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetRecordingRequest {
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetRecordingRequest): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetRecordingRequest>, I>>(base?: I): GetRecordingRequest {
+    return GetRecordingRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetRecordingRequest>, I>>(object: I): GetRecordingRequest {
+    const message = createBaseGetRecordingRequest();
+    message.tenant = object.tenant ?? "";
+    message.sessionId = object.sessionId ?? "";
+    return message;
+  },
+};
+
+function createBaseGetRecordingResponse(): GetRecordingResponse {
+  return { recording: undefined };
+}
+
+export const GetRecordingResponse: MessageFns<GetRecordingResponse> = {
+  encode(message: GetRecordingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.recording !== undefined) {
+      Recording.encode(message.recording, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRecordingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRecordingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.recording = Recording.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetRecordingResponse {
+    return { recording: isSet(object.recording) ? Recording.fromJSON(object.recording) : undefined };
+  },
+
+  toJSON(message: GetRecordingResponse): unknown {
+    const obj: any = {};
+    if (message.recording !== undefined) {
+      obj.recording = Recording.toJSON(message.recording);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetRecordingResponse>, I>>(base?: I): GetRecordingResponse {
+    return GetRecordingResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetRecordingResponse>, I>>(object: I): GetRecordingResponse {
+    const message = createBaseGetRecordingResponse();
+    message.recording = (object.recording !== undefined && object.recording !== null)
+      ? Recording.fromPartial(object.recording)
+      : undefined;
     return message;
   },
 };
@@ -3599,7 +4656,7 @@ export const PolicyServiceService = {
     responseSerialize: (value: ContentResponse): Buffer => Buffer.from(ContentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ContentResponse => ContentResponse.decode(value),
   },
-  /** Evaluation of a described session without side effects. */
+  /** Evaluation of a described or recorded session without side effects. */
   simulate: {
     path: "/postern.policy.v1.PolicyService/Simulate" as const,
     requestStream: false as const,
@@ -3608,6 +4665,29 @@ export const PolicyServiceService = {
     requestDeserialize: (value: Buffer): SimulateRequest => SimulateRequest.decode(value),
     responseSerialize: (value: SimulateResponse): Buffer => Buffer.from(SimulateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SimulateResponse => SimulateResponse.decode(value),
+  },
+  /** Sessions recorded for a tenant, newest first. */
+  listRecordings: {
+    path: "/postern.policy.v1.PolicyService/ListRecordings" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRecordingsRequest): Buffer =>
+      Buffer.from(ListRecordingsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRecordingsRequest => ListRecordingsRequest.decode(value),
+    responseSerialize: (value: ListRecordingsResponse): Buffer =>
+      Buffer.from(ListRecordingsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRecordingsResponse => ListRecordingsResponse.decode(value),
+  },
+  /** One of them. */
+  getRecording: {
+    path: "/postern.policy.v1.PolicyService/GetRecording" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetRecordingRequest): Buffer => Buffer.from(GetRecordingRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetRecordingRequest => GetRecordingRequest.decode(value),
+    responseSerialize: (value: GetRecordingResponse): Buffer =>
+      Buffer.from(GetRecordingResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetRecordingResponse => GetRecordingResponse.decode(value),
   },
 } as const;
 
@@ -3618,8 +4698,12 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   evaluate: handleUnaryCall<EvaluateRequest, EvaluateResponse>;
   /** Content of a message larger than the inline limit, while it is spooled: first message = plan, then chunks, then the end. */
   content: handleClientStreamingCall<ContentRequest, ContentResponse>;
-  /** Evaluation of a described session without side effects. */
+  /** Evaluation of a described or recorded session without side effects. */
   simulate: handleUnaryCall<SimulateRequest, SimulateResponse>;
+  /** Sessions recorded for a tenant, newest first. */
+  listRecordings: handleUnaryCall<ListRecordingsRequest, ListRecordingsResponse>;
+  /** One of them. */
+  getRecording: handleUnaryCall<GetRecordingRequest, GetRecordingResponse>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -3660,7 +4744,7 @@ export interface PolicyServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ContentResponse) => void,
   ): ClientWritableStream<ContentRequest>;
-  /** Evaluation of a described session without side effects. */
+  /** Evaluation of a described or recorded session without side effects. */
   simulate(
     request: SimulateRequest,
     callback: (error: ServiceError | null, response: SimulateResponse) => void,
@@ -3675,6 +4759,38 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SimulateResponse) => void,
+  ): ClientUnaryCall;
+  /** Sessions recorded for a tenant, newest first. */
+  listRecordings(
+    request: ListRecordingsRequest,
+    callback: (error: ServiceError | null, response: ListRecordingsResponse) => void,
+  ): ClientUnaryCall;
+  listRecordings(
+    request: ListRecordingsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListRecordingsResponse) => void,
+  ): ClientUnaryCall;
+  listRecordings(
+    request: ListRecordingsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListRecordingsResponse) => void,
+  ): ClientUnaryCall;
+  /** One of them. */
+  getRecording(
+    request: GetRecordingRequest,
+    callback: (error: ServiceError | null, response: GetRecordingResponse) => void,
+  ): ClientUnaryCall;
+  getRecording(
+    request: GetRecordingRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetRecordingResponse) => void,
+  ): ClientUnaryCall;
+  getRecording(
+    request: GetRecordingRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetRecordingResponse) => void,
   ): ClientUnaryCall;
 }
 

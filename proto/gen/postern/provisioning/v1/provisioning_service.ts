@@ -32,7 +32,14 @@ import {
   ShowLimitsRequest as ShowLimitsRequest1,
   ShowLimitsResponse as ShowLimitsResponse2,
 } from "../../policy/v1/limit_service.js";
-import { SimulateRequest, SimulateResponse } from "../../policy/v1/policy_service.js";
+import {
+  GetRecordingRequest,
+  GetRecordingResponse,
+  ListRecordingsRequest,
+  ListRecordingsResponse,
+  SimulateRequest,
+  SimulateResponse,
+} from "../../policy/v1/policy_service.js";
 import {
   LedgerRequest,
   LedgerResponse,
@@ -571,6 +578,50 @@ export interface SimulateSessionRequest {
 export interface SimulateSessionResponse {
   /** As answered by policy. */
   result: SimulateResponse | undefined;
+}
+
+/** Request of SetSessionRecording. */
+export interface SetSessionRecordingRequest {
+  /** Tenant; empty = that of the key. */
+  tenant: string;
+  /** On or off. */
+  on: boolean;
+}
+
+/** Answer of SetSessionRecording. */
+export interface SetSessionRecordingResponse {
+  /** Tenant. */
+  tenant: string;
+  /** As stored. */
+  on: boolean;
+}
+
+/** Request of ListSessionRecordings. */
+export interface ListSessionRecordingsRequest {
+  /** As asked of policy. */
+  query: ListRecordingsRequest | undefined;
+}
+
+/** Answer of ListSessionRecordings. */
+export interface ListSessionRecordingsResponse {
+  /** As answered by policy. */
+  result:
+    | ListRecordingsResponse
+    | undefined;
+  /** Whether sessions are recorded now. */
+  on: boolean;
+}
+
+/** Request of GetSessionRecording. */
+export interface GetSessionRecordingRequest {
+  /** As asked of policy. */
+  query: GetRecordingRequest | undefined;
+}
+
+/** Answer of GetSessionRecording. */
+export interface GetSessionRecordingResponse {
+  /** As answered by policy. */
+  result: GetRecordingResponse | undefined;
 }
 
 /** Request of GetStatus. */
@@ -6491,6 +6542,472 @@ export const SimulateSessionResponse: MessageFns<SimulateSessionResponse> = {
   },
 };
 
+function createBaseSetSessionRecordingRequest(): SetSessionRecordingRequest {
+  return { tenant: "", on: false };
+}
+
+export const SetSessionRecordingRequest: MessageFns<SetSessionRecordingRequest> = {
+  encode(message: SetSessionRecordingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.on !== false) {
+      writer.uint32(16).bool(message.on);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetSessionRecordingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetSessionRecordingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.on = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetSessionRecordingRequest {
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      on: isSet(object.on) ? globalThis.Boolean(object.on) : false,
+    };
+  },
+
+  toJSON(message: SetSessionRecordingRequest): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.on !== false) {
+      obj.on = message.on;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetSessionRecordingRequest>, I>>(base?: I): SetSessionRecordingRequest {
+    return SetSessionRecordingRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetSessionRecordingRequest>, I>>(object: I): SetSessionRecordingRequest {
+    const message = createBaseSetSessionRecordingRequest();
+    message.tenant = object.tenant ?? "";
+    message.on = object.on ?? false;
+    return message;
+  },
+};
+
+function createBaseSetSessionRecordingResponse(): SetSessionRecordingResponse {
+  return { tenant: "", on: false };
+}
+
+export const SetSessionRecordingResponse: MessageFns<SetSessionRecordingResponse> = {
+  encode(message: SetSessionRecordingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.on !== false) {
+      writer.uint32(16).bool(message.on);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetSessionRecordingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetSessionRecordingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.on = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetSessionRecordingResponse {
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      on: isSet(object.on) ? globalThis.Boolean(object.on) : false,
+    };
+  },
+
+  toJSON(message: SetSessionRecordingResponse): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.on !== false) {
+      obj.on = message.on;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetSessionRecordingResponse>, I>>(base?: I): SetSessionRecordingResponse {
+    return SetSessionRecordingResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetSessionRecordingResponse>, I>>(object: I): SetSessionRecordingResponse {
+    const message = createBaseSetSessionRecordingResponse();
+    message.tenant = object.tenant ?? "";
+    message.on = object.on ?? false;
+    return message;
+  },
+};
+
+function createBaseListSessionRecordingsRequest(): ListSessionRecordingsRequest {
+  return { query: undefined };
+}
+
+export const ListSessionRecordingsRequest: MessageFns<ListSessionRecordingsRequest> = {
+  encode(message: ListSessionRecordingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      ListRecordingsRequest.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSessionRecordingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSessionRecordingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = ListRecordingsRequest.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSessionRecordingsRequest {
+    return { query: isSet(object.query) ? ListRecordingsRequest.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: ListSessionRecordingsRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = ListRecordingsRequest.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListSessionRecordingsRequest>, I>>(base?: I): ListSessionRecordingsRequest {
+    return ListSessionRecordingsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSessionRecordingsRequest>, I>>(object: I): ListSessionRecordingsRequest {
+    const message = createBaseListSessionRecordingsRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? ListRecordingsRequest.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListSessionRecordingsResponse(): ListSessionRecordingsResponse {
+  return { result: undefined, on: false };
+}
+
+export const ListSessionRecordingsResponse: MessageFns<ListSessionRecordingsResponse> = {
+  encode(message: ListSessionRecordingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      ListRecordingsResponse.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    if (message.on !== false) {
+      writer.uint32(16).bool(message.on);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSessionRecordingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSessionRecordingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = ListRecordingsResponse.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.on = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSessionRecordingsResponse {
+    return {
+      result: isSet(object.result) ? ListRecordingsResponse.fromJSON(object.result) : undefined,
+      on: isSet(object.on) ? globalThis.Boolean(object.on) : false,
+    };
+  },
+
+  toJSON(message: ListSessionRecordingsResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = ListRecordingsResponse.toJSON(message.result);
+    }
+    if (message.on !== false) {
+      obj.on = message.on;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListSessionRecordingsResponse>, I>>(base?: I): ListSessionRecordingsResponse {
+    return ListSessionRecordingsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSessionRecordingsResponse>, I>>(
+    object: I,
+  ): ListSessionRecordingsResponse {
+    const message = createBaseListSessionRecordingsResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? ListRecordingsResponse.fromPartial(object.result)
+      : undefined;
+    message.on = object.on ?? false;
+    return message;
+  },
+};
+
+function createBaseGetSessionRecordingRequest(): GetSessionRecordingRequest {
+  return { query: undefined };
+}
+
+export const GetSessionRecordingRequest: MessageFns<GetSessionRecordingRequest> = {
+  encode(message: GetSessionRecordingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      GetRecordingRequest.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSessionRecordingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSessionRecordingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = GetRecordingRequest.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetSessionRecordingRequest {
+    return { query: isSet(object.query) ? GetRecordingRequest.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: GetSessionRecordingRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = GetRecordingRequest.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetSessionRecordingRequest>, I>>(base?: I): GetSessionRecordingRequest {
+    return GetSessionRecordingRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetSessionRecordingRequest>, I>>(object: I): GetSessionRecordingRequest {
+    const message = createBaseGetSessionRecordingRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? GetRecordingRequest.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetSessionRecordingResponse(): GetSessionRecordingResponse {
+  return { result: undefined };
+}
+
+export const GetSessionRecordingResponse: MessageFns<GetSessionRecordingResponse> = {
+  encode(message: GetSessionRecordingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      GetRecordingResponse.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSessionRecordingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSessionRecordingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = GetRecordingResponse.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetSessionRecordingResponse {
+    return { result: isSet(object.result) ? GetRecordingResponse.fromJSON(object.result) : undefined };
+  },
+
+  toJSON(message: GetSessionRecordingResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = GetRecordingResponse.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetSessionRecordingResponse>, I>>(base?: I): GetSessionRecordingResponse {
+    return GetSessionRecordingResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetSessionRecordingResponse>, I>>(object: I): GetSessionRecordingResponse {
+    const message = createBaseGetSessionRecordingResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? GetRecordingResponse.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseGetStatusRequest(): GetStatusRequest {
   return {};
 }
@@ -8209,6 +8726,42 @@ export const ProvisioningServiceService = {
       Buffer.from(SimulateSessionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SimulateSessionResponse => SimulateSessionResponse.decode(value),
   },
+  /** Switches recording of a tenant's sessions on or off. */
+  setSessionRecording: {
+    path: "/postern.provisioning.v1.ProvisioningService/SetSessionRecording" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetSessionRecordingRequest): Buffer =>
+      Buffer.from(SetSessionRecordingRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetSessionRecordingRequest => SetSessionRecordingRequest.decode(value),
+    responseSerialize: (value: SetSessionRecordingResponse): Buffer =>
+      Buffer.from(SetSessionRecordingResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetSessionRecordingResponse => SetSessionRecordingResponse.decode(value),
+  },
+  /** Forwarded to policy. */
+  listSessionRecordings: {
+    path: "/postern.provisioning.v1.ProvisioningService/ListSessionRecordings" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSessionRecordingsRequest): Buffer =>
+      Buffer.from(ListSessionRecordingsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSessionRecordingsRequest => ListSessionRecordingsRequest.decode(value),
+    responseSerialize: (value: ListSessionRecordingsResponse): Buffer =>
+      Buffer.from(ListSessionRecordingsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSessionRecordingsResponse => ListSessionRecordingsResponse.decode(value),
+  },
+  /** Forwarded to policy. */
+  getSessionRecording: {
+    path: "/postern.provisioning.v1.ProvisioningService/GetSessionRecording" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetSessionRecordingRequest): Buffer =>
+      Buffer.from(GetSessionRecordingRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetSessionRecordingRequest => GetSessionRecordingRequest.decode(value),
+    responseSerialize: (value: GetSessionRecordingResponse): Buffer =>
+      Buffer.from(GetSessionRecordingResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetSessionRecordingResponse => GetSessionRecordingResponse.decode(value),
+  },
   /** Forwarded to policy: limits of an address (operator), a user or a tenant. */
   showLimits: {
     path: "/postern.provisioning.v1.ProvisioningService/ShowLimits" as const,
@@ -8362,6 +8915,12 @@ export interface ProvisioningServiceServer extends UntypedServiceImplementation 
   getLedger: handleUnaryCall<GetLedgerRequest, GetLedgerResponse>;
   /** Forwarded to policy. */
   simulateSession: handleUnaryCall<SimulateSessionRequest, SimulateSessionResponse>;
+  /** Switches recording of a tenant's sessions on or off. */
+  setSessionRecording: handleUnaryCall<SetSessionRecordingRequest, SetSessionRecordingResponse>;
+  /** Forwarded to policy. */
+  listSessionRecordings: handleUnaryCall<ListSessionRecordingsRequest, ListSessionRecordingsResponse>;
+  /** Forwarded to policy. */
+  getSessionRecording: handleUnaryCall<GetSessionRecordingRequest, GetSessionRecordingResponse>;
   /** Forwarded to policy: limits of an address (operator), a user or a tenant. */
   showLimits: handleUnaryCall<ShowLimitsRequest, ShowLimitsResponse>;
   /** Forwarded to policy (operator). */
@@ -9002,6 +9561,54 @@ export interface ProvisioningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SimulateSessionResponse) => void,
+  ): ClientUnaryCall;
+  /** Switches recording of a tenant's sessions on or off. */
+  setSessionRecording(
+    request: SetSessionRecordingRequest,
+    callback: (error: ServiceError | null, response: SetSessionRecordingResponse) => void,
+  ): ClientUnaryCall;
+  setSessionRecording(
+    request: SetSessionRecordingRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SetSessionRecordingResponse) => void,
+  ): ClientUnaryCall;
+  setSessionRecording(
+    request: SetSessionRecordingRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SetSessionRecordingResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to policy. */
+  listSessionRecordings(
+    request: ListSessionRecordingsRequest,
+    callback: (error: ServiceError | null, response: ListSessionRecordingsResponse) => void,
+  ): ClientUnaryCall;
+  listSessionRecordings(
+    request: ListSessionRecordingsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListSessionRecordingsResponse) => void,
+  ): ClientUnaryCall;
+  listSessionRecordings(
+    request: ListSessionRecordingsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListSessionRecordingsResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to policy. */
+  getSessionRecording(
+    request: GetSessionRecordingRequest,
+    callback: (error: ServiceError | null, response: GetSessionRecordingResponse) => void,
+  ): ClientUnaryCall;
+  getSessionRecording(
+    request: GetSessionRecordingRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetSessionRecordingResponse) => void,
+  ): ClientUnaryCall;
+  getSessionRecording(
+    request: GetSessionRecordingRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetSessionRecordingResponse) => void,
   ): ClientUnaryCall;
   /** Forwarded to policy: limits of an address (operator), a user or a tenant. */
   showLimits(

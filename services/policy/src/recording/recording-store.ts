@@ -1,0 +1,84 @@
+/**
+ * Recorded sessions in Redis, per tenant: an index by time, the steps of each session, their bytes. One script keeps every bound, counts, bytes
+ * and age, whatever pods write at once: the oldest session goes first. Redis away: nothing is recorded, and that is counted.
+ */
+import { RecordedStep, type RecordingSummary } from '@postern/proto/policy/v1/policy_service';
+import type { Redis } from 'ioredis';
+
+export interface RecordingBounds {
+  readonly sessions: number;
+  readonly bytes: number;
+  readonly ageMs: number;
+}
+
+export interface RecordingStore {
+  /** False: it was not kept. */
+  append(tenant: string, sessionId: string, step: RecordedStep, bounds: RecordingBounds): Promise<boolean>;
+  list(tenant: string, bounds: RecordingBounds): Promise<RecordingSummary[]>;
+  /** Steps in order; empty = not there. */
+  read(tenant: string, sessionId: string): Promise<RecordedStep[]>;
+}
+
+const stepsPerSession = 200;
+const mostListed = 1_000;
+
+/** KEYS: index, bytes. ARGV: prefix, session, step, sessions, bytes, age, steps of a session. */
+const script = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local steps = ARGV[1] .. ARGV[2]
+local most, room, age = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local size = string.len(ARGV[3])
+if size > room or redis.call('LLEN', steps) >= tonumber(ARGV[7]) then return 0 end
+redis.call('RPUSH', steps, ARGV[3])
+redis.call('HINCRBY', KEYS[2], ARGV[2], size)
+redis.call('HINCRBY', KEYS[2], '*', size)
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+local function drop(session)
+  redis.call('DEL', ARGV[1] .. session)
+  redis.call('ZREM', KEYS[1], session)
+  redis.call('HINCRBY', KEYS[2], '*', -tonumber(redis.call('HGET', KEYS[2], session) or '0'))
+  redis.call('HDEL', KEYS[2], session)
+end
+for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - age, 'LIMIT', 0, 100)) do drop(old) end
+for _ = 1, 100 do
+  local over = redis.call('ZCARD', KEYS[1]) > most or tonumber(redis.call('HGET', KEYS[2], '*') or '0') > room
+  local oldest = over and redis.call('ZRANGE', KEYS[1], 0, 0)[1]
+  if not oldest then break end
+  drop(oldest)
+end
+for _, key in ipairs({steps, KEYS[1], KEYS[2]}) do redis.call('PEXPIRE', key, age) end
+return 1
+`;
+
+/** Every key of a tenant in one slot of a Redis Cluster. */
+const keysOf = (tenant: string) => {
+  const tag = `{postern:policy:record:${tenant}}:`;
+  return { index: `${tag}index`, bytes: `${tag}bytes`, prefix: `${tag}s:` };
+};
+
+export function redisRecordings(redis: Redis): RecordingStore {
+  return {
+    async append(tenant, sessionId, step, { sessions, bytes, ageMs }) {
+      if (redis.status !== 'ready') return false;
+      const { index, bytes: sizes, prefix } = keysOf(tenant);
+      const encoded = Buffer.from(RecordedStep.encode(step).finish());
+      const limits = [sessions, bytes, ageMs, stepsPerSession];
+      return (await redis.eval(script, 2, index, sizes, prefix, sessionId, encoded, ...limits)) === 1;
+    },
+    async list(tenant, { ageMs }) {
+      const { index, bytes: sizes } = keysOf(tenant);
+      const [seconds] = await redis.time();
+      const since = Number(seconds) * 1_000 - ageMs;
+      const found = await redis.zrevrangebyscore(index, '+inf', since, 'WITHSCORES', 'LIMIT', 0, mostListed);
+      const kept = await redis.hgetall(sizes);
+      return found.flatMap((sessionId, at) =>
+        at % 2 === 1 ? [] : [{ sessionId, atMs: Number(found[at + 1]), bytes: Number(kept[sessionId] ?? 0) }],
+      );
+    },
+    async read(tenant, sessionId) {
+      const steps = await redis.lrangeBuffer(keysOf(tenant).prefix + sessionId, 0, -1);
+      return steps.map((step) => RecordedStep.decode(step));
+    },
+  };
+}

@@ -1,0 +1,250 @@
+/**
+ * Invariant 10 over recorded sessions: judged again where DNS is empty, the directory knows nobody, greylisting has another opinion and the year is
+ * another one, each has the verdict of then. Rules tried beside it change what they should.
+ */
+// biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
+import { FakeClock } from '@postern/clock';
+import {
+  Action,
+  EvaluateRequest,
+  type EvaluateResponse,
+  RecordedStep,
+  type SessionFacts,
+  SimulateRequest,
+  type SimulateResponse,
+  Stage,
+} from '@postern/proto/policy/v1/policy_service';
+import { expect, test } from 'vitest';
+import { simulate } from '../simulate.js';
+import { type Described, factsOf, type Ground, type GroundOptions, ground, settings } from '../testing/ground.js';
+import { memoryRecordings } from '../testing/memory-recordings.js';
+import { isRefusal } from '../verdict/decision.js';
+import { createRecorder } from './recorder.js';
+
+const zone = {
+  'good.test': { TXT: ['v=spf1 ip4:192.0.2.10 include:more.test -all'], MX: [[10, 'mx.good.test']] },
+  'more.test': { TXT: ['v=spf1 ip4:198.51.100.0/24 -all'] },
+  'mx.good.test': { A: ['192.0.2.10'] },
+  'bad.test': { TXT: ['v=spf1 -all'] },
+  '_dmarc.bad.test': { TXT: ['v=DMARC1; p=reject'] },
+  'slow.test': 'timeout',
+  '66.2.0.192.bl.test': { A: ['127.0.0.2'], TXT: ['listed for a reason'] },
+  '10.2.0.192.in-addr.arpa': { PTR: ['mx.good.test'] },
+} as const;
+
+const rules = [
+  { event: 'connect', when: 'ptr == ""', then: [{ tag: { name: 'no-ptr' } }] },
+  {
+    event: 'mail',
+    when: 'spf.result == "softfail" || sender.domain == "news.test"',
+    then: [{ quarantine: { reason: 'news' } }],
+  },
+  { event: 'rcpt', when: 'recipient.user == "closed"', then: [{ reject: { text: 'closed' } }] },
+  { event: 'rcpt', when: 'recipient.user == "both"', then: [{ addHeader: { name: 'X-Both', value: 'yes' } }] },
+  { event: 'body', when: 'headers.first("Subject").rx("free")', then: [{ reject: { text: 'nothing is free' } }] },
+  { event: 'body', when: 'time.now < timestamp("2030-01-01T00:00:00Z")', then: [{ tag: { name: 'early' } }] },
+];
+
+const configuration = (recorded: readonly string[]): GroundOptions => ({
+  rules,
+  snapshot: {
+    ...settings({
+      spf: { onFail: 'reject' },
+      dmarc: { onFail: 'reject' },
+      dkim: {},
+      ptr: {},
+      sender: { onFail: 'reject' },
+      dnsbl: { zones: ['bl.test'], selfTest: false, onFail: 'reject' },
+      greylist: { onFail: 'reject' },
+    }),
+    tenants: ['t1', 't2'].map((name) => ({ name, recordsSessions: recorded.includes(name) })),
+    domains: [
+      { name: 'here.test', tenant: 't1', validateRecipients: true },
+      { name: 'two.test', tenant: 't2', validateRecipients: true },
+    ],
+  },
+});
+
+const entries = {
+  'user@here.test': 'user',
+  'both@here.test': ['user@here.test', 'x@far.test'],
+  'u@two.test': 'user',
+} as const;
+
+function production(recorded: readonly string[] = ['t1', 't2']) {
+  const recordings = memoryRecordings();
+  const clock = new FakeClock();
+  const recorder = createRecorder(clock, recordings, { recorded: () => undefined });
+  const passed = (client: string) => (client.endsWith('.99') ? ('new' as const) : ('known' as const));
+  const greylist = { ask: async ({ origin }: { origin: string }) => ({ outcome: passed(origin), waitMs: 9 }) };
+  const here = ground({ ...configuration(recorded), zone, entries, clock, recorder, tools: { greylist } });
+  return { here, recordings };
+}
+
+/** Nothing outside the recording says what it said then. */
+function later(): Ground {
+  const greylist = { ask: async () => ({ outcome: 'new' as const, waitMs: 1 }) };
+  return ground({
+    ...configuration([]),
+    ...{ zone: {}, entries: {}, clock: new FakeClock(Date.UTC(2040, 0, 1)), tools: { greylist } },
+  });
+}
+
+const letter = (subject = 'hi', from = 'a@good.test'): string => `From: ${from}\nSubject: ${subject}\n\nbody\n`;
+
+interface Transaction {
+  readonly described: Described;
+  readonly message?: string;
+  readonly large?: boolean;
+}
+
+const refusedIn = ({ recipients }: EvaluateResponse): Set<string> =>
+  new Set(
+    recipients
+      .filter(({ decision }) => decision !== undefined && isRefusal(decision.action))
+      .map(({ address }) => address),
+  );
+
+/** As an edge would ask: what was found is told again, refused recipients are not. */
+async function hold({ judge }: Ground, transactions: readonly Transaction[]): Promise<void> {
+  let sequence = 0;
+  let session: SessionFacts['findings'] = [];
+  for (const { described, message, large } of transactions) {
+    const opening = sequence === 0 ? [Stage.CONNECT, Stage.EHLO] : [];
+    const ask = (stages: Stage[], facts: SessionFacts, content = Buffer.alloc(0)) =>
+      EvaluateRequest.fromPartial({
+        ...{ sessionId: 'S1', sequence: ++sequence, stages, facts },
+        content,
+        contentSize: content.length,
+      });
+    const verdict = await judge.evaluate(
+      ask([...opening, Stage.MAIL, Stage.RCPT], factsOf({ ...described, findings: session })),
+      5_000,
+    );
+    if (opening.length > 0)
+      session = verdict.findings.filter(({ stage }) => stage === Stage.CONNECT || stage === Stage.EHLO);
+    if (message === undefined || (verdict.decision !== undefined && isRefusal(verdict.decision.action))) continue;
+    const refused = refusedIn(verdict);
+    const facts = factsOf({ ...described, asked: false, findings: [...session, ...verdict.findings] });
+    const left = facts.recipients.filter(({ address }) => !refused.has(address));
+    if (left.length === 0) continue;
+    const content = Buffer.from(message.replaceAll('\n', '\r\n'));
+    const request = ask([Stage.HEADERS, Stage.BODY], { ...facts, recipients: left }, content);
+    if (large === true) {
+      const upload = judge.open({ ...request, content: Buffer.alloc(0) });
+      upload.write(content);
+      await upload.finish(content.length, 5_000);
+    } else await judge.evaluate(request, 5_000);
+  }
+}
+
+const replay = (
+  { judge, snapshot }: Ground,
+  recordings: ReturnType<typeof memoryRecordings>,
+  more: object = {},
+): Promise<SimulateResponse> =>
+  simulate(judge, SimulateRequest.fromPartial({ tenant: 't1', recorded: 'S1', ...more }), snapshot, recordings);
+
+const decisions = (verdicts: readonly EvaluateResponse[]): unknown =>
+  verdicts.map(({ decision, recipients, groups, findings, limits, contentPlan, senderAuthenticated }) => ({
+    ...{ decision, recipients, groups, limits, contentPlan, senderAuthenticated },
+    findings: findings.map(({ durationUs: _durationUs, ...finding }) => finding),
+  }));
+
+const relayed = {
+  to: [{ address: 'x@far.test', tenant: 't1', relay: true }],
+  user: 'user@here.test',
+  tenant: 't1',
+  role: 'submission',
+};
+
+const sessions: Readonly<Record<string, readonly Transaction[]>> = {
+  'SPF passes, all is well': [{ described: { from: 'a@good.test' }, message: letter() }],
+  'SPF passes by an include': [{ described: { from: 'a@good.test', client: '198.51.100.7' }, message: letter() }],
+  'SPF fails': [{ described: { from: 'a@bad.test' } }],
+  'DNS is silent': [{ described: { from: 'a@slow.test' }, message: letter() }],
+  'DMARC fails': [{ described: { from: 'a@good.test' }, message: letter('hi', 'a@bad.test') }],
+  'the client is listed': [{ described: { from: 'a@good.test', client: '192.0.2.66' } }],
+  'greylisting asks to come again': [{ described: { from: 'a@more.test', client: '198.51.100.99' } }],
+  'nobody of that name': [{ described: { from: 'a@good.test', to: ['nobody@here.test'] } }],
+  'an alias with a header edit': [{ described: { from: 'a@good.test', to: ['both@here.test'] }, message: letter() }],
+  'one of two recipients is closed': [
+    { described: { from: 'a@good.test', to: ['user@here.test', 'closed@here.test'] }, message: letter() },
+  ],
+  'a rule of MAIL quarantines': [{ described: { from: 'a@news.test' }, message: letter() }],
+  'a rule of the content refuses': [{ described: { from: 'a@good.test' }, message: letter('all free') }],
+  'a login relays': [{ described: relayed, message: letter() }],
+  'two transactions': [
+    { described: { from: 'a@good.test' }, message: letter() },
+    { described: { from: 'a@bad.test' } },
+    { described: { from: '' }, message: letter('third') },
+  ],
+};
+
+test.each(Object.entries(sessions))('%s: the verdict of then', async (_name, transactions) => {
+  const { here, recordings } = production();
+  await hold(here, transactions);
+  expect(here.faults).toEqual([]);
+  const steps = await recordings.read('t1', 'S1');
+  expect(steps.length).toBeGreaterThan(0);
+  const { stages, recorded } = await replay(later(), recordings);
+  expect(decisions(stages)).toEqual(decisions(recorded));
+  expect(decisions(recorded)).toEqual(
+    decisions(steps.flatMap(({ verdict }) => (verdict === undefined ? [] : [verdict]))),
+  );
+});
+
+test('a rule that is tried decides about the recorded session, and what follows knows it', async () => {
+  const { here, recordings } = production();
+  await hold(here, [
+    { described: { from: 'a@good.test', to: ['user@here.test', 'both@here.test'] }, message: letter() },
+  ]);
+  const candidate = {
+    ...{ id: 'tried', version: 1, scope: 'tenant', tenant: 't1' },
+    document: JSON.stringify({
+      event: 'rcpt',
+      when: 'recipient.user == "both"',
+      then: [{ reject: { text: 'no copies' } }],
+    }),
+  };
+  const { stages } = await replay(later(), recordings, { candidates: [candidate] });
+  expect(stages[0]?.recipients.map(({ decision }) => decision?.action)).toEqual([Action.ACCEPT, Action.REJECT]);
+  expect(stages[1]?.groups.flatMap(({ recipients }) => recipients)).toEqual(['user@here.test']);
+});
+
+test('a message that came in chunks is not kept: its verdict is that of then and says so', async () => {
+  const { here, recordings } = production();
+  await hold(here, [{ described: { from: 'a@good.test' }, message: letter('all free'), large: true }]);
+  const { stages, asked, recorded } = await replay(later(), recordings);
+  expect(asked.map(({ bodyMissing }) => bodyMissing)).toEqual([false, true]);
+  expect(stages[1]?.decision).toEqual(recorded[1]?.decision);
+});
+
+test('only tenants that want it are recorded, and each sees its own recipients', async () => {
+  const { here, recordings } = production(['t2']);
+  const to = ['user@here.test', { address: 'u@two.test', tenant: 't2' }];
+  await hold(here, [{ described: { from: 'a@good.test', to }, message: letter() }]);
+  expect([...recordings.sessions.keys()]).toEqual(['t2 S1']);
+  const text = JSON.stringify(
+    (await recordings.read('t2', 'S1')).map((step) =>
+      RecordedStep.toJSON({
+        ...step,
+        request: { ...EvaluateRequest.fromPartial({}), ...step.request, content: Buffer.alloc(0) },
+      }),
+    ),
+  );
+  expect(text).toContain('u@two.test');
+  expect(text).not.toContain('user@here.test');
+});
+
+test('nobody records: no resolver is put between', async () => {
+  const { here, recordings } = production([]);
+  await hold(here, [{ described: { from: 'a@good.test' }, message: letter() }]);
+  expect(recordings.sessions.size).toBe(0);
+});
+
+test('a tenant cannot have the recording of another judged', async () => {
+  const { here, recordings } = production(['t2']);
+  await hold(here, [{ described: { from: 'a@good.test', to: [{ address: 'u@two.test', tenant: 't2' }] } }]);
+  await expect(replay(later(), recordings)).rejects.toMatchObject({ id: 'not-found' });
+});
