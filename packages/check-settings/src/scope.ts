@@ -2,7 +2,7 @@
  * Settings of an inner scope laid over those of the operator. An inner scope may tighten, and loosen only what the operator allows: of a check
  * that is on it may make the consequence stricter; a check that is off is its own to configure; `tenantsMay: anything` lifts the bound.
  */
-import { applyPatch, checkDocument, type PlainValue, patchOf } from '@postern/config';
+import { applyPatch, checkDocument, type PlainValue, patchFieldOf, patchOf } from '@postern/config';
 import { type CheckName, type CheckSettings, checksSchema } from './all.js';
 import { failureActions } from './base.js';
 
@@ -13,6 +13,8 @@ export type PatchReading =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 const patchSchema = patchOf(checksSchema);
+/** What a scope sets differently, as a field of another document. */
+export const checkPatch = patchFieldOf(checksSchema, 'fields of `checks`');
 const isMap = (value: PlainValue | undefined): value is { [key: string]: PlainValue } =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const names = new Set<string>(checksSchema.kind.children().map((child) => child.name.slice(1)));

@@ -562,3 +562,41 @@ test('a rule is of a domain or of a user, never of both', async () => {
   const both = await server.run(`rule put r ${file} --domain a.test --user u@a.test`);
   expect(both).toMatchObject({ code: 2, err: expect.stringContaining('only one of them') });
 });
+
+test.each([
+  ['', 'greylist.enabled=true', 'greylist:\n  enabled: true\n'],
+  [
+    '# ours\ngreylist:\n  delay: 1m # short\n',
+    'greylist.enabled=true',
+    '# ours\ngreylist:\n  delay: 1m # short\n  enabled: true\n',
+  ],
+  [
+    'spf: { onFail: tag }\n',
+    'lists.block=[a.test,b.test] spf.onFail=reject',
+    'spf: { onFail: reject }\nlists:\n  block:\n    - a.test\n    - b.test\n',
+  ],
+  ['spf: { onFail: tag }\n', '--unset spf.onFail', ''],
+])('domain set leaves the rest as it stands: %j %s', async (document, args, wanted) => {
+  server.answer('getDomain', { domain });
+  server.answer('getCheckSettings', { settings: { tenant: 'acme', scope: 'acme.test', document, etag: '"4"' } });
+  server.answer('putCheckSettings', {
+    settings: { tenant: 'acme', scope: 'acme.test', document: wanted, etag: '"5"' },
+  });
+  const { code, out } = await server.run(`domain set acme.test ${args}`);
+  expect([code, out.trim()]).toEqual([0, wanted === '' ? 'acme.test sets nothing differently.' : wanted.trim()]);
+  expect(server.requests.at(-1)?.request).toEqual({
+    settings: { tenant: 'acme', scope: 'acme.test', document: wanted, etag: '"4"' },
+  });
+});
+
+test.each([
+  ['greylist', /"greylist" is no assignment; expected check\.field=value/],
+  ['Greylist.on=1', /is no field of a check/],
+  ['greylist.delay=[', /the value is no YAML/],
+  ['', /nothing to change/],
+])('tenant set %s is typed wrong', async (args, message) => {
+  server.answer('getCheckSettings', { settings: undefined });
+  const { code, err } = await server.run(`tenant set acme ${args}`.trim());
+  expect(code).toBe(2);
+  expect(err).toMatch(message);
+});

@@ -15,7 +15,7 @@ export { type ConfigSources, loadConfig } from './load.js';
 export { type Located, type LocatedMap, locateYaml } from './located.js';
 export { type Fields, type ObjectOf, type RawObjectOf, reportUnknownKey } from './object.js';
 export type { Environment } from './overrides.js';
-export { applyPatch, patchOf } from './patch.js';
+export { applyPatch, patchFieldOf, patchOf } from './patch.js';
 export { type PlainValue, plainOf } from './plain.js';
 export { type PrintOptions, printConfig } from './print.js';
 export { printsConfig } from './print-command.js';

@@ -38,6 +38,11 @@ export function patchOf(schema: AnySchema): Schema<PlainMap> {
   return new Schema(kind, 'required');
 }
 
+/** The same as a field of another document, which does not list its fields a second time: `type` says whose they are. */
+export function patchFieldOf(schema: AnySchema, type: string): Schema<PlainMap> {
+  return new Schema({ ...patchOf(schema).kind, type, children: () => [] }, 'required');
+}
+
 /** The patch laid over a document, both as written. */
 export function applyPatch(below: PlainMap, above: PlainMap): PlainMap {
   const merged = new Map<string, PlainValue>(Object.entries(below));

@@ -1,4 +1,4 @@
-/** posternctl domain add|list|get|update|verify|delete */
+/** posternctl domain add|list|get|update|set|verify|delete */
 import type { Domain } from '@postern/proto/provisioning/v1/resources';
 import type { Command } from 'commander';
 import type { CommandContext, Run } from '../context.js';
@@ -6,6 +6,7 @@ import { type Column, facts, table, yesNo } from '../output.js';
 import { allPages } from '../pages.js';
 import { assertFilter } from '../unknown-filter.js';
 import { UsageError } from '../usage-error.js';
+import { addSetCommand } from './set-checks.js';
 
 const columns: readonly Column<Domain>[] = [
   { title: 'DOMAIN', value: (domain) => domain.name },
@@ -141,6 +142,10 @@ export function addDomainCommands(program: Command, run: Run): void {
         tell(context, (await api.call(api.rpc.updateDomain, { domain: wanted, updateMask })).domain);
       }),
     );
+  addSetCommand(domain, run, async ({ api }, name) => {
+    const known = (await api.call(api.rpc.getDomain, { name })).domain;
+    return { tenant: known?.tenant ?? '', scope: known?.name ?? name };
+  });
   domain
     .command('verify <name>')
     .description('look for the TXT record and let the domain take mail')

@@ -1,4 +1,4 @@
-/** posternctl tenant create|list|get|limit|suspend|resume */
+/** posternctl tenant create|list|get|set|limit|suspend|resume */
 import type { MessageLimit, Tenant } from '@postern/proto/provisioning/v1/resources';
 import type { Command } from 'commander';
 import type { CommandContext, Run } from '../context.js';
@@ -6,6 +6,7 @@ import { byteCount, duration, wholeNumber } from '../numbers.js';
 import { age, bytes, type Column, facts, table, time } from '../output.js';
 import { allPages } from '../pages.js';
 import { UsageError } from '../usage-error.js';
+import { addSetCommand } from './set-checks.js';
 
 const columns: readonly Column<Tenant>[] = [
   { title: 'TENANT', value: (tenant) => tenant.name },
@@ -128,6 +129,7 @@ export function addTenantCommands(program: Command, run: Run): void {
         tell(context, (await api.call(api.rpc.updateTenant, request)).tenant);
       }),
     );
+  addSetCommand(tenant, run, async (_context, name) => ({ tenant: name, scope: '' }));
   const states = [
     ['suspend', 'suspended', 'stop logins and mail of a tenant; nothing is deleted'],
     ['resume', 'active', 'let a suspended tenant go on'],

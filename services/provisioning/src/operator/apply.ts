@@ -12,6 +12,7 @@ import { operatorScope, type Transaction, type WithTenant } from '../database/te
 import { dkimSecretKey, routeSecretKey, type Sealer } from '../secrets/seal.js';
 import type { StoredHost } from '../snapshot/compile.js';
 import { noteRecipients, noteSecrets, noteSnapshot, roleAddresses } from '../snapshot/outbox.js';
+import { applyFileChecks } from './file-checks.js';
 import { givenPassword } from './password-source.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 
@@ -56,9 +57,11 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
         ...(await applyUsers(tx, users[index] ?? [])),
         ...(await applyAliases(tx, tenant)),
       ];
+      const checks = await applyFileChecks(tx, tenant);
+      recipients.push(...checks.recipients);
       await noteRecipients(tx, tenant.name, recipients);
       await noteSecrets(tx, tenant.name, note.secrets);
-      if (note.snapshot) await noteSnapshot(tx, tenant.name);
+      if (note.snapshot || checks.changed) await noteSnapshot(tx, tenant.name);
       await tx.run(
         `INSERT INTO operator_settings (name, value) VALUES ($1, $2)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value`,

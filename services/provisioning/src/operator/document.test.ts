@@ -46,6 +46,26 @@ test.each([
     /^base\.yaml:2: checks\.spf\.onFail: "drop" is not allowed; expected one of mark, tag, quarantine, reject/,
   ],
   [
+    'what a tenant may not loosen',
+    'tenants:\n- name: a\n  checks:\n    spf: { onFail: reject }\n    dkim:\n      enabled: false',
+    /^base\.yaml:6: tenants\[0\]\.checks\.dkim\.enabled: the operator has this check on with onFail: mark; only a stricter/,
+  ],
+  [
+    'a check of a domain that does not exist',
+    'tenants:\n- name: a\n  domains:\n  - name: a.test\n    checks: { grelist: { enabled: true } }',
+    /^base\.yaml:5: tenants\[0\]\.domains\[0\]\.checks\.grelist: unknown key; did you mean greylist\?/,
+  ],
+  [
+    'a delay of a domain that is none',
+    'tenants:\n- name: a\n  domains:\n  - name: a.test\n    checks: { greylist: { delay: soon } }',
+    /^base\.yaml:5: tenants\[0\]\.domains\[0\]\.checks\.greylist\.delay: "soon" is not allowed; expected/,
+  ],
+  [
+    'a user that sets more than lists',
+    'tenants:\n- name: a\n  domains: [{ name: a.test }]\n  users:\n  - address: x@a.test\n    checks: { greylist: { enabled: true } }',
+    /^base\.yaml:6: tenants\[0\]\.users\[0\]\.checks\.greylist: a user sets lists\.block and lists\.allow only/,
+  ],
+  [
     'user of a foreign domain',
     'tenants:\n- name: a\n  domains: [{ name: a.test }]\n  users:\n  - address: x@b.test',
     /^base\.yaml:5: tenants\[0\]\.users\[0\]\.address: "x@b\.test" is not allowed; expected an address in a domain of the tenant \(a\.test\)/,

@@ -3,6 +3,7 @@
  */
 import type { Fault, FieldPath } from '@postern/config';
 import { canonical, domainOf } from '../addresses.js';
+import { fileCheckFaults } from './file-checks.js';
 import { fileRuleFaults } from './file-rules.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 
@@ -63,7 +64,7 @@ export function referenceProblems(document: OperatorDocument): Fault[] {
   }
   for (const [name, { hosts }] of Object.entries(document.nextHops))
     problems.push(...hostFaults(hosts, ['nextHops', name, 'hosts']));
-  problems.push(...fileRuleFaults(document));
+  problems.push(...fileRuleFaults(document), ...fileCheckFaults(document));
   const tenants = new Set<string>();
   const domains = new Map<string, string>();
   document.tenants.forEach((tenant, index) => {

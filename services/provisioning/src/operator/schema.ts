@@ -4,7 +4,7 @@
  */
 
 import { isIP } from 'node:net';
-import { checksSchema } from '@postern/check-settings';
+import { checkPatch, checksSchema } from '@postern/check-settings';
 import { type Infer, parseCidr, s } from '@postern/config';
 import { permittableActions } from '@postern/rules';
 import { defaultMechanisms, mechanismNames } from '../credentials/mechanisms.js';
@@ -98,10 +98,20 @@ const tenant = s.object({
     .list(s.enumeration(permittableActions), { max: 3 })
     .default([])
     .doc('Actions that loosen or choose the way, and that rules of it, its domains and users may use all the same.'),
+  checks: checkPatch
+    .optional()
+    .doc(
+      'What the tenant sets differently for checks, where the operator lets it (docs/checks.md). Absent: as it is; {}: nothing.',
+    ),
   domains: s
     .list(
       s.object({
         name: s.domain().doc('Domain; counts as verified.'),
+        checks: checkPatch
+          .optional()
+          .doc(
+            'What the domain sets differently for checks, where the operator lets it (docs/checks.md). Absent: as it is; {}: nothing.',
+          ),
         nextHop: s
           .string({ maxLength: 63 })
           .default('')
@@ -140,6 +150,7 @@ const tenant = s.object({
           .boolean()
           .default(false)
           .doc('Keep the password, sealed, for CRAM-MD5 and DIGEST-MD5. Everyone else has SCRAM-SHA-256.'),
+        checks: checkPatch.optional().doc('Its own lists.block and lists.allow. Absent: as they are; {}: none.'),
         disabled: s.boolean().optional().doc('Neither logs in nor receives. Absent: as it is.'),
         allowedIdentities: s
           .list(address, { max: 1000 })
