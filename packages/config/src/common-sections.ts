@@ -27,7 +27,9 @@ const redis = s
     persistentUrl: s
       .url(['redis', 'rediss'])
       .optional()
-      .doc('A second server that keeps its data, for bans and failed logins; same login. By default the first.'),
+      .doc(
+        'A second server that keeps its data, for bans, failed logins and the greylist; same login. By default the first.',
+      ),
   })
   .restart()
   .doc('Limits, leases, greylist and bans.');

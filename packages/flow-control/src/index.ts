@@ -29,4 +29,5 @@ export {
   type RateUse,
 } from './rate-limiter.js';
 export type { Refusal } from './recent-refusals.js';
+export { connectRedis, type RedisClient, redisServers } from './redis-connection.js';
 export { listenerScopes, memberScopes, rateLimitsOf, tenantUser } from './settings/scopes.js';

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@postern/clock';
-import { testAuthority, withRedis } from '@postern/testkit';
+import { testAuthority, withRedis, withRedisCluster } from '@postern/testkit';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { BanBook } from './bans/ban-book.js';
@@ -13,7 +13,6 @@ import { RedisLimitStore } from './limit-store.js';
 import { LoginAttempts } from './logins/login-attempts.js';
 import { RateLimiter } from './rate-limiter.js';
 
-/** The bus of a shard would be its port plus 10,000, which may not exist. */
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const probe = createServer().listen(0, '127.0.0.1', () => {
@@ -23,9 +22,7 @@ function freePort(): Promise<number> {
   });
 }
 
-const shard = async () =>
-  withRedis({ extra: ['cluster-enabled yes', 'cluster-config-file nodes.conf', `cluster-port ${await freePort()}`] });
-const shards = [await shard(), await shard()];
+const shards = await withRedisCluster();
 const redis = withRedis();
 const authority = testAuthority();
 const folder = mkdtempSync(join(tmpdir(), 'postern-redis-tls-'));
@@ -87,20 +84,7 @@ async function joined(store: RedisLimitStore): Promise<ConnectionLimiter> {
 const scopes = [{ name: 'service', limits: { simultaneous: 10, newPerInterval: { count: 100, intervalMs: 60_000 } } }];
 
 test('every script runs on a cluster of two shards', async () => {
-  const [one, other] = shards.map(({ port }) => adminOf(port));
-  if (one === undefined || other === undefined) throw new Error('two shards are needed');
-  await one.call('CLUSTER', 'ADDSLOTSRANGE', '0', '8191');
-  await other.call('CLUSTER', 'ADDSLOTSRANGE', '8192', '16383');
-  await one.call('CLUSTER', 'SET-CONFIG-EPOCH', '1');
-  await other.call('CLUSTER', 'SET-CONFIG-EPOCH', '2');
-  const bus = /cluster-port (\d+)|@(\d+)/.exec(String(await other.call('CLUSTER', 'NODES')));
-  await one.call('CLUSTER', 'MEET', '127.0.0.1', String(shards[1]?.port), String(bus?.[2]));
-  await vi.waitFor(async () => expect(String(await one.call('CLUSTER', 'INFO'))).toContain('cluster_state:ok'), 15_000);
-  await vi.waitFor(
-    async () => expect(String(await other.call('CLUSTER', 'INFO'))).toContain('cluster_state:ok'),
-    15_000,
-  );
-  const store = storeOf(shards[0]?.url ?? '', true);
+  const store = storeOf(shards[0].url, true);
   expect(await store.ready(5_000)).toBe(true);
   const limiter = await joined(store);
   const admissions = await Promise.all(

@@ -1,3 +1,4 @@
 export * from './certificates.js';
+export * from './redis-cluster.js';
 export * from './servers.js';
 export * from './smtp/index.js';

@@ -3,8 +3,8 @@
  * redelivered after a crash repeats the outcome and not the delivery. Redis away = no marks: the window of duplicates is then the one between
  * the next hop's 250 and the outcome's acknowledgement, counted as `maybe_delivered`. A mark lives an hour, longer than any redelivery.
  */
+import type { RedisClient } from '@postern/flow-control';
 import { type Outcome, OutcomeBatch } from '@postern/proto/mail/v1/outcome';
-import type { Redis } from 'ioredis';
 
 const lifeSeconds = 3_600;
 const key = (itemId: string): string => `postern:done:${itemId}`;
@@ -16,7 +16,7 @@ export interface DoneMarks {
   get(itemId: string): Promise<readonly Outcome[] | undefined>;
 }
 
-export function createDoneMarks(redis: Redis, onFailure: (operation: 'set' | 'get') => void): DoneMarks {
+export function createDoneMarks(redis: RedisClient, onFailure: (operation: 'set' | 'get') => void): DoneMarks {
   return {
     async set(itemId, outcomes) {
       const value = Buffer.from(OutcomeBatch.encode({ outcomes: [...outcomes] }).finish());

@@ -3,6 +3,7 @@ import { type BodyStore, createBodyStore } from '@postern/body-store';
 import { createUlidSource, systemClock, systemRandom } from '@postern/clock';
 import { formatHostPort, readSecret, readSecretBytes } from '@postern/config';
 import { createDnsClient, readResolvConf, SwitchingResolver } from '@postern/dns';
+import { connectRedis, type RedisClient } from '@postern/flow-control';
 import type { Service } from '@postern/lifecycle';
 import {
   type Consumption,
@@ -16,7 +17,6 @@ import {
   workConsumer,
 } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
-import { Redis } from 'ioredis';
 import type { DeliveryConfig } from './config.js';
 import { createConnectionPool } from './connection-pool.js';
 import { createDoneMarks } from './done-marks.js';
@@ -39,24 +39,17 @@ const outcomeDeadlineMs = 20_000;
 
 type DeliveryTelemetry = Telemetry<keyof typeof deliveryEvents & string>;
 
-async function connectRedis(config: DeliveryConfig['redis'], onError: (error: Error) => void): Promise<Redis> {
-  const tlsCa = config.tlsCaFile === undefined ? undefined : await readSecret(config.tlsCaFile);
-  const redis = new Redis(config.url, {
-    ...(tlsCa === undefined ? {} : { tls: { ca: tlsCa } }),
+/** Away at start is allowed: marks are then missing until it is back. */
+async function openMarks(config: DeliveryConfig['redis'], onError: (error: Error) => void): Promise<RedisClient> {
+  const target = {
+    url: config.url,
+    cluster: config.cluster,
+    commandTimeoutMs: redisTimeoutMs,
     ...(config.username === undefined ? {} : { username: config.username }),
     ...(config.passwordFile === undefined ? {} : { password: await readSecret(config.passwordFile) }),
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    // Marks of the items that end in one turn of the loop go out in one write.
-    enableAutoPipelining: true,
-    commandTimeout: redisTimeoutMs,
-    maxRetriesPerRequest: 0,
-    retryStrategy: (times) => Math.min(times * 100, 2_000),
-  });
-  redis.on('error', onError);
-  // Away at start is allowed: marks are then missing until it is back.
-  await redis.connect().catch(onError);
-  return redis;
+    ...(config.tlsCaFile === undefined ? {} : { tlsCa: await readSecret(config.tlsCaFile) }),
+  };
+  return connectRedis(target, onError);
 }
 
 async function secretsOf(config: DeliveryConfig, connection: StreamConnection): Promise<Secrets> {
@@ -88,7 +81,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
   const metrics = deliveryMetrics(telemetry.metrics);
   const clock = systemClock;
   let connection: StreamConnection | undefined;
-  let redis: Redis | undefined;
+  let redis: RedisClient | undefined;
   let watch: SnapshotWatch | undefined;
   let consumptions: Consumption[] = [];
   let closeTransport: () => Promise<void> = () => Promise.resolve();
@@ -113,9 +106,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
         ...(tlsCa === undefined ? {} : { tlsCa }),
         onState: (state, detail) => log.warn('delivery.stream.changed', { state, detail }),
       });
-      redis = await connectRedis(config.redis, (error) =>
-        log.debug('delivery.redis.failed', { reason: error.message }),
-      );
+      redis = await openMarks(config.redis, (error) => log.debug('delivery.redis.failed', { reason: error.message }));
       const resolver = new SwitchingResolver(clock, { servers: await dnsServersOf(config) }, (settings) =>
         createDnsClient({ clock, ...settings }),
       );

@@ -1,27 +1,39 @@
 /**
- * Redis as this service uses it: answers of DNS, greylist, answers of next hops. Away at start or later is allowed; every command has a bound
- * and fails at once while the connection is down, so that the caller's fallback costs no waiting.
+ * Redis as this service uses it: answers of DNS and of next hops on the first server, the greylist on the one that keeps its data, where there
+ * is one: a restart that forgets it would put all new mail off again.
  */
 import { readSecret } from '@postern/config';
-import { Redis } from 'ioredis';
+import { connectRedis, type RedisClient } from '@postern/flow-control';
 import type { PolicyConfig } from './config.js';
 
 export const commandTimeoutMs = 300;
 
-export async function connectRedis(config: PolicyConfig['redis'], onError: (error: Error) => void): Promise<Redis> {
-  const tlsCa = config.tlsCaFile === undefined ? undefined : await readSecret(config.tlsCaFile);
-  const redis = new Redis(config.url, {
+export interface SharedStores {
+  readonly redis: RedisClient;
+  readonly lasting: RedisClient;
+  close(): void;
+}
+
+export async function openSharedStores(
+  config: PolicyConfig['redis'],
+  onError: (error: Error) => void,
+): Promise<SharedStores> {
+  const target = {
+    cluster: config.cluster,
+    commandTimeoutMs,
     ...(config.username === undefined ? {} : { username: config.username }),
     ...(config.passwordFile === undefined ? {} : { password: await readSecret(config.passwordFile) }),
-    ...(tlsCa === undefined ? {} : { tls: { ca: tlsCa } }),
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    enableAutoPipelining: true,
-    commandTimeout: commandTimeoutMs,
-    maxRetriesPerRequest: 0,
-    retryStrategy: (times) => Math.min(times * 100, 2_000),
-  });
-  redis.on('error', onError);
-  await redis.connect().catch(onError);
-  return redis;
+    ...(config.tlsCaFile === undefined ? {} : { tlsCa: await readSecret(config.tlsCaFile) }),
+  };
+  const redis = await connectRedis({ ...target, url: config.url }, onError);
+  const { persistentUrl } = config;
+  const lasting = persistentUrl === undefined ? redis : await connectRedis({ ...target, url: persistentUrl }, onError);
+  return {
+    redis,
+    lasting,
+    close() {
+      redis.disconnect();
+      lasting.disconnect();
+    },
+  };
 }

@@ -2,8 +2,8 @@
 import { createRequire } from 'node:module';
 import type { Clock } from '@postern/clock';
 import type { Resolver } from '@postern/dns';
+import type { RedisClient } from '@postern/flow-control';
 import type { Logger } from '@postern/telemetry';
-import type { Redis } from 'ioredis';
 import { createCallForward } from './call-forward/call-forward.js';
 import type { CheckTools } from './check-tools.js';
 import type { PolicyConfig } from './config.js';
@@ -17,7 +17,9 @@ export interface ToolParts {
   readonly config: PolicyConfig['policy'];
   readonly clock: Clock;
   readonly resolver: Resolver;
-  readonly redis: Redis;
+  readonly redis: RedisClient;
+  /** The server that keeps its data. */
+  readonly lasting: RedisClient;
   readonly log: Logger<PolicyEvent>;
   readonly metrics: PolicyMetrics;
 }
@@ -31,7 +33,15 @@ export interface OpenTools {
 const shippedDatabase = (): string =>
   createRequire(import.meta.url).resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb');
 
-export async function openTools({ config, clock, resolver, redis, log, metrics }: ToolParts): Promise<OpenTools> {
+export async function openTools({
+  config,
+  clock,
+  resolver,
+  redis,
+  lasting,
+  log,
+  metrics,
+}: ToolParts): Promise<OpenTools> {
   const file = config.countryDatabase ?? shippedDatabase();
   const country = await openCountryDatabase({
     file,
@@ -44,7 +54,7 @@ export async function openTools({ config, clock, resolver, redis, log, metrics }
   });
   const tools: CheckTools = {
     country,
-    greylist: redisGreylist(redis, (reason) => {
+    greylist: redisGreylist(lasting, (reason) => {
       metrics.failures.with({ kind: 'greylist' }).inc();
       log.warn('policy.greylist.failed', { reason });
     }),

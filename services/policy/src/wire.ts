@@ -11,7 +11,6 @@ import { PolicyServiceService } from '@postern/proto/policy/v1/policy_service';
 import { createRuleCompiler } from '@postern/rules';
 import { connectStreams, openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
-import type { Redis } from 'ioredis';
 import type { PolicyConfig } from './config.js';
 import { createDigestPool } from './content/digest-pool.js';
 import { type CachedDirectory, createCachedDirectory } from './directory/cached-directory.js';
@@ -28,7 +27,7 @@ import { createRecorder } from './recording/recorder.js';
 import { redisRecordings } from './recording/recording-store.js';
 import { createRuleRunner } from './rules/rule-runner.js';
 import { policyHandlers } from './server.js';
-import { connectRedis } from './shared-store.js';
+import { openSharedStores, type SharedStores } from './shared-store.js';
 import { type CompiledSnapshot, compileSnapshot } from './snapshot/compile.js';
 import { openTools } from './tools.js';
 
@@ -59,7 +58,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
   let judge: Judge | undefined;
   let watch: SnapshotWatch | undefined;
   let snapshot: CompiledSnapshot | undefined;
-  let redis: Redis | undefined;
+  let shared: SharedStores | undefined;
   let closeTools = (): void => undefined;
   let stores: LimitStores | undefined;
   let limits: (() => LimitView) | undefined;
@@ -145,21 +144,22 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       stores = await openLimitStores(config.redis);
       const bans = new BanBook(stores.lasting);
       connection = await connect();
-      redis = await connectRedis(config.redis, (error) => {
+      shared = await openSharedStores(config.redis, (error) => {
         metrics.failures.with({ kind: 'redis' }).inc();
         log.debug('policy.redis.failed', { reason: error.message });
       });
       const dnsMetrics = observeDns(metrics);
-      const shared = sharedAnswers(redis);
+      const { redis, lasting } = shared;
+      const answers = sharedAnswers(redis);
       const resolver = new SwitchingResolver(clock, { servers: await dnsServersOf(config) }, (settings) =>
         createDnsClient({
           clock,
           ...settings,
           metrics: dnsMetrics,
-          ...(settings.ownCacheOnly === true ? {} : { secondTier: shared }),
+          ...(settings.ownCacheOnly === true ? {} : { secondTier: answers }),
         }),
       );
-      const opened = await openTools({ config: config.policy, clock, resolver, redis, log, metrics });
+      const opened = await openTools({ config: config.policy, clock, resolver, redis, lasting, log, metrics });
       closeTools = opened.close;
       directory = await openDirectory(connection);
       const recordings = redisRecordings(redis);
@@ -198,7 +198,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       );
       server.add(
         LimitServiceService,
-        limitHandlers({ bans, greylist: new GreylistDesk(redis), view: () => limits?.() }),
+        limitHandlers({ bans, greylist: new GreylistDesk(lasting), view: () => limits?.() }),
       );
       await server.listen(config.policy.listen);
     },
@@ -212,7 +212,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       directory?.stop();
       closeTools();
       await digests.stop();
-      redis?.disconnect();
+      shared?.close();
       await stores?.close();
       await connection?.close();
     },

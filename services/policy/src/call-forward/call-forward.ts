@@ -4,10 +4,10 @@
  */
 import type { Clock } from '@postern/clock';
 import type { Resolver } from '@postern/dns';
+import type { RedisClient } from '@postern/flow-control';
 import type { NamedNextHop } from '@postern/proto/config/v1/snapshot';
 import { HopProtocol } from '@postern/proto/mail/v1/item';
 import { connectSmtp } from '@postern/smtp-client';
-import type { Redis } from 'ioredis';
 
 export type Known = 'known' | 'unknown' | 'unavailable';
 
@@ -26,7 +26,7 @@ export interface CallForward {
 export interface CallForwardOptions {
   readonly clock: Clock;
   readonly resolver: Resolver;
-  readonly redis: Redis | undefined;
+  readonly redis: RedisClient | undefined;
   readonly localName: string;
 }
 

@@ -1,12 +1,17 @@
 /** Greylisting over a real Redis, with short times so that nobody sleeps: a retry is asked for until it passes. */
+
+import { connectRedis } from '@postern/flow-control';
 import { Action } from '@postern/proto/policy/v1/policy_service';
-import { withRedis } from '@postern/testkit';
+import { withRedis, withRedisCluster } from '@postern/testkit';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { sharedAnswers } from '../dns-lists/shared-answers.js';
+import { GreylistDesk } from '../greylist/greylist-desk.js';
 import { type GreylistStore, redisGreylist } from '../greylist/greylist-store.js';
 import { askEnvelope, type Described, ground, settings } from '../testing/ground.js';
 
 const redis = withRedis();
+const shards = await withRedisCluster();
 const failures: string[] = [];
 let client: Redis;
 let greylist: GreylistStore;
@@ -78,6 +83,29 @@ test('a simulation asks and changes nothing', async () => {
   for (const _time of [1, 2]) expect((await greylist.ask({ ...question, ...rest, dryRun: true })).outcome).toBe('new');
   expect((await greylist.ask({ ...question, ...rest, dryRun: false })).outcome).toBe('new');
 });
+
+test('on a Redis Cluster: asked, shown, forgotten; answers of DNS are shared whatever their server', async () => {
+  const clustered = await connectRedis({ url: shards[0].url, cluster: true, commandTimeoutMs: 1_000 }, () => undefined);
+  try {
+    await vi.waitFor(() => expect(clustered.status).toBe('ready'), 10_000);
+    const store = redisGreylist(clustered, (reason) => failures.push(reason));
+    const times = { delayMs: 0, windowMs: 60_000, rememberMs: 60_000, autoAllow: 0, dryRun: false };
+    const triplet = { reversePath: 'a@b.test', recipient: 'u@here.test' };
+    const origins = Array.from({ length: 20 }, (_, at) => `origin${at}.test`);
+    for (const outcome of ['new', 'passed', 'known'])
+      for (const origin of origins) expect((await store.ask({ origin, ...triplet, ...times })).outcome).toBe(outcome);
+    const desk = new GreylistDesk(clustered);
+    expect(await desk.show({ client: 'origin3.test', ...triplet })).toMatchObject({ state: 'passed', originPassed: 1 });
+    expect(await desk.clear({ client: 'origin3.test', ...triplet })).toBe(2);
+    expect(await desk.clearAll()).toBe(2 * (origins.length - 1));
+    const answers = sharedAnswers(clustered);
+    const names = Array.from({ length: 20 }, (_, at) => `name${at}.test`);
+    for (const name of names) await answers.set(name, Buffer.from(name), 60_000);
+    for (const name of names) expect(String(await answers.get(name))).toBe(name);
+  } finally {
+    clustered.disconnect();
+  }
+}, 60_000);
 
 test('Redis away is as configured, and told', async () => {
   await redis.stop('SIGKILL');

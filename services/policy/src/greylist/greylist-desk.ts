@@ -3,6 +3,7 @@
  * stand for and never listed. Everything is forgotten page by page, bounded.
  */
 import { isIP } from 'node:net';
+import { type RedisClient, redisServers } from '@postern/flow-control';
 import type { ShowGreylistResponse } from '@postern/proto/policy/v1/limit_service';
 import type { Redis } from 'ioredis';
 import { neighbourhood } from '../network-set.js';
@@ -21,9 +22,9 @@ const mostPages = 100_000;
 const originOf = (client: string): string => (isIP(client) === 0 ? client.toLowerCase() : neighbourhood(client));
 
 export class GreylistDesk {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisClient) {
     this.#redis = redis;
   }
 
@@ -50,9 +51,16 @@ export class GreylistDesk {
 
   async clearAll(): Promise<number> {
     let cleared = 0;
+    for (const server of redisServers(this.#redis)) cleared += await this.#clearServer(server);
+    return cleared;
+  }
+
+  /** All entries share a tag, so those of a page are on one server of a cluster. */
+  async #clearServer(server: Redis): Promise<number> {
+    let cleared = 0;
     let cursor = '0';
     for (let turn = 0; turn < mostPages; turn++) {
-      const [next, keys] = await this.#redis.scan(cursor, 'MATCH', greylistKeys.all, 'COUNT', page);
+      const [next, keys] = await server.scan(cursor, 'MATCH', greylistKeys.all, 'COUNT', page);
       if (keys.length > 0) cleared += await this.#redis.unlink(...keys);
       cursor = next;
       if (cursor === '0') break;

@@ -3,7 +3,7 @@
  * triplets of an origin passed. One script, one round trip, Redis time, so that pods need no agreement about clocks. RFC 6647.
  */
 import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import type { RedisClient } from '@postern/flow-control';
 
 export interface GreylistQuestion {
   readonly origin: string;
@@ -67,7 +67,7 @@ export const greylistKeys = {
   origin: (origin: string): string => `${tag}o:${digest(origin)}`,
 };
 
-export function redisGreylist(redis: Redis, onFailed: (reason: string) => void): GreylistStore {
+export function redisGreylist(redis: RedisClient, onFailed: (reason: string) => void): GreylistStore {
   return {
     async ask({ origin, reversePath, recipient, delayMs, windowMs, rememberMs, autoAllow, dryRun }) {
       const keys = [greylistKeys.triplet(origin, reversePath, recipient), greylistKeys.origin(origin)];
