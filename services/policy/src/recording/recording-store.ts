@@ -2,8 +2,8 @@
  * Recorded sessions in Redis, per tenant: an index by time, the steps of each session, their bytes. One script keeps every bound, counts, bytes
  * and age, whatever pods write at once: the oldest session goes first. Redis away: nothing is recorded, and that is counted.
  */
+import type { RedisClient } from '@postern/flow-control';
 import { RecordedStep, type RecordingSummary } from '@postern/proto/policy/v1/policy_service';
-import type { Redis } from 'ioredis';
 
 export interface RecordingBounds {
   readonly sessions: number;
@@ -57,7 +57,7 @@ const keysOf = (tenant: string) => {
   return { index: `${tag}index`, bytes: `${tag}bytes`, prefix: `${tag}s:` };
 };
 
-export function redisRecordings(redis: Redis): RecordingStore {
+export function redisRecordings(redis: RedisClient): RecordingStore {
   return {
     async append(tenant, sessionId, step, { sessions, bytes, ageMs }) {
       if (redis.status !== 'ready') return false;
