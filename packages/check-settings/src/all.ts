@@ -1,7 +1,7 @@
 /** The settings of all checks by the names findings carry. */
 import { type Infer, s } from '@postern/config';
 import { lists } from './address-lists.js';
-import { arc, dkim, dmarc, spf } from './authentication.js';
+import { arc, dkim, dmarc, domainkeys, spf } from './authentication.js';
 import { countryCheck, helo, ptr, sender } from './client.js';
 import { dnsbl, dnswl, uribl } from './dns-lists.js';
 import { greylist } from './greylist.js';
@@ -21,6 +21,7 @@ export const checksSchema = s.object({
   identity,
   author,
   dkim,
+  domainkeys,
   arc,
   dmarc,
   uribl,

@@ -23,3 +23,7 @@ export const dmarc = s.object({
 });
 
 export const arc = s.object(common({ what: 'ARC chains are verified', timeout: '5s' }));
+
+export const domainkeys = s.object(
+  common({ what: 'signatures of DomainKeys (RFC 4870, the forerunner of DKIM) are verified', timeout: '5s' }),
+);

@@ -14,6 +14,7 @@ export { type DkimContext, type DkimResult, DkimVerifier, verifyDkim } from './d
 export { type AuthorDomains, authorDomains } from './dmarc/author-domain.js';
 export { type DmarcQuestion, type DmarcResult, evaluateDmarc } from './dmarc/evaluate.js';
 export { type DmarcPolicy, type DmarcRecord, parseDmarcRecord } from './dmarc/record.js';
+export { type DomainKeysResult, DomainKeysVerifier } from './domainkeys/verify.js';
 export { checkHelo, checkMailFrom, type SpfContext, type SpfQuestion } from './spf/check-spf.js';
 export { receivedSpf } from './spf/received-spf.js';
 export type { SpfOutcome, SpfResult } from './spf/result.js';

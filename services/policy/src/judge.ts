@@ -91,6 +91,7 @@ export function createJudge(options: JudgeOptions): Judge {
       dkimTimeoutMs: timeout || defaultDkimTimeoutMs,
       wantsDkim: atBody && needs.dkim,
       dkim: { maxSignatures, minRsaBits, maxRsaBits, keyCache: keysOf(settings) },
+      wantsDomainKeys: atBody && needs.domainkeys,
       wantsArc: atBody && needs.arc,
       wantsParts: atBody && needs.parts,
     };

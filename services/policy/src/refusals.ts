@@ -83,6 +83,12 @@ const refusals: Readonly<Record<CheckName, Refusal>> = {
   dnswl: () => undefined,
   spf,
   dkim,
+  domainkeys: of({
+    fail: reject(550, '5.7.20', 'The DomainKeys signature of the message is not valid'),
+    permerror: reject(550, '5.7.20', 'The DomainKeys signature of the message cannot be verified'),
+    policy: reject(550, '5.7.20', 'The DomainKeys key of the message is not accepted'),
+    temperror: tempfail(451, '4.7.20', 'The DomainKeys signature cannot be checked now'),
+  }),
   dmarc,
   arc: of({ fail: reject(550, '5.7.29', 'The ARC chain of the message is broken') }),
   recipients,

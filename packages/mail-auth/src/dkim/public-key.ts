@@ -24,6 +24,8 @@ export interface PublicKey {
   readonly testing: boolean;
   /** t=s: i= must name d= itself. */
   readonly strictIdentity: boolean;
+  /** g= of DomainKeys: the one local part it is for; '' = all. DKIM knows none (RFC 6376 §3.6.1). */
+  readonly granularity: string;
 }
 
 export type KeyResult =
@@ -86,13 +88,14 @@ export function readKeyRecord(text: string, algorithm: SignatureAlgorithm, polic
   const flags = splitColons(tags.get('t') ?? '');
   const testing = flags.includes('y');
   const strictIdentity = flags.includes('s');
-  if (algorithm === 'ed25519-sha256') return { kind: 'key', key, bits: 256, testing, strictIdentity };
+  const granularity = tags.get('g') ?? '';
+  if (algorithm === 'ed25519-sha256') return { kind: 'key', key, bits: 256, testing, strictIdentity, granularity };
   const { modulusLength: bits = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   const { minRsaBits = 1024, maxRsaBits = 4096 } = policy;
   if (bits < minRsaBits) return { kind: 'none', result: 'policy', reason: `key of ${bits} bits is too weak` };
   if (bits > maxRsaBits) return { kind: 'none', result: 'policy', reason: `key of ${bits} bits is too large` };
   if (publicExponent > MAX_EXPONENT) return { kind: 'none', result: 'policy', reason: 'key exponent is too large' };
-  return { kind: 'key', key, bits, testing, strictIdentity };
+  return { kind: 'key', key, bits, testing, strictIdentity, granularity };
 }
 
 const permanent = (reason: string): KeyResult => ({ kind: 'none', result: 'permerror', reason });

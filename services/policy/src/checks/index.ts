@@ -8,6 +8,7 @@ import { dkim } from './dkim.js';
 import { dmarc } from './dmarc.js';
 import { dnsbl } from './dnsbl.js';
 import { dnswl } from './dnswl.js';
+import { domainkeys } from './domainkeys.js';
 import { greylist } from './greylist.js';
 import { helo } from './helo.js';
 import { identity } from './identity.js';
@@ -25,5 +26,5 @@ export const checks: readonly CheckDefinition[] = [
   ...[lists, identity, spf, sender],
   ...[listsUser, recipients, callforward, greylist],
   ...[listsFrom, author],
-  ...[dkim, arc, dmarc, uribl],
+  ...[dkim, domainkeys, arc, dmarc, uribl],
 ];

@@ -13,6 +13,7 @@ const context: ContentContext = {
   dkimTimeoutMs: 1_000,
   wantsDkim: false,
   dkim: { maxSignatures: 10, minRsaBits: 1_024, maxRsaBits: 4_096 },
+  wantsDomainKeys: false,
   wantsArc: false,
   wantsParts: true,
 };

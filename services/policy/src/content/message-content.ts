@@ -10,6 +10,8 @@ import {
   type BodyDigests,
   type DkimResult,
   DkimVerifier,
+  type DomainKeysResult,
+  DomainKeysVerifier,
   OwnDigests,
   type PublicKeyCache,
 } from '@postern/mail-auth';
@@ -40,6 +42,8 @@ export interface ContentContext {
     readonly maxRsaBits: number;
     readonly keyCache?: PublicKeyCache;
   };
+  /** A DomainKeys signature is to be verified. */
+  readonly wantsDomainKeys: boolean;
   /** The ARC chain is to be verified. */
   readonly wantsArc: boolean;
   /** Parts or links are asked about: a body that does not come at once is looked into while it passes. */
@@ -53,6 +57,8 @@ export class MessageContent {
   #dkim: Promise<readonly DkimResult[]> | undefined;
   #signatures: readonly DkimResult[] = [];
   readonly #arc: ArcVerifier | undefined;
+  readonly #domainkeys: DomainKeysVerifier | undefined;
+  #domainkeysResult: Promise<DomainKeysResult> | undefined;
   #arcResult: Promise<ArcResult> | undefined;
   #whole: Buffer | undefined;
   #scan: BodyScan | undefined;
@@ -64,11 +70,12 @@ export class MessageContent {
     this.#digests = digests;
     this.section = readHeaderSection(bytes, { maxBytes: headerBytes, maxFields: headerFields });
     this.#size = bytes.length;
-    const { clock, dkimTimeoutMs, wantsDkim, wantsArc } = context;
+    const { clock, dkimTimeoutMs, wantsDkim, wantsDomainKeys, wantsArc } = context;
     const { bodyOffset, fields } = this.section;
-    if (wantsDkim || wantsArc) {
+    if (wantsDkim || wantsDomainKeys || wantsArc) {
       const resolver = context.resolver.withBudget({ queries: maxKeyQueries, deadlineMs: dkimTimeoutMs });
       if (wantsDkim) this.#verifier = new DkimVerifier(fields, { resolver, clock, digests, ...context.dkim });
+      if (wantsDomainKeys) this.#domainkeys = new DomainKeysVerifier(fields, { resolver, ...context.dkim });
       if (wantsArc) this.#arc = new ArcVerifier(fields, { resolver, digests, ...context.dkim });
     }
     if (context.wantsParts && !isInline) this.#scan = new BodyScan(this.section);
@@ -110,6 +117,7 @@ export class MessageContent {
 
   #pass(chunk: Buffer): Promise<void> | undefined {
     this.#scan?.write(chunk);
+    this.#domainkeys?.update(chunk);
     return this.#digests.wanted ? this.#digests.update(chunk) : undefined;
   }
 
@@ -117,6 +125,12 @@ export class MessageContent {
   arc(): Promise<ArcResult> | undefined {
     this.#arcResult ??= this.#arc?.finish();
     return this.#arcResult;
+  }
+
+  /** To be asked for after the last octet; undefined = was not wanted. */
+  domainkeys(): Promise<DomainKeysResult> | undefined {
+    this.#domainkeysResult ??= this.#domainkeys?.finish();
+    return this.#domainkeysResult;
   }
 
   /** To be asked for after the last octet. */

@@ -10,6 +10,7 @@ import { domainOf, type Subject } from '../subject.js';
 
 export interface ContentNeeds {
   readonly dkim: boolean;
+  readonly domainkeys: boolean;
   readonly arc: boolean;
   /** Rules or checks look at parts or links. */
   readonly parts: boolean;
@@ -18,8 +19,8 @@ export interface ContentNeeds {
 type Asking = Pick<Subject, 'isOutsider' | 'snapshot' | 'facts'>;
 
 export function contentPlan(subject: Subject, skips: ReadonlySet<string>): ContentPlan {
-  const { dkim, arc, parts } = contentNeeds(subject, skips);
-  return dkim || arc || parts ? ContentPlan.BODY : ContentPlan.HEADERS;
+  const { dkim, domainkeys, arc, parts } = contentNeeds(subject, skips);
+  return dkim || domainkeys || arc || parts ? ContentPlan.BODY : ContentPlan.HEADERS;
 }
 
 export function contentNeeds({ isOutsider, snapshot, facts }: Asking, skips: ReadonlySet<string>): ContentNeeds {
@@ -27,16 +28,17 @@ export function contentNeeds({ isOutsider, snapshot, facts }: Asking, skips: Rea
   const hasRules =
     snapshot.rules.has('body') &&
     facts.recipients.some((recipient) => rulesOf(snapshot.rules, recipient, user).has('body'));
-  if (!isOutsider) return { dkim: false, arc: false, parts: hasRules };
+  if (!isOutsider) return { dkim: false, domainkeys: false, arc: false, parts: hasRules };
   const { differ, server } = snapshot.policies;
   const policies: readonly CheckPolicies[] = differ
     ? [server, ...facts.recipients.map(({ address }) => snapshot.policies.ofDomain(domainOf(address)))]
     : [server];
-  const asks = (name: 'dkim' | 'dmarc' | 'arc' | 'uribl'): boolean =>
+  const asks = (name: 'dkim' | 'domainkeys' | 'dmarc' | 'arc' | 'uribl'): boolean =>
     !skips.has(name) && policies.some((policy) => policy[name].enabled);
   const isListed = asks('uribl') && policies.some(({ uribl }) => uribl.enabled && listsOf(uribl).length > 0);
   return {
     dkim: asks('dkim') || asks('dmarc'),
+    domainkeys: asks('domainkeys'),
     arc: asks('arc') || policies.some(({ dmarc }) => dmarc.enabled && dmarc.trustedArcSealers.length > 0),
     parts: hasRules || isListed,
   };

@@ -103,6 +103,12 @@ const iprevResults = new Map([
 
 function others(findings: readonly Finding[]): AuthenticationResult[] {
   const results: AuthenticationResult[] = [];
+  const domainkeys = lastFinding(findings, 'domainkeys');
+  if (domainkeys !== undefined && domainkeys.outcome !== skipped) {
+    const { domain = '' } = domainkeys.evidence;
+    const properties = domain === '' ? [] : [{ type: 'header' as const, name: 'd', value: domain }];
+    results.push({ method: 'domainkeys', result: domainkeys.outcome, properties });
+  }
   const dmarc = lastFinding(findings, 'dmarc');
   if (dmarc !== undefined && dmarc.outcome !== skipped) {
     const { domain = '', policy = 'none' } = dmarc.evidence;
