@@ -1,6 +1,6 @@
 import { Action } from '@postern/proto/policy/v1/policy_service';
 import { expect, test } from 'vitest';
-import { askEnvelope, ground } from '../testing/ground.js';
+import { askEnvelope, ground, settings } from '../testing/ground.js';
 
 test.each([
   ['pass', 'v=spf1 ip4:192.0.2.0/24 -all', 'reject', Action.ACCEPT, undefined, true],
@@ -39,4 +39,31 @@ test('a null reverse-path is judged by its greeting and proves no sender', async
   const verdict = await askEnvelope(here, { from: '' });
   expect(verdict.findings[0]).toMatchObject({ outcome: 'pass', evidence: { identity: 'helo', domain: 'client.test' } });
   expect(verdict.senderAuthenticated).toBe(false);
+});
+
+test.each([
+  ['fail', 'v=spf1 -all', 'helo', Action.REJECT],
+  ['pass', 'v=spf1 ip4:192.0.2.10 -all', 'mailfrom', Action.ACCEPT],
+  ['pass', 'v=spf1 ~all', 'mailfrom', Action.ACCEPT],
+  ['pass', 'no record', 'mailfrom', Action.ACCEPT],
+  ['pass', 'v=spf1 nonsense', 'mailfrom', Action.ACCEPT],
+] as const)('with helo on the greeting counts where it fails: %s of %s', async (outcome, record, identity, action) => {
+  const zone = { 'client.test': { TXT: [record] }, 'sender.test': { TXT: ['v=spf1 ip4:192.0.2.10 -all'] } };
+  for (const helo of [true, false]) {
+    const here = ground({ zone, snapshot: settings({ spf: { onFail: 'reject', helo } }) });
+    const verdict = await askEnvelope(here);
+    const [finding] = verdict.findings;
+    expect(finding).toMatchObject({
+      outcome: helo ? outcome : 'pass',
+      evidence: { identity: helo ? identity : 'mailfrom' },
+    });
+    expect(finding?.evidence.domain).toBe(helo && identity === 'helo' ? 'client.test' : 'sender.test');
+    expect(verdict.decision?.action).toBe(helo ? action : Action.ACCEPT);
+  }
+});
+
+test('a greeting that cannot be looked up takes nothing from a pass of the reverse-path', async () => {
+  const zone = { 'client.test': 'timeout' as const, 'sender.test': { TXT: ['v=spf1 ip4:192.0.2.10 -all'] } };
+  const verdict = await askEnvelope(ground({ zone, snapshot: settings({ spf: { onFail: 'reject', helo: true } }) }));
+  expect(verdict.findings[0]).toMatchObject({ outcome: 'pass', evidence: { helo: 'temperror' } });
 });

@@ -1,6 +1,7 @@
 /** The blocklist check over a real rbldnsd: a listing with its text, codes, error codes, a list of everybody, and a list that is silent. */
 import { systemClock } from '@postern/clock';
 import { createDnsClient } from '@postern/dns';
+import { startDnsServer } from '@postern/dns/testing';
 import { Action } from '@postern/proto/policy/v1/policy_service';
 import { type Rbldnsd, startRbldnsd } from '@postern/testkit/neighbours';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -54,4 +55,27 @@ test.each([
 
 test('a zone the server does not have is no listing', async () => {
   expect((await ask({ zones: ['away.test'], selfTest: false })).outcome).toBe('dns_temperror');
+});
+
+test('lists that are silent hold mail up no longer than their time, and refuse nobody', async () => {
+  const silent = await startDnsServer({});
+  silent.script('*', { kind: 'timeout' });
+  try {
+    const resolver = createDnsClient({ clock: systemClock, servers: [silent.server], timeoutMs: 5_000 });
+    const listHealth = createListHealth({ clock: systemClock, resolver, onChanged: () => undefined });
+    const zones = ['silent1.test', 'silent2.test', 'silent3.test'];
+    const here = ground({
+      clock: systemClock,
+      resolver,
+      snapshot: settings({ dnsbl: { zones, timeout: '300ms' } }),
+      tools: { listHealth },
+    });
+    const begun = systemClock.monotonic();
+    const verdict = await askEnvelope(here);
+    expect(systemClock.monotonic() - begun).toBeLessThan(2_000);
+    expect(verdict.findings[0]).toMatchObject({ check: 'dnsbl', outcome: 'dns_temperror' });
+    expect(verdict.decision?.action).toBe(Action.ACCEPT);
+  } finally {
+    await silent.stop();
+  }
 });
