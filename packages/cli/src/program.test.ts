@@ -240,6 +240,7 @@ test('ledger and status say what holds', async () => {
     streams: [stream],
     dependencies: [{ name: 'queue', state: 'away', detail: 'cannot be reached' }],
     outboxPending: 0,
+    suspicions: [],
   };
   server.answer('getStatus', status);
   expect((await server.run('status')).out).toContain(
@@ -247,6 +248,12 @@ test('ledger and status say what holds', async () => {
   );
   server.answer('getStatus', { ...status, streams: [{ ...stream, sync: 'unknown' }] });
   expect((await server.run('status')).out).toContain('is unknown (no monitor answers)');
+  expect((await server.run('status')).out).not.toContain('SUSPECTED');
+  const suspicion = { listener: 'mx', kind: 'source_nat', address: '10.0.0.1', ageMs: 61_000 };
+  server.answer('getStatus', { ...status, suspicions: [suspicion] });
+  expect((await server.run('status')).out).toMatch(
+    /^mx +10\.0\.0\.1 +1m.* +nearly all sessions from one private address/m,
+  );
 });
 
 test.each([
@@ -397,7 +404,13 @@ test('status of a local cluster lists its processes and asks each', async () => 
     provisioning: { address: server.address, keyFile: join(server.folder, 'key') },
   };
   writeFileSync(join(data, 'run.json'), JSON.stringify(run));
-  server.answer('getStatus', { snapshotVersion: 1, streams: [], dependencies: [], outboxPending: 0 });
+  server.answer('getStatus', {
+    snapshotVersion: 1,
+    streams: [],
+    dependencies: [],
+    outboxPending: 0,
+    suspicions: [],
+  });
   try {
     const { out } = await runWith('/', {}, `status --data ${data}`);
     expect(out).toMatch(/^edge-0 +ready +\d+ +http:\/\/127\.0\.0\.1:\d+\/metrics$/m);

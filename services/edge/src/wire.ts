@@ -2,7 +2,7 @@
 import { createBodyStore } from '@postern/body-store';
 import { createUlidSource, systemClock, systemRandom, type Timer } from '@postern/clock';
 import { formatHostPort, readSecret, readSecretBytes } from '@postern/config';
-import { BanBook, BanList, ErrorCounts, LoginAttempts } from '@postern/flow-control';
+import { BanBook, BanList, ErrorCounts, LoginAttempts, SuspicionBook } from '@postern/flow-control';
 import { createClient, createScopeSource } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
 import { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
@@ -87,11 +87,14 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   metrics.sessions(() => listeners.reduce((sum, listener) => sum + listener.sessions, 0));
   metrics.policyPods(() => policy?.openPods() ?? 0);
 
+  let suspicionBook: SuspicionBook | undefined;
   const guard = new MisconfigurationGuard({
     clock,
     onSuspected: (listener, kind, peer) => {
       metrics.suspicions.with({ kind }).inc();
       log.warn('edge.listener.suspected', { listener, kind, peer });
+      // For `posternctl status`; the log has it in any case.
+      suspicionBook?.note(listener, kind, peer).catch(() => undefined);
     },
   });
 
@@ -245,6 +248,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         metrics.limitsLocal.set(kind === 'local' ? 1 : 0);
         log.warn('edge.limits.changed', { state: kind, reason, pods: livePods });
       });
+      suspicionBook = new SuspicionBook(limits.lasting);
       policy = await openPolicy(scope);
       const fill = await createFillReader(streams);
       const latency = new SpoolLatency(clock);

@@ -2,7 +2,7 @@
 import { systemClock } from '@postern/clock';
 import { ConfigError, formatHostPort, readSecret, readSecretBytes } from '@postern/config';
 import { createDnsClient, readResolvConf, SwitchingResolver } from '@postern/dns';
-import { BanBook } from '@postern/flow-control';
+import { BanBook, SuspicionBook } from '@postern/flow-control';
 import { createServer, type GrpcServer, requireScope } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
 import type { Snapshot } from '@postern/proto/config/v1/snapshot';
@@ -198,7 +198,12 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       );
       server.add(
         LimitServiceService,
-        limitHandlers({ bans, greylist: new GreylistDesk(lasting), view: () => limits?.() }),
+        limitHandlers({
+          bans,
+          greylist: new GreylistDesk(lasting),
+          suspicions: new SuspicionBook(stores.lasting),
+          view: () => limits?.(),
+        }),
       );
       await server.listen(config.policy.listen);
     },

@@ -5,7 +5,7 @@
 import type { Clock } from '@postern/clock';
 import { PosternError } from '@postern/errors';
 import { createClient, type GrpcClient } from '@postern/grpc';
-import { LimitServiceClient } from '@postern/proto/policy/v1/limit_service';
+import { LimitServiceClient, type Suspicion } from '@postern/proto/policy/v1/limit_service';
 import { PolicyServiceClient, type SimulateRequest } from '@postern/proto/policy/v1/policy_service';
 import type {
   GetLedgerRequest,
@@ -55,6 +55,8 @@ export interface Forwarding {
     ReturnType<typeof recordingMethods>;
   /** Whether the callee can be reached now; undefined = it is not configured. */
   reachable(callee: 'queue' | 'policy'): Promise<boolean | undefined>;
+  /** What edges suspect of the network; for operators. */
+  suspicions(caller: Caller): Promise<readonly Suspicion[]>;
   close(): void;
 }
 
@@ -123,6 +125,12 @@ export function createForwarding(parts: ForwardParts): Forwarding {
       ...forwardMethods(parts, callees),
       ...limitMethods(parts, callees.limits),
       ...recordingMethods(parts, callees.policy),
+    },
+    suspicions: async (caller) => {
+      const { limits } = callees;
+      if (limits === undefined) return [];
+      const scope = scopeSigner(parts.scopeKey, parts.clock)(caller);
+      return (await limits.call(limits.rpc.listSuspicions, {}, { scope })).suspicions;
     },
     reachable: async (callee) => {
       const client = callees[callee];

@@ -52,13 +52,14 @@ export function statusMethods(parts: StatusParts) {
     return value === undefined ? 0 : Snapshot.decode(value).version;
   };
   return {
-    getStatus: apiMethod<GetStatusRequest, GetStatusResponse>('operator', async () => {
-      const [pending, version, streams, queue, policy] = await Promise.all([
+    getStatus: apiMethod<GetStatusRequest, GetStatusResponse>('operator', async (_request, caller) => {
+      const [pending, version, streams, queue, policy, suspicions] = await Promise.all([
         ask(readPending()),
         ask(readVersion()),
         ask(readDurability(connection, natsMonitors)),
         ask(forwarding.reachable('queue')),
         ask(forwarding.reachable('policy')),
+        ask(forwarding.suspicions(caller)),
       ]);
       return {
         snapshotVersion: version.ok ? version.value : 0,
@@ -83,6 +84,7 @@ export function statusMethods(parts: StatusParts) {
           reached('policy', policy),
         ],
         outboxPending: pending.ok ? pending.value : 0,
+        suspicions: suspicions.ok ? [...suspicions.value] : [],
       };
     }),
   };

@@ -1,8 +1,9 @@
 /** posternctl status: what is up, what the streams really guarantee, which configuration is live. */
+import type { Suspicion } from '@postern/proto/policy/v1/limit_service';
 import type { DependencyStatus, StreamStatus } from '@postern/proto/provisioning/v1/provisioning_service';
 import type { Command } from 'commander';
 import type { Run } from '../context.js';
-import { bytes, type Column, facts, table } from '../output.js';
+import { age, bytes, type Column, facts, table } from '../output.js';
 import { processColumns, processStates } from '../processes.js';
 
 const streamColumns: readonly Column<StreamStatus>[] = [
@@ -19,6 +20,20 @@ const dependencyColumns: readonly Column<DependencyStatus>[] = [
   { title: 'SERVICE', value: (dependency) => dependency.name },
   { title: 'STATE', value: (dependency) => dependency.state },
   { title: 'DETAIL', value: (dependency) => dependency.detail },
+];
+
+const suspected: Readonly<Record<string, string>> = {
+  unexpected_proxy: 'a PROXY header where none is due: name the proxy in trustedProxies, or send none',
+  missing_proxy: 'no PROXY header where one is due: switch it on at the proxy, or proxyProtocol off here',
+  source_nat:
+    'nearly all sessions from one private address: clients are hidden by source NAT; relay and list rights of that address are withheld',
+};
+
+const suspicionColumns: readonly Column<Suspicion>[] = [
+  { title: 'LISTENER', value: (suspicion) => suspicion.listener },
+  { title: 'SEEN OF', value: (suspicion) => suspicion.address },
+  { title: 'AGO', value: (suspicion) => age(suspicion.ageMs), right: true },
+  { title: 'SUSPECTED', value: (suspicion) => suspected[suspicion.kind] ?? suspicion.kind },
 ];
 
 /** Stated separately (design.md, invariant 1): a lost node and a lost power supply are not the same thing. */
@@ -58,6 +73,7 @@ export function addStatusCommand(program: Command, run: Run): void {
             table(status.streams, streamColumns, 'Streams cannot be read.'),
             '',
             guarantee(status.streams),
+            ...(status.suspicions.length === 0 ? [] : ['', table(status.suspicions, suspicionColumns, '')]),
           ].join('\n'),
         );
       }),

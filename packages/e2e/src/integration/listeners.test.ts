@@ -172,3 +172,14 @@ test('REQUIRETLS goes with the message: a next hop without it does not get it, a
     ),
   ).toEqual([]);
 });
+
+test('a PROXY header where none is due is suspected, and posternctl status says so', async () => {
+  const stray = await RawClient.open(await cluster.port('mx'));
+  stray.send('PROXY TCP4 198.51.100.1 192.0.2.25 40000 25\r\n');
+  await vi.waitFor(
+    async () =>
+      expect((await cluster.ctl('status')).stdout).toMatch(/^mx +127\.0\.0\.1 +\S+ +a PROXY header where none/m),
+    { timeout: 20_000, interval: 250 },
+  );
+  stray.destroy();
+});

@@ -7,6 +7,7 @@ import {
   LoginAttempts,
   RateLimiter,
   RedisLimitStore,
+  SuspicionBook,
 } from '@postern/flow-control';
 import { createClient, createScopeSource, createServer, requireScope } from '@postern/grpc';
 import { Snapshot } from '@postern/proto/config/v1/snapshot';
@@ -54,9 +55,13 @@ beforeAll(async () => {
   admin.on('error', () => undefined);
   ends.push(() => admin.disconnect());
   const bans = new BanBook(store);
+  const suspicions = new SuspicionBook(store);
   const view = new LimitView(snapshot, { limits: store, lasting: store }, bans, clock);
   const server = createServer({ telemetry: captureTelemetry(), interceptors: [requireScope({ key, clock })] });
-  server.add(LimitServiceService, limitHandlers({ bans, greylist: new GreylistDesk(admin), view: () => view }));
+  server.add(
+    LimitServiceService,
+    limitHandlers({ bans, greylist: new GreylistDesk(admin), suspicions, view: () => view }),
+  );
   port = await server.listen({ host: '127.0.0.1', port: 0 });
   ends.push(() => server.stop());
 });
@@ -182,4 +187,14 @@ test('greylisting is shown and forgotten, by triplet, origin and as a whole', as
   await expect(client.call(client.rpc.clearGreylist, { ...everything, client: 'x.test' })).rejects.toThrow(/either/);
   const tenant = as('provisioning', 'acme');
   await expect(tenant.call(tenant.rpc.clearGreylist, everything)).rejects.toMatchObject({ id: 'permission-denied' });
+});
+
+test('suspicions of the edges are for operators', async () => {
+  await new SuspicionBook(store).note('mx', 'source_nat', '10.0.0.1');
+  const operator = as('provisioning');
+  expect(await operator.call(operator.rpc.listSuspicions, {})).toMatchObject({
+    suspicions: [{ listener: 'mx', kind: 'source_nat', address: '10.0.0.1' }],
+  });
+  const tenant = as('provisioning', 'acme');
+  await expect(tenant.call(tenant.rpc.listSuspicions, {})).rejects.toMatchObject({ id: 'permission-denied' });
 });

@@ -4,7 +4,14 @@
  */
 import { isIP } from 'node:net';
 import { isPosternError, PosternError } from '@postern/errors';
-import { type BanBook, type Ban as BanFacts, ipOctets, PrefixTrie, parseNetworks } from '@postern/flow-control';
+import {
+  type BanBook,
+  type Ban as BanFacts,
+  ipOctets,
+  PrefixTrie,
+  parseNetworks,
+  type SuspicionBook,
+} from '@postern/flow-control';
 import { type CallContext, coversTenant, everyTenant, type Handlers, unary } from '@postern/grpc';
 import type {
   AddBanRequest,
@@ -16,6 +23,8 @@ import type {
   LimitServiceService,
   ListBansRequest,
   ListBansResponse,
+  ListSuspicionsRequest,
+  ListSuspicionsResponse,
   ShowGreylistRequest,
   ShowLimitsRequest,
   ShowLimitsResponse,
@@ -30,6 +39,7 @@ const defaultReason = 'banned by an operator';
 export interface LimitServerOptions {
   readonly bans: BanBook;
   readonly greylist: GreylistDesk;
+  readonly suspicions: SuspicionBook;
   view(): LimitView | undefined;
 }
 
@@ -66,7 +76,12 @@ async function stored<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-export function limitHandlers({ bans, greylist, view }: LimitServerOptions): Handlers<typeof LimitServiceService> {
+export function limitHandlers({
+  bans,
+  greylist,
+  suspicions,
+  view,
+}: LimitServerOptions): Handlers<typeof LimitServiceService> {
   const current = (): LimitView => {
     const now = view();
     if (now === undefined) throw new PosternError('store-unavailable', 'no configuration snapshot yet');
@@ -113,6 +128,11 @@ export function limitHandlers({ bans, greylist, view }: LimitServerOptions): Han
         const all = (await bans.list()).sort((a, b) => a.remainingMs - b.remainingMs);
         return { bans: all.slice(0, mostListed).map(onWire), total: all.length };
       };
+      return stored(list());
+    }),
+    listSuspicions: unary((_request: ListSuspicionsRequest, context) => {
+      assertCaller(context, everyTenant);
+      const list = async (): Promise<ListSuspicionsResponse> => ({ suspicions: [...(await suspicions.list())] });
       return stored(list());
     }),
     addBan: unary((request: AddBanRequest, context) => {

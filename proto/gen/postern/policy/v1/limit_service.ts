@@ -23,6 +23,28 @@ export const protobufPackage = "postern.policy.v1";
 
 export const protobufFileName = "postern/policy/v1/limit_service.proto";
 
+/** Request of ListSuspicions. */
+export interface ListSuspicionsRequest {
+}
+
+/** Answer of ListSuspicions. */
+export interface ListSuspicionsResponse {
+  /** The newest first, at most 200. */
+  suspicions: Suspicion[];
+}
+
+/** One sign, however many pods saw it. */
+export interface Suspicion {
+  /** Listener. */
+  listener: string;
+  /** unexpected_proxy, missing_proxy or source_nat. */
+  kind: string;
+  /** Who it was seen of. */
+  address: string;
+  /** Milliseconds since it was seen last. */
+  ageMs: number;
+}
+
 /** Request of ShowLimits. */
 export interface ShowLimitsRequest {
   /** Whose: an IP address, a login user@domain, or the name of a tenant. */
@@ -158,6 +180,250 @@ export interface ClearGreylistResponse {
   /** Entries forgotten. */
   cleared: number;
 }
+
+function createBaseListSuspicionsRequest(): ListSuspicionsRequest {
+  return {};
+}
+
+export const ListSuspicionsRequest: MessageFns<ListSuspicionsRequest> = {
+  encode(_: ListSuspicionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSuspicionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSuspicionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListSuspicionsRequest {
+    return {};
+  },
+
+  toJSON(_: ListSuspicionsRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListSuspicionsRequest>, I>>(base?: I): ListSuspicionsRequest {
+    return ListSuspicionsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSuspicionsRequest>, I>>(_: I): ListSuspicionsRequest {
+    const message = createBaseListSuspicionsRequest();
+    return message;
+  },
+};
+
+function createBaseListSuspicionsResponse(): ListSuspicionsResponse {
+  return { suspicions: [] };
+}
+
+export const ListSuspicionsResponse: MessageFns<ListSuspicionsResponse> = {
+  encode(message: ListSuspicionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.suspicions) {
+      Suspicion.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSuspicionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSuspicionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.suspicions.push(Suspicion.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSuspicionsResponse {
+    return {
+      suspicions: globalThis.Array.isArray(object?.suspicions)
+        ? object.suspicions.map((e: any) => Suspicion.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListSuspicionsResponse): unknown {
+    const obj: any = {};
+    if (message.suspicions?.length) {
+      obj.suspicions = message.suspicions.map((e) => Suspicion.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListSuspicionsResponse>, I>>(base?: I): ListSuspicionsResponse {
+    return ListSuspicionsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSuspicionsResponse>, I>>(object: I): ListSuspicionsResponse {
+    const message = createBaseListSuspicionsResponse();
+    message.suspicions = object.suspicions?.map((e) => Suspicion.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSuspicion(): Suspicion {
+  return { listener: "", kind: "", address: "", ageMs: 0 };
+}
+
+export const Suspicion: MessageFns<Suspicion> = {
+  encode(message: Suspicion, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.listener !== "") {
+      writer.uint32(10).string(message.listener);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.address !== "") {
+      writer.uint32(26).string(message.address);
+    }
+    if (message.ageMs !== 0) {
+      writer.uint32(32).uint64(message.ageMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Suspicion {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspicion();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.listener = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.ageMs = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Suspicion {
+    return {
+      listener: isSet(object.listener) ? globalThis.String(object.listener) : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      ageMs: isSet(object.ageMs)
+        ? globalThis.Number(object.ageMs)
+        : isSet(object.age_ms)
+        ? globalThis.Number(object.age_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: Suspicion): unknown {
+    const obj: any = {};
+    if (message.listener !== "") {
+      obj.listener = message.listener;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.ageMs !== 0) {
+      obj.ageMs = Math.round(message.ageMs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Suspicion>, I>>(base?: I): Suspicion {
+    return Suspicion.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Suspicion>, I>>(object: I): Suspicion {
+    const message = createBaseSuspicion();
+    message.listener = object.listener ?? "";
+    message.kind = object.kind ?? "";
+    message.address = object.address ?? "";
+    message.ageMs = object.ageMs ?? 0;
+    return message;
+  },
+};
 
 function createBaseShowLimitsRequest(): ShowLimitsRequest {
   return { subject: "" };
@@ -1629,6 +1895,18 @@ export const LimitServiceService = {
       Buffer.from(ClearGreylistResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ClearGreylistResponse => ClearGreylistResponse.decode(value),
   },
+  /** Signs of the last ten minutes that the network in front of a listener is not as its settings say. */
+  listSuspicions: {
+    path: "/postern.policy.v1.LimitService/ListSuspicions" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSuspicionsRequest): Buffer =>
+      Buffer.from(ListSuspicionsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSuspicionsRequest => ListSuspicionsRequest.decode(value),
+    responseSerialize: (value: ListSuspicionsResponse): Buffer =>
+      Buffer.from(ListSuspicionsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSuspicionsResponse => ListSuspicionsResponse.decode(value),
+  },
 } as const;
 
 export interface LimitServiceServer extends UntypedServiceImplementation {
@@ -1644,6 +1922,8 @@ export interface LimitServiceServer extends UntypedServiceImplementation {
   showGreylist: handleUnaryCall<ShowGreylistRequest, ShowGreylistResponse>;
   /** Forgets one triplet, what an origin earned, or everything. */
   clearGreylist: handleUnaryCall<ClearGreylistRequest, ClearGreylistResponse>;
+  /** Signs of the last ten minutes that the network in front of a listener is not as its settings say. */
+  listSuspicions: handleUnaryCall<ListSuspicionsRequest, ListSuspicionsResponse>;
 }
 
 export interface LimitServiceClient extends Client {
@@ -1742,6 +2022,22 @@ export interface LimitServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ClearGreylistResponse) => void,
+  ): ClientUnaryCall;
+  /** Signs of the last ten minutes that the network in front of a listener is not as its settings say. */
+  listSuspicions(
+    request: ListSuspicionsRequest,
+    callback: (error: ServiceError | null, response: ListSuspicionsResponse) => void,
+  ): ClientUnaryCall;
+  listSuspicions(
+    request: ListSuspicionsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListSuspicionsResponse) => void,
+  ): ClientUnaryCall;
+  listSuspicions(
+    request: ListSuspicionsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListSuspicionsResponse) => void,
   ): ClientUnaryCall;
 }
 

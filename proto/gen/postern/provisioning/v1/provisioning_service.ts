@@ -31,6 +31,7 @@ import {
   ShowGreylistResponse as ShowGreylistResponse10,
   ShowLimitsRequest as ShowLimitsRequest1,
   ShowLimitsResponse as ShowLimitsResponse2,
+  Suspicion,
 } from "../../policy/v1/limit_service.js";
 import {
   GetRecordingRequest,
@@ -638,6 +639,8 @@ export interface GetStatusResponse {
   dependencies: DependencyStatus[];
   /** Outbox entries not yet published. */
   outboxPending: number;
+  /** Signs that the network in front of a listener is not as its settings say; empty also while policy is away. */
+  suspicions: Suspicion[];
 }
 
 /** What a stream guarantees, read back from the servers. */
@@ -7061,7 +7064,7 @@ export const GetStatusRequest: MessageFns<GetStatusRequest> = {
 };
 
 function createBaseGetStatusResponse(): GetStatusResponse {
-  return { snapshotVersion: 0, streams: [], dependencies: [], outboxPending: 0 };
+  return { snapshotVersion: 0, streams: [], dependencies: [], outboxPending: 0, suspicions: [] };
 }
 
 export const GetStatusResponse: MessageFns<GetStatusResponse> = {
@@ -7077,6 +7080,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     if (message.outboxPending !== 0) {
       writer.uint32(32).uint64(message.outboxPending);
+    }
+    for (const v of message.suspicions) {
+      Suspicion.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -7126,6 +7132,14 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.outboxPending = longToNumber(reader.uint64());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.suspicions.push(Suspicion.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7156,6 +7170,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
         : isSet(object.outbox_pending)
         ? globalThis.Number(object.outbox_pending)
         : 0,
+      suspicions: globalThis.Array.isArray(object?.suspicions)
+        ? object.suspicions.map((e: any) => Suspicion.fromJSON(e))
+        : [],
     };
   },
 
@@ -7173,6 +7190,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     if (message.outboxPending !== 0) {
       obj.outboxPending = Math.round(message.outboxPending);
     }
+    if (message.suspicions?.length) {
+      obj.suspicions = message.suspicions.map((e) => Suspicion.toJSON(e));
+    }
     return obj;
   },
 
@@ -7185,6 +7205,7 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     message.streams = object.streams?.map((e) => StreamStatus.fromPartial(e)) || [];
     message.dependencies = object.dependencies?.map((e) => DependencyStatus.fromPartial(e)) || [];
     message.outboxPending = object.outboxPending ?? 0;
+    message.suspicions = object.suspicions?.map((e) => Suspicion.fromPartial(e)) || [];
     return message;
   },
 };
