@@ -100,8 +100,11 @@ function unsupportedDetail(action: Action, event: RuleEvent): string | undefined
   }
 }
 
-/** Databases every policy pod has: the country database is shipped. An autonomous system is looked up by nobody. */
-export const availableDatabases: readonly ['country'] = ['country'];
+/** What a fact of a client may be looked up in. */
+export type Database = 'country' | 'asn';
+
+/** Databases there are: that of countries is shipped, that of autonomous systems is the operator's to name. */
+export const availableDatabases = (hasAsn: boolean): readonly Database[] => (hasAsn ? ['country', 'asn'] : ['country']);
 
 /** Facts of the language that no part of this release finds out. */
 const absentFacts: ReadonlyMap<string, string> = new Map([

@@ -4,7 +4,7 @@
  */
 import type { Action, ActionKind } from './action.js';
 import { isFinal, parseAction } from './action-parser.js';
-import type { Unsupported } from './carried-out.js';
+import type { Database, Unsupported } from './carried-out.js';
 import { isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 import { compileExpression, type Expression } from './expression.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
@@ -50,7 +50,7 @@ export type RuleScope =
 export interface RuleOptions {
   readonly scope: RuleScope;
   /** Databases that are there; country and asn facts need theirs. */
-  readonly available?: readonly ('country' | 'asn')[];
+  readonly available?: readonly Database[];
   /** Refuses what nobody would act on; absent: everything in the language passes. */
   readonly unsupported?: Unsupported;
 }

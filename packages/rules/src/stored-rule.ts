@@ -62,7 +62,11 @@ function documentOf({ id, version, document }: StoredRule): unknown {
 }
 
 function compileStrict(rules: readonly StoredRule[], scope: RuleScope): RuleSet | string {
-  const options: RuleOptions = { scope, unsupported: notCarriedOut, available: availableDatabases };
+  const options: RuleOptions = {
+    scope,
+    unsupported: notCarriedOut, // Whether there is one was judged when the rule was saved.
+    available: availableDatabases(true),
+  };
   try {
     const compiled = compileRules(rules.map(documentOf), options);
     if (compiled.ok) return compiled.set;

@@ -188,7 +188,7 @@ export class Evaluation {
     }
     const choice = snapshot.rules.of(facts.submittingTenant, this.#subject.origin.authenticatedUser);
     if (!choice.has(event)) return;
-    const known = sessionFacts(this.#subject, this.#services.clock);
+    const known = sessionFacts(this.#subject, this.#services);
     for (const decided of this.#services.askRules(choice, event, known)) this.#apply(decided, stage, this.#whole, '');
   }
 
@@ -220,7 +220,7 @@ export class Evaluation {
   }
 
   #factsAt(event: 'rcpt' | 'headers' | 'body'): ReturnType<typeof sessionFacts> {
-    const session = sessionFacts(this.#subject, this.#services.clock);
+    const session = sessionFacts(this.#subject, this.#services);
     if (event === 'rcpt') return session;
     const headers = withHeaders(session, this.#subject);
     return event === 'headers' ? headers : withBody(headers, this.#subject);

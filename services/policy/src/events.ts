@@ -8,6 +8,8 @@ export const policyEvents = defineEvents('policy', {
   'policy.dnslist.usable': 'A DNS list passes its test points again.',
   'policy.country.loaded': 'A country database was read.',
   'policy.country.refused': 'A country database cannot be read; the one before stays in use.',
+  'policy.asn.loaded': 'A database of autonomous systems was read.',
+  'policy.asn.refused': 'A database of autonomous systems cannot be read; the one before stays in use.',
   'policy.greylist.failed': 'Redis did not answer for the greylist; mail is treated as its settings say.',
   'policy.redis.failed': 'The connection to Redis failed; DNS answers are not shared until it is back.',
   'policy.settings.refused': 'Settings of a tenant or domain cannot be used; those around it are in force.',

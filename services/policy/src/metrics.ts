@@ -54,7 +54,7 @@ export function policyMetrics(metrics: Metrics) {
     }),
     failures: metrics.counter({
       name: 'postern_policy_failures_total',
-      help: 'What went wrong in this pod, by kind: requests the edge got a failure for, checks that threw, rules that could not be computed or finished or compiled, lookups of recipients, lists that answer nonsense or fail their test, settings or country databases that cannot be used, Redis away, threads that died.',
+      help: 'What went wrong in this pod, by kind: requests the edge got a failure for, checks that threw, rules that could not be computed or finished or compiled, lookups of recipients, lists that answer nonsense or fail their test, settings or databases of countries or autonomous systems that cannot be used, Redis away, threads that died.',
       labels: {
         kind: [
           'request',
@@ -67,6 +67,7 @@ export function policyMetrics(metrics: Metrics) {
           'snapshot',
           'settings',
           'country',
+          'asn',
           'greylist',
           'redis',
           'thread',

@@ -7,6 +7,7 @@ import type { Logger } from '@postern/telemetry';
 import { createCallForward } from './call-forward/call-forward.js';
 import type { CheckTools } from './check-tools.js';
 import type { PolicyConfig } from './config.js';
+import { createAsnDatabase } from './country/asn-database.js';
 import { openCountryDatabase } from './country/country-database.js';
 import { createListHealth } from './dns-lists/list-health.js';
 import type { PolicyEvent } from './events.js';
@@ -26,6 +27,8 @@ export interface ToolParts {
 
 export interface OpenTools {
   readonly tools: CheckTools;
+  /** The operator names another database of autonomous systems; empty = none. */
+  useAsn(file: string): void;
   close(): void;
 }
 
@@ -52,8 +55,17 @@ export async function openTools({
       log.error('policy.country.refused', { file, reason });
     },
   });
+  const asn = createAsnDatabase({
+    clock,
+    onLoaded: (name, nodes) => log.info('policy.asn.loaded', { file: name, nodes }),
+    onRefused: (name, reason) => {
+      metrics.failures.with({ kind: 'asn' }).inc();
+      log.error('policy.asn.refused', { file: name, reason });
+    },
+  });
   const tools: CheckTools = {
     country,
+    asn,
     greylist: redisGreylist(lasting, (reason) => {
       metrics.failures.with({ kind: 'greylist' }).inc();
       log.warn('policy.greylist.failed', { reason });
@@ -71,5 +83,12 @@ export async function openTools({
     }),
     callForward: createCallForward({ clock, resolver, redis, localName: config.podName }),
   };
-  return { tools, close: () => country.stop() };
+  return {
+    tools,
+    useAsn: (name) => asn.use(name),
+    close() {
+      country.stop();
+      asn.stop();
+    },
+  };
 }

@@ -60,6 +60,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
   let snapshot: CompiledSnapshot | undefined;
   let shared: SharedStores | undefined;
   let closeTools = (): void => undefined;
+  let useAsn = (_file: string): void => undefined;
   let stores: LimitStores | undefined;
   let limits: (() => LimitView) | undefined;
   const digests = createDigestPool({
@@ -120,6 +121,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         snapshot = compileSnapshot(next, rules, onRefusedSettings);
         if (next.dns !== undefined) resolver.use(next.dns);
         limits = viewOf(next);
+        useAsn(next.asnDatabase);
         metrics.snapshotVersion.set(next.version);
         log.info('policy.snapshot.applied', { version: next.version, rules: snapshot.rules.size });
       },
@@ -161,6 +163,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       );
       const opened = await openTools({ config: config.policy, clock, resolver, redis, lasting, log, metrics });
       closeTools = opened.close;
+      useAsn = opened.useAsn;
       directory = await openDirectory(connection);
       const recordings = redisRecordings(redis);
       judge = createJudge({

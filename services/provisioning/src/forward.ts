@@ -76,7 +76,8 @@ function readCandidates(query: SimulateRequest, operator: OperatorDocument): Sim
     const target = scopeField('candidates.target', rule.target);
     if (target !== '' && tenant === '') throw invalid('candidates.target', target, 'no target without a tenant');
     const permitted = rightsOfTenant(operator, tenant);
-    const document = readRuleDocument(rule.id, { tenant, scope: target, permitted }, rule.document);
+    const hasAsn = operator.asnDatabase !== undefined;
+    const document = readRuleDocument(rule.id, { tenant, scope: target, permitted, hasAsn }, rule.document);
     return {
       ...rule,
       scope: ruleScope(tenant, target),

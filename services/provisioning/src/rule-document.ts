@@ -15,6 +15,8 @@ export interface RuleOwner {
   readonly scope: string;
   /** Loosening actions the operator lets the tenant use. */
   readonly permitted: readonly ActionKind[];
+  /** The operator names a database of autonomous systems. */
+  readonly hasAsn: boolean;
 }
 
 export function readRuleDocument(id: string, owner: RuleOwner, text: string): Readonly<Record<string, PlainValue>> {
@@ -31,10 +33,11 @@ export function readRuleDocument(id: string, owner: RuleOwner, text: string): Re
     throw invalid('rule.document', text, 'a map with event, when and then');
   }
   const document = { ...plain, id };
-  const { tenant, scope: target, permitted } = owner;
+  const { tenant, scope: target, permitted, hasAsn } = owner;
   const faults = ruleFaults(
     [document],
     tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant, target, permitted },
+    hasAsn,
   );
   if (faults.length === 0) return document;
   const lines = faults.slice(0, mostFaults).map(({ path: [, , ...field], message }) => {

@@ -9,9 +9,9 @@ import {
   type RuleScope,
 } from '@postern/rules';
 
-/** The paths begin with `rules`. */
-export function ruleFaults(rules: readonly PlainValue[], scope: RuleScope): Fault[] {
-  const options: RuleOptions = { scope, unsupported: notCarriedOut, available: availableDatabases };
+/** The paths begin with `rules`. `hasAsn`: the operator names a database of autonomous systems. */
+export function ruleFaults(rules: readonly PlainValue[], scope: RuleScope, hasAsn: boolean): Fault[] {
+  const options: RuleOptions = { scope, unsupported: notCarriedOut, available: availableDatabases(hasAsn) };
   const single = rules.flatMap((rule, index) => {
     // Alone, so that the problem is surely this one's: ids may be missing or given twice.
     const compiled = compileRules([rule], options);

@@ -2,12 +2,10 @@
  * The country of an address from an MMDB file, loaded again when the file changes; while a new one cannot be read the old one stays. Without a
  * file nobody has a country. Reserved, private and documentation ranges are never a country, whatever a database says.
  */
-import { readFile, stat } from 'node:fs/promises';
-import type { Clock, Timer } from '@postern/clock';
 import { parseCidr } from '@postern/config';
 import { unmapAddress } from '@postern/dns';
-import { Reader } from 'mmdb-lib';
 import { networkSet } from '../network-set.js';
+import { type MmdbFileOptions, openMmdbFile } from './mmdb-file.js';
 
 export interface CountryLookup {
   /** Two capital letters; '' = in no country, undefined = there is no database. */
@@ -18,13 +16,7 @@ export interface CountryDatabase extends CountryLookup {
   stop(): void;
 }
 
-export interface CountryDatabaseOptions {
-  readonly file: string;
-  readonly clock: Clock;
-  readonly pollMs?: number;
-  readonly onLoaded: (entries: number) => void;
-  readonly onRefused: (reason: string) => void;
-}
+export type CountryDatabaseOptions = MmdbFileOptions;
 
 const reserved = networkSet(
   [
@@ -53,40 +45,13 @@ export function countryCode(entry: unknown): string {
 }
 
 export async function openCountryDatabase(options: CountryDatabaseOptions): Promise<CountryDatabase> {
-  const { file, clock, pollMs = 5_000, onLoaded, onRefused } = options;
-  let reader: Reader<never> | undefined;
-  let mark = '';
-  let timer: Timer | undefined;
-  let stopped = false;
-
-  const load = async (): Promise<void> => {
-    const { ino, size, mtimeMs } = await stat(file);
-    const now = `${ino}:${size}:${mtimeMs}`;
-    if (now === mark) return;
-    mark = now;
-    const next = new Reader<never>(await readFile(file));
-    next.get('192.0.2.1');
-    reader = next;
-    onLoaded(next.metadata.nodeCount);
-  };
-  const poll = async (): Promise<void> => {
-    await load().catch((error: unknown) => onRefused(error instanceof Error ? error.message : 'unreadable'));
-    if (!stopped) timer = clock.setTimer(pollMs, () => void poll(), { unref: true });
-  };
-  await poll();
+  const file = openMmdbFile(options);
+  await file.first;
   return {
     of(address) {
       if (reserved.has(address)) return '';
-      if (reader === undefined) return undefined;
-      try {
-        return countryCode(reader.get(unmapAddress(address)));
-      } catch {
-        return '';
-      }
+      return file.loaded ? countryCode(file.get(unmapAddress(address))) : undefined;
     },
-    stop() {
-      stopped = true;
-      timer?.cancel();
-    },
+    stop: () => file.stop(),
   };
 }

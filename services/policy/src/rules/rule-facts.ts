@@ -1,18 +1,24 @@
 /**
  * The facts of a request in the words of rules. Made once per evaluation and event; what a recipient adds is laid over it. What this release
- * does not find out (autonomous system, score, virus) reads as empty.
+ * does not find out (score, virus) reads as empty.
  */
 import type { Clock } from '@postern/clock';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import type { RecipientFacts } from '@postern/proto/policy/v1/policy_service';
 import type { Facts, RuleBook, RuleChoice } from '@postern/rules';
 import { lastFinding } from '../check.js';
+import type { CheckTools } from '../check-tools.js';
 import { domainOf, localPartOf, type Subject } from '../subject.js';
 
 const split = (text: string | undefined, separator: string): string[] =>
   text === undefined || text === '' ? [] : text.split(separator);
 
-export function sessionFacts({ facts, origin, findings }: Subject, clock: Clock): Facts {
+export interface FactSources {
+  readonly clock: Clock;
+  readonly tools: Pick<CheckTools, 'asn'>;
+}
+
+export function sessionFacts({ facts, origin, findings }: Subject, { clock, tools }: FactSources): Facts {
   const dnsbl = lastFinding(findings, 'dnsbl');
   const listed = dnsbl?.outcome === 'listed';
   const ptr = lastFinding(findings, 'ptr');
@@ -35,6 +41,7 @@ export function sessionFacts({ facts, origin, findings }: Subject, clock: Clock)
     helo: origin.helo,
     ptr: ptr?.outcome === 'confirmed' ? ptr.evidence.name : '',
     country: lastFinding(findings, 'country')?.evidence.country ?? '',
+    asn: tools.asn.of(origin.clientAddress),
     esmtp: facts.esmtp,
     tls: { active: origin.tlsVersion !== '', version: origin.tlsVersion, cipher: origin.tlsCipher },
     auth: { user: origin.authenticatedUser, mechanism: facts.authMechanism },

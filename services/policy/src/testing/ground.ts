@@ -77,6 +77,7 @@ const storedRules = (rules: readonly object[], scope: string, tenant: string) =>
 const idleTools: CheckTools = {
   greylist: { ask: async () => ({ outcome: 'unavailable', waitMs: 0 }) },
   country: { of: () => undefined },
+  asn: { of: () => 0 },
   listHealth: { usable: () => true },
   callForward: { ask: async () => 'unavailable' },
 };

@@ -46,6 +46,16 @@ test.each([
     /^base\.yaml:2: checks\.spf\.onFail: "drop" is not allowed; expected one of mark, tag, quarantine, reject/,
   ],
   [
+    'a rule about autonomous systems without a database of them',
+    'rules:\n- id: as\n  event: connect\n  when: asn == 64500\n  then: [{ reject: {} }]',
+    /^base\.yaml:4: rules\[0\]\.when: "asn == 64500" is not allowed/,
+  ],
+  [
+    'a database that is no absolute path',
+    'asnDatabase: asn.mmdb',
+    /^base\.yaml:1: asnDatabase: "asn\.mmdb" is not allowed; expected the absolute path of a file on policy pods/,
+  ],
+  [
     'what a tenant may not loosen',
     'tenants:\n- name: a\n  checks:\n    spf: { onFail: reject }\n    dkim:\n      enabled: false',
     /^base\.yaml:6: tenants\[0\]\.checks\.dkim\.enabled: the operator has this check on with onFail: mark; only a stricter/,
@@ -169,4 +179,9 @@ rules: [{ id: r, event: rcpt, then: [{ reject: { code: 550, text: no } }] }]`);
   expect(listeners.intern).toMatchObject({ role: 'mx', limits: { connections: 5 } });
   expect(snapshot.rules).toMatchObject([{ id: 'r', scope: 'server', tenant: '' }]);
   expect(JSON.parse(snapshot.rules[0]?.document ?? '')).toMatchObject({ id: 'r', event: 'rcpt' });
+});
+
+test('with a database of autonomous systems a rule may name them', () => {
+  const rule = 'rules:\n- id: as\n  event: connect\n  when: asn == 64500\n  then: [{ reject: {} }]';
+  expect(parse(`asnDatabase: /data/asn.mmdb\n${rule}`).rules).toHaveLength(1);
 });

@@ -70,6 +70,7 @@ export function fileRuleFaults(document: OperatorDocument): Fault[] {
     return ruleFaults(
       group.map(({ rule }) => rule),
       owner,
+      document.asnDatabase !== undefined,
     ).map(({ path: [list = 'rules', number, ...field], message }) => {
       const place = typeof number === 'number' ? [list, group[number]?.index ?? number] : [list];
       return { path: [...place, ...field], message };

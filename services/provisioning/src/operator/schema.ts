@@ -190,6 +190,10 @@ export const operatorSchema = s.object({
       .doc('How long an expired answer may stand in while no server answers (RFC 8767); 0 = never.'),
     sharedCache: s.boolean().default(true).doc('Policy pods share answers in Redis.'),
   }),
+  asnDatabase: s
+    .string({ maxLength: 4_096, pattern: /^\/[\x20-\x7e]+$/, form: 'the absolute path of a file on policy pods' })
+    .optional()
+    .doc('MMDB file with autonomous systems, as policy pods see it. Without it a rule that names asn is refused.'),
   remoteDelivery: s.boolean().default(false).doc('Whether mail for foreign domains leaves by MX.'),
   defaultNextHop: s
     .string({ maxLength: 63 })

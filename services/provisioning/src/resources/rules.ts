@@ -60,7 +60,8 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
       textField('rule.id', rule.id, /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, dot, - and _, at most 64');
       const scope = ruleScope(tenant, rule.scope);
       const permitted = rightsOfTenant(operator(), tenant);
-      const document = readRuleDocument(rule.id, { tenant, scope, permitted }, rule.document);
+      const hasAsn = operator().asnDatabase !== undefined;
+      const document = readRuleDocument(rule.id, { tenant, scope, permitted, hasAsn }, rule.document);
       const priority = typeof document.priority === 'number' ? document.priority : usualPriority;
       return withTenant(caller.scope, async (tx) => {
         if (tenant !== '') await readTenant(tx, tenant);

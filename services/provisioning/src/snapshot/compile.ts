@@ -211,6 +211,7 @@ export function compileSnapshot(
     },
     rules: rulesOf(document, rows),
     usersSetChecks: rows.users_set_checks,
+    asnDatabase: document.asnDatabase ?? '',
     recording: {
       sessions: document.recording.sessions,
       bytes: document.recording.bytes,

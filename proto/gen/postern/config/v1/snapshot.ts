@@ -85,7 +85,11 @@ export interface Snapshot {
   /** Some user set something differently for checks: its directory entry says what. */
   usersSetChecks: boolean;
   /** Bounds of recorded sessions, of every tenant that records. */
-  recording: SessionRecording | undefined;
+  recording:
+    | SessionRecording
+    | undefined;
+  /** MMDB file with autonomous systems, as policy pods see it; empty = none. */
+  asnDatabase: string;
 }
 
 /** Bounds of recorded sessions; 0 = the default. */
@@ -488,6 +492,7 @@ function createBaseSnapshot(): Snapshot {
     overload: undefined,
     usersSetChecks: false,
     recording: undefined,
+    asnDatabase: "",
   };
 }
 
@@ -576,6 +581,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     }
     if (message.recording !== undefined) {
       SessionRecording.encode(message.recording, writer.uint32(330).fork()).join();
+    }
+    if (message.asnDatabase !== "") {
+      writer.uint32(338).string(message.asnDatabase);
     }
     return writer;
   },
@@ -817,6 +825,14 @@ export const Snapshot: MessageFns<Snapshot> = {
             message.recording = SessionRecording.decode(reader, reader.uint32());
             continue;
           }
+          case 42: {
+            if (tag !== 338) {
+              break;
+            }
+
+            message.asnDatabase = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -923,6 +939,11 @@ export const Snapshot: MessageFns<Snapshot> = {
         ? globalThis.Boolean(object.users_set_checks)
         : false,
       recording: isSet(object.recording) ? SessionRecording.fromJSON(object.recording) : undefined,
+      asnDatabase: isSet(object.asnDatabase)
+        ? globalThis.String(object.asnDatabase)
+        : isSet(object.asn_database)
+        ? globalThis.String(object.asn_database)
+        : "",
     };
   },
 
@@ -1012,6 +1033,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     if (message.recording !== undefined) {
       obj.recording = SessionRecording.toJSON(message.recording);
     }
+    if (message.asnDatabase !== "") {
+      obj.asnDatabase = message.asnDatabase;
+    }
     return obj;
   },
 
@@ -1064,6 +1088,7 @@ export const Snapshot: MessageFns<Snapshot> = {
     message.recording = (object.recording !== undefined && object.recording !== null)
       ? SessionRecording.fromPartial(object.recording)
       : undefined;
+    message.asnDatabase = object.asnDatabase ?? "";
     return message;
   },
 };
