@@ -6,7 +6,7 @@
  * in the first beat after it was found empty: each pod holds at most max(1, limit / live pods) per counter beyond what it held
  * before, so fewer than twice the limit (or one per pod). A rate restarts when the store lost it or comes back: at most one further
  * limit in that window. A changed interval starts a fresh window.
- * Decision time: one command timeout plus the gate's patience, under 100 ms; at once while the store is known away.
+ * Decision time: one command timeout, the gate's patience and the gap commands are gathered in, 95 ms; at once while the store is known away.
  */
 import type { Clock, Timer } from '@postern/clock';
 import { clientPrefix } from './client-prefix.js';

@@ -1,11 +1,12 @@
 /**
  * The store behind the limits, as the logic sees it: run one script, get integers or a failure. ioredis is known only
- * here. No offline queue, no resending of a command whose fate is unknown (a resent admission would count twice), no
- * automatic pipelining (measured slower), every command ends within the timeout. READONLY means the primary moved:
+ * here. No offline queue, no resending of a command whose fate is unknown (a resent admission would count twice), commands of
+ * a busy pod written together (`departures.ts`; the client's own pipelining is slower), every command ends within the timeout. READONLY means the primary moved:
  * reconnect. Commands of one store travel on one connection and so arrive in order; the heartbeat relies on that.
  */
 import { systemClock } from '@postern/clock';
 import { Cluster, Redis } from 'ioredis';
+import { Departures } from './departures.js';
 import type { Script } from './scripts.js';
 
 export interface LimitStore {
@@ -35,12 +36,19 @@ const settings = {
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 };
 
+/** A command of a busy pod waits this long at most for others to be written with. */
+const GATHER_MS = 5;
 const RECONNECT_FIRST_MS = 50;
 const RECONNECT_MAX_MS = 1_000;
 
 export class RedisLimitStore implements LimitStore {
   readonly #redis: Redis | Cluster;
   readonly #timeoutMs: number;
+  readonly #departures = new Departures({
+    clock: systemClock,
+    gapMs: GATHER_MS,
+    together: (commands) => this.#together(commands),
+  });
 
   constructor(options: RedisLimitStoreOptions) {
     this.#timeoutMs = options.commandTimeoutMs ?? 50;
@@ -73,29 +81,32 @@ export class RedisLimitStore implements LimitStore {
   async ask(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const parameters = [...keys, ...args];
     try {
-      return await this.#inTime(this.#redis.evalsha(script.sha, keys.length, ...parameters));
+      return await this.#inTime(() => this.#redis.evalsha(script.sha, keys.length, ...parameters));
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return this.#inTime(this.#redis.eval(script.body, keys.length, ...parameters));
+      return this.#inTime(() => this.#redis.eval(script.body, keys.length, ...parameters));
     }
   }
 
   /** A stall of our own event loop is not the store's: what has arrived meanwhile is read before an answer counts as late. */
-  #inTime<T>(answer: Promise<T>): Promise<T> {
+  #inTime<T>(command: () => Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const late = (): void => reject(new Error('Command timed out'));
-    const timer = systemClock.setTimer(this.#timeoutMs, () => setImmediate(late));
-    answer.then(
-      (value) => {
-        timer.cancel();
-        resolve(value);
-      },
-      (error: unknown) => {
-        timer.cancel();
-        reject(error);
-      },
-    );
+    this.#departures.add(() => {
+      const timer = systemClock.setTimer(this.#timeoutMs, () => setImmediate(late));
+      command()
+        .then(resolve, reject)
+        .finally(() => timer.cancel());
+    });
     return promise;
+  }
+
+  /** One write to the socket. A cluster has several, of which we know none. */
+  #together(commands: readonly (() => void)[]): void {
+    const stream = this.#redis instanceof Redis && commands.length > 1 ? this.#redis.stream : undefined;
+    stream?.cork();
+    for (const command of commands) command();
+    stream?.uncork();
   }
 
   async close(): Promise<void> {

@@ -193,19 +193,24 @@ class EdgeListener implements Listener {
       ...(endpoints.proxyAuthority === undefined ? {} : { proxyAuthority: endpoints.proxyAuthority }),
     });
     session.addressSuspected = this.#context.guard.session(this.facts.name, session.peerAddress);
-    return new EdgeConnection(base, socket, endpoints, {
-      services,
-      session,
-      canStartTls: () => this.#server.hasTls && this.#options.role !== 'submissions',
-      onUnexpectedProxy: () => this.#context.guard.suspect(this.facts.name, 'unexpected_proxy', session.peerAddress),
-      open: this.#context.admit,
-      onClosed: (connection) => {
-        this.#server.sessions.delete(connection);
-        services.policy.end(session.id);
-        services.journal.record('edge.session.closed', session);
-        if (this.#state === 'draining' && this.sessions === 0) this.#emptied?.();
+    return new EdgeConnection(
+      base,
+      socket,
+      { ...endpoints, id: session.id },
+      {
+        services,
+        session,
+        canStartTls: () => this.#server.hasTls && this.#options.role !== 'submissions',
+        onUnexpectedProxy: () => this.#context.guard.suspect(this.facts.name, 'unexpected_proxy', session.peerAddress),
+        open: this.#context.admit,
+        onClosed: (connection) => {
+          this.#server.sessions.delete(connection);
+          services.policy.end(session.id);
+          services.journal.record('edge.session.closed', session);
+          if (this.#state === 'draining' && this.sessions === 0) this.#emptied?.();
+        },
       },
-    });
+    );
   }
 
   async drain(): Promise<void> {

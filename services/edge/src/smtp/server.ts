@@ -54,6 +54,8 @@ export class EdgeServer extends SMTPServer {
   constructor(context: ServerContext) {
     super({
       secure: context.implicitTls,
+      // Not given, the base asks the system for it once a connection; our banner has its own.
+      name: 'postern',
       logger: false,
       disableReverseLookup: true,
       authOptional: true,
