@@ -103,3 +103,11 @@ test('a worker that says nothing for half a minute is ended and replaced', async
   await clock.advance(1_000);
   await vi.waitFor(() => expect(serving()).toEqual([2]), { timeout: 10_000 });
 });
+
+test('a start that is given up ends', async () => {
+  const { pool } = open();
+  const started = pool.start(2);
+  pool.kill();
+  await started;
+  expect(pool.workers).toEqual([]);
+});

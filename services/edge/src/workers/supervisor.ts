@@ -91,8 +91,12 @@ export function superviseWorkers(
 
   const service: Service = {
     name: 'edge',
-    async start() {
+    async start({ signal }) {
+      // A stop that is asked for later drains; the signal of the start is aborted then too.
+      const giveUp = (): void => pool.kill();
+      signal.addEventListener('abort', giveUp);
       await pool.start(settings.min);
+      signal.removeEventListener('abort', giveUp);
       timer = clock.setInterval(lookEveryMs, look, { unref: true });
     },
     async drain() {
