@@ -18,6 +18,12 @@ export const greylist = s.object({
     .boolean()
     .default(true)
     .doc('The origin is the domain SPF passed for, whatever address it comes from; else the /24 or /64 of the client.'),
+  signature: s
+    .boolean()
+    .default(false)
+    .doc(
+      'Where SPF did not pass, recipients are asked at the end of data, so that the domain of a valid DKIM signature is the origin. The sender then gives its message twice.',
+    ),
   whenAway: s.enumeration(['pass', 'defer']).default('pass').doc('What happens while Redis is away.'),
   exempt: networks('Clients that are not greylisted.'),
   exemptSenders: s.list(s.domain(), { max: 10_000 }).default([]).doc('Sender domains that are not greylisted.'),

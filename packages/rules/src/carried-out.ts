@@ -62,7 +62,7 @@ export const skippableChecks: readonly string[] = [
   ...['lists', 'identity', 'spf', 'sender'],
   ...['lists_user', 'recipients', 'callforward', 'greylist'],
   ...['lists_from', 'author'],
-  ...['dkim', 'domainkeys', 'arc', 'dmarc', 'uribl'],
+  ...['dkim', 'greylist_signed', 'domainkeys', 'arc', 'dmarc', 'uribl'],
 ];
 
 /** Decided by the session itself, which asks nobody (design.md, services): conditions on them may name session facts only. */

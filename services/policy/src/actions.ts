@@ -45,12 +45,16 @@ export const spareable: ReadonlySet<string> = new Set([
   'helo',
   'sender',
   'greylist',
+  'greylist_signed',
   'uribl',
 ]);
+
+const greylists = ['greylist', 'greylist_signed'];
 
 /** Checks whose consequence this finding spares; empty for most. */
 export function sparedBy({ check, outcome, evidence }: Finding): Iterable<string> {
   if (outcome === 'allowed' && check.startsWith('lists')) return spareable;
-  if (outcome === 'listed' && check === 'dnswl') return (evidence.spares ?? '').split(' ');
+  if (outcome === 'listed' && check === 'dnswl')
+    return (evidence.spares ?? '').split(' ').flatMap((name) => (name === 'greylist' ? greylists : [name]));
   return [];
 }

@@ -88,7 +88,7 @@ export class Evaluation {
     this.#known = subject.findings.length;
     for (const finding of subject.findings) this.#carry(finding);
     // `recipients` is no opinion about the client: who is in a set knows no more mailboxes than others.
-    for (const check of subject.facts.skipChecks) if (check !== 'recipients') this.#skips.add(check);
+    for (const check of subject.facts.skipChecks) if (check !== 'recipients') this.#skip(check);
   }
 
   async run(stages: readonly Stage[], echo: Echo): Promise<EvaluateResponse> {
@@ -110,7 +110,7 @@ export class Evaluation {
   /** What earlier stages decided and later ones must know. */
   #carry(finding: Finding): void {
     const action = carriedAction(finding);
-    if (action?.kind === 'skip' && !isInnerSkip(finding)) this.#skips.add(action.check);
+    if (action?.kind === 'skip' && !isInnerSkip(finding)) this.#skip(action.check);
     if (finding.recipient !== '') return;
     for (const name of sparedBy(finding)) this.#whole.spared.add(name);
     if (action?.kind === 'tag') this.#whole.apply(action, finding.rule);
@@ -119,6 +119,12 @@ export class Evaluation {
     const by = finding.rule === '' ? finding.check : finding.rule;
     const text = finding.evidence.reason ?? '';
     this.#whole.take(decision({ action: disposition, code: 0, enhanced: '', text }, by));
+  }
+
+  /** Whoever is not greylisted at RCPT is not at the end of data either. */
+  #skip(check: string): void {
+    this.#skips.add(check);
+    if (check === 'greylist') this.#skips.add('greylist_signed');
   }
 
   /** Checks of earlier stages whose findings are not in the facts are asked again, without consequence: their stage is over. */
@@ -234,7 +240,7 @@ export class Evaluation {
     if (demand !== undefined) course.take(demand);
     else if (action.kind === 'changeSender') this.#changedSender = { address: action.address };
     else if (action.kind === 'skip' && isInnerSkip(finding)) course.spared.add(action.check);
-    else if (action.kind === 'skip') this.#skips.add(action.check);
+    else if (action.kind === 'skip') this.#skip(action.check);
     else if (action.kind === 'setLimit') this.#tighten(action.size ?? 0, action.recipients ?? 0);
     else if (action.kind === 'close') this.#whole.apply(action, ruleName(decided));
     else course.apply(action, ruleName(decided));

@@ -94,6 +94,7 @@ const refusals: Readonly<Record<CheckName, Refusal>> = {
   recipients,
   ptr,
   greylist,
+  greylist_signed: greylist,
   lists,
   lists_from: lists,
   lists_user: lists,

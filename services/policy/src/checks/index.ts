@@ -10,6 +10,7 @@ import { dnsbl } from './dnsbl.js';
 import { dnswl } from './dnswl.js';
 import { domainkeys } from './domainkeys.js';
 import { greylist } from './greylist.js';
+import { greylistSigned } from './greylist-signed.js';
 import { helo } from './helo.js';
 import { identity } from './identity.js';
 import { lists } from './lists.js';
@@ -26,5 +27,5 @@ export const checks: readonly CheckDefinition[] = [
   ...[lists, identity, spf, sender],
   ...[listsUser, recipients, callforward, greylist],
   ...[listsFrom, author],
-  ...[dkim, domainkeys, arc, dmarc, uribl],
+  ...[dkim, greylistSigned, domainkeys, arc, dmarc, uribl],
 ];

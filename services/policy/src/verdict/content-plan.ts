@@ -33,11 +33,14 @@ export function contentNeeds({ isOutsider, snapshot, facts }: Asking, skips: Rea
   const policies: readonly CheckPolicies[] = differ
     ? [server, ...facts.recipients.map(({ address }) => snapshot.policies.ofDomain(domainOf(address)))]
     : [server];
-  const asks = (name: 'dkim' | 'domainkeys' | 'dmarc' | 'arc' | 'uribl'): boolean =>
+  const asks = (name: 'greylist' | 'dkim' | 'domainkeys' | 'dmarc' | 'arc' | 'uribl'): boolean =>
     !skips.has(name) && policies.some((policy) => policy[name].enabled);
   const isListed = asks('uribl') && policies.some(({ uribl }) => uribl.enabled && listsOf(uribl).length > 0);
   return {
-    dkim: asks('dkim') || asks('dmarc'),
+    dkim:
+      asks('dkim') ||
+      asks('dmarc') ||
+      (asks('greylist') && policies.some(({ greylist }) => greylist.enabled && greylist.signature)),
     domainkeys: asks('domainkeys'),
     arc: asks('arc') || policies.some(({ dmarc }) => dmarc.enabled && dmarc.trustedArcSealers.length > 0),
     parts: hasRules || isListed,
