@@ -204,4 +204,22 @@ describe('two workers', () => {
       for (const index of busy.keys()) expect(world.nextHop.having(`<drained-${index}@`)).toHaveLength(1);
     }, patience);
   });
+
+  test('kill -9 of the supervisor: its workers finish and end, the next one serves with its own', whole, async () => {
+    await vi.waitFor(async () => expect(await serving(world)).toHaveLength(2), patience);
+    const before = (await serving(world)).map(({ pid }) => pid);
+    const sender = keep(await world.speak('mx', { timeoutMs: 30_000 }));
+    await sender.command('MAIL FROM:<x@good.test>');
+    await sender.command('RCPT TO:<bob@acme.test>');
+    expect((await sender.command('DATA')).code).toBe(354);
+    const pid = await world.cluster.signal('edge', 'SIGKILL');
+    sender.write('From: x@good.test\r\nMessage-ID: <orphaned@good.test>\r\n\r\nx\r\n.\r\n');
+    expect((await sender.reply()).code).toBe(250);
+    await world.cluster.waitReplaced('edge', pid);
+    await vi.waitFor(async () => {
+      for (const old of before) expect(() => process.kill(old, 0)).toThrow();
+      expect(await serving(world)).toHaveLength(2);
+      expect(world.nextHop.having('<orphaned@')).toHaveLength(1);
+    }, patience);
+  });
 });
