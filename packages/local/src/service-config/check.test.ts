@@ -100,7 +100,7 @@ test.each<[string, string, string | RegExp]>([
   [
     'limits',
     'limits:\n  messageSize: 5XB',
-    '2: limits.messageSize: "5XB" is not allowed; expected a size, such as 64KiB, 50MiB or 2GiB',
+    '2: limits.messageSize: "5XB" is not allowed; expected a size from 1KiB to 1TiB, such as 64KiB, 50MiB or 2GiB',
   ],
   [
     'checks',
