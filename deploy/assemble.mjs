@@ -1,6 +1,7 @@
 // Copies what one program needs at run time out of a built tree: its workspace and those it depends on (package.json,
 // dist without tests, migrations), and the packages they name under `dependencies`, found the way Node finds them.
-// Development and optional dependencies, types and source maps stay behind.
+// Optional ones come along where a workspace names them, with the builds for this platform that they name in turn.
+// Development dependencies, other optional ones, types and source maps stay behind.
 //   node deploy/assemble.mjs <workspace folder> <target folder>
 import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
@@ -38,7 +39,7 @@ function copyWorkspace(folder) {
   }
 }
 
-function copyPackage(name, from, optional) {
+function copyPackage(name, from, optional, ours = false) {
   const found = locate(name, from);
   if (found === undefined) {
     if (optional) return;
@@ -52,14 +53,15 @@ function copyPackage(name, from, optional) {
     mkdirSync(dirname(place), { recursive: true });
     symlinkSync(relative(dirname(place), join(into, relative(root, folder))), place);
     copyWorkspace(folder);
-    follow(folder);
+    follow(folder, true);
     return;
   }
   copyFiltered(found, place);
-  follow(found);
+  follow(found, ours);
 }
 
-function follow(folder) {
+/** `takesOptional`: a workspace, or what a workspace names as optional. */
+function follow(folder, takesOptional) {
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   // An optional dependency is in both lists of a published package.
   const optional = { ...manifest.optionalDependencies, ...manifest.peerDependenciesMeta };
@@ -67,9 +69,11 @@ function follow(folder) {
     if (name.startsWith('@types/') || name in (manifest.optionalDependencies ?? {})) continue;
     copyPackage(name, folder, name in optional || !(name in (manifest.dependencies ?? {})));
   }
+  if (!takesOptional) return;
+  for (const name of Object.keys(manifest.optionalDependencies ?? {})) copyPackage(name, folder, true, true);
 }
 
 const start = resolve(workspace);
 copyWorkspace(start);
-follow(start);
+follow(start, true);
 cpSync(join(root, 'LICENSE'), join(into, 'LICENSE'));

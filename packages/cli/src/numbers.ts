@@ -1,6 +1,6 @@
 /** Numbers and durations given as options. */
 
-import { parseBytes, parseDuration } from '@postern/config';
+import { parseBytes, parseDuration, parseEndDate } from '@postern/config';
 import { InvalidArgumentError } from 'commander';
 
 export function wholeNumber(least: number, most: number): (text: string) => number {
@@ -23,6 +23,15 @@ export function byteCount(text: string): number {
 export function duration(text: string): number {
   const value = parseDuration(text);
   if (value === undefined) throw new InvalidArgumentError('Expected a duration such as 30s, 5m, 2h or 1d.');
+  return value;
+}
+
+/** Milliseconds since 1970; 0 = never. */
+export function endDate(text: string): number {
+  const value = parseEndDate(text);
+  if (value === undefined) {
+    throw new InvalidArgumentError('Expected never, a day such as 2027-01-31 or a time such as 2027-01-31T18:00:00Z.');
+  }
   return value;
 }
 

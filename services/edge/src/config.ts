@@ -121,6 +121,19 @@ const fields = {
             .doc('How long a verified login goes on while provisioning is away; 0 = off.'),
         })
         .doc('Where logins are verified.'),
+      gssapi: s
+        .object({
+          keytabFile: s
+            .file()
+            .doc('Keytab with the key of smtp/<name clients know this host by>. Read anew at every login.'),
+          libraryFile: s
+            .string({ minLength: 1, maxLength: 1_024 })
+            .default('libgssapi_krb5.so.2')
+            .doc('Name or path of the Kerberos library.'),
+          deadline: s.duration({ min: 100, max: 60_000 }).default('3s').doc('Longest wait for it; then 454.'),
+        })
+        .optional()
+        .doc('Kerberos tickets (mechanism GSSAPI). Where keytab or library are missing the mechanism is not offered.'),
       inlineLimit: s
         .bytes({ min: 1_024, max: 524_288 })
         .default('128KiB')

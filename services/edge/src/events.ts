@@ -13,6 +13,8 @@ export const edgeEvents = defineEvents('edge', {
   'edge.login.succeeded': 'A login was verified; `cached` when provisioning was away.',
   'edge.login.refused': 'A login was refused; the client heard 535.',
   'edge.login.unavailable': 'A login could not be verified; the client heard 454.',
+  'edge.kerberos.opened': 'Tickets are accepted with the keys of the keytab.',
+  'edge.kerberos.hidden': 'GSSAPI is asked for and cannot be offered by this pod; `reason` says what is missing.',
   'edge.command.rejected': 'A command was refused or failed.',
   'edge.sender.rejected': 'MAIL was refused.',
   'edge.recipient.accepted': 'RCPT was accepted.',

@@ -52,6 +52,11 @@ export function edgeMetrics(metrics: Metrics) {
       help: 'AUTH exchanges by outcome.',
       labels: { outcome: ['succeeded', 'refused', 'unavailable'] },
     }),
+    kerberosSeconds: metrics.histogram({
+      name: 'postern_edge_kerberos_duration_seconds',
+      help: 'Time of one call of the Kerberos library; failed = it could not be made, late = beyond its deadline, busy = not made, too many were under way.',
+      labels: { outcome: ['done', 'failed', 'late', 'busy'] },
+    }),
     recipients: metrics.counter({
       name: 'postern_edge_recipients_total',
       help: 'Refused RCPT commands by reply class.',

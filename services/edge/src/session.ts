@@ -9,6 +9,7 @@ import type { CredentialPort } from './credentials.js';
 import type { Journal } from './journal.js';
 import type { MessageLimits } from './message-limits.js';
 import type { PolicyPort } from './policy-port.js';
+import type { KerberosAcceptor } from './sasl/gssapi/acceptor.js';
 import type { SessionSettings } from './session-settings.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 import type { Spool } from './spool.js';
@@ -89,6 +90,8 @@ export interface SessionServices {
   readonly policy: PolicyPort;
   readonly spool: Spool;
   readonly credentials: CredentialPort;
+  /** Undefined = this pod accepts no tickets. */
+  readonly kerberos?: KerberosAcceptor | undefined;
   readonly messageLimits: MessageLimits;
   readonly abuse: AbuseControl;
   readonly journal: Journal;

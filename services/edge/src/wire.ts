@@ -5,6 +5,7 @@ import { formatHostPort, readSecret, readSecretBytes } from '@postern/config';
 import { BanBook, BanList, ErrorCounts, LoginAttempts, SuspicionBook } from '@postern/flow-control';
 import { createClient, createScopeSource } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
+import type { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
 import { PolicyServiceClient } from '@postern/proto/policy/v1/policy_service';
 import {
@@ -37,6 +38,8 @@ import { type OverloadWatch, watchOverload } from './overload.js';
 import { createPolicyClient, type PolicyClient } from './policy-client.js';
 import { type PodDirectory, watchPods } from './policy-pods.js';
 import { createRuleObserver } from './rules/rule-observer.js';
+import type { KerberosAcceptor } from './sasl/gssapi/acceptor.js';
+import { openKerberos } from './sasl/gssapi/open.js';
 import type { SessionServices } from './session.js';
 import { defaultSessionSettings, type SessionSettings } from './session-settings.js';
 import { type CompiledSnapshot, compileSnapshot, edgeRuleCompiler } from './snapshot/compile.js';
@@ -63,6 +66,11 @@ function settingsOf({ edge }: EdgeConfig): SessionSettings {
   };
 }
 
+const namesGssapi = ({ listeners }: Snapshot): boolean =>
+  listeners.some(({ authMechanismsTls, authMechanismsPlain }) =>
+    [...authMechanismsTls, ...authMechanismsPlain].includes('GSSAPI'),
+  );
+
 export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   const { log } = telemetry;
   const clock = systemClock;
@@ -82,6 +90,9 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   let trace: TraceBatcher | undefined;
   let journal: Journal | undefined;
   let material: TlsMaterial = { certificates: [], ticketSeed: undefined };
+  let kerberos: KerberosAcceptor | undefined;
+  let kerberosReason = 'edge.gssapi is not set';
+  let isHiddenSaid = false;
   let closeCredentials: () => void = () => undefined;
   const listeners: Listener[] = [];
   metrics.sessions(() => listeners.reduce((sum, listener) => sum + listener.sessions, 0));
@@ -120,6 +131,30 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     unmatched = new Set(found.map(({ listener }) => listener));
   };
 
+  const openTickets = async (): Promise<void> => {
+    const { gssapi } = config.edge;
+    if (gssapi === undefined) return;
+    const opened = await openKerberos({
+      keytab: gssapi.keytabFile,
+      libraryFile: gssapi.libraryFile,
+      clock,
+      deadlineMs: gssapi.deadline,
+      onCall: (outcome, seconds) => metrics.kerberosSeconds.with({ outcome }).observe(seconds),
+    });
+    if (opened.kind === 'open') {
+      kerberos = opened.acceptor;
+      log.info('edge.kerberos.opened', {});
+    } else {
+      kerberosReason = opened.reason;
+      sayHidden();
+    }
+  };
+  const sayHidden = (): void => {
+    if (isHiddenSaid) return;
+    isHiddenSaid = true;
+    log.warn('edge.kerberos.hidden', { reason: kerberosReason });
+  };
+
   const scopeOf = async (): Promise<(() => string) | undefined> => {
     if (config.scopeKeyFile === undefined) return undefined;
     return createScopeSource({ service: 'edge', key: await readSecretBytes(config.scopeKeyFile), clock });
@@ -145,6 +180,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     watchSnapshot(await openBucket(streams, clock, 'CONFIG'), {
       onSnapshot: (next) => {
         snapshot = compileSnapshot(next, ruleCompiler, ruleObserver);
+        if (kerberos === undefined && namesGssapi(next)) sayHidden();
         for (const listener of listeners) updateListener(listener);
         reportUnmatched();
         metrics.snapshotVersion.set(next.version);
@@ -240,6 +276,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     async start() {
       // First what needs no other server: a wrong setting is said at once.
       material = await readMaterial();
+      await openTickets();
       const scope = await scopeOf();
       const streams = await connectNats();
       connection = streams;
@@ -334,6 +371,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
             onBarred: () => metrics.loginsBarred.inc(),
           },
         ),
+        kerberos,
         abuse,
         messageLimits: createMessageLimits({
           rates: limits.rates,

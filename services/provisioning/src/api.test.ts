@@ -60,6 +60,7 @@ const user = {
   etag: '',
   allowedIdentities: [],
   recoverablePassword: false,
+  expiresAtMs: 0,
 };
 const request = (parameters: Record<string, string>, username = 'alice@acme.test', mechanism = 'PLAIN') => ({
   username,
@@ -427,6 +428,17 @@ describe('credentials', () => {
     await api.call(api.rpc.updateUser, { user: { ...alice, disabled: true }, updateMask: ['disabled'] }, as);
     expect(await verify('looking-glass')).toBe(false);
     await api.call(api.rpc.updateUser, { user: { ...alice, disabled: false }, updateMask: ['disabled'] }, as);
+    const expires = async (expiresAtMs: number) =>
+      api.call(api.rpc.updateUser, { user: { ...alice, expiresAtMs }, updateMask: ['expires_at_ms'] }, as);
+    await expires(Date.now() - 1);
+    expect(await credentials.call(credentials.rpc.verify, request({ password: 'looking-glass' }))).toMatchObject({
+      verified: false,
+      reason: 'expired',
+    });
+    await expires(Date.now() + 60_000);
+    expect(await verify('looking-glass')).toBe(true);
+    await expires(0);
+    expect(await verify('looking-glass')).toBe(true);
     const suspended = { ...tenant, name: 'acme', state: 'suspended' };
     await api.call(api.rpc.updateTenant, { tenant: suspended, updateMask: ['state'] }, as);
     expect(await verify('looking-glass')).toBe(false);

@@ -1,5 +1,6 @@
 /** Metrics of provisioning; the help text is the documentation. */
 import { boundedLabel, type Metrics } from '@postern/telemetry';
+import { mechanismLabels } from './credentials/mechanisms.js';
 
 export type ProvisioningMetrics = ReturnType<typeof provisioningMetrics>;
 
@@ -37,8 +38,11 @@ export function provisioningMetrics(metrics: Metrics) {
     }),
     logins: metrics.counter({
       name: 'postern_provisioning_logins_total',
-      help: 'Verified exchanges by outcome; cached = right, and known from the minute before.',
-      labels: { outcome: ['verified', 'cached', 'wrong', 'disabled', 'unsupported', 'unavailable'] },
+      help: 'Verified exchanges by outcome and mechanism; cached = right, and known from the minute before; disabled = user or tenant is, or the user has expired.',
+      labels: {
+        outcome: ['verified', 'cached', 'wrong', 'disabled', 'unsupported', 'unavailable'],
+        mechanism: mechanismLabels,
+      },
     }),
     loginSeconds: metrics.histogram({
       name: 'postern_provisioning_login_duration_seconds',

@@ -186,6 +186,7 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
         log,
         metrics,
         issuers: () => source.current().oauthIssuers,
+        realms: () => source.current().kerberosRealms,
         cacheForMs: own.credentials.cacheFor,
       });
       const challenge = createChallenges({ withTenant, sealer });

@@ -1,12 +1,13 @@
-/** posternctl user add|list|get|set-password|disable|enable|delete */
+/** posternctl user add|list|get|set|set-password|disable|enable|delete */
 import type { User } from '@postern/proto/provisioning/v1/resources';
 import type { Command } from 'commander';
 import type { CommandContext, Run } from '../context.js';
-import { repeated } from '../numbers.js';
-import { type Column, facts, table, yesNo } from '../output.js';
+import { endDate, repeated } from '../numbers.js';
+import { type Column, facts, table, time, yesNo } from '../output.js';
 import { allPages } from '../pages.js';
 import { type PasswordOptions, readPassword } from '../password.js';
 import { assertFilter, inKnownDomain } from '../unknown-filter.js';
+import { UsageError } from '../usage-error.js';
 
 const columns: readonly Column<User>[] = [
   { title: 'ADDRESS', value: (user) => user.address },
@@ -24,6 +25,7 @@ export const blankUser: User = {
   etag: '',
   allowedIdentities: [],
   recoverablePassword: false,
+  expiresAtMs: 0,
 };
 
 function tell({ output }: CommandContext, user: User | undefined): void {
@@ -35,11 +37,18 @@ function tell({ output }: CommandContext, user: User | undefined): void {
       ['tenant', user.tenant],
       ['name', user.displayName],
       ['enabled', yesNo(!user.disabled)],
+      ['login expires', user.expiresAtMs === 0 ? 'never' : time(user.expiresAtMs)],
       ['may send as', user.allowedIdentities.join(' ')],
       ['password kept', user.recoverablePassword ? 'sealed, for CRAM-MD5 and DIGEST-MD5' : 'as verifiers only'],
       ['etag', user.etag],
     ]),
   );
+}
+
+interface UserChanges {
+  readonly expires?: number;
+  readonly displayName?: string;
+  readonly sendAs?: string[];
 }
 
 export function addUserCommands(program: Command, run: Run): void {
@@ -52,6 +61,7 @@ export function addUserCommands(program: Command, run: Run): void {
     .option('--password <text>', 'seen by other users of this machine: prefer --password-file')
     .option('--recoverable-password', 'keep the password, sealed, for CRAM-MD5 and DIGEST-MD5')
     .option('--no-login', 'a recipient without password')
+    .option('--expires <date>', 'does not log in from then on; a day is meant to its end, UTC', endDate)
     .option('--send-as <address>', 'another address it may send as; may be repeated', repeated)
     .option('--request-id <id>', 'the same id again makes nothing twice')
     .action(
@@ -60,6 +70,7 @@ export function addUserCommands(program: Command, run: Run): void {
         options: PasswordOptions & {
           displayName?: string;
           login: boolean;
+          expires?: number;
           sendAs?: string[];
           requestId?: string;
           recoverablePassword?: boolean;
@@ -76,6 +87,7 @@ export function addUserCommands(program: Command, run: Run): void {
             displayName: options.displayName ?? '',
             allowedIdentities: options.sendAs ?? [],
             recoverablePassword: options.recoverablePassword === true,
+            expiresAtMs: options.expires ?? 0,
           };
           const request = { user: wanted, requestId: options.requestId ?? '' };
           tell(context, (await inKnownDomain(address, api.call(api.rpc.createUser, request))).user);
@@ -102,6 +114,36 @@ export function addUserCommands(program: Command, run: Run): void {
     .action((address: string, _options: object, command: Command) =>
       run(command, async (context) => {
         tell(context, (await context.api.call(context.api.rpc.getUser, { address })).user);
+      }),
+    );
+  user
+    .command('set <address>')
+    .description('change what is given')
+    .option('--expires <date>', 'does not log in from then on, though it receives; never = not at all', endDate)
+    .option('--display-name <text>', 'name for people')
+    .option(
+      '--send-as <address>',
+      'another address it may send as, in place of those before; may be repeated',
+      repeated,
+    )
+    .action((address: string, options: UserChanges, command: Command) =>
+      run(command, async (context) => {
+        const { api } = context;
+        const updateMask = [
+          ...(options.expires === undefined ? [] : ['expires_at_ms']),
+          ...(options.displayName === undefined ? [] : ['display_name']),
+          ...(options.sendAs === undefined ? [] : ['allowed_identities']),
+        ];
+        if (updateMask.length === 0)
+          throw new UsageError('nothing to set: give --expires, --display-name or --send-as');
+        const wanted = {
+          ...blankUser,
+          address,
+          expiresAtMs: options.expires ?? 0,
+          displayName: options.displayName ?? '',
+          allowedIdentities: options.sendAs ?? [],
+        };
+        tell(context, (await api.call(api.rpc.updateUser, { user: wanted, updateMask })).user);
       }),
     );
   user

@@ -1,3 +1,5 @@
+export { ensureGsasl, ensureMsmtp, type Program } from './gnu-sasl.js';
+export { type Kdc, type KdcOptions, startKdc } from './kerberos.js';
 export { type Postfix, type PostfixOptions, startPostfix } from './postfix.js';
 export { ensurePostfix, type PostfixBinary } from './postfix-binary.js';
 export type { PostfixLayout, PostfixMode } from './postfix-files.js';

@@ -3,6 +3,7 @@
  * verified. It verifies nothing itself and holds no secret longer than the call.
  */
 import type { ChallengeMaterial, CredentialAnswer } from '../credentials.js';
+import type { KerberosAcceptor } from './gssapi/acceptor.js';
 
 export type SaslResponse = Buffer | 'cancelled' | 'malformed';
 
@@ -43,6 +44,8 @@ export interface SaslContext {
   /** Printable, without comma, never twice. */
   nonce(): string;
   material(username: string, mechanism: string): Promise<ChallengeMaterial>;
+  /** Absent where no keytab is. */
+  readonly kerberos?: KerberosAcceptor | undefined;
 }
 
 export type Mechanism = (

@@ -1,16 +1,17 @@
 /** ESMTP extensions the edge knows, by keyword; each may be switched off for a listener. What is not offered is not taken either. */
 export const extensionKeywords = [
   'PIPELINING',
+  'SIZE',
+  'LIMITS',
+  // Not last: there are clients that know these two by `250-` alone.
+  'STARTTLS',
+  'AUTH',
   '8BITMIME',
   'SMTPUTF8',
   'ENHANCEDSTATUSCODES',
   'DSN',
   'CHUNKING',
   'BINARYMIME',
-  'SIZE',
-  'LIMITS',
-  'STARTTLS',
-  'AUTH',
   'REQUIRETLS',
 ] as const;
 

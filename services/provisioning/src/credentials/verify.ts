@@ -14,7 +14,9 @@ import type { Sealer } from '../secrets/seal.js';
 import { appPasswordDigest } from './app-password.js';
 import { proveCram, proveDigest } from './challenge-proof.js';
 import type { HashSlots } from './hash-slots.js';
+import { labelOf } from './mechanisms.js';
 import { fakeVerifier, isScram, normalise, verifyPassword } from './password.js';
+import { loginOf, type Realm } from './principal.js';
 import { isBoundAsSaid, type Proof, proveScram } from './scram-proof.js';
 import { createTokenVerifier, type Issuer } from './token.js';
 import { createVerifiedCache } from './verified-cache.js';
@@ -29,6 +31,8 @@ export interface VerifierParts {
   readonly metrics: ProvisioningMetrics;
   /** Of tokens, as the operator names them now. */
   readonly issuers: () => readonly Issuer[];
+  /** Of Kerberos, as the operator names them now. */
+  readonly realms: () => readonly Realm[];
   /** 0 = off. */
   readonly cacheForMs: number;
 }
@@ -39,6 +43,7 @@ interface LoginRow {
   readonly scram: string | null;
   readonly recoverable_password: Buffer | null;
   readonly disabled: boolean;
+  readonly expires_at: Date | null;
   readonly allowed_identities: string[];
   readonly tenant_state: string;
 }
@@ -47,12 +52,14 @@ type Reason =
   | 'unknown user'
   | 'wrong password'
   | 'disabled'
+  | 'expired'
   | 'tenant suspended'
   | 'no password'
   | 'no recoverable password'
   | 'unsupported'
   | 'malformed'
-  | `token: ${string}`;
+  | `token: ${string}`
+  | `principal: ${string}`;
 
 const longestPassword = 1_024;
 const none = Buffer.alloc(0);
@@ -92,7 +99,7 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
     reason: Reason,
     outcome: 'wrong' | 'disabled' | 'unsupported',
   ): VerifyResponse => {
-    metrics.logins.with({ outcome }).inc();
+    metrics.logins.with({ outcome, mechanism: labelOf(request.mechanism) }).inc();
     log.info('provisioning.login.refused', {
       session_id: request.sessionId,
       client_address: request.clientAddress,
@@ -105,9 +112,11 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
 
   return async (request) => {
     const begun = clock.monotonic();
-    const address = canonical(request.username);
-    const row = address === undefined ? undefined : await readLogin(withTenant, address);
     const mechanism = request.mechanism.toUpperCase();
+    const ticket = mechanism === 'GSSAPI' ? principalOf(request, parts.realms()) : undefined;
+    if (ticket?.kind === 'nobody') return refuse(request, `principal: ${ticket.reason}`, 'wrong');
+    const address = ticket === undefined ? canonical(request.username) : ticket.address;
+    const row = address === undefined ? undefined : await readLogin(withTenant, address);
     let proof: Proof;
     if (mechanism === 'PLAIN' || mechanism === 'LOGIN') {
       const password = Buffer.from(request.parameters.password ?? none).toString('utf8');
@@ -135,6 +144,10 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
         cached: false,
         serverProof: none,
       };
+    } else if (ticket !== undefined) {
+      if (row !== undefined && !ticket.tenants.includes(row.tenant))
+        return refuse(request, 'principal: not for this tenant', 'wrong');
+      proof = { right: row !== undefined, cached: false, serverProof: none };
     } else return refuse(request, 'unsupported', 'unsupported');
     metrics.loginSeconds.observe((clock.monotonic() - begun) / 1_000);
     if (row === undefined || address === undefined) return refuse(request, 'unknown user', 'wrong');
@@ -145,8 +158,10 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
         'wrong',
       );
     if (row.disabled) return refuse(request, 'disabled', 'disabled');
+    if (row.expires_at !== null && row.expires_at.getTime() <= clock.now())
+      return refuse(request, 'expired', 'disabled');
     if (row.tenant_state !== 'active') return refuse(request, 'tenant suspended', 'disabled');
-    metrics.logins.with({ outcome: proof.cached ? 'cached' : 'verified' }).inc();
+    metrics.logins.with({ outcome: proof.cached ? 'cached' : 'verified', mechanism: labelOf(mechanism) }).inc();
     return {
       verified: true,
       authenticatedUser: address,
@@ -158,10 +173,15 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
   };
 }
 
+const textOf = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? none).toString('utf8');
+
+const principalOf = ({ parameters }: VerifyRequest, realms: readonly Realm[]) =>
+  loginOf(textOf(parameters.principal), textOf(parameters.authzid), realms);
+
 async function readLogin(withTenant: WithTenant, address: string): Promise<LoginRow | undefined> {
   const [row] = await withTenant(operatorScope, (tx) =>
     tx.rows<LoginRow>(
-      `SELECT u.tenant, u.password, u.scram, u.recoverable_password, u.disabled, u.allowed_identities, t.state AS tenant_state
+      `SELECT u.tenant, u.password, u.scram, u.recoverable_password, u.disabled, u.expires_at, u.allowed_identities, t.state AS tenant_state
        FROM users u JOIN tenants t ON t.name = u.tenant WHERE u.address = $1`,
       [address],
     ),

@@ -4,7 +4,7 @@
  * is hashed only when the file's password changed. One transaction; what changed goes through the outbox. Domains count as verified.
  */
 import type { Random } from '@postern/clock';
-import { ConfigError, readSecret } from '@postern/config';
+import { ConfigError, parseEndDate, readSecret } from '@postern/config';
 import { canonical, canonicalDomain, domainOf } from '../addresses.js';
 import type { HashSlots } from '../credentials/hash-slots.js';
 import { hashPassword } from '../credentials/password.js';
@@ -32,6 +32,8 @@ interface WantedUser {
   readonly display_name: string;
   /** Null = leave as it is. */
   readonly disabled: boolean | null;
+  /** Milliseconds since 1970, 0 = never; null = leave as it is. */
+  readonly expires: number | null;
   readonly allowed_identities: string[];
   readonly recoverable: boolean;
   readonly sealed: string | null;
@@ -127,6 +129,7 @@ async function wantedUsers(tenant: OperatorTenant, context: ApplyContext): Promi
         tenant: tenant.name,
         display_name: user.displayName,
         disabled: user.disabled ?? null,
+        expires: user.expires === undefined ? null : (parseEndDate(user.expires) ?? null),
         allowed_identities: user.allowedIdentities.map(addressOf),
         recoverable: user.recoverablePassword,
         sealed: changed && user.recoverablePassword ? context.sealer.seal(tenant.name, plain).toString('hex') : null,
@@ -307,20 +310,21 @@ async function applyUsers(tx: Transaction, users: readonly WantedUser[]): Promis
   // Only what a recipient entry or a login depends on makes the row differ.
   const changed = await tx.rows<{ address: string }>(
     `INSERT INTO users AS u (address, domain, tenant, display_name, disabled, allowed_identities, password, scram, operator_digest,
-       recoverable, recoverable_password)
+       recoverable, recoverable_password, expires_at)
      SELECT w.address, w.domain, w.tenant, w.display_name, coalesce(w.disabled, e.disabled, false), ARRAY(SELECT jsonb_array_elements_text(w.allowed_identities)),
-       w.password, w.scram, decode(w.digest, 'hex'), w.recoverable, decode(w.sealed, 'hex')
-     FROM jsonb_to_recordset($1::jsonb) AS w (address text, domain text, tenant text, display_name text, disabled boolean,
+       w.password, w.scram, decode(w.digest, 'hex'), w.recoverable, decode(w.sealed, 'hex'),
+       CASE WHEN w.expires IS NULL THEN e.expires_at WHEN w.expires > 0 THEN to_timestamp(w.expires / 1000.0) END
+     FROM jsonb_to_recordset($1::jsonb) AS w (address text, domain text, tenant text, display_name text, disabled boolean, expires bigint,
        allowed_identities jsonb, password text, scram text, digest text, recoverable boolean, sealed text)
      LEFT JOIN users e ON e.address = w.address
-     ON CONFLICT (address) DO UPDATE SET display_name = excluded.display_name, disabled = excluded.disabled,
+     ON CONFLICT (address) DO UPDATE SET display_name = excluded.display_name, disabled = excluded.disabled, expires_at = excluded.expires_at,
        allowed_identities = excluded.allowed_identities, password = coalesce(excluded.password, u.password),
        scram = coalesce(excluded.scram, u.scram), operator_digest = coalesce(excluded.operator_digest, u.operator_digest),
        recoverable = excluded.recoverable,
        recoverable_password = CASE WHEN excluded.recoverable THEN coalesce(excluded.recoverable_password, u.recoverable_password) END,
        version = u.version + 1
-     WHERE excluded.password IS NOT NULL OR (u.display_name, u.disabled, u.allowed_identities, u.recoverable)
-       IS DISTINCT FROM (excluded.display_name, excluded.disabled, excluded.allowed_identities, excluded.recoverable)
+     WHERE excluded.password IS NOT NULL OR (u.display_name, u.disabled, u.expires_at, u.allowed_identities, u.recoverable)
+       IS DISTINCT FROM (excluded.display_name, excluded.disabled, excluded.expires_at, excluded.allowed_identities, excluded.recoverable)
      RETURNING address`,
     [JSON.stringify(users)],
   );

@@ -45,6 +45,13 @@ export function referenceProblems(document: OperatorDocument): Fault[] {
     if (document.oauthIssuers.findIndex((other) => other.issuer === issuer) < index)
       problems.push({ path: [...at, 'issuer'], message: `${shown(issuer)} is named twice; expected it once` });
   });
+  document.kerberosRealms.forEach(({ realm }, index) => {
+    if (document.kerberosRealms.findIndex((other) => other.realm === realm) < index)
+      problems.push({
+        path: ['kerberosRealms', index, 'realm'],
+        message: `${shown(realm)} is named twice; expected it once`,
+      });
+  });
   document.access.forEach((rule, index) => {
     const path = ['access', index, 'target'];
     if (rule.level !== 'global' && rule.target === '') {

@@ -5,7 +5,7 @@
 
 import { isIP } from 'node:net';
 import { checkPatch, checksSchema } from '@postern/check-settings';
-import { type Infer, parseCidr, s } from '@postern/config';
+import { type Infer, parseCidr, parseEndDate, s } from '@postern/config';
 import { permittableActions } from '@postern/rules';
 import { defaultMechanisms, mechanismNames } from '../credentials/mechanisms.js';
 import { flowFields, messageRate } from './flow-schema.js';
@@ -89,6 +89,13 @@ const listener = s.object({
   authMechanismsPlain: mechanisms.default([]).doc('Mechanisms on plain connections, in order.'),
 });
 
+const expiry = s
+  .string({ maxLength: 40 })
+  .check(
+    'never, a day such as 2027-01-31 (UTC), or a time such as 2027-01-31T18:00:00Z',
+    (text) => parseEndDate(text) !== undefined,
+  );
+
 const tenant = s.object({
   name: tenantName.doc('Name.'),
   displayName: s.string({ maxLength: 200 }).default('').doc('Name for people.'),
@@ -152,6 +159,7 @@ const tenant = s.object({
           .doc('Keep the password, sealed, for CRAM-MD5 and DIGEST-MD5. Everyone else has SCRAM-SHA-256.'),
         checks: checkPatch.optional().doc('Its own lists.block and lists.allow. Absent: as they are; {}: none.'),
         disabled: s.boolean().optional().doc('Neither logs in nor receives. Absent: as it is.'),
+        expires: expiry.optional().doc('From then on it does not log in, though it receives. Absent: as it is.'),
         allowedIdentities: s
           .list(address, { max: 1000 })
           .default([])
@@ -228,6 +236,19 @@ export const operatorSchema = s.object({
     )
     .default([])
     .doc('Issuers of tokens for OAUTHBEARER and XOAUTH2.'),
+  kerberosRealms: s
+    .list(
+      s.object({
+        realm: s
+          .string({ maxLength: 255, pattern: /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, form: 'a Kerberos realm' })
+          .doc('Realm, as written in its principals.'),
+        domain: s.domain().doc('Domain of the logins: user@REALM logs in as user@domain.'),
+        tenants: s.list(tenantName, { min: 1, max: 1_000 }).doc('Tenants whose users may be logged in to.'),
+      }),
+      { max: 1_000 },
+    )
+    .default([])
+    .doc('Realms whose tickets are logins (mechanism GSSAPI), and whose.'),
   relayCertificates: s
     .list(
       s.object({

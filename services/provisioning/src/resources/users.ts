@@ -45,13 +45,15 @@ interface Row {
   readonly disabled: boolean;
   readonly allowed_identities: string[];
   readonly recoverable: boolean;
+  readonly expires_at: Date | null;
   readonly version: string;
 }
 
-const columns = 'address, tenant, display_name, disabled, allowed_identities, recoverable, version';
+const columns = 'address, tenant, display_name, disabled, allowed_identities, recoverable, expires_at, version';
 const shortestPassword = 8;
 const longestPassword = 1_024;
 const mostIdentities = 1_000;
+const latestExpiryMs = Date.UTC(9999, 0);
 
 const toUser = (row: Row): User => ({
   address: row.address,
@@ -62,7 +64,15 @@ const toUser = (row: Row): User => ({
   etag: etagOf(row.version),
   allowedIdentities: row.allowed_identities,
   recoverablePassword: row.recoverable,
+  expiresAtMs: row.expires_at?.getTime() ?? 0,
 });
+
+/** A date that has passed is taken: it ends the login now. */
+function expiryField(ms: number): Date | null {
+  if (ms > latestExpiryMs)
+    throw invalid('user.expires_at_ms', String(ms), 'milliseconds since 1970 before the year 9999');
+  return ms === 0 ? null : new Date(ms);
+}
 
 /** The value of a password never reaches an error. */
 export function passwordField(field: string, password: string): string {
@@ -117,8 +127,8 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
           const identities = await identitiesField(tx, domain.tenant, user.allowedIdentities);
           const [row] = await tx.rows<Row>(
             `INSERT INTO users (address, domain, tenant, display_name, disabled, allowed_identities, password, scram,
-               recoverable, recoverable_password)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+               recoverable, recoverable_password, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
              ON CONFLICT (address) DO NOTHING RETURNING ${columns}`,
             [
               address,
@@ -131,6 +141,7 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
               verifiers?.scram ?? null,
               user.recoverablePassword,
               user.recoverablePassword && user.password !== '' ? sealer.seal(domain.tenant, user.password) : null,
+              expiryField(user.expiresAtMs),
             ],
           );
           if (row === undefined) throw taken('user', address);
@@ -163,12 +174,13 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
         'disabled',
         'allowed_identities',
         'recoverable_password',
+        'expires_at_ms',
       ]);
       return withTenant(caller.scope, async (tx) => {
         const before = await readUser(tx, addressField('user.address', user.address));
         assertEtag(user.etag, before.version);
         const [row] = await tx.rows<Row>(
-          `UPDATE users SET display_name = $2, disabled = $3, allowed_identities = $4, recoverable = $6,
+          `UPDATE users SET display_name = $2, disabled = $3, allowed_identities = $4, recoverable = $6, expires_at = $7,
              recoverable_password = CASE WHEN $6 THEN recoverable_password END, version = version + 1
            WHERE address = $1 AND version = $5 RETURNING ${columns}`,
           [
@@ -180,6 +192,7 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
               : before.allowed_identities,
             before.version,
             fields.has('recoverable_password') ? user.recoverablePassword : before.recoverable,
+            fields.has('expires_at_ms') ? expiryField(user.expiresAtMs) : before.expires_at,
           ],
         );
         if (row === undefined) throw new PosternError('aborted', '');

@@ -83,6 +83,8 @@ export interface User {
   allowedIdentities: string[];
   /** The password is kept, sealed, for CRAM-MD5 and DIGEST-MD5. Takes effect with the next password; off, what is kept is erased. */
   recoverablePassword: boolean;
+  /** From then on the user does not log in, though it receives; milliseconds since 1970, 0 = never. */
+  expiresAtMs: number;
 }
 
 /** A password for one program of a user; for PLAIN and LOGIN. */
@@ -732,6 +734,7 @@ function createBaseUser(): User {
     etag: "",
     allowedIdentities: [],
     recoverablePassword: false,
+    expiresAtMs: 0,
   };
 }
 
@@ -760,6 +763,9 @@ export const User: MessageFns<User> = {
     }
     if (message.recoverablePassword !== false) {
       writer.uint32(64).bool(message.recoverablePassword);
+    }
+    if (message.expiresAtMs !== 0) {
+      writer.uint32(72).uint64(message.expiresAtMs);
     }
     return writer;
   },
@@ -841,6 +847,14 @@ export const User: MessageFns<User> = {
             message.recoverablePassword = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.expiresAtMs = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -875,6 +889,11 @@ export const User: MessageFns<User> = {
         : isSet(object.recoverable_password)
         ? globalThis.Boolean(object.recoverable_password)
         : false,
+      expiresAtMs: isSet(object.expiresAtMs)
+        ? globalThis.Number(object.expiresAtMs)
+        : isSet(object.expires_at_ms)
+        ? globalThis.Number(object.expires_at_ms)
+        : 0,
     };
   },
 
@@ -904,6 +923,9 @@ export const User: MessageFns<User> = {
     if (message.recoverablePassword !== false) {
       obj.recoverablePassword = message.recoverablePassword;
     }
+    if (message.expiresAtMs !== 0) {
+      obj.expiresAtMs = Math.round(message.expiresAtMs);
+    }
     return obj;
   },
 
@@ -920,6 +942,7 @@ export const User: MessageFns<User> = {
     message.etag = object.etag ?? "";
     message.allowedIdentities = object.allowedIdentities?.map((e) => e) || [];
     message.recoverablePassword = object.recoverablePassword ?? false;
+    message.expiresAtMs = object.expiresAtMs ?? 0;
     return message;
   },
 };

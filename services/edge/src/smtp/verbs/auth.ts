@@ -92,6 +92,7 @@ function contextOf(dialogue: Dialogue, name: string): SaslContext {
     binding: (type) => wire.channelBinding(type),
     nonce: () => services.random.bytes(nonceBytes).toString('base64'),
     material: (username, mechanism) => services.credentials.material(username, mechanism, session.id),
+    kerberos: services.kerberos,
   };
 }
 

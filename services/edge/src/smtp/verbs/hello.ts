@@ -4,7 +4,7 @@
  * is refused. Offered is only what works now: AUTH is not shown where it would be refused, so no client sends a password in plain (RFC 4954 §4).
  */
 import { replies } from '@postern/smtp-core';
-import { mechanisms, needsTls } from '../../sasl/index.js';
+import { mechanisms, needsKerberos, needsTls } from '../../sasl/index.js';
 import type { ExtensionKeyword } from '../../snapshot/extensions.js';
 import type { ListenerPolicy } from '../../snapshot/listener-policy.js';
 import type { Dialogue } from '../dialogue.js';
@@ -24,7 +24,12 @@ export function offeredMechanisms(dialogue: Dialogue): readonly string[] {
   const policy = dialogue.policy();
   if (policy === undefined || dialogue.session.login !== undefined) return [];
   const named = dialogue.session.tls === undefined ? policy.mechanismsPlain : policy.mechanismsTls;
-  return named.filter((name) => mechanisms.has(name) && (dialogue.session.tls !== undefined || !needsTls.has(name)));
+  return named.filter(
+    (name) =>
+      mechanisms.has(name) &&
+      (dialogue.session.tls !== undefined || !needsTls.has(name)) &&
+      (dialogue.services.kerberos !== undefined || !needsKerberos.has(name)),
+  );
 }
 
 /** RFC 9422 §4: what this listener holds a client to. A rule may allow less of one message. */
