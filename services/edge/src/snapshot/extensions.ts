@@ -6,12 +6,12 @@ export const extensionKeywords = [
   // Not last: there are clients that know these two by `250-` alone.
   'STARTTLS',
   'AUTH',
-  '8BITMIME',
-  'SMTPUTF8',
-  'ENHANCEDSTATUSCODES',
-  'DSN',
   'CHUNKING',
   'BINARYMIME',
+  '8BITMIME',
+  'DSN',
+  'ENHANCEDSTATUSCODES',
+  'SMTPUTF8',
   'REQUIRETLS',
 ] as const;
 
