@@ -2,7 +2,7 @@
  * The surroundings of a cluster under test: a next hop, a DNS server, one tenant with users, and a client that speaks to each listener as mail
  * programs do. One world per test file. Names: `acme.test` has known recipients, `open.test` takes any (their local part scripts the next hop).
  */
-import { startDnsServer, type TestDnsServer } from '@postern/dns/testing';
+import { startDnsServer, type TestDnsServer, type ZoneData } from '@postern/dns/testing';
 import { SmtpSender } from '@postern/testkit/smtp';
 import { afterAll, beforeAll } from 'vitest';
 import { type Cluster, type ClusterOptions, startCluster } from '../cluster/index.js';
@@ -35,6 +35,8 @@ export interface MailWorld {
 export type Listener = 'mx' | 'submission' | 'submissions';
 
 export interface WorldOptions {
+  /** Further names of the DNS server. */
+  readonly zone?: ZoneData;
   readonly config?: Readonly<Record<string, unknown>>;
   readonly edges?: number;
   readonly policies?: number;
@@ -113,7 +115,7 @@ export function withMailWorld(options: WorldOptions = {}): MailWorld {
     return parts;
   };
   beforeAll(async () => {
-    const dns = await startDnsServer(zone);
+    const dns = await startDnsServer({ ...zone, ...options.zone });
     const nextHop = await reserveNextHop();
     await nextHop.open();
     const hopPort = (await options.nextHopPort?.()) ?? nextHop.port;

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@postern/clock';
 import { Action } from '@postern/proto/policy/v1/policy_service';
+import { oneNetwork } from '@postern/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { askEnvelope, ground } from '../testing/ground.js';
-import { oneNetwork } from '../testing/mmdb.js';
 import { asnOf, createAsnDatabase } from './asn-database.js';
 
 let dir = '';
