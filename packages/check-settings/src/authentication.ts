@@ -1,10 +1,14 @@
 /** Settings of SPF, DKIM, DMARC and ARC. */
 import { s } from '@postern/config';
-import { common } from './base.js';
+import { common, onOutcome } from './base.js';
 
 export const spf = s.object({
   ...common({ what: 'SPF of the reverse-path is checked', enabled: true, timeout: '5s' }),
   helo: s.boolean().default(false).doc('The greeting is checked as well; its failure counts as one of the check.'),
+  onSoftfail: onOutcome('softfail'),
+  onNeutral: onOutcome('neutral'),
+  onNone: onOutcome('a domain without SPF'),
+  onPermerror: onOutcome('a record that cannot be read (permerror)'),
 });
 
 export const dkim = s.object({

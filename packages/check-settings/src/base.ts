@@ -5,6 +5,9 @@ import { s } from '@postern/config';
 export const failureActions = ['mark', 'tag', 'quarantine', 'reject'] as const;
 export type FailureAction = (typeof failureActions)[number];
 
+/** What else than a failure has a consequence; each its own, mild unless told. */
+export const onOutcome = (what: string) => s.enumeration(failureActions).default('mark').doc(`What ${what} does.`);
+
 export const networks = (what: string) => s.list(s.cidr(), { max: 10_000 }).default([]).doc(what);
 
 export interface Common {

@@ -10,6 +10,11 @@ test.each<[object, RegExp | null]>([
   [{ spf: { onFail: 'reject' } }, null],
   [{ greylist: { enabled: true, delay: '10m' } }, null],
   [{ lists: { block: ['a@b.test', '/^x/', '192.0.2.0/24'] } }, null],
+  [{ spf: { onSoftfail: 'reject', onNone: 'tag' } }, null],
+  [
+    { spf: { helo: true } },
+    /^spf\.helo: the operator has this check on with onFail: mark; only a stricter onFail is allowed/,
+  ],
   [{ spf: { enabled: false } }, /^spf\.enabled: the operator has this check on/],
   [{ spf: { tenantsMay: 'anything' } }, /^spf\.tenantsMay: is the operator's/],
   [{ spf: { onFial: 'reject' } }, /^spf\.onFial: unknown key; did you mean onFail/],
@@ -42,4 +47,13 @@ test('checks no patch names are the very objects of the operator', () => {
 test('what is written for the snapshot is read back', () => {
   expect(readSettings(writeSettings(strict))).toEqual(strict);
   expect(readSettings('{')).toBeUndefined();
+});
+
+test('of a result with a consequence of its own only a stricter one is allowed', () => {
+  const outer = { ...operator, spf: { ...operator.spf, onSoftfail: 'quarantine' as const } };
+  expect(readPatch({ spf: { onSoftfail: 'reject' } }, outer).ok).toBe(true);
+  expect(readPatch({ spf: { onSoftfail: 'tag' } }, outer)).toMatchObject({
+    ok: false,
+    problems: [expect.stringMatching(/^spf\.onSoftfail: .*only a stricter onSoftfail/)],
+  });
 });

@@ -43,6 +43,11 @@ function refusals(patch: CheckPatch, operator: CheckSettings): [CheckName, strin
   return refused;
 }
 
+const shownOf = (settings: object, field: string): PlainValue | undefined => {
+  const value: unknown = Object.entries(settings).find(([name]) => name === field)?.[1];
+  return typeof value === 'string' ? value : undefined;
+};
+
 function refusal(
   name: CheckName,
   fields: { readonly [key: string]: PlainValue },
@@ -53,10 +58,10 @@ function refusal(
   if (outer.tenantsMay === 'nothing') return `${name}: the operator lets nobody change this check`;
   if (!outer.enabled) return undefined;
   for (const [field, value] of Object.entries(fields)) {
-    const stricter = field === 'onFail' && strictness(value) >= strictness(outer.onFail);
+    const stricter = /^on[A-Z]/.test(field) && strictness(value) >= strictness(shownOf(outer, field));
     const same = field === 'enabled' && value === true;
     if (!stricter && !same)
-      return `${name}.${field}: the operator has this check on with onFail: ${outer.onFail}; only a stricter onFail is allowed`;
+      return `${name}.${field}: the operator has this check on with onFail: ${outer.onFail}; only a stricter ${/^on[A-Z]/.test(field) ? field : 'onFail'} is allowed`;
   }
   return undefined;
 }

@@ -4,8 +4,9 @@
  */
 import type { FailureAction } from '@postern/check-settings';
 import { Action, type Decision, type Finding } from '@postern/proto/policy/v1/policy_service';
-import type { CheckName } from './check.js';
+import type { CheckDefinition, CheckName } from './check.js';
 import { refusalOf } from './refusals.js';
+import type { CheckPolicies } from './snapshot/check-policy.js';
 import { decision } from './verdict/decision.js';
 
 export type Consequence =
@@ -16,6 +17,24 @@ export type Consequence =
   | { readonly kind: 'rewrite'; readonly address: string };
 
 const none: Consequence = { kind: 'none' };
+
+type SpfSettings = CheckPolicies['spf'];
+const spfActions = new Map<string, (settings: SpfSettings) => FailureAction>([
+  ['softfail', ({ onSoftfail }) => onSoftfail],
+  ['neutral', ({ onNeutral }) => onNeutral],
+  ['none', ({ onNone }) => onNone],
+  ['permerror', ({ onPermerror }) => onPermerror],
+]);
+
+/** What the settings in force say about this outcome; most checks know one consequence, SPF one per result. */
+export function actionFor(
+  check: Pick<CheckDefinition, 'settings'>,
+  { outcome }: Finding,
+  policies: CheckPolicies,
+): FailureAction {
+  const own = check.settings === 'spf' ? spfActions.get(outcome) : undefined;
+  return own === undefined ? policies[check.settings].onFail : own(policies.spf);
+}
 
 export function consequenceOf(check: CheckName, finding: Finding, onFail: FailureAction): Consequence {
   const refusal = refusalOf(check, finding);

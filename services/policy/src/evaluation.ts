@@ -18,7 +18,7 @@ import {
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
 import type { Decision as RuleDecision, RuleEvent } from '@postern/rules';
-import { consequenceOf, spareable, sparedBy } from './actions.js';
+import { actionFor, consequenceOf, spareable, sparedBy } from './actions.js';
 import { type CheckDefinition, lastFinding } from './check.js';
 import { type CheckResult, type CheckServices, runCheck, skippedFinding } from './check-runner.js';
 import { checks } from './checks/index.js';
@@ -297,7 +297,7 @@ export class Evaluation {
       const { snapshot } = this.#subject;
       const own = judged !== undefined && check.concerns !== undefined;
       const inForce = own ? snapshot.policies.ofDomain(domainOf(finding.recipient)) : policies;
-      this.#take(check, finding, course, inForce[check.settings].onFail);
+      this.#take(check, finding, course, actionFor(check, finding, inForce));
     }
   }
 

@@ -30,9 +30,19 @@ const dnsbl: Refusal = ({ outcome, evidence }) => {
   return reject(554, '5.7.1', `Client address is listed by ${zone}${reason === '' ? '' : `: ${reason}`}`);
 };
 
+/** Said only where the settings give these outcomes a consequence. */
+const milderSpf = new Map([
+  ['softfail', 'does not name the client (softfail)'],
+  ['neutral', 'says nothing about the client'],
+  ['none', 'does not exist'],
+  ['permerror', 'cannot be read'],
+]);
+
 const spf: Refusal = ({ outcome, evidence }) => {
   const domain = printable(evidence.domain ?? '');
   if (outcome === 'temperror') return tempfail(451, '4.7.24', `SPF of ${domain} cannot be checked now`);
+  const milder = milderSpf.get(outcome);
+  if (milder !== undefined) return reject(550, '5.7.23', `SPF of ${domain === '' ? 'the sender' : domain} ${milder}`);
   if (outcome !== 'fail') return undefined;
   const said = evidence.explanation === undefined ? '' : `; ${domain} explains: ${printable(evidence.explanation)}`;
   const text = `SPF: client is not allowed to send for ${domain}${said}`;

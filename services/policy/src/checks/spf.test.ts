@@ -67,3 +67,20 @@ test('a greeting that cannot be looked up takes nothing from a pass of the rever
   const verdict = await askEnvelope(ground({ zone, snapshot: settings({ spf: { onFail: 'reject', helo: true } }) }));
   expect(verdict.findings[0]).toMatchObject({ outcome: 'pass', evidence: { helo: 'temperror' } });
 });
+
+test.each([
+  ['softfail', 'v=spf1 ~all', 'onSoftfail'],
+  ['neutral', 'v=spf1 ?all', 'onNeutral'],
+  ['none', 'other text', 'onNone'],
+  ['permerror', 'v=spf1 foo:bar -all', 'onPermerror'],
+] as const)('%s has a consequence of its own', async (outcome, record, field) => {
+  const verdictWith = async (spf: object) => {
+    const here = ground({ zone: { 'sender.test': { TXT: [record] } }, snapshot: settings({ spf }) });
+    const { findings, decision } = await askEnvelope(here);
+    return [findings[0]?.outcome, decision?.action, decision?.enhancedCode, findings[0]?.action];
+  };
+  expect(await verdictWith({ [field]: 'reject' })).toEqual([outcome, Action.REJECT, '5.7.23', 'reject']);
+  expect(await verdictWith({ [field]: 'quarantine' })).toEqual([outcome, Action.QUARANTINE, '', 'quarantine']);
+  expect(await verdictWith({ [field]: 'tag' })).toEqual([outcome, Action.ACCEPT, '', 'tag']);
+  expect(await verdictWith({ onFail: 'reject' })).toEqual([outcome, Action.ACCEPT, '', 'mark']);
+});
