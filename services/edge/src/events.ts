@@ -21,6 +21,8 @@ export const edgeEvents = defineEvents('edge', {
   'edge.recipient.rejected': 'RCPT was refused; `reason` names the rule, check or right.',
   'edge.message.accepted': 'A message is durably stored; 250 follows.',
   'edge.message.rejected': 'A message was refused after its data; `reason` says why.',
+  'edge.message.uncertain':
+    'The client may send the message again although it is stored: `publish_unknown` = 451 without knowing whether SPOOL has it, `reply_lost` = the client was gone before its 250.',
   'edge.policy.bypassed': 'Policy did not answer; `outcome` says what happened to the mail.',
   'edge.rule.failed': 'A condition of a rule the session carries out could not be computed; the rule did not match.',
   'edge.rule.unfinished':

@@ -21,6 +21,7 @@ export type EdgeEventName =
   | 'edge.recipient.rejected'
   | 'edge.message.accepted'
   | 'edge.message.rejected'
+  | 'edge.message.uncertain'
   | 'edge.policy.bypassed'
   | 'edge.rule.failed'
   | 'edge.rule.unfinished';

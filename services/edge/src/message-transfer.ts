@@ -96,7 +96,9 @@ export class MessageTransfer {
   /** The reply to the end of the message, all bytes being here. */
   async conclude(): Promise<Reply> {
     const outcome = await this.#finish();
-    return outcome.kind === 'stored' ? replies.queued(this.transaction.queueId) : this.refuse(outcome);
+    if (outcome.kind !== 'stored') return this.refuse(outcome);
+    if (this.wire.isClosed) this.#uncertain('reply_lost');
+    return replies.queued(this.transaction.queueId);
   }
 
   refuse({ reply, reason }: Refused): Reply {
@@ -165,7 +167,10 @@ export class MessageTransfer {
     if (envelope === undefined) return refused(replies.localError, 'too many renderings');
     const result = await this.#writer.commit(envelope);
     if (result.kind === 'full') return refused(replies.insufficientStorage, `spool: ${result.reason}`);
-    if (result.kind === 'unknown') return refused(replies.storeUnavailable, `spool: ${result.reason}`);
+    if (result.kind === 'unknown') {
+      this.#uncertain('publish_unknown');
+      return refused(replies.storeUnavailable, `spool: ${result.reason}`);
+    }
     session.messages++;
     services.abuse.delivered(session);
     this.#record('edge.message.accepted', replies.queued(transaction.queueId), {
@@ -248,6 +253,12 @@ export class MessageTransfer {
       snapshotVersion: services.snapshot()?.version ?? 0,
       traceparent: session.traceparent,
     };
+  }
+
+  /** Counted: two of the three ways to a duplicate (design.md, invariant 3). */
+  #uncertain(reason: 'publish_unknown' | 'reply_lost'): void {
+    const { queueId } = this.transaction;
+    this.services.journal.record('edge.message.uncertain', this.session, { queueId, detail: { reason } });
   }
 
   #record(

@@ -62,6 +62,11 @@ export function edgeMetrics(metrics: Metrics) {
       help: 'Refused RCPT commands by reply class.',
       labels: { reply_class: replyClasses },
     }),
+    duplicatesPossible: metrics.counter({
+      name: 'postern_edge_duplicates_possible_total',
+      help: 'Messages the client may send again although they are stored: publish_unknown = answered 451 without knowing, reply_lost = gone before its 250.',
+      labels: { reason: ['publish_unknown', 'reply_lost'] },
+    }),
     messages: metrics.counter({
       name: 'postern_edge_messages_total',
       help: 'Messages by the reply to their final dot; 2xx are accepted.',

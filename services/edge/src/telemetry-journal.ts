@@ -45,6 +45,10 @@ const counted: Partial<Record<EdgeEventName, Counting>> = {
     metrics.messageBytes.observe(Number(detail?.size ?? 0));
     metrics.messages.with({ reply_class: '2xx' }).inc();
   },
+  'edge.message.uncertain': (metrics, { detail }) =>
+    metrics.duplicatesPossible
+      .with({ reason: detail?.reason === 'reply_lost' ? 'reply_lost' : 'publish_unknown' })
+      .inc(),
   'edge.message.rejected': (metrics, { reply }) =>
     metrics.messages.with({ reply_class: replyClass(reply?.code ?? 550) }).inc(),
   'edge.session.aborted': (metrics) => metrics.aborted.inc(),

@@ -1,11 +1,16 @@
-/** What reached the next hop: per number, the queue ids under which it came. Some recipients are refused once with 451, so that mail waits, too. */
+/** What reached the next hop: per number, the queue ids under which it came and when. Some recipients are refused once with 451, so that mail waits, too. */
 import { type SmtpSink, startSmtpSink } from '@postern/testkit/smtp';
 import { keyOf, numberHeader } from './load.js';
 
 export interface Arrivals {
   readonly sink: SmtpSink;
-  /** Key (`keyOf`) -> queue ids, one entry per arrival. */
-  readonly byKey: ReadonlyMap<string, readonly string[]>;
+  /** Key (`keyOf`) -> one entry per arrival. */
+  readonly byKey: ReadonlyMap<string, readonly Arrival[]>;
+}
+
+export interface Arrival {
+  readonly queueId: string;
+  readonly atMs: number;
 }
 
 const numberPattern = new RegExp(`^${numberHeader}: (\\d+)`, 'm');
@@ -18,7 +23,7 @@ export interface ArrivalsOptions {
 }
 
 export async function collectArrivals(options: ArrivalsOptions): Promise<Arrivals> {
-  const byKey = new Map<string, string[]>();
+  const byKey = new Map<string, Arrival[]>();
   let asked = 0;
   const sink = await startSmtpSink({
     keep: false,
@@ -33,8 +38,9 @@ export async function collectArrivals(options: ArrivalsOptions): Promise<Arrival
         recipients.some((recipient) => recipient.endsWith(`@${options.secondDomain}`)),
       );
       const arrivals = byKey.get(key);
-      if (arrivals === undefined) byKey.set(key, [queueId]);
-      else arrivals.push(queueId);
+      const arrival = { queueId, atMs: Date.now() };
+      if (arrivals === undefined) byKey.set(key, [arrival]);
+      else arrivals.push(arrival);
     },
   });
   return { sink, byKey };

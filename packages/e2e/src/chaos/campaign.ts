@@ -13,7 +13,7 @@ import { type Ledger, waitAtRest } from '../cluster/ledger.js';
 import { collectArrivals } from './arrivals.js';
 import { type LoadResult, startLoad } from './load.js';
 import { type NatsNodes, startNatsNodes } from './nats-nodes.js';
-import { failpointsOf, hitFailpoint, type Misfortune, strike } from './nemesis.js';
+import { failpointsOf, hitFailpoint, type Misfortune, type Strike, strike } from './nemesis.js';
 import { judge, type Verdict } from './verdict.js';
 
 export interface CampaignOptions {
@@ -42,7 +42,7 @@ export interface CampaignResult {
   readonly verdict: Verdict;
   readonly ledger: Ledger;
   readonly load: LoadResult;
-  readonly strikes: readonly string[];
+  readonly strikes: readonly Strike[];
   /** Failpoints that no traffic reached: the campaign proves nothing about them. */
   readonly failpointsMissed: readonly string[];
 }
@@ -82,7 +82,7 @@ async function torment(
   options: CampaignOptions,
   armFile: string,
   nats: NatsNodes | undefined,
-  strikes: string[],
+  strikes: Strike[],
 ): Promise<string[]> {
   const missed: string[] = [];
   for (const name of options.targets) {
@@ -91,17 +91,19 @@ async function torment(
       for (let index = 0; index < (nodes?.count ?? 1); index++) {
         const step = nodes === undefined ? `${misfortune} ${name}` : `${misfortune} ${name} node ${index}`;
         options.say(step);
+        const fromMs = Date.now();
         await (nodes?.strike(index, misfortune) ?? strike(cluster, name, misfortune));
-        strikes.push(step);
+        strikes.push({ target: name, fromMs, toMs: Date.now() });
         await sleep(1_000);
       }
     }
   }
   for (const service of options.failpointsOf) {
     for (const name of await failpointsOf(service)) {
+      const fromMs = Date.now();
       const hit = await hitFailpoint(cluster, armFile, name, 40_000, () => provoke(cluster, service));
       options.say(`failpoint ${name}: ${hit ? 'hit' : 'not reached'}`);
-      if (hit) strikes.push(`failpoint ${name}`);
+      if (hit) strikes.push({ target: service, fromMs, toMs: Date.now() });
       else missed.push(name);
     }
   }
@@ -127,7 +129,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   try {
     const ports = await Promise.all(Array.from({ length: options.edges }, (_, edge) => cluster.port('mx', edge)));
     const load = startLoad({ ...options, domain, secondDomain, ports: () => Promise.resolve(ports) });
-    const strikes: string[] = [];
+    const strikes: Strike[] = [];
     const failpointsMissed = await torment(cluster, options, armFile, nats, strikes);
     options.say(`nemesis done; ${load.accepted()} accepted so far`);
     const loaded = await load.done;
@@ -135,7 +137,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     const end = Date.now() + 120_000;
     while (arrivals.byKey.size < loaded.accepted.size && Date.now() < end) await sleep(200);
     const ledger = await waitAtRest(cluster, 240_000);
-    return { verdict: judge(loaded, arrivals), ledger, load: loaded, strikes, failpointsMissed };
+    return { verdict: judge(loaded, arrivals, strikes), ledger, load: loaded, strikes, failpointsMissed };
   } catch (error) {
     options.say(cluster.output().slice(-3_000));
     throw error;

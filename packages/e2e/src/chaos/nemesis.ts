@@ -9,6 +9,14 @@ import { type Cluster, projectRoot } from '../cluster/cluster.js';
 
 export type Misfortune = 'kill' | 'pause' | 'restart';
 
+/** What was done to whom, from when until all was whole again. */
+export interface Strike {
+  /** Process: a service or a store. */
+  readonly target: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 export const pauseMs = 5_000;
 
 export async function strike(cluster: Cluster, name: string, misfortune: Misfortune, index = 0): Promise<void> {

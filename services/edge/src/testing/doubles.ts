@@ -79,6 +79,8 @@ export class Doubles {
       ? { kind: 'verified', user: 'user@example.test', tenant: 'acme', cached: false }
       : { kind: 'denied', reason: 'wrong password' };
   spoolResult: SpoolResult = { kind: 'stored' };
+  /** Waited for before a message is stored. */
+  beforeStored: (() => Promise<void>) | undefined;
   opening: () => Opening | Promise<Opening> = () => ({ kind: 'admitted', release: () => this.released++ });
   /** Takes the place of `opening`. */
   admit: ((session: Session) => Promise<Opening>) | undefined;
@@ -175,6 +177,7 @@ export class Doubles {
             },
             head: () => Buffer.concat(parts),
             commit: async (envelope) => {
+              await this.beforeStored?.();
               if (this.spoolResult.kind === 'stored') this.stored.push({ envelope, body: Buffer.concat(parts) });
               return this.spoolResult;
             },
