@@ -20,6 +20,7 @@ test.each([
   ['body', { addHeader: { name: 'X', value: '1' } }],
   ['connect', { setLimit: { size: 10 } }],
   ['mail', { skip: { check: 'spf' } }],
+  ['mail', { run: { check: 'dmarc' } }],
   ['body', 'dropRecipient'],
   ['connect', { greeting: { text: 'hello' } }],
   ['ehlo', { auth: { plain: [] } }],
@@ -39,6 +40,12 @@ test.each([
 
 test.each([
   ['rcpt', { route: { host: 'a.test' } }, 'then[1]: route cannot act at rcpt'],
+  [
+    'rcpt',
+    { run: { check: 'recipients' } },
+    'then[1]: run names no check that can be run by a rule; use dnswl, country, dnsbl, ptr, helo, identity, spf, sender, callforward, greylist, author, dkim, arc, dmarc, uribl',
+  ],
+  ['body', { run: { check: 'spf' } }, 'then[1]: run is not carried out at body by this release'],
   ['relay', { tag: { name: 'x' } }, 'then[1]: tag is not carried out at relay by this release'],
   ['temporary-failure', { tempfail: {} }, 'then[1]: tempfail cannot act at temporary-failure'],
   ['relay', { route: {} }, 'then[1]: route says nothing'],

@@ -22,7 +22,7 @@ const opening = span('connect', 'rcpt');
 const failures: readonly RuleEvent[] = ['delivery-failure', 'temporary-failure'];
 const delivery: readonly RuleEvent[] = ['relay', ...failures];
 
-const carriedOut: { readonly [Kind in ActionKind]?: readonly RuleEvent[] } = {
+const carriedOut: { readonly [Kind in ActionKind]: readonly RuleEvent[] } = {
   accept: session,
   reject: [...session, 'relay', 'temporary-failure'],
   tempfail: [...session, 'relay', 'delivery-failure'],
@@ -43,17 +43,14 @@ const carriedOut: { readonly [Kind in ActionKind]?: readonly RuleEvent[] } = {
   tag: session,
   setLimit: opening,
   skip: session,
+  // The plan of what content is wanted is made at RCPT.
+  run: opening,
   redirect: ['rcpt'],
   addRecipient: ['rcpt'],
   dropRecipient: rendering,
   route: ['relay'],
   retrySchedule: delivery,
   ndrText: failures,
-};
-
-/** Why an action of the language has no place in this release. */
-const missing: { readonly [Kind in ActionKind]?: string } = {
-  run: 'has nothing to run: the checks of this release run wherever they are switched on; leave the check on and skip it elsewhere',
 };
 
 /** Checks a rule may skip. */
@@ -64,6 +61,11 @@ export const skippableChecks: readonly string[] = [
   ...['lists_from', 'author'],
   ...['dkim', 'greylist_signed', 'domainkeys', 'arc', 'dmarc', 'uribl'],
 ];
+
+/** Checks a rule may run where they are off: not those that are never off, nor lists, which are as on as what is in them. */
+export const runnableChecks: readonly string[] = skippableChecks.filter(
+  (check) => check !== 'recipients' && !check.startsWith('lists'),
+);
 
 /** Decided by the session itself, which asks nobody (design.md, services): conditions on them may name session facts only. */
 const decidedInSession: ReadonlySet<ActionKind> = new Set([
@@ -88,6 +90,10 @@ function unsupportedDetail(action: Action, event: RuleEvent): string | undefined
       return skippableChecks.includes(action.check)
         ? undefined
         : `names no check of this release; use ${skippableChecks.join(', ')}`;
+    case 'run':
+      return runnableChecks.includes(action.check)
+        ? undefined
+        : `names no check that can be run by a rule; use ${runnableChecks.join(', ')}`;
     case 'changeSender':
       // RFC 6531 §3.3: the client's message need not be internationalised.
       return /^[\x20-\x7e]*$/.test(action.address) ? undefined : 'needs an address in ASCII';
@@ -116,7 +122,6 @@ const absentFacts: ReadonlyMap<string, string> = new Map([
 export const notCarriedOut: Unsupported = {
   action(action, event, facts) {
     const acts = carriedOut[action.kind];
-    if (acts === undefined) return missing[action.kind] ?? 'is not carried out by this release';
     if (!acts.includes(event)) return `is not carried out at ${event} by this release`;
     const asked = isDecidedInSession(action) ? [...facts].find((name) => factEntry(name)?.asked === true) : undefined;
     if (asked !== undefined)

@@ -9,6 +9,7 @@ import { compileRules } from './rule-set.js';
 
 const bodies: Readonly<Record<string, object>> = {
   skip: { check: 'spf' },
+  run: { check: 'spf' },
   tag: { name: 'x' },
   addHeader: { name: 'X-A', value: '1' },
   addHeaderIfAbsent: { name: 'X-A', value: '1' },

@@ -22,6 +22,7 @@ import { actionFor, consequenceOf, spareable, sparedBy } from './actions.js';
 import { type CheckDefinition, lastFinding } from './check.js';
 import { type CheckResult, type CheckServices, runCheck, skippedFinding } from './check-runner.js';
 import { checks } from './checks/index.js';
+import { addWish, forcedPolicies, forcedSubject, isFound, type RunWishes } from './forced-checks.js';
 import { isEmpty } from './lists/list-matcher.js';
 import { rulesOf, sessionFacts, withBody, withHeaders, withRecipient } from './rules/rule-facts.js';
 import { carriedAction, ruleFinding, ruleName } from './rules/rule-finding.js';
@@ -68,6 +69,7 @@ export class Evaluation {
   readonly #known: number;
   readonly #whole = new Course();
   readonly #skips = new Set<string>();
+  readonly #wishes: RunWishes = new Map();
   #judged: readonly Judged[] = [];
   #byAddress: ReadonlyMap<string, Judged> = new Map();
   #limits: AppliedLimits = noLimits;
@@ -99,10 +101,13 @@ export class Evaluation {
       if (event === undefined || this.#whole.refusal !== undefined) continue;
       this.#open(event);
       const results = await this.#observe(this.#due(event), stage);
+      const wished = await this.#observeWished(event, stage);
       this.#askRules(event, stage);
+      wished.push(...(await this.#observeWished(event, stage)));
       for (const { finding } of results) this.#spare(finding);
       const own = this.#asksScopes(event) ? await this.#observeOwn(event, stage) : [];
       for (const result of own.length === 0 ? results : inOrder([...results, ...own])) this.#conclude(result);
+      for (const result of wished) this.#conclude(result, true);
     }
     return this.#response(stages, echo);
   }
@@ -111,6 +116,7 @@ export class Evaluation {
   #carry(finding: Finding): void {
     const action = carriedAction(finding);
     if (action?.kind === 'skip' && !isInnerSkip(finding)) this.#skip(action.check);
+    if (action?.kind === 'run') addWish(this.#wishes, action.check, finding.recipient);
     if (finding.recipient !== '') return;
     for (const name of sparedBy(finding)) this.#whole.spared.add(name);
     if (action?.kind === 'tag') this.#whole.apply(action, finding.rule);
@@ -158,6 +164,44 @@ export class Evaluation {
     const results = (await Promise.all(runs)).flat();
     for (const { finding } of results) findings.push(finding);
     return results;
+  }
+
+  /** Checks that rules run; made once whatever the number of recipients it is wished for. */
+  async #observeWished(event: RuleEvent, stage: Stage): Promise<CheckResult[]> {
+    if (this.#wishes.size === 0) return [];
+    const { findings } = this.#subject;
+    const made: CheckResult[] = [];
+    for (const [check, recipients] of this.#wishes) {
+      if (stageOf(check.stage) > stage || this.#skips.has(check.name)) continue;
+      const open = [...recipients].filter((recipient) => this.#isOpen(check, recipient, event));
+      if (open.length === 0) continue;
+      made.push(...(await this.#observeForced(check, new Set(open), stage)));
+    }
+    for (const { finding } of made) findings.push(finding);
+    return made;
+  }
+
+  #isOpen(check: CheckDefinition, recipient: string, event: RuleEvent): boolean {
+    if (isFound(check, recipient, this.#subject.findings)) return false;
+    if (check.concerns !== undefined) return event === 'rcpt';
+    return recipient === '' || this.#byAddress.has(recipient);
+  }
+
+  async #observeForced(check: CheckDefinition, wished: ReadonlySet<string>, stage: Stage): Promise<CheckResult[]> {
+    const policies = forcedPolicies(this.#policies, check.settings);
+    const subject = forcedSubject(this.#subject, check, wished);
+    if (!check.applies(subject, policies)) return [];
+    const known = lastFinding(this.#subject.findings, check.name);
+    const remainingMs = this.#endsAt - this.#services.clock.monotonic();
+    const order = { check, policies, stage, remainingMs, dryRun: this.#dryRun };
+    const results =
+      known === undefined || wished.has('')
+        ? await runCheck(this.#services, order, subject)
+        : [{ check, policies, finding: known, expandsTo: [] }];
+    if (check.concerns !== undefined || wished.has('')) return results;
+    return [...wished].flatMap((recipient) =>
+      results.map((result) => ({ ...result, finding: { ...result.finding, recipient, stage } })),
+    );
   }
 
   /** Recipients are judged at RCPT those asked, at the end of data all. */
@@ -241,6 +285,7 @@ export class Evaluation {
     else if (action.kind === 'changeSender') this.#changedSender = { address: action.address };
     else if (action.kind === 'skip' && isInnerSkip(finding)) course.spared.add(action.check);
     else if (action.kind === 'skip') this.#skip(action.check);
+    else if (action.kind === 'run') addWish(this.#wishes, action.check, recipient);
     else if (action.kind === 'setLimit') this.#tighten(action.size ?? 0, action.recipients ?? 0);
     else if (action.kind === 'close') this.#whole.apply(action, ruleName(decided));
     else course.apply(action, ruleName(decided));
@@ -285,14 +330,15 @@ export class Evaluation {
     for (const name of sparedBy(finding)) spared.add(name);
   }
 
-  #conclude({ check, policies, finding, expandsTo }: CheckResult): void {
+  /** `wished` by a rule: it counts for whom the rule speaks about, whatever scopes would say. */
+  #conclude({ check, policies, finding, expandsTo }: CheckResult, wished = false): void {
     const judged = this.#byAddress.get(finding.recipient);
     const course = judged?.course ?? this.#whole;
     if (judged !== undefined && check.name === 'recipients') judged.expandsTo = expandsTo;
     if (this.#skips.has(check.name)) finding.action = 'skipped';
     else if (this.#whole.spared.has(check.name) || course.spared.has(check.name)) finding.action = 'spared';
     else if (course.accepted) finding.action = 'accepted';
-    else if (judged === undefined && this.#isLeftToScopes(check)) finding.action = 'per recipient';
+    else if (judged === undefined && !wished && this.#isLeftToScopes(check)) finding.action = 'per recipient';
     else {
       const { snapshot } = this.#subject;
       const own = judged !== undefined && check.concerns !== undefined;

@@ -25,8 +25,8 @@ const scripted =
 
 const commandsOf: Readonly<Record<RedisService, string>> = {
   edge: `${connection} ${direct} ${scripted}`,
-  // SCAN finds what of the greylist is to be forgotten.
-  policy: `${connection} ${direct} ${scripted} scan`,
+  // SCAN finds what of the greylist is to be forgotten; lists and their newest entries are recorded sessions.
+  policy: `${connection} ${direct} ${scripted} scan llen rpush zrevrangebyscore`,
   delivery: `${connection} get set`,
 };
 

@@ -28,7 +28,9 @@ export interface Replay {
 }
 
 const deadlineMs = 10_000;
-const aboutState: ReadonlySet<string> = new Set(['greylist', 'recipients', 'callforward', 'lists_user', 'country']);
+const aboutState: ReadonlySet<string> = new Set([
+  ...['greylist', 'greylist_signed', 'recipients', 'callforward', 'lists_user', 'country'],
+]);
 const sessionStages: ReadonlySet<Stage> = new Set([Stage.CONNECT, Stage.EHLO, Stage.AUTH]);
 
 export function replayOf({ answers, atMs, verdict }: RecordedStep): Replay {

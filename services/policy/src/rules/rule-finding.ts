@@ -35,6 +35,7 @@ function evidenceOf(action: Action): Record<string, string> {
     case 'tag':
       return { name: action.name };
     case 'skip':
+    case 'run':
       return { check: action.check };
     case 'redirect':
     case 'addRecipient':
@@ -72,7 +73,17 @@ function evidenceOf(action: Action): Record<string, string> {
 /** Actions that still have an effect at a later stage than the one they were decided at. */
 export type CarriedAction = Extract<
   Action,
-  { kind: 'addHeader' | 'addHeaderIfAbsent' | 'changeHeader' | 'removeHeader' | 'tag' | 'skip' | 'dropRecipient' }
+  {
+    kind:
+      | 'addHeader'
+      | 'addHeaderIfAbsent'
+      | 'changeHeader'
+      | 'removeHeader'
+      | 'tag'
+      | 'skip'
+      | 'run'
+      | 'dropRecipient';
+  }
 >;
 
 export function carriedAction(finding: Finding): CarriedAction | undefined {
@@ -87,7 +98,8 @@ export function carriedAction(finding: Finding): CarriedAction | undefined {
     case 'tag':
       return { kind: finding.action, name };
     case 'skip':
-      return { kind: 'skip', check };
+    case 'run':
+      return { kind: finding.action, check };
     case 'dropRecipient':
       return { kind: 'dropRecipient' };
     default:

@@ -4,6 +4,7 @@
  */
 import { ContentPlan } from '@postern/proto/policy/v1/policy_service';
 import { listsOf } from '../dns-lists/dns-list.js';
+import { wishedChecks } from '../forced-checks.js';
 import { rulesOf } from '../rules/rule-facts.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 import { domainOf, type Subject } from '../subject.js';
@@ -16,33 +17,45 @@ export interface ContentNeeds {
   readonly parts: boolean;
 }
 
-type Asking = Pick<Subject, 'isOutsider' | 'snapshot' | 'facts'>;
+type ContentCheck = 'greylist' | 'dkim' | 'domainkeys' | 'dmarc' | 'arc' | 'uribl';
+type Asking = Pick<Subject, 'isOutsider' | 'snapshot' | 'facts' | 'findings'>;
 
 export function contentPlan(subject: Subject, skips: ReadonlySet<string>): ContentPlan {
   const { dkim, domainkeys, arc, parts } = contentNeeds(subject, skips);
   return dkim || domainkeys || arc || parts ? ContentPlan.BODY : ContentPlan.HEADERS;
 }
 
-export function contentNeeds({ isOutsider, snapshot, facts }: Asking, skips: ReadonlySet<string>): ContentNeeds {
+export function contentNeeds(
+  { isOutsider, snapshot, facts, findings }: Asking,
+  skips: ReadonlySet<string>,
+): ContentNeeds {
   const user = facts.origin?.authenticatedUser ?? '';
   const hasRules =
     snapshot.rules.has('body') &&
     facts.recipients.some((recipient) => rulesOf(snapshot.rules, recipient, user).has('body'));
-  if (!isOutsider) return { dkim: false, domainkeys: false, arc: false, parts: hasRules };
+  const wished = wishedChecks(findings);
+  const isWished = (name: ContentCheck): boolean => !skips.has(name) && wished.has(name);
+  const wishes = {
+    dkim: isWished('dkim') || isWished('dmarc'),
+    domainkeys: isWished('domainkeys'),
+    arc: isWished('arc'),
+  };
+  if (!isOutsider) return { ...wishes, parts: hasRules || isWished('uribl') };
   const { differ, server } = snapshot.policies;
   const policies: readonly CheckPolicies[] = differ
     ? [server, ...facts.recipients.map(({ address }) => snapshot.policies.ofDomain(domainOf(address)))]
     : [server];
-  const asks = (name: 'greylist' | 'dkim' | 'domainkeys' | 'dmarc' | 'arc' | 'uribl'): boolean =>
+  const asks = (name: ContentCheck): boolean =>
     !skips.has(name) && policies.some((policy) => policy[name].enabled);
   const isListed = asks('uribl') && policies.some(({ uribl }) => uribl.enabled && listsOf(uribl).length > 0);
   return {
     dkim:
+      wishes.dkim ||
       asks('dkim') ||
       asks('dmarc') ||
       (asks('greylist') && policies.some(({ greylist }) => greylist.enabled && greylist.signature)),
-    domainkeys: asks('domainkeys'),
-    arc: asks('arc') || policies.some(({ dmarc }) => dmarc.enabled && dmarc.trustedArcSealers.length > 0),
-    parts: hasRules || isListed,
+    domainkeys: wishes.domainkeys || asks('domainkeys'),
+    arc: wishes.arc || asks('arc') || policies.some(({ dmarc }) => dmarc.enabled && dmarc.trustedArcSealers.length > 0),
+    parts: hasRules || isListed || isWished('uribl'),
   };
 }
