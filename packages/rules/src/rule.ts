@@ -5,7 +5,7 @@
 import type { Action, ActionKind } from './action.js';
 import { isFinal, parseAction } from './action-parser.js';
 import type { Database, Unsupported } from './carried-out.js';
-import { isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
+import { isKnownAt, isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 import { compileExpression, type Expression } from './expression.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
 import { type RuleProblem, START } from './problem.js';
@@ -21,6 +21,8 @@ export interface RuleDocument {
   readonly when?: string | readonly string[];
   readonly then: readonly unknown[];
   readonly stop?: boolean;
+  /** When a refusal of connection, greeting, login or sender is told. */
+  readonly answer?: 'at-once' | 'at-rcpt';
 }
 
 export interface Rule {
@@ -32,6 +34,7 @@ export interface Rule {
   readonly conditions: readonly Expression[];
   readonly actions: readonly Action[];
   readonly stop: boolean;
+  readonly answer: 'at-once' | 'at-rcpt';
   /** Facts its conditions name. */
   readonly facts: ReadonlySet<string>;
 }
@@ -86,6 +89,9 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
   const facts = new Set(conditions.list.flatMap((condition) => [...condition.facts]));
   const actions = readActions(fields, event, facts, options);
   const stop = fields.flag('stop', actions.list.some(isFinal));
+  const answer = fields.oneOf('answer', ['at-once', 'at-rcpt'], 'at-once');
+  if (fields.has('answer') && isKnownAt('rcpt', event))
+    fields.fail('answer', `is no question at ${event}`, 'leave it out: it is told at the command itself');
   fields.done();
   const ruleId = ID.test(id) ? id : fallbackId;
   const problems = [
@@ -93,7 +99,7 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
     ...[...conditions.problems, ...actions.problems].map((problem) => ({ ruleId, ...problem })),
   ];
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, rule: { ...rule, conditions: conditions.list, actions: actions.list, stop, facts } };
+  return { ok: true, rule: { ...rule, conditions: conditions.list, actions: actions.list, stop, answer, facts } };
 }
 
 interface Read<Item> {

@@ -42,7 +42,7 @@ import type { KerberosAcceptor } from './sasl/gssapi/acceptor.js';
 import { openKerberos } from './sasl/gssapi/open.js';
 import type { SessionServices } from './session.js';
 import { defaultSessionSettings, type SessionSettings } from './session-settings.js';
-import { type CompiledSnapshot, compileSnapshot, edgeRuleCompiler } from './snapshot/compile.js';
+import { type CompiledSnapshot, compileSnapshot, edgeRuleCompilers } from './snapshot/compile.js';
 import { SpoolLatency } from './spool-latency.js';
 import { createTelemetryJournal } from './telemetry-journal.js';
 import { type CertificateFiles, readTlsMaterial, type TlsMaterial, watchTlsMaterial } from './tls/certificate-files.js';
@@ -173,13 +173,13 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     });
   };
 
-  const ruleCompiler = edgeRuleCompiler();
+  const ruleCompilers = edgeRuleCompilers();
   const ruleObserver = createRuleObserver(() => journal);
 
   const watchConfig = async (streams: StreamConnection): Promise<SnapshotWatch> =>
     watchSnapshot(await openBucket(streams, clock, 'CONFIG'), {
       onSnapshot: (next) => {
-        snapshot = compileSnapshot(next, ruleCompiler, ruleObserver);
+        snapshot = compileSnapshot(next, ruleCompilers, ruleObserver);
         if (kerberos === undefined && namesGssapi(next)) sayHidden();
         for (const listener of listeners) updateListener(listener);
         reportUnmatched();

@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls';
 import { formatReply, type Reply, replies } from '@postern/smtp-core';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js';
+import { earlyRefusal } from '../rules/early-refusal.js';
 import type { BindingType } from '../sasl/mechanism.js';
 import { forgetPlain, type Session, type SessionServices } from '../session.js';
 import { channelBinding } from '../tls/channel-binding.js';
@@ -87,17 +88,21 @@ export class EdgeConnection extends SMTPConnection implements Wire {
         await wait;
         if (this.isClosed) return;
       }
+      const refused = earlyRefusal(services, session, 'connect');
+      if (refused !== undefined) return this.#refuse(refused.reply, refused.rule);
       services.journal.record('edge.session.opened', session);
       this._ready = true;
       const policy = this.dialogue.policy();
       this.send220(policy?.hostname ?? services.settings.podName, policy?.banner);
       return;
     }
-    services.journal.record('edge.session.refused', session, {
-      reply: opening.reply,
-      detail: { reason: opening.reason },
-    });
-    this.reply(opening.reply);
+    this.#refuse(opening.reply, opening.reason);
+  }
+
+  #refuse(reply: Reply, reason: string): void {
+    const { session, services } = this.#context;
+    services.journal.record('edge.session.refused', session, { reply, detail: { reason } });
+    this.reply(reply);
     this.close();
   }
 

@@ -11,7 +11,15 @@ import {
   rateLimitsOf,
 } from '@postern/flow-control';
 import { type Domain, ErrorControl, type IpSet, type Overload, type Snapshot } from '@postern/proto/config/v1/snapshot';
-import { createRuleCompiler, type RuleBook, type RuleCompiler, rightsOf, sessionRules } from '@postern/rules';
+import {
+  createRuleCompiler,
+  earlyRefusals,
+  isEarlyRule,
+  type RuleBook,
+  type RuleCompiler,
+  rightsOf,
+  sessionRules,
+} from '@postern/rules';
 import { type AccessTable, compileAccess } from '../access.js';
 import { type RuleObserver, unobserved } from '../rules/rule-observer.js';
 import type { ListenerFacts } from '../session.js';
@@ -25,6 +33,8 @@ export interface CompiledSnapshot {
   readonly admitWhenPolicyAway: boolean;
   /** Rules a session carries out by itself. */
   readonly rules: RuleBook;
+  /** Refusals of rules that a session tells at once. */
+  readonly refusals: RuleBook;
   readonly ruleObserver: RuleObserver;
   /** IPv6 clients are counted by networks of this length. */
   readonly ipv6Prefix: number;
@@ -73,11 +83,19 @@ const isOneAddress = (network: string): boolean =>
   parseNetworks(network)?.every(({ octets, prefixLength }) => prefixLength === octets.length * 8) === true;
 
 /** Keeps the sets that did not change. A tenant's rule that cannot be read is left out; policy, which asks all rules, says so. */
-export const edgeRuleCompiler = (): RuleCompiler => createRuleCompiler(() => undefined, sessionRules);
+export const edgeRuleCompilers = (): RuleCompilers => ({
+  session: createRuleCompiler(() => undefined, sessionRules),
+  refusals: createRuleCompiler(() => undefined, earlyRefusals),
+});
+
+export interface RuleCompilers {
+  readonly session: RuleCompiler;
+  readonly refusals: RuleCompiler;
+}
 
 export function compileSnapshot(
   snapshot: Snapshot,
-  ruleCompiler = edgeRuleCompiler(),
+  compilers = edgeRuleCompilers(),
   ruleObserver: RuleObserver = unobserved,
 ): CompiledSnapshot {
   const domains = new Map(snapshot.domains.map((domain) => [domain.name.toLowerCase(), domain]));
@@ -122,7 +140,8 @@ export function compileSnapshot(
     hostname: snapshot.hostname,
     access: compileAccess(snapshot.accessRules, sets),
     admitWhenPolicyAway: snapshot.admitWhenPolicyAway,
-    rules: ruleCompiler.compile(snapshot.rules, rightsOf(snapshot.tenants)),
+    rules: compilers.session.compile(snapshot.rules, rightsOf(snapshot.tenants)),
+    refusals: compilers.refusals.compile(snapshot.rules.filter(isEarlyRule), rightsOf(snapshot.tenants)),
     ruleObserver,
     ipv6Prefix: snapshot.limits?.ipv6Prefix || defaultIpv6Prefix,
     listener,

@@ -4,6 +4,7 @@
  */
 import { type Reply, replies } from '@postern/smtp-core';
 import type { CredentialAnswer } from '../../credentials.js';
+import { earlyRefusal } from '../../rules/early-refusal.js';
 import { mechanisms } from '../../sasl/index.js';
 import type { Challenge, SaslContext, SaslResult } from '../../sasl/mechanism.js';
 import type { Dialogue } from '../dialogue.js';
@@ -46,6 +47,13 @@ async function conclude(dialogue: Dialogue, name: string, result: SaslResult): P
   if (answer.kind === 'verified') {
     session.login = { user: answer.user, tenant: answer.tenant, mechanism: name };
     session.judged.auth = false;
+    const refused = earlyRefusal(services, session, 'auth');
+    if (refused !== undefined) {
+      session.login = undefined;
+      const told = { tenant: answer.tenant, reply: refused.reply, detail: { ...detail, reason: refused.rule } };
+      services.journal.record('edge.login.refused', session, told);
+      return refused.reply;
+    }
     services.journal.record('edge.login.succeeded', session, {
       tenant: answer.tenant,
       detail: { ...detail, cached: String(answer.cached) },

@@ -3,7 +3,8 @@
  * A name that is no domain is taken (many clients give one); whether it matters is a check of policy. Only what could break a header or a log
  * is refused. Offered is only what works now: AUTH is not shown where it would be refused, so no client sends a password in plain (RFC 4954 §4).
  */
-import { replies } from '@postern/smtp-core';
+import { type Reply, replies } from '@postern/smtp-core';
+import { earlyRefusal } from '../../rules/early-refusal.js';
 import { mechanisms, needsKerberos, needsTls } from '../../sasl/index.js';
 import type { ExtensionKeyword } from '../../snapshot/extensions.js';
 import type { ListenerPolicy } from '../../snapshot/listener-policy.js';
@@ -60,26 +61,31 @@ function extensions(dialogue: Dialogue): string[] {
   return policy.trustsXclient(dialogue.session.peerAddress) ? [...offered, xclientKeyword] : offered;
 }
 
-function greet(dialogue: Dialogue, argument: string, esmtp: boolean): boolean {
+/** Why it is refused; undefined = the client is greeted. */
+function greet(dialogue: Dialogue, argument: string, esmtp: boolean): Reply | undefined {
   const said = readName(argument);
-  if (said === undefined) return false;
+  if (said === undefined) return dialogue.refuse(replies.syntaxError, esmtp ? 'EHLO' : 'HELO');
   const name = dialogue.session.forwardedGreeting ?? said;
   dialogue.resetTransaction();
   dialogue.session.greeting = { name, esmtp };
   dialogue.session.judged.ehlo = false;
-  return true;
+  const refused = earlyRefusal(dialogue.services, dialogue.session, 'ehlo');
+  if (refused === undefined) return undefined;
+  dialogue.session.greeting = undefined;
+  return dialogue.refuse(refused.reply, refused.rule);
 }
 
 const hostname = (dialogue: Dialogue): string => dialogue.policy()?.hostname ?? dialogue.services.settings.podName;
 
 export const ehlo: Verb = {
   idle: true,
+  records: true,
   run: (dialogue, argument) =>
-    greet(dialogue, argument, true) ? replies.hello(hostname(dialogue), extensions(dialogue)) : replies.syntaxError,
+    greet(dialogue, argument, true) ?? replies.hello(hostname(dialogue), extensions(dialogue)),
 };
 
 export const helo: Verb = {
   idle: true,
-  run: (dialogue, argument) =>
-    greet(dialogue, argument, false) ? replies.hello(hostname(dialogue)) : replies.syntaxError,
+  records: true,
+  run: (dialogue, argument) => greet(dialogue, argument, false) ?? replies.hello(hostname(dialogue)),
 };

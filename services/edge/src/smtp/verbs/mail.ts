@@ -4,6 +4,7 @@
  */
 import { type BodyType, type MailParameterName, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
 import { submittingTenant } from '../../relay-right.js';
+import { earlyRefusal } from '../../rules/early-refusal.js';
 import { ruledLimit } from '../../rules/session-ruling.js';
 import { rulingOfMail } from '../../rules/transaction-ruling.js';
 import type { ExtensionKeyword } from '../../snapshot/extensions.js';
@@ -120,6 +121,8 @@ export const mail: Verb = {
     if (!parsed.ok) return refuse(parsed.reply, argument.slice(5, 325).trim());
     const { command } = parsed;
     if (!isOffered(command.body, policy)) return refuse(replies.badParameter('BODY'), command.reversePath.address);
+    const refused = earlyRefusal(services, session, 'mail', command);
+    if (refused !== undefined) return refuse(refused.reply, command.reversePath.address, refused.rule);
     const tenant = submittingTenant(snapshot, session);
     const ruling = rulingOfMail(snapshot, session, command, tenant, services.clock);
     if (ruling.requireTls !== undefined && session.tls === undefined)
