@@ -43,7 +43,7 @@ test.each([
   [
     'rcpt',
     { run: { check: 'recipients' } },
-    'then[1]: run names no check that can be run by a rule; use dnswl, country, dnsbl, ptr, helo, identity, spf, sender, callforward, greylist, author, dkim, arc, dmarc, uribl',
+    'then[1]: run names no check that can be run by a rule; use dnswl, country, dnsbl, ptr, helo, identity, spf, sender, callforward, greylist, author, dkim, domainkeys, arc, dmarc, uribl',
   ],
   ['body', { run: { check: 'spf' } }, 'then[1]: run is not carried out at body by this release'],
   ['relay', { tag: { name: 'x' } }, 'then[1]: tag is not carried out at relay by this release'],

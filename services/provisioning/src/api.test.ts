@@ -491,3 +491,34 @@ test('no secret was logged', () => {
   for (const secret of ['wonderland', 'looking-glass', 'long-enough', 'p4ssw0rd', 'stolen-it'])
     expect(log).not.toContain(secret);
 });
+
+test('recording of sessions is switched per tenant; without policy there is nothing to list', async () => {
+  const { api } = service;
+  const set = (name: string, on: boolean) => api.call(api.rpc.setSessionRecording, { tenant: name, on }, service.as());
+  expect(await set('acme', true)).toEqual({ tenant: 'acme', on: true });
+  expect(await refusal(set('nobody', true))).toMatch(/^not-found/);
+  const list = api.call(api.rpc.listSessionRecordings, { query: { tenant: 'acme' } }, service.as());
+  expect(await refusal(list)).toMatch(/^unimplemented/);
+  expect(await set('acme', false)).toEqual({ tenant: 'acme', on: false });
+});
+
+test('rules of a domain and of a user: owned by the tenant, ids of their own, gone with the domain', async () => {
+  const { api } = service;
+  const put = (scope: string, name = 'acme') =>
+    api.call(
+      api.rpc.putRule,
+      { rule: { id: 'scoped', tenant: name, version: 0, document: 'event: rcpt\nthen: [discard]', etag: '', scope } },
+      service.as(),
+    );
+  for (const scope of ['', 'acme.test', 'Alice@Acme.test'])
+    expect((await put(scope)).rule).toMatchObject({ version: 1, scope: scope.toLowerCase() });
+  expect(await refusal(put('elsewhere.test'))).toMatch(/^not-found: .*elsewhere\.test of tenant acme/);
+  expect(await refusal(put('acme.test', ''))).toMatch(/^invalid-argument: rule\.scope/);
+  const list = async (scope: string) =>
+    (await api.call(api.rpc.listRules, { tenant: 'acme', scope }, service.as())).rules.map((rule) => rule.scope);
+  expect(await list('')).toEqual(['', 'acme.test', 'alice@acme.test']);
+  expect(await list('acme.test')).toEqual(['acme.test']);
+  for (const scope of ['', 'acme.test', 'alice@acme.test'])
+    await api.call(api.rpc.deleteRule, { tenant: 'acme', id: 'scoped', scope }, service.as());
+  expect(await list('')).toEqual([]);
+});

@@ -47,10 +47,11 @@ export function recordingMethods(parts: ForwardParts, client: GrpcClient<PolicyS
         const tenant = tenantOf(caller, request.query?.tenant ?? '');
         const on = await withTenant(caller.scope, async (tx) => {
           await readTenant(tx, tenant);
-          const [row] = await tx.rows<{ on: boolean }>('SELECT records_sessions AS on FROM tenants WHERE name = $1', [
-            tenant,
-          ]);
-          return row?.on ?? false;
+          const [row] = await tx.rows<{ records_sessions: boolean }>(
+            'SELECT records_sessions FROM tenants WHERE name = $1',
+            [tenant],
+          );
+          return row?.records_sessions ?? false;
         });
         const call = policy().call(policy().rpc.listRecordings, { tenant }, { signal, scope: scopeOf(caller) });
         return { result: await told('policy', call), on };
