@@ -62,9 +62,9 @@ export const skippableChecks: readonly string[] = [
   ...['dkim', 'greylist_signed', 'domainkeys', 'arc', 'dmarc', 'uribl'],
 ];
 
-/** Checks a rule may run where they are off: not those that are never off, nor lists, which are as on as what is in them. */
+/** Checks a rule may run where they are off: not those that are never off or part of another, nor lists, which are as on as what is in them. */
 export const runnableChecks: readonly string[] = skippableChecks.filter(
-  (check) => check !== 'recipients' && !check.startsWith('lists'),
+  (check) => check !== 'recipients' && check !== 'greylist_signed' && !check.startsWith('lists'),
 );
 
 /** Decided by the session itself, which asks nobody (design.md, services): conditions on them may name session facts only. */

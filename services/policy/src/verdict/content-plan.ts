@@ -45,8 +45,7 @@ export function contentNeeds(
   const policies: readonly CheckPolicies[] = differ
     ? [server, ...facts.recipients.map(({ address }) => snapshot.policies.ofDomain(domainOf(address)))]
     : [server];
-  const asks = (name: ContentCheck): boolean =>
-    !skips.has(name) && policies.some((policy) => policy[name].enabled);
+  const asks = (name: ContentCheck): boolean => !skips.has(name) && policies.some((policy) => policy[name].enabled);
   const isListed = asks('uribl') && policies.some(({ uribl }) => uribl.enabled && listsOf(uribl).length > 0);
   return {
     dkim:
