@@ -21,6 +21,8 @@ export async function readPassword(
   options: PasswordOptions,
   needed: boolean,
   terminal: Terminal,
+  /** What else may be given, for the error. */
+  otherwise = '',
 ): Promise<string | undefined> {
   const { password, passwordFile } = options;
   if (password !== undefined && passwordFile !== undefined) {
@@ -32,7 +34,7 @@ export async function readPassword(
     );
     return password;
   }
-  if (passwordFile === '-') return readInput(terminal.input);
+  if (passwordFile === '-') return readInput(terminal.input, otherwise);
   if (passwordFile !== undefined) {
     try {
       return firstLine(readFileSync(passwordFile, 'utf8'));
@@ -42,17 +44,18 @@ export async function readPassword(
     }
   }
   if (!needed) return undefined;
-  return terminal.input.isTTY ? prompt(terminal) : readInput(terminal.input);
+  return terminal.input.isTTY ? prompt(terminal) : readInput(terminal.input, otherwise);
 }
 
-async function readInput(input: Readable): Promise<string> {
+async function readInput(input: Readable, otherwise: string): Promise<string> {
   let text = '';
   for await (const chunk of input.setEncoding('utf8')) {
     text += String(chunk);
     if (text.includes('\n') || text.length > 4_096) break;
   }
   const line = firstLine(text);
-  if (line === '') throw new UsageError('no password: give --password-file FILE, or the password on standard input');
+  if (line === '')
+    throw new UsageError(`no password: give --password-file FILE, or the password on standard input${otherwise}`);
   return line;
 }
 

@@ -4,6 +4,8 @@
 export type StopSignal = 'SIGTERM' | 'SIGINT';
 
 export interface Host {
+  /** Of the Node it runs on, such as `24.21.0`. */
+  readonly nodeVersion: string;
   onSignal(handle: (signal: StopSignal) => void): void;
   onFault(handle: (kind: 'exception' | 'rejection', error: unknown) => void): void;
   /** One line to standard error, written before it returns. */
@@ -12,6 +14,7 @@ export interface Host {
 }
 
 export const processHost: Host = {
+  nodeVersion: process.versions.node,
   onSignal(handle) {
     process.on('SIGTERM', () => handle('SIGTERM'));
     process.on('SIGINT', () => handle('SIGINT'));

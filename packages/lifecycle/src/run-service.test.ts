@@ -31,6 +31,7 @@ function stage(parts: Partial<Service> = {}): Stage {
     onFault: (handle) => {
       onFault = handle;
     },
+    nodeVersion: '24.21.0',
     complain: (line) => void complaints.push(line),
     exit: (code) => void exits.push(code),
   };
@@ -159,6 +160,7 @@ describe('main', () => {
     const host: Host = {
       onSignal: () => undefined,
       onFault: () => undefined,
+      nodeVersion: '24.21.0',
       complain: (line) => void lines.push(line),
       exit: (code) => void codes.push(code),
     };

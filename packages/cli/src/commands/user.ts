@@ -45,6 +45,8 @@ function tell({ output }: CommandContext, user: User | undefined): void {
   );
 }
 
+const noLogin = '; --no-login for a recipient without one';
+
 interface UserChanges {
   readonly expires?: number;
   readonly displayName?: string;
@@ -79,7 +81,7 @@ export function addUserCommands(program: Command, run: Run): void {
       ) =>
         run(command, async (context) => {
           const { api, terminal } = context;
-          const password = options.login ? await readPassword(options, true, terminal) : '';
+          const password = options.login ? await readPassword(options, true, terminal, noLogin) : '';
           const wanted = {
             ...blankUser,
             address,

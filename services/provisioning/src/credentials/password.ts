@@ -2,7 +2,8 @@
  * Password verifiers: argon2id (PHC form) for PLAIN and LOGIN, SCRAM-SHA-256 (salt, StoredKey, ServerKey; RFC 5802 §3, RFC 7677) for
  * challenge mechanisms. Hashing runs on libuv's threads, never on the event loop; how many at once is bounded by `hash-slots.ts`.
  */
-import { type Argon2Parameters, argon2, createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto';
+// By its default export: a name that an older Node does not have would end the process before it can say so.
+import crypto, { type Argon2Parameters, createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Random } from '@postern/clock';
 
@@ -27,7 +28,7 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base6
 
 function argon(parameters: Argon2Parameters): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    argon2('argon2id', parameters, (error, key) => (error ? reject(error) : resolve(key)));
+    crypto.argon2('argon2id', parameters, (error, key) => (error ? reject(error) : resolve(key)));
   });
 }
 
