@@ -116,7 +116,6 @@ export const availableDatabases = (hasAsn: boolean): readonly Database[] => (has
 const absentFacts: ReadonlyMap<string, string> = new Map([
   ['score', 'is not computed: no content filter is part of this release'],
   ['virus', 'is not known: no antivirus is part of this release'],
-  ['session.bytes', 'is not counted by this release'],
 ]);
 
 export const notCarriedOut: Unsupported = {

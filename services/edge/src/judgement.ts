@@ -70,6 +70,7 @@ export function sessionFacts(sources: FactSources): SessionFacts {
     declaredSize: mail.size ?? 0,
     recipients: sources.recipients,
     sessionMessages: session.messages,
+    sessionBytes: session.bytes,
     sessionErrors: session.errors,
     localAddress: session.localAddress,
     localPort: session.localPort,

@@ -172,6 +172,7 @@ export class MessageTransfer {
       return refused(replies.storeUnavailable, `spool: ${result.reason}`);
     }
     session.messages++;
+    session.bytes += this.#size;
     services.abuse.delivered(session);
     this.#record('edge.message.accepted', replies.queued(transaction.queueId), {
       size: String(this.#size),

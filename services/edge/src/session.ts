@@ -66,6 +66,8 @@ export interface Session {
   login: Login | undefined;
   /** Messages accepted. */
   messages: number;
+  /** Their bytes. */
+  bytes: number;
   /** Commands and recipients refused for good. */
   errors: number;
   authFailures: number;
@@ -124,6 +126,7 @@ export function openSession(start: SessionStart): Session {
     greeting: undefined,
     login: undefined,
     messages: 0,
+    bytes: 0,
     errors: 0,
     authFailures: 0,
     idleCommands: 0,

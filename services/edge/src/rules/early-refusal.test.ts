@@ -85,3 +85,18 @@ test.each([
   expect(await client.command('MAIL FROM:<a@bad.test>')).toMatch(/^250/);
   client.destroy();
 });
+
+test('bytes of the session are known to rules', async () => {
+  const { client } = await connect({
+    event: 'mail',
+    when: 'session.bytes > 5 && session.messages == 1',
+    then: [refusal],
+  });
+  await client.command('EHLO c.test');
+  await client.command('MAIL FROM:<a@s.test>');
+  await client.command('RCPT TO:<bob@example.test>');
+  await client.command('DATA');
+  expect(await client.command('Subject: one\r\n\r\nbody\r\n.')).toMatch(/^250/);
+  expect(await client.command('MAIL FROM:<a@s.test>')).toMatch(/^550 5\.7\.25/);
+  client.destroy();
+});

@@ -21,7 +21,7 @@ export function sessionFacts(session: Session, nowMs: number): Facts {
     esmtp: greeting?.esmtp === true,
     tls: { active: tls !== undefined, version: tls?.version, cipher: tls?.cipher },
     auth: { user: login?.user, mechanism: login?.mechanism },
-    session: { messages: session.messages, errors: session.errors },
+    session: { messages: session.messages, bytes: session.bytes, errors: session.errors },
     time: { now: new Date(nowMs) },
   };
 }

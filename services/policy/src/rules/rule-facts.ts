@@ -52,7 +52,7 @@ export function sessionFacts({ facts, origin, findings }: Subject, { clock, tool
     },
     message: { declaredSize: facts.declaredSize },
     spf: { result: lastFinding(findings, 'spf')?.outcome },
-    session: { messages: facts.sessionMessages, errors: facts.sessionErrors },
+    session: { messages: facts.sessionMessages, bytes: facts.sessionBytes, errors: facts.sessionErrors },
     time: { now: new Date(clock.now()) },
   };
 }

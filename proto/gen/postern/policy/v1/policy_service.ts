@@ -371,6 +371,8 @@ export interface SessionFacts {
   proxyAuthority: string;
   /** Checks that are not run for this client, by the IP set it is in. */
   skipChecks: string[];
+  /** Bytes of the messages accepted so far in this session. */
+  sessionBytes: number;
 }
 
 /** A client's certificate. */
@@ -1434,6 +1436,7 @@ function createBaseSessionFacts(): SessionFacts {
     clientCertificate: undefined,
     proxyAuthority: "",
     skipChecks: [],
+    sessionBytes: 0,
   };
 }
 
@@ -1498,6 +1501,9 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     }
     for (const v of message.skipChecks) {
       writer.uint32(242).string(v!);
+    }
+    if (message.sessionBytes !== 0) {
+      writer.uint32(248).uint64(message.sessionBytes);
     }
     return writer;
   },
@@ -1675,6 +1681,14 @@ export const SessionFacts: MessageFns<SessionFacts> = {
             message.skipChecks.push(reader.string());
             continue;
           }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.sessionBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1773,6 +1787,11 @@ export const SessionFacts: MessageFns<SessionFacts> = {
         : globalThis.Array.isArray(object?.skip_checks)
         ? object.skip_checks.map((e: any) => globalThis.String(e))
         : [],
+      sessionBytes: isSet(object.sessionBytes)
+        ? globalThis.Number(object.sessionBytes)
+        : isSet(object.session_bytes)
+        ? globalThis.Number(object.session_bytes)
+        : 0,
     };
   },
 
@@ -1838,6 +1857,9 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     if (message.skipChecks?.length) {
       obj.skipChecks = message.skipChecks;
     }
+    if (message.sessionBytes !== 0) {
+      obj.sessionBytes = Math.round(message.sessionBytes);
+    }
     return obj;
   },
 
@@ -1872,6 +1894,7 @@ export const SessionFacts: MessageFns<SessionFacts> = {
       : undefined;
     message.proxyAuthority = object.proxyAuthority ?? "";
     message.skipChecks = object.skipChecks?.map((e) => e) || [];
+    message.sessionBytes = object.sessionBytes ?? 0;
     return message;
   },
 };
