@@ -1,0 +1,61 @@
+/** Rules of the operator file: whose they are, refused with the place they have in the file, and as the snapshot carries them. */
+import { ConfigError } from '@postern/config';
+import { expect, test } from 'vitest';
+import { compileSnapshot } from '../snapshot/compile.js';
+import { parseOperatorDocument } from './document.js';
+
+const parse = (text: string) => parseOperatorDocument([{ file: 'op.yaml', text }]);
+const rows = { tenants: [], domains: [], routes: [], rules: [], check_settings: [], users_set_checks: false };
+
+const rule = (fields: string): string => `  - { event: rcpt, then: [discard], ${fields} }`;
+
+test.each<[string, string, RegExp]>([
+  ['a scope without a tenant', rule('id: a, scope: a.test'), /rules\[0\]\.tenant: missing; expected the tenant/],
+  ['a tenant that is none', rule('id: a, tenant: "A B"'), /rules\[0\]\.tenant: "A B" is not allowed/],
+  ['a scope that is none', rule('id: a, tenant: acme, scope: "a test"'), /rules\[0\]\.scope: "a test" is not allowed/],
+  [
+    'an id given twice in one scope',
+    `${rule('id: a')}\n${rule('id: b')}\n${rule('id: a')}`,
+    /rules\[2\]\.id: "a" is used by another rule/,
+  ],
+  [
+    'a fault keeps its place among rules of others',
+    `${rule('id: a')}\n${rule('id: a, tenant: acme')}\n  - { id: b, tenant: acme, event: rctp, then: [discard] }`,
+    /rules\[2\]\.event: "rctp"/,
+  ],
+  [
+    'what loosens, without a right',
+    '  - { id: a, tenant: acme, scope: acme.test, event: rcpt, then: [accept] }',
+    /rules\[0\]\.then\[0\].*accept is not open to a tenant/,
+  ],
+])('%s', (_what, rules, expected) => {
+  const text = `rules:\n${rules}\n`;
+  expect(() => parse(text)).toThrow(ConfigError);
+  expect(() => parse(text)).toThrow(expected);
+});
+
+test('a right the operator does not have to give is refused', () => {
+  expect(() => parse('tenants: [{ name: acme, ruleActions: [close] }]')).toThrow(
+    /tenants\[0\]\.ruleActions\[0\]: .*close/,
+  );
+});
+
+test('each rule has its scope in the snapshot, and the same id may be used in each', () => {
+  const document = parse(`
+tenants: [{ name: acme, ruleActions: [accept] }]
+rules:
+${rule('id: a')}
+${rule('id: a, tenant: acme')}
+${rule('id: a, tenant: acme, scope: Acme.test')}
+  - { id: a, tenant: acme, scope: bob@acme.test, event: rcpt, then: [accept] }
+`);
+  const snapshot = compileSnapshot(document, 'mx.test', rows);
+  expect(snapshot.rules.map(({ id, scope, tenant, target }) => [id, scope, tenant, target])).toEqual([
+    ['a', 'server', '', ''],
+    ['a', 'tenant', 'acme', ''],
+    ['a', 'domain', 'acme', 'acme.test'],
+    ['a', 'user', 'acme', 'bob@acme.test'],
+  ]);
+  for (const { document: text } of snapshot.rules)
+    expect(Object.keys(JSON.parse(text)).sort()).toEqual(['event', 'id', 'then']);
+});
