@@ -12,7 +12,7 @@ import { type Case, printTable, runTable } from './table.js';
 
 const { values } = parseArgs({
   options: {
-    peers: { type: 'string', default: 'node-null,postfix-relay,postern' },
+    peers: { type: 'string', default: 'node-null,postfix-relay,postern,postern-full,postern-sign' },
     messages: { type: 'string', default: '4000' },
     rounds: { type: 'string', default: '3' },
     warmup: { type: 'string', default: '10000' },

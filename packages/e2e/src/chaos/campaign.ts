@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startDnsServer } from '@postern/dns/testing';
 import { type Cluster, startCluster } from '../cluster/cluster.js';
 import { type Ledger, waitAtRest } from '../cluster/ledger.js';
-import { collectArrivals } from './arrivals.js';
+import { type Arrivals, collectArrivals } from './arrivals.js';
 import { type LoadResult, startLoad } from './load.js';
 import { type NatsNodes, startNatsNodes } from './nats-nodes.js';
 import { failpointsOf, hitFailpoint, type Misfortune, type Strike, strike } from './nemesis.js';
@@ -110,6 +110,18 @@ async function torment(
   return missed;
 }
 
+/** When it arrived, and what was being done about then. */
+function story(arrivals: Arrivals, strikes: readonly Strike[], key: string): string {
+  const came = arrivals.byKey.get(key) ?? [];
+  const first = came[0]?.atMs ?? 0;
+  const near = strikes.filter(({ fromMs, toMs }) => first >= fromMs - 60_000 && first <= toMs + 60_000);
+  const seconds = (atMs: number): string => ((atMs - first) / 1_000).toFixed(1);
+  return [
+    ...came.map(({ queueId, atMs }) => `${queueId} at ${seconds(atMs)} s`),
+    ...near.map(({ target, fromMs, toMs }) => `${target} struck from ${seconds(fromMs)} to ${seconds(toMs)} s`),
+  ].join(', ');
+}
+
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const arrivals = await collectArrivals({ deferEvery: options.deferEvery, secondDomain });
   const dns = await startDnsServer({ 'sender.test': { TXT: ['v=spf1 ip4:127.0.0.0/8 -all'] } });
@@ -137,7 +149,10 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     const end = Date.now() + 120_000;
     while (arrivals.byKey.size < loaded.accepted.size && Date.now() < end) await sleep(200);
     const ledger = await waitAtRest(cluster, 240_000);
-    return { verdict: judge(loaded, arrivals, strikes), ledger, load: loaded, strikes, failpointsMissed };
+    const verdict = judge(loaded, arrivals, strikes);
+    for (const key of verdict.unexplained.slice(0, 20))
+      options.say(`unexplained ${key}: ${story(arrivals, strikes, key)}`);
+    return { verdict, ledger, load: loaded, strikes, failpointsMissed };
   } catch (error) {
     options.say(cluster.output().slice(-3_000));
     throw error;
