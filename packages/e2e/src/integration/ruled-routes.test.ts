@@ -121,7 +121,11 @@ test('one domain through the smart host, logged in, over TLS 1.3', async () => {
 test('a next hop without the version gets nothing, not even in plain; the schedule of the rule ends it', async () => {
   const queueId = await sent('a@plain.test', 'x@old.test', 'to-old');
   await explained(world.cluster, queueId, /expired/i, 'retrySchedule');
-  for (const server of [old, modern, route2]) expect(server.having('Message-ID: <to-old')).toEqual([]);
+  // Its report, which returns the header section, goes the way of all others.
+  const delivered = servers
+    .flatMap(({ messages }) => messages)
+    .filter(({ recipients }) => recipients.includes('x@old.test'));
+  expect(delivered).toEqual([]);
 });
 
 const reports = (text: string) =>
