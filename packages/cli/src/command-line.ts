@@ -2,7 +2,7 @@
  * Mistakes in what was typed, said in one line that names the word, with the help of the command that was meant. Commander finds them; the
  * words are ours. A group runs its default command when no other is named, so a wrong name in it looks like an argument too many.
  */
-import type { Command } from 'commander';
+import { type Command, Help } from 'commander';
 import type { Host } from './context.js';
 
 /** Words of other tools for the same thing; each is an alias of the first. */
@@ -16,6 +16,10 @@ const otherWords: Readonly<Record<string, readonly string[]>> = {
   delete: ['remove', 'rm'],
 };
 
+/** Help says what is assumed where an option is not given, but not that nothing is. */
+const plainHelp = new Help();
+const emptyDefault = / \(default: (?:\[\]|"")\)$/;
+
 /** Errors become values, and go where the host says; also in subcommands. */
 export function prepareCommand(command: Command, host: Host): void {
   command.exitOverride();
@@ -23,6 +27,9 @@ export function prepareCommand(command: Command, host: Host): void {
     writeOut: host.write,
     writeErr: host.terminal.error,
     outputError: (text, write) => write(`posternctl: ${mistake(text, command)}; ${helpHint(command)}\n`),
+  });
+  command.configureHelp({
+    optionDescription: (option) => plainHelp.optionDescription(option).replace(emptyDefault, ''),
   });
   command.showSuggestionAfterError(true);
   const taken = new Set(command.commands.map((child) => child.name()));

@@ -331,6 +331,20 @@ test('words of other tools mean the same', async () => {
   expect((await server.run('tenant ls')).out).toBe('No tenants.\n');
 });
 
+test('init without a password for its user makes nothing', async () => {
+  server.answer('createTenant', {});
+  expect((await server.run('init --tenant acme --domain acme.test --user alice')).code).toBe(2);
+  expect((await server.run('init --tenant acme --domain acme.test --host ftp://x')).code).toBe(2);
+  expect(server.requests).toEqual([]);
+});
+
+test('help tells defaults as they are typed, and none where nothing is assumed', async () => {
+  const ban = (await server.run('ban add --help')).out;
+  expect(ban).toContain('--for <duration>  how long (default: 1h)');
+  expect(ban).toMatch(/--reason <text> +kept in list, log and audit\n/);
+  expect((await server.run('simulate --help')).out).not.toMatch(/default: (\[|"")/);
+});
+
 test('a cluster that is not there is one line, whatever was given', async () => {
   const key = join(server.folder, 'key');
   const none = await runWith('/', {}, 'tenant list');

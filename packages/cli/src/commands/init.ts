@@ -28,6 +28,9 @@ async function make(work: Promise<unknown>): Promise<boolean> {
 
 async function setUp({ api, output, terminal }: CommandContext, options: InitOptions): Promise<void> {
   const { tenant, domain } = options;
+  // What was typed is read whole before anything is made: a half-made tenant would keep the default next hop.
+  const hosts = options.host === undefined ? [] : [readHost(options.host)];
+  const password = options.user === undefined ? '' : ((await readPassword(options, true, terminal)) ?? '');
   const steps: { readonly what: string; readonly made: boolean }[] = [];
   const step = async (what: string, work: Promise<unknown>): Promise<void> => {
     steps.push({ what, made: await make(work) });
@@ -37,7 +40,7 @@ async function setUp({ api, output, terminal }: CommandContext, options: InitOpt
     api.call(api.rpc.createTenant, { tenant: { ...blankTenant, name: tenant }, requestId: '' }),
   );
   if (options.host !== undefined) {
-    const route = { name: 'main', tenant, hosts: [readHost(options.host)], egressPool: '', etag: '' };
+    const route = { name: 'main', tenant, hosts, egressPool: '', etag: '' };
     await step(`route main to ${options.host}`, api.call(api.rpc.putRoute, { route }));
   }
   const wanted = { ...blankDomain, name: domain, tenant, nextHop: options.host === undefined ? '' : 'main' };
@@ -47,7 +50,6 @@ async function setUp({ api, output, terminal }: CommandContext, options: InitOpt
   );
   if (options.user !== undefined) {
     const address = options.user.includes('@') ? options.user : `${options.user}@${domain}`;
-    const password = (await readPassword(options, true, terminal)) ?? '';
     await step(
       `user ${address}`,
       api.call(api.rpc.createUser, { user: { ...blankUser, address, password }, requestId: '' }),

@@ -1,6 +1,6 @@
 /** posternctl limit show, posternctl ban list|add|lift */
 import type { Ban, LimitReading } from '@postern/proto/policy/v1/limit_service';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Run } from '../context.js';
 import { duration } from '../numbers.js';
 import { age, type Column, printable, table } from '../output.js';
@@ -60,7 +60,7 @@ export function addLimitCommands(program: Command, run: Run): void {
   ban
     .command('add <address>')
     .description('ban an address; of IPv6 its prefix')
-    .option('--for <duration>', 'how long', duration, 3_600_000)
+    .addOption(new Option('--for <duration>', 'how long').argParser(duration).default(3_600_000, '1h'))
     .option('--reason <text>', 'kept in list, log and audit', '')
     .action((address: string, options: { for: number; reason: string }, command: Command) =>
       run(command, async ({ api, output }) => {
