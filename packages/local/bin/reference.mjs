@@ -88,7 +88,7 @@ function dialogsPage() {
     '# Dialogs by standard',
     '',
     `Generated from line 1 of the dialogs in \`${folder}\`, each spoken to the edge in its unit tests and to the edge of a whole cluster`,
-    '(`npx vitest run --project e2e packages/e2e/src/conformance`).',
+    '(`npm run test:e2e -- packages/e2e/src/conformance`).',
     '',
     '| RFC | section | behaviour | dialog |',
     '|---|---|---|---|',

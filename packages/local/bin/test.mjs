@@ -37,6 +37,8 @@ try {
     code = await runPinned([
       join(root, 'node_modules', 'vitest', 'vitest.mjs'),
       'run',
+      '--config',
+      join(root, 'packages', 'testkit', 'vitest.config.ts'),
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${report}`,

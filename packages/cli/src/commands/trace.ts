@@ -19,6 +19,8 @@ function eventLine(event: TraceEvent): string {
 function messageText(message: MessageTrace): string {
   const title = message.queueId === '' ? `Session ${message.sessionId} (refused)` : `Message ${message.queueId}`;
   const session = message.queueId === '' || message.sessionId === '' ? '' : `, session ${message.sessionId}`;
+  // A refused session without a sender may never have come to MAIL.
+  const from = message.queueId === '' && message.reversePath === '' ? '' : ` from <${message.reversePath}>`;
   const messageId = message.messageId === '' ? '' : `, Message-ID <${message.messageId}>`;
   const recipients = message.recipients.map((recipient) => {
     const tries =
@@ -26,11 +28,9 @@ function messageText(message: MessageTrace): string {
     const reply = recipient.reply === '' ? '' : `: ${recipient.reply}`;
     return printable(`  to <${recipient.address}>  ${recipient.state}${tries}${reply}`);
   });
-  return [
-    printable(`${title} from <${message.reversePath}>${session}${messageId}`),
-    ...recipients,
-    ...message.events.map(eventLine),
-  ].join('\n');
+  return [printable(`${title}${from}${session}${messageId}`), ...recipients, ...message.events.map(eventLine)].join(
+    '\n',
+  );
 }
 
 interface TraceOptions {

@@ -24,11 +24,12 @@ const awayMs = 3_000;
 export async function startNatsNodes(count: number): Promise<NatsNodes> {
   const dir = await mkdtemp(join(tmpdir(), 'postern-chaos-nats-'));
   const cluster = await startNatsCluster({ dir, size: count });
-  const [first] = cluster.nodes;
-  if (first === undefined) throw new Error('a NATS cluster has nodes');
   return {
     settings: { streams: { replicas: count }, natsMonitors: cluster.nodes.map((node) => node.monitorUrl) },
-    environment: { POSTERN_NATS_URL: first.url, POSTERN_NATS_MONITOR_URL: first.monitorUrl },
+    environment: {
+      POSTERN_NATS_URL: cluster.nodes.map(({ url }) => url).join(','),
+      POSTERN_NATS_MONITOR_URL: cluster.nodes.map(({ monitorUrl }) => monitorUrl).join(','),
+    },
     count,
     async strike(index, misfortune) {
       const node = cluster.nodes[index];

@@ -30,7 +30,10 @@ beforeAll(async () => {
       },
       provisioning: { streams: { replicas: 3 }, natsMonitors: nodes.map((node) => node.monitorUrl) },
     }),
-    environment: { POSTERN_NATS_URL: nodes[0]?.url ?? '', POSTERN_NATS_MONITOR_URL: nodes[0]?.monitorUrl ?? '' },
+    environment: {
+      POSTERN_NATS_URL: nodes.map(({ url }) => url).join(','),
+      POSTERN_NATS_MONITOR_URL: nodes.map(({ monitorUrl }) => monitorUrl).join(','),
+    },
   });
 }, 300_000);
 afterAll(async () => {
@@ -119,6 +122,19 @@ test('a node that stands still and comes back: nothing lost', { timeout: 300_000
     await sleep(5_000);
     process.kill(pid, 'SIGCONT');
   });
+  await everythingArrives(answers);
+});
+
+test('services that start while the first node is away find the others', { timeout: 300_000 }, async () => {
+  await node(0).server.stop('SIGKILL');
+  for (const service of ['edge', 'queue', 'delivery', 'policy', 'provisioning']) {
+    const pid = await cluster.signal(service, 'SIGKILL');
+    await cluster.waitReplaced(service, pid);
+    await cluster.waitReady(service);
+  }
+  const enough = acceptedIds.length + 20;
+  const answers = await load(() => acceptedIds.length >= enough);
+  await node(0).restart();
   await everythingArrives(answers);
 });
 

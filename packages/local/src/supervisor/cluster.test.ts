@@ -180,6 +180,9 @@ test.each([
   ['POSTERN_NATS_URL', 'nats://127.0.0.1:1', '127.0.0.1:1, cannot be reached: nothing listens there.'],
   ['POSTERN_REDIS_URL', 'redis://nowhere.invalid', 'nowhere.invalid:6379, cannot be reached: its name '],
   ['POSTERN_DATABASE_URL', 'postgres://u:secret@127.0.0.1:1/x', '127.0.0.1:1, cannot be reached'],
+  ['POSTERN_NATS_URL', 'nats://127.0.0.1:1,nats://127.0.0.1:2', '127.0.0.1:1, cannot be reached: nothing listens'],
+  ['POSTERN_NATS_URL', 'nats://127.0.0.1:1,127.0.0.1:2', 'is not a URL of the form nats://user:password@host:port'],
+  ['POSTERN_REDIS_URL', 'redis://127.0.0.1:1,redis://127.0.0.1:2', 'names several servers'],
   ['POSTERN_NATS_URL', '127.0.0.1:4222', 'is not a URL of the form nats://user:password@host:port'],
 ])('%s that names no running server ends the start before anything is started', async (name, url, message) => {
   const said: string[] = [];

@@ -39,16 +39,29 @@ function unanswered(host: string, port: number): Promise<string | undefined> {
   });
 }
 
-/** The URLs have been read before: they are well-formed. */
+/** Nodes of one NATS cluster are named with commas between them. */
+export const namedUrls = (text: string | undefined): string[] =>
+  (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+
+/** The URLs have been read before: they are well-formed. One node of several is enough: the others may be down. */
 export async function assertNamedStoresAnswer(environment: NodeJS.ProcessEnv): Promise<void> {
   for (const [name, usualPort] of variables) {
-    const url = URL.parse(environment[name] ?? '');
-    if (url === null) continue;
-    const port = Number(url.port) || usualPort;
-    const reason = await unanswered(url.hostname.replace(/^\[|\]$/g, ''), port);
-    if (reason === undefined) continue;
+    const nodes = namedUrls(environment[name]).map((text) => {
+      const { hostname, port } = new URL(text);
+      return { hostname, port: Number(port) || usualPort };
+    });
+    const answers = await Promise.all(
+      nodes.map(({ hostname, port }) => unanswered(hostname.replace(/^\[|\]$/g, ''), port)),
+    );
+    const [reason] = answers;
+    const [first] = nodes;
+    if (first === undefined || answers.includes(undefined)) continue;
+    const { hostname, port } = first;
     throw new SetupError(
-      `The server of ${name}, ${url.hostname}:${port}, cannot be reached: ${reason}.`,
+      `The server of ${name}, ${hostname}:${port}, cannot be reached: ${reason}.`,
       `start it, correct ${name}, or unset it: then npm start runs a server of its own.`,
     );
   }

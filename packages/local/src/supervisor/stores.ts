@@ -12,6 +12,7 @@ import type { DatabaseService } from '../trust/database-roles.js';
 import { type RedisService, redisAcl, redisServices } from '../trust/redis-users.js';
 import { ensureSecret, type Secret } from '../trust/secrets.js';
 import { writeFileAtomic } from './atomic-file.js';
+import { namedUrls } from './named-stores.js';
 import type { ClusterPlan } from './plan.js';
 
 export interface NatsAccess {
@@ -45,32 +46,40 @@ export interface Stores {
   readonly database: DatabaseAccess;
 }
 
+function readUrls(name: string, environment: NodeJS.ProcessEnv, protocols: readonly string[]): URL[] {
+  return namedUrls(environment[name]).map((text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url !== undefined && protocols.includes(url.protocol.slice(0, -1)) && url.hostname !== '') return url;
+    throw new SetupError(
+      `${name} is not a URL of the form ${protocols[0]}://user:password@host:port.`,
+      `correct or unset ${name}.`,
+    );
+  });
+}
+
 function readUrl(name: string, environment: NodeJS.ProcessEnv, protocols: readonly string[]): URL | undefined {
-  const text = environment[name];
-  if (text === undefined || text === '') return undefined;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url !== undefined && protocols.includes(url.protocol.slice(0, -1)) && url.hostname !== '') return url;
-  throw new SetupError(
-    `${name} is not a URL of the form ${protocols[0]}://user:password@host:port.`,
-    `correct or unset ${name}.`,
-  );
+  const [url, ...more] = readUrls(name, environment, protocols);
+  if (more.length === 0) return url;
+  throw new SetupError(`${name} names several servers.`, `name one; only NATS is given several.`);
 }
 
 async function natsAccess(
   plan: ClusterPlan,
-  url: URL | undefined,
+  urls: readonly URL[],
   environment: NodeJS.ProcessEnv,
 ): Promise<NatsAccess> {
   const { secrets } = plan.folder;
-  if (url !== undefined) {
+  const [first] = urls;
+  if (first !== undefined) {
+    // Nodes of one cluster know the same users: the login stands in any of the URLs.
+    const named = urls.find(({ username }) => username !== '') ?? first;
     const file = join(secrets, 'nats-external');
-    await writeFileAtomic(file, `${decodeURIComponent(url.password)}\n`);
-    const login = url.username === '' ? {} : { user: decodeURIComponent(url.username), passwordFile: file };
-    const monitor = environment.POSTERN_NATS_MONITOR_URL;
+    await writeFileAtomic(file, `${decodeURIComponent(named.password)}\n`);
+    const login = named.username === '' ? {} : { user: decodeURIComponent(named.username), passwordFile: file };
     return {
-      servers: [`${url.hostname}:${url.port || '4222'}`],
+      servers: urls.map(({ hostname, port }) => `${hostname}:${port || '4222'}`),
       users: { edge: login, policy: login, queue: login, delivery: login, provisioning: login },
-      monitors: monitor === undefined || monitor === '' ? [] : [monitor],
+      monitors: namedUrls(environment.POSTERN_NATS_MONITOR_URL),
       authorization: undefined,
     };
   }
@@ -160,7 +169,7 @@ async function databaseAccess(plan: ClusterPlan, url: URL | undefined): Promise<
 /** Decide how each store is reached and make the secrets for it. */
 export async function prepareStores(plan: ClusterPlan, environment: NodeJS.ProcessEnv): Promise<Stores> {
   return {
-    nats: await natsAccess(plan, readUrl('POSTERN_NATS_URL', environment, ['nats']), environment),
+    nats: await natsAccess(plan, readUrls('POSTERN_NATS_URL', environment, ['nats']), environment),
     redis: await redisAccess(plan, readUrl('POSTERN_REDIS_URL', environment, ['redis', 'rediss'])),
     database: await databaseAccess(plan, readUrl('POSTERN_DATABASE_URL', environment, ['postgres', 'postgresql'])),
   };

@@ -1,10 +1,15 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+const root = join(import.meta.dirname, '..', '..');
 
 // unit: beside the source, no processes. integration and e2e start real servers on free ports.
 export default defineConfig({
+  root,
   test: {
     projects: [
       {
+        root,
         test: {
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts'],
@@ -13,6 +18,7 @@ export default defineConfig({
         },
       },
       {
+        root,
         test: {
           name: 'e2e',
           include: ['packages/e2e/src/**/*.test.ts'],
@@ -23,6 +29,7 @@ export default defineConfig({
         },
       },
       {
+        root,
         test: {
           // Real mail programs and a real Postfix; needs root. About three minutes.
           name: 'neighbours',
