@@ -1,6 +1,7 @@
 // The direction rules of the tree, enforced: who may import whom, and where time, randomness, the environment and the
 // resolver may be touched. Packages have tiers; a lower tier never imports a higher one; services never import services;
-// nobody imports another package's files except through its `exports`. Test files may import any package.
+// nobody imports another package's files except through its `exports`, nor one its manifest does not name: in an image it would not be
+// there. Test files may import any package.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
 
@@ -65,6 +66,18 @@ const withoutComments = (text) =>
     .replace(/(^|[^:'"`\\])\/\/.*$/gm, '$1');
 const importPattern = /(?:\bfrom\s*|\bimport\s*\(?\s*|\bexport\s*\*\s*from\s*)['"]([^'"]+)['"]/g;
 
+/** Undefined where the package says that it needs it. */
+function undeclared(manifest, specifier) {
+  // Prose in a string may look like an import.
+  if (specifier.startsWith('node:') || !/^(@[\w-]+\/)?[\w-][\w./-]*$/.test(specifier)) return undefined;
+  const name = specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+  const declared = { ...manifest.dependencies, ...manifest.optionalDependencies };
+  return name === manifest.name || name in declared ? undefined : `${name} is not among its dependencies`;
+}
+
 function importProblem(unit, file, specifier, isTest) {
   if (specifier.startsWith('.')) {
     const target = resolve(file, '..', specifier);
@@ -95,13 +108,16 @@ export function boundaryViolations(root) {
         violations.push(`packages/${name}: has no tier; give it one in packages/local/bin/boundaries.mjs`);
         continue;
       }
+      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
       for (const file of sources(join(folder, 'src'))) {
         const isTest = /\.test\.ts$|\/testing\//.test(file);
         const text = withoutComments(readFileSync(file, 'utf8'));
         const report = (index, problem) =>
           violations.push(`${relative(root, file)}:${text.slice(0, index).split('\n').length}: ${problem}`);
         for (const match of text.matchAll(importPattern)) {
-          const problem = importProblem(unit, file, match[1], isTest);
+          const isTool = isTest || programs.has(name);
+          const problem =
+            importProblem(unit, file, match[1], isTest) ?? (isTool ? undefined : undeclared(manifest, match[1]));
           if (problem !== undefined) report(match.index, problem);
         }
         if (isTest || programs.has(name)) continue;
