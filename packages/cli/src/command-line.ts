@@ -16,7 +16,7 @@ const otherWords: Readonly<Record<string, readonly string[]>> = {
   delete: ['remove', 'rm'],
 };
 
-/** Help says what is assumed where an option is not given, but not that nothing is. */
+/** Help says what is assumed where an option is not given, but not that nothing is; and which have to be given. */
 const plainHelp = new Help();
 const emptyDefault = / \(default: (?:\[\]|"")\)$/;
 
@@ -29,7 +29,8 @@ export function prepareCommand(command: Command, host: Host): void {
     outputError: (text, write) => write(`posternctl: ${mistake(text, command)}; ${helpHint(command)}\n`),
   });
   command.configureHelp({
-    optionDescription: (option) => plainHelp.optionDescription(option).replace(emptyDefault, ''),
+    optionDescription: (option) =>
+      `${plainHelp.optionDescription(option).replace(emptyDefault, '')}${option.mandatory ? ' (required)' : ''}`,
   });
   command.showSuggestionAfterError(true);
   const taken = new Set(command.commands.map((child) => child.name()));

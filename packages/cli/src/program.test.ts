@@ -188,6 +188,19 @@ test('trace tells the story of a message', async () => {
   expect(await server.run('trace nope')).toMatchObject({ code: 1, err: 'posternctl: nothing is known of nope\n' });
 });
 
+test('a session that was refused in part names the message that was taken', async () => {
+  const step = { atMs: 0, sessionId: 'S1', tenant: '', reversePath: '', reply: '', detail: {} };
+  const rejected = { ...step, event: 'edge.recipient.rejected', queueId: '', recipient: 'nobody@acme.test' };
+  const accepted = { ...step, event: 'edge.message.accepted', queueId: 'Q1', recipient: '' };
+  const message = { queueId: '', sessionId: 'S1', messageId: '', reversePath: '', recipients: [] };
+  const trace = async (events: readonly object[]) => {
+    server.answer('traceMessage', { result: { messages: [{ ...message, events }] } });
+    return (await server.run('trace --recipient nobody@acme.test')).out.split('\n')[0];
+  };
+  expect(await trace([rejected])).toBe('Session S1 (refused)');
+  expect(await trace([rejected, accepted])).toBe('Session S1 (refused in part; message Q1 was taken)');
+});
+
 test('queue operations need a selection', async () => {
   server.answer('operateQueue', { result: { changed: 1 } });
   expect(await server.run('queue delete')).toMatchObject({
@@ -336,6 +349,42 @@ test('init without a password for its user makes nothing', async () => {
   expect((await server.run('init --tenant acme --domain acme.test --user alice')).code).toBe(2);
   expect((await server.run('init --tenant acme --domain acme.test --host ftp://x')).code).toBe(2);
   expect(server.requests).toEqual([]);
+});
+
+test('init on a domain that is there says where its mail still goes, and refuses one of another tenant', async () => {
+  const exists = (method: 'createTenant' | 'createDomain') => server.refuse(method, 6, 'it is there');
+  exists('createTenant');
+  exists('createDomain');
+  server.answer('putRoute', {});
+  const init = 'init --tenant acme --domain acme.test --host mail.acme.test';
+  server.answer('getDomain', { domain: { ...domain, nextHop: 'old' } });
+  expect((await server.run(init)).out).toContain(
+    'still goes to next hop old, not to mail.acme.test. To change that: posternctl domain update acme.test --next-hop main\n',
+  );
+  server.answer('getDomain', { domain });
+  expect((await server.run(init)).out).toContain('still goes to the default next hop, not to');
+  server.answer('getDomain', { domain: { ...domain, nextHop: 'main' } });
+  expect((await server.run(init)).out).not.toContain('still goes');
+  server.requests.length = 0;
+  server.answer('getDomain', { domain: { ...domain, tenant: 'bell' } });
+  const { code, err } = await server.run(init);
+  expect([code, err]).toEqual([1, expect.stringContaining('acme.test is a domain of tenant bell, not of acme')]);
+  expect(server.requests.map(({ method }) => method)).toEqual(['getDomain']);
+});
+
+test('an empty ledger of a tenant that does not exist is no answer', async () => {
+  const result = { rows: [], outcomesInFlight: 0, streamMessages: 0, balanced: true, orphans: [] };
+  server.answer('getLedger', { result });
+  server.refuse('getTenant', 5, 'tenant nosuch');
+  expect(await server.run('ledger --tenant nosuch')).toMatchObject({ code: 1, out: '' });
+  server.answer('getTenant', { tenant: acme });
+  expect((await server.run('ledger --tenant acme')).out).toContain('Nothing was accepted yet.');
+});
+
+test('help marks what has to be given', async () => {
+  const help = (await server.run('greylist show --help')).out;
+  expect(help).toMatch(/--from <address> +reverse-path \(required\)/);
+  expect((await server.run('greylist clear --help')).out).not.toContain('(required)');
 });
 
 test('help tells defaults as they are typed, and none where nothing is assumed', async () => {
@@ -524,6 +573,8 @@ test('limits and bans', async () => {
   server.answer('addBan', { result: { client: '192.0.2.1' } });
   expect((await server.run('ban add 192.0.2.1 --for 2h --reason noise')).out).toBe('192.0.2.1 is banned for 2h 0m.\n');
   expect(server.requests.at(-1)?.request).toMatchObject({ query: { lengthMs: 7_200_000, reason: 'noise' } });
+  await server.run('ban add 127.0.0.1 --force');
+  expect(server.requests.at(-1)?.request).toMatchObject({ query: { address: '127.0.0.1', force: true } });
   server.answer('liftBan', { result: { client: '192.0.2.1', wasBanned: false } });
   expect((await server.run('ban lift 192.0.2.1')).out).toBe('192.0.2.1 was not banned.\n');
 });

@@ -3,6 +3,7 @@ import type { LedgerRow } from '@postern/proto/queue/v1/queue_service';
 import type { Command } from 'commander';
 import type { Run } from '../context.js';
 import { type Column, printable, table } from '../output.js';
+import { assertFilter } from '../unknown-filter.js';
 
 const sum = (terms: Readonly<Record<string, number>>): number =>
   Object.values(terms).reduce((total, count) => total + count, 0);
@@ -39,6 +40,7 @@ export function addLedgerCommand(program: Command, run: Run): void {
         const query = { tenant: options.tenant ?? '', withOrphans: options.orphans === true };
         const { result } = await api.call(api.rpc.getLedger, { query });
         if (result === undefined) return;
+        await assertFilter(api, result.rows, options);
         output.show(result, () => {
           const state = result.balanced ? 'Balanced.' : 'Not at rest or not balanced.';
           const flow = `${result.outcomesInFlight} outcomes in flight, ${result.streamMessages} messages in SPOOL and WORK.`;

@@ -62,9 +62,16 @@ export function addLimitCommands(program: Command, run: Run): void {
     .description('ban an address; of IPv6 its prefix')
     .addOption(new Option('--for <duration>', 'how long').argParser(duration).default(3_600_000, '1h'))
     .option('--reason <text>', 'kept in list, log and audit', '')
-    .action((address: string, options: { for: number; reason: string }, command: Command) =>
+    .option('--force', 'even this machine itself or a member of a trusted set')
+    .action((address: string, options: { for: number; reason: string; force?: boolean }, command: Command) =>
       run(command, async ({ api, output }) => {
-        const query = { address, lengthMs: options.for, reason: options.reason, actor: '' };
+        const query = {
+          address,
+          lengthMs: options.for,
+          reason: options.reason,
+          actor: '',
+          force: options.force === true,
+        };
         const { result } = await api.call(api.rpc.addBan, { query });
         output.show(result, () => `${printable(result?.client ?? '')} is banned for ${age(options.for)}.`);
       }),

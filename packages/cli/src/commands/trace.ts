@@ -16,8 +16,15 @@ function eventLine(event: TraceEvent): string {
   return printable(`  ${time(event.atMs)}  ${event.event.padEnd(32)}  ${parts.join(' ')}`.trimEnd());
 }
 
+/** A session of which no message is shown here; one may have been taken for other recipients than the one asked for. */
+function sessionTitle({ sessionId, events }: MessageTrace): string {
+  const taken = events.find(({ event }) => event === 'edge.message.accepted');
+  if (taken === undefined) return `Session ${sessionId} (refused)`;
+  return `Session ${sessionId} (refused in part; message ${taken.queueId} was taken)`;
+}
+
 function messageText(message: MessageTrace): string {
-  const title = message.queueId === '' ? `Session ${message.sessionId} (refused)` : `Message ${message.queueId}`;
+  const title = message.queueId === '' ? sessionTitle(message) : `Message ${message.queueId}`;
   const session = message.queueId === '' || message.sessionId === '' ? '' : `, session ${message.sessionId}`;
   // A refused session without a sender may never have come to MAIL.
   const from = message.queueId === '' && message.reversePath === '' ? '' : ` from <${message.reversePath}>`;

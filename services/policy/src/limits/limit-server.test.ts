@@ -37,7 +37,10 @@ const snapshot = Snapshot.fromPartial({
     { name: 'mx', role: 'mx' },
     { name: 'submission', role: 'submission', limits: { connectionRatePerIp: 9 } },
   ],
-  ipSets: [{ name: 'office', networks: ['192.0.2.0/24'], limits: { connectionsPerIp: 40 } }],
+  ipSets: [
+    { name: 'office', networks: ['192.0.2.0/24'], limits: { connectionsPerIp: 40 } },
+    { name: 'partners', networks: ['198.51.100.0/24'], trusted: true },
+  ],
   messageLimits: {
     perAddress: { bytes: 1_000_000 },
     perUser: { messages: 100, intervalMs: 60_000 },
@@ -138,14 +141,15 @@ test.each([
 test('a ban reaches the list of a pod, is shown, and is lifted', async () => {
   const client = as('provisioning');
   const pod = new BanList({ book: new BanBook(store), clock });
-  const request = { address: '2001:db8::5', lengthMs: 60_000, reason: 'noise', actor: 'k1' };
-  expect(await client.call(client.rpc.addBan, request)).toEqual({ client: '2001:db8:0:0:0:0:0:0/64' });
+  const request = { address: '2001:db8::5', lengthMs: 60_000, reason: 'noise', actor: 'k1', force: false };
+  expect(await client.call(client.rpc.addBan, request)).toEqual({ client: '2001:db8::/64' });
   await pod.refresh();
   expect(pod.find('2001:db8:0:0:0:0:0:0/64')?.reason).toBe('noise');
   const { bans, total } = await client.call(client.rpc.listBans, {});
-  expect([bans[0]?.client, bans[0]?.by, total]).toEqual(['2001:db8:0:0:0:0:0:0/64', 'k1', 1]);
+  expect([bans[0]?.client, bans[0]?.by, total]).toEqual(['2001:db8::/64', 'k1', 1]);
   expect((await client.call(client.rpc.showLimits, { subject: '2001:db8::9' })).ban?.reason).toBe('noise');
-  expect(await client.call(client.rpc.liftBan, { address: '2001:db8:0:0:0:0:0:0/64' })).toMatchObject({
+  expect(await client.call(client.rpc.liftBan, { address: '2001:db8::/64' })).toMatchObject({
+    client: '2001:db8::/64',
     wasBanned: true,
   });
   await pod.refresh();
@@ -156,12 +160,24 @@ test.each([
   [{ address: 'nonsense', lengthMs: 60_000 }, /expected an IP address/],
   [{ address: '192.0.2.1', lengthMs: 10 }, /expected one second to one year/],
   [{ address: '10.9.1.1', lengthMs: 60_000 }, /trusted proxy/],
+  [{ address: '10.9.1.1', lengthMs: 60_000, force: true }, /trusted proxy/],
+  [{ address: '127.0.0.9', lengthMs: 60_000 }, /loopback.*--force/],
+  [{ address: '::1', lengthMs: 60_000 }, /loopback/],
+  [{ address: '::ffff:127.0.0.1', lengthMs: 60_000 }, /loopback/],
+  [{ address: '198.51.100.7', lengthMs: 60_000 }, /trusted IP set partners.*--force/],
 ])('%o is refused', async (request, message) => {
   const client = as('provisioning');
-  const ban = { reason: '', actor: 'k', ...request };
+  const ban = { reason: '', actor: 'k', force: false, ...request };
   await expect(client.call(client.rpc.addBan, ban)).rejects.toThrow(message);
   const tenant = as('provisioning', 'acme');
   await expect(tenant.call(tenant.rpc.addBan, ban)).rejects.toMatchObject({ id: 'permission-denied' });
+});
+
+test('what is hardly meant is banned when it is said twice', async () => {
+  const client = as('provisioning');
+  const ban = { address: '127.0.0.9', lengthMs: 60_000, reason: '', actor: 'k', force: true };
+  expect(await client.call(client.rpc.addBan, ban)).toEqual({ client: '127.0.0.9' });
+  expect(await client.call(client.rpc.liftBan, { address: '127.0.0.9' })).toMatchObject({ wasBanned: true });
 });
 
 test('greylisting is shown and forgotten, by triplet, origin and as a whole', async () => {

@@ -1,8 +1,8 @@
 /**
  * LimitService on the wire: called by provisioning only. Addresses and bans are for operators; a tenant sees itself and its users. A trusted
- * proxy cannot be banned: everybody behind it would be.
+ * proxy cannot be banned: everybody behind it would be. Loopback and members of a trusted set are banned only if that is surely meant.
  */
-import { isIP } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { isPosternError, PosternError } from '@postern/errors';
 import {
   type BanBook,
@@ -34,6 +34,7 @@ import type { LimitView } from './limit-view.js';
 
 const mostListed = 10_000;
 const longestBanMs = 31_536_000_000;
+const loopback = ['127.0.0.0/8', '::1'];
 const defaultReason = 'banned by an operator';
 
 export interface LimitServerOptions {
@@ -50,8 +51,23 @@ function assertCaller({ scope }: CallContext, tenant: string): void {
   throw new PosternError('permission-denied', what);
 }
 
+/** RFC 5952: as people write it; kept it is with all its groups. */
+function shownPrefix(prefix: string): string {
+  const [address = '', length] = prefix.split('/');
+  if (!isIPv6(address)) return prefix;
+  const short = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  return length === undefined ? short : `${short}/${length}`;
+}
+
+/** Why a ban would hardly be meant; undefined = it may be. */
+function doubt(view: LimitView, address: string, client: string): string | undefined {
+  if (isIn(loopback, address)) return `${address} is loopback: every program on the hosts of the edges would be banned`;
+  const set = view.trustedSet(address) ?? view.trustedSet(client.split('/')[0] ?? '');
+  return set === undefined ? undefined : `${address} is in the trusted IP set ${set}`;
+}
+
 const onWire = ({ prefix, remainingMs, ageMs, by, reason }: BanFacts): Ban => ({
-  client: prefix,
+  client: shownPrefix(prefix),
   remainingMs: Math.max(0, Math.round(remainingMs)),
   ageMs: Math.round(ageMs),
   by,
@@ -105,7 +121,13 @@ export function limitHandlers({
       assertCaller(context, everyTenant);
       const { countedAs, ipSet, limits } = await now.address(addressOf(subject));
       const ban = (await bans.list()).find(({ prefix }) => prefix === countedAs);
-      return { kind: 'address', countedAs, ipSet, ban: ban === undefined ? undefined : onWire(ban), limits };
+      return {
+        kind: 'address',
+        countedAs: shownPrefix(countedAs),
+        ipSet,
+        ban: ban === undefined ? undefined : onWire(ban),
+        limits,
+      };
     }
     const at = subject.lastIndexOf('@');
     if (at > 0) {
@@ -143,10 +165,16 @@ export function limitHandlers({
         throw new PosternError('invalid-argument', 'length: expected one second to one year');
       if (isIn(current().trustedProxies, address))
         throw new PosternError('invalid-argument', `address: ${address} is a trusted proxy; expected that of a client`);
+      const client = current().countedAs(address);
+      const why = request.force ? undefined : doubt(current(), address, client);
+      if (why !== undefined)
+        throw new PosternError(
+          'invalid-argument',
+          `address: ${why}; expected --force (force in the API) if that is meant`,
+        );
       const add = async (): Promise<AddBanResponse> => {
-        const client = current().countedAs(address);
         await bans.add(client, lengthMs, actor, request.reason || defaultReason);
-        return { client };
+        return { client: shownPrefix(client) };
       };
       return stored(add());
     }),
@@ -169,7 +197,7 @@ export function limitHandlers({
       assertCaller(context, everyTenant);
       const lift = async (): Promise<LiftBanResponse> => {
         const client = current().countedAs(addressOf(request.address));
-        return { client, wasBanned: await bans.lift(client) };
+        return { client: shownPrefix(client), wasBanned: await bans.lift(client) };
       };
       return stored(lift());
     }),

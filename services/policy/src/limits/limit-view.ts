@@ -64,6 +64,13 @@ export class LimitView {
     return this.#snapshot.trustedProxies;
   }
 
+  /** Name of the trusted set the address is in on some listener. */
+  trustedSet(address: string): string | undefined {
+    return this.#snapshot.listeners
+      .map(({ name }) => this.#sets.find(name, address))
+      .find((set) => set?.trusted === true)?.name;
+  }
+
   async address(address: string): Promise<AddressView> {
     const { limits: service, listeners, messageLimits } = this.#snapshot;
     const countedAs = this.countedAs(address);

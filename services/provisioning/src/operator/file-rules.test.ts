@@ -34,6 +34,24 @@ test.each<[string, string, RegExp]>([
   expect(() => parse(text)).toThrow(expected);
 });
 
+const hop = 'nextHops: { office: { hosts: [{ host: mail.test }] } }';
+const routed = (fields: string, route: string): string =>
+  `${hop}\nrules: [{ id: a, ${fields} event: relay, then: [{ route: ${route} }] }]`;
+
+test.each([
+  ['to', '{ to: route1 }', /rules\[0\]\.then\[0\]\.route\.to: "route1" is not allowed; expected one of office/],
+  ['login', '{ host: a.test, login: route1 }', /rules\[0\]\.then\[0\]\.route\.login: "route1" is not allowed/],
+])('a rule of the operator may not name a next hop that is not there: %s', (_field, route, expected) => {
+  expect(() => parse(routed('', route))).toThrow(expected);
+});
+
+test('a rule may name a next hop of the file, and one of a tenant what the tenant makes later', () => {
+  expect(() => parse(routed('', '{ to: office }'))).not.toThrow();
+  expect(() =>
+    parse(`${routed('tenant: acme,', '{ to: later }')}\ntenants: [{ name: acme, ruleActions: [route] }]`),
+  ).not.toThrow();
+});
+
 test('a right the operator does not have to give is refused', () => {
   expect(() => parse('tenants: [{ name: acme, ruleActions: [close] }]')).toThrow(
     /tenants\[0\]\.ruleActions\[0\]: .*close/,

@@ -18,7 +18,7 @@ export interface FileRule {
 
 type PlainMap = Readonly<Record<string, PlainValue>>;
 
-const isMap = (value: PlainValue): value is PlainMap =>
+export const isMap = (value: PlainValue | undefined): value is PlainMap =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const textOf = (value: PlainValue | undefined): string => (typeof value === 'string' ? value.toLowerCase() : '');

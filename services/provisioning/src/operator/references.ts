@@ -4,7 +4,7 @@
 import type { Fault, FieldPath } from '@postern/config';
 import { canonical, domainOf } from '../addresses.js';
 import { fileCheckFaults } from './file-checks.js';
-import { fileRuleFaults } from './file-rules.js';
+import { fileRuleFaults, fileRules, isMap } from './file-rules.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 
 const shown = (value: string): string => JSON.stringify(value);
@@ -71,7 +71,7 @@ export function referenceProblems(document: OperatorDocument): Fault[] {
   }
   for (const [name, { hosts }] of Object.entries(document.nextHops))
     problems.push(...hostFaults(hosts, ['nextHops', name, 'hosts']));
-  problems.push(...fileRuleFaults(document), ...fileCheckFaults(document));
+  problems.push(...fileRuleFaults(document), ...ruleHopFaults(document, hops), ...fileCheckFaults(document));
   const tenants = new Set<string>();
   const domains = new Map<string, string>();
   document.tenants.forEach((tenant, index) => {
@@ -86,6 +86,26 @@ export function referenceProblems(document: OperatorDocument): Fault[] {
     problems.push(...tenantProblems(tenant, at, hops, domains));
   });
   return problems;
+}
+
+/**
+ * Next hops that rules of the operator name, for mail or for its login: only those of this file can be meant. Rules of a tenant may name
+ * routes it makes by the API later.
+ */
+function ruleHopFaults({ rules }: OperatorDocument, hops: ReadonlySet<string>): Fault[] {
+  return fileRules(rules).flatMap(({ index, tenant, rule }) => {
+    const actions = tenant === '' && isMap(rule) && Array.isArray(rule.then) ? rule.then : [];
+    return actions.flatMap((action, number) => {
+      const route = isMap(action) ? action.route : undefined;
+      if (!isMap(route)) return [];
+      return ['to', 'login'].flatMap((field): Fault[] => {
+        const name = route[field];
+        if (typeof name !== 'string' || hops.has(name)) return [];
+        const message = `${shown(name)} is not allowed; ${oneOf(hops, noHop)}`;
+        return [{ path: ['rules', index, 'then', number, 'route', field], message }];
+      });
+    });
+  });
 }
 
 type Hosts = OperatorDocument['nextHops'][string]['hosts'];

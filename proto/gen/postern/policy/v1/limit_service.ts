@@ -117,6 +117,8 @@ export interface AddBanRequest {
   reason: string;
   /** API key. */
   actor: string;
+  /** Take loopback and members of a trusted set too, which are refused otherwise. */
+  force: boolean;
 }
 
 /** Answer of AddBan. */
@@ -1049,7 +1051,7 @@ export const ListBansResponse: MessageFns<ListBansResponse> = {
 };
 
 function createBaseAddBanRequest(): AddBanRequest {
-  return { address: "", lengthMs: 0, reason: "", actor: "" };
+  return { address: "", lengthMs: 0, reason: "", actor: "", force: false };
 }
 
 export const AddBanRequest: MessageFns<AddBanRequest> = {
@@ -1065,6 +1067,9 @@ export const AddBanRequest: MessageFns<AddBanRequest> = {
     }
     if (message.actor !== "") {
       writer.uint32(34).string(message.actor);
+    }
+    if (message.force !== false) {
+      writer.uint32(40).bool(message.force);
     }
     return writer;
   },
@@ -1114,6 +1119,14 @@ export const AddBanRequest: MessageFns<AddBanRequest> = {
             message.actor = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1136,6 +1149,7 @@ export const AddBanRequest: MessageFns<AddBanRequest> = {
         : 0,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
       actor: isSet(object.actor) ? globalThis.String(object.actor) : "",
+      force: isSet(object.force) ? globalThis.Boolean(object.force) : false,
     };
   },
 
@@ -1153,6 +1167,9 @@ export const AddBanRequest: MessageFns<AddBanRequest> = {
     if (message.actor !== "") {
       obj.actor = message.actor;
     }
+    if (message.force !== false) {
+      obj.force = message.force;
+    }
     return obj;
   },
 
@@ -1165,6 +1182,7 @@ export const AddBanRequest: MessageFns<AddBanRequest> = {
     message.lengthMs = object.lengthMs ?? 0;
     message.reason = object.reason ?? "";
     message.actor = object.actor ?? "";
+    message.force = object.force ?? false;
     return message;
   },
 };
