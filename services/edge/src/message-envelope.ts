@@ -131,6 +131,13 @@ function summaryOf({ check, outcome, evidence, recipient }: Finding): FindingSum
   return { check, outcome, evidence: text.join(' '), recipient };
 }
 
+/** What was found of recipients that were refused says nothing about the message that was taken. */
+function findingsOf({ findings, recipients }: Transaction): FindingSummary[] {
+  if (findings.every(({ recipient }) => recipient === '')) return findings.map(summaryOf);
+  const taken = new Set(recipients.map(({ address }) => address));
+  return findings.filter(({ recipient }) => recipient === '' || taken.has(recipient)).map(summaryOf);
+}
+
 /** Undefined where policy asked for more forms than a message may have. */
 export function buildEnvelope(facts: EnvelopeFacts): Envelope | undefined {
   const { session, transaction } = facts;
@@ -157,7 +164,7 @@ export function buildEnvelope(facts: EnvelopeFacts): Envelope | undefined {
     traceparent: session.traceparent,
     snapshotVersion: facts.snapshotVersion,
     senderAuthenticated: transaction.senderAuthenticated || session.login !== undefined,
-    findings: transaction.findings.map(summaryOf),
+    findings: findingsOf(transaction),
     messageId: facts.messageId,
   };
 }

@@ -51,10 +51,14 @@ beforeAll(async () => {
     server.stop();
   };
   for (const domain of ['acme', 'beta']) {
-    const held = envelope([
-      forwardPath(`held@${domain}.test`, { disposition: Disposition.HOLD }),
-      forwardPath(`spam@${domain}.test`, { disposition: Disposition.QUARANTINE }),
-    ]);
+    const found = (outcome: string, recipient: string) => ({ check: 'recipients', outcome, evidence: '', recipient });
+    const held = envelope(
+      [
+        forwardPath(`held@${domain}.test`, { disposition: Disposition.HOLD }),
+        forwardPath(`spam@${domain}.test`, { disposition: Disposition.QUARANTINE }),
+      ],
+      { findings: [found('exists', 'held'), found('tagged', 'spam'), found('exists', 'other')] },
+    );
     await ground.spool(held);
   }
   await ground.until(
@@ -153,6 +157,8 @@ test('released mail goes out, is traced step by step, and the ledger balances at
       ['queue.recipient.delivered', 'held@beta.test'],
     ]),
   );
+  const accepted = traced.messages[0]?.events.find(({ event }) => event === 'queue.message.accepted');
+  expect(accepted?.detail.recipients).toBe('exists, tagged');
   const hidden = await client.call(client.rpc.trace, TraceRequest.fromPartial({ id: item.queueId }), as('acme'));
   expect(hidden.messages).toEqual([]);
   const byRecipient = await client.call(

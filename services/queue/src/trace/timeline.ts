@@ -12,6 +12,7 @@ const nullPath = '<>';
 const defaultLimit = 20;
 const longestList = 100;
 const eventsPerMessage = 500;
+const mostOutcomes = 10;
 
 const byId: Statement = {
   name: 'trace-by-id',
@@ -206,8 +207,11 @@ function acceptance(message: MessageRow): TraceEvent {
     detail.with = origin.withProtocol;
     if (origin.authenticatedUser !== '') detail.authenticated_user = origin.authenticatedUser;
   }
-  for (const { check, outcome, evidence } of findings)
-    detail[check] = evidence === '' ? outcome : `${outcome} (${evidence})`;
+  for (const [check, found] of Map.groupBy(findings, (finding) => finding.check)) {
+    const told = found.map(({ outcome, evidence }) => (evidence === '' ? outcome : `${outcome} (${evidence})`));
+    // Of many recipients one word where they are alike, and each different one where not.
+    detail[check] = [...new Set(told)].slice(0, mostOutcomes).join(', ');
+  }
   return TraceEvent.fromPartial({
     atMs: message.accepted_at,
     event: 'queue.message.accepted',
