@@ -114,7 +114,7 @@ async function dispatchRows(
   const { items, unrouted } = itemsOf(ruled.filter(({ kind }) => kind === 'go'));
   const sent = await Promise.all(
     items.map(async (made) => {
-      const step = await publishItem(parts.publisher, made.item, publishDeadlineMs);
+      const step = await publishItem(parts.publisher, made.item, { deadlineMs: publishDeadlineMs });
       if (step.done) parts.windows.take(made.item.tenant, made.route.lane, 1);
       return step.done ? made : undefined;
     }),

@@ -61,7 +61,7 @@ export function createIntake(parts: IntakeParts): Intake {
   };
 
   /** Outcomes of the message, or undefined when this pod stops. */
-  const place = async (envelope: Envelope): Promise<Outcome[] | undefined> => {
+  const place = async (envelope: Envelope, again: boolean): Promise<Outcome[] | undefined> => {
     const policy = parts.policy();
     const placement = placementOf(envelope, {
       policy,
@@ -70,7 +70,7 @@ export function createIntake(parts: IntakeParts): Intake {
       quarantineKeepMs: parts.quarantineKeepMs,
       admit: (tenant, lane) => windows.admit(tenant, lane),
     });
-    if (!(await untilDone(() => placer.carryOut(envelope, placement)))) return undefined;
+    if (!(await untilDone(() => placer.carryOut(envelope, placement, again)))) return undefined;
     observer.placed(envelope, placement);
     return placement.outcomes;
   };
@@ -104,7 +104,7 @@ export function createIntake(parts: IntakeParts): Intake {
 /** What one message made; undefined when it was parked or left for redelivery. */
 async function takeOne(
   message: Delivery,
-  place: (envelope: Envelope) => Promise<Outcome[] | undefined>,
+  place: (envelope: Envelope, again: boolean) => Promise<Outcome[] | undefined>,
   park: Park,
 ): Promise<Outcome[] | undefined> {
   const envelope = readEnvelope(message.data);
@@ -116,7 +116,7 @@ async function takeOne(
     await park(message, `delivered ${message.deliveryCount} times`);
     return undefined;
   }
-  return place(envelope.envelope);
+  return place(envelope.envelope, message.deliveryCount > 1);
 }
 
 const queueIdPattern = /^[A-Za-z0-9_-]{1,64}$/;

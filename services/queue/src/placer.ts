@@ -12,15 +12,27 @@ import type { Placement } from './placement.js';
 export type Step = { readonly done: true } | { readonly done: false; readonly step: string; readonly reason: string };
 
 export interface Placer {
-  carryOut(envelope: Envelope, placement: Placement): Promise<Step>;
+  /** `again`: it may have been carried out before. */
+  carryOut(envelope: Envelope, placement: Placement, again?: boolean): Promise<Step>;
 }
 
 /** Shorter than AckWait would allow, so that a stall is seen and said. */
 const publishDeadlineMs = 20_000;
 
-export async function publishItem(publisher: Publisher, item: Item, deadlineMs = publishDeadlineMs): Promise<Step> {
+export interface ItemPublish {
+  readonly deadlineMs?: number;
+  /** Delivery looks for a done mark first: a server that was started again no longer knows the ids of what it has given away. */
+  readonly again?: boolean;
+}
+
+export async function publishItem(publisher: Publisher, item: Item, options: ItemPublish = {}): Promise<Step> {
+  const { deadlineMs = publishDeadlineMs, again = false } = options;
   const subject = workSubject(item.route?.egressPool ?? 'default', item.queueId);
-  const result = await publisher.publish(subject, Item.encode(item).finish(), { msgId: item.itemId, deadlineMs });
+  const result = await publisher.publish(subject, Item.encode(item).finish(), {
+    msgId: item.itemId,
+    deadlineMs,
+    ...(again ? { headers: { 'Postern-Again': 'spool' } } : {}),
+  });
   return result.kind === 'stored' ? { done: true } : { done: false, step: 'work', reason: result.reason };
 }
 
@@ -39,12 +51,12 @@ async function storeBody(bodies: BodyStore, envelope: Envelope): Promise<Step> {
 
 export function createPlacer(publisher: Publisher, bodies: BodyStore): Placer {
   return {
-    async carryOut(envelope, placement) {
+    async carryOut(envelope, placement, again = false) {
       if (placement.bodyToStore) {
         const stored = await storeBody(bodies, envelope);
         if (!stored.done) return stored;
       }
-      const published = await Promise.all(placement.work.map((item) => publishItem(publisher, item)));
+      const published = await Promise.all(placement.work.map((item) => publishItem(publisher, item, { again })));
       const failed = published.find((step) => !step.done);
       if (failed !== undefined) return failed;
       failpoint('queue.after-work-publish');
