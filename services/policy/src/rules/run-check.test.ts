@@ -3,6 +3,7 @@
 import { ContentPlan, type EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
 import { expect, test } from 'vitest';
 import { askContent, askEnvelope, type Described, ground, settings } from '../testing/ground.js';
+import { dkimZone, signedMessage } from '../testing/signed-message.js';
 
 const zone = {
   'sender.test': { TXT: ['v=spf1 -all'] },
@@ -87,6 +88,24 @@ test('for one who is logged in too', async () => {
   const login: Described = { user: 'u@here.test', role: 'submission', tenant: 't1' };
   expect(checksIn(await askEnvelope(here(), login))).toEqual([]);
   expect(checksIn(await askEnvelope(here(run('mail', 'spf')), login))).toEqual(['spf fail']);
+});
+
+test('what was found is written for one with relay right too, and nothing where no rule ran a check', async () => {
+  const relay: Described = { relayRight: true, tenant: 't1' };
+  const passing = {
+    ...dkimZone,
+    'sender.test': { TXT: ['v=spf1 ip4:192.0.2.0/24 -all'] },
+    '_dmarc.sender.test': { TXT: ['v=DMARC1; p=reject'] },
+  };
+  const written = async (rules: readonly object[]) => {
+    const at = ground({ zone: passing, rules, snapshot: off });
+    const { groups } = await askContent(at, signedMessage, relay, await askEnvelope(at, relay));
+    return groups.flatMap(({ rendering }) => rendering?.edits.map(({ name, value }) => `${name}: ${value}`) ?? []);
+  };
+  expect(await written([])).toEqual([]);
+  const [receivedSpf, results] = await written([run('mail', 'spf'), run('mail', 'dkim'), run('mail', 'dmarc')]);
+  expect(receivedSpf).toMatch(/^Received-SPF: pass /);
+  expect(results?.match(/\b(spf|dkim|dmarc)=\w+/g)).toEqual(['spf=pass', 'dkim=pass', 'dmarc=pass']);
 });
 
 test('what is skipped is not run, and what is on is made once', async () => {

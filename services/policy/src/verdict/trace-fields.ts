@@ -1,5 +1,5 @@
 /**
- * The fields we write about a stranger's message, and the removal of those written in our name. RFC 8601 §5, RFC 7208 §9. All from
+ * The fields we write about a stranger's message, or one whose checks a rule has run, and the removal of those written in our name. RFC 8601 §5, RFC 7208 §9. All from
  * findings, so that any pod writes the same. In the rendering: removals first, what rules edit next, ours last and therefore on top.
  */
 import { type DkimResult, receivedSpf } from '@postern/mail-auth';
@@ -13,6 +13,7 @@ import { type HeaderEdit, HeaderEditKind } from '@postern/proto/mail/v1/envelope
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
 import { lastFinding, skipped } from '../check.js';
 import { spfResultOf } from '../checks/spf.js';
+import { wishedChecks } from '../forced-checks.js';
 import type { Subject } from '../subject.js';
 
 const prepend = (name: string, value: string): HeaderEdit => ({ kind: HeaderEditKind.PREPEND, name, value, index: 0 });
@@ -43,7 +44,7 @@ function forgedReceivedSpf(fields: readonly HeaderField[], hostname: string): He
 
 export function traceFieldEdits(subject: Subject, signatures: readonly DkimResult[]): HeaderEdit[] {
   const { facts, origin, snapshot, findings, isOutsider } = subject;
-  if (!isOutsider) return [];
+  if (!isOutsider && wishedChecks(findings).size === 0) return [];
   const edits: HeaderEdit[] = [];
   const spf = spfResultOf(findings);
   if (spf !== undefined) {
