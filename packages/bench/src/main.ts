@@ -6,6 +6,7 @@ import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { bare } from './peers/bare.js';
 import { edgeAccept } from './peers/edge-accept.js';
+import { haraka } from './peers/haraka.js';
 import { postern, recipientOf } from './peers/postern.js';
 import { postfixRelay } from './peers/postfix.js';
 import { type Case, printTable, runTable } from './table.js';
@@ -20,7 +21,7 @@ const { values } = parseArgs({
   },
 });
 const known = new Map(
-  [bare, edgeAccept, postfixRelay, postern('relay'), postern('full'), postern('sign')].map((factory) => [
+  [bare, edgeAccept, haraka, postfixRelay, postern('relay'), postern('full'), postern('sign')].map((factory) => [
     factory.name,
     factory,
   ]),
