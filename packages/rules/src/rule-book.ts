@@ -1,8 +1,8 @@
 /**
  * All rules of a snapshot: sets of the operator, of each tenant, and of its domains and users, asked in that order: an inner set may tighten,
  * and loosen only what the operator lets the tenant. Sets that did not change are kept from the snapshot before. A tenant's rule that cannot
- * be compiled is left out and said so: it must not hold up the configuration of others; an operator's refuses the snapshot, because leaving
- * it out could admit what it refuses.
+ * be compiled is left out and said so: it must not hold up the configuration of others. Of the operator's none is left out, because that could
+ * admit what it refuses: the last set that could be used stays, and it is said so; without one the snapshot is refused.
  */
 import { PosternError } from '@postern/errors';
 import { type RuleEvent, ruleEvents } from './event.js';
@@ -38,6 +38,8 @@ export interface RuleBook {
   readonly size: number;
   /** Some tenant spares its own recipients the consequence of a check. */
   readonly tenantsSkip: boolean;
+  /** Why the operator's rules of this snapshot are not in use, but those from before; undefined = they are. */
+  readonly stale: string | undefined;
 }
 
 export interface RuleCompiler {
@@ -45,9 +47,14 @@ export interface RuleCompiler {
   compile(rules: readonly StoredRule[], rights?: RuleRights): RuleBook;
 }
 
-interface Kept {
-  readonly source: string;
+interface Made {
   readonly set: RuleSet;
+  /** Why it is the set from before. */
+  readonly stale?: string;
+}
+
+interface Kept extends Made {
+  readonly source: string;
 }
 
 type KeptSets = ReadonlyMap<string, Kept>;
@@ -82,15 +89,22 @@ function choiceOf(sets: readonly RuleSet[]): RuleChoice {
 function build(parts: Parts): Built {
   const { rules, rights, kept, onRefused, narrow } = parts;
   const next = new Map<string, Kept>();
-  const setOf = (owner: string, own: readonly StoredRule[], right: string, compile: () => RuleSet): RuleSet => {
+  const setOf = (owner: string, own: readonly StoredRule[], right: string, compile: () => Made): RuleSet => {
     const source = JSON.stringify([own, right]);
     const known = kept.get(owner);
-    const set = known?.source === source ? known.set : narrow(compile());
-    next.set(owner, { source, set });
-    return set;
+    const made = known?.source === source ? known : { source, ...compile() };
+    next.set(owner, made);
+    return made.set;
   };
   const operators = rules.filter(isRuleOfOperator);
-  const operator = setOf('', operators, '', () => compileOperator(operators));
+  const operator = setOf('', operators, '', () => {
+    const compiled = compileOperator(operators);
+    if (typeof compiled !== 'string') return { set: narrow(compiled) };
+    onRefused('', '', compiled);
+    const before = kept.get('');
+    if (before === undefined) throw new PosternError('config-invalid', `operator rules: ${compiled}`);
+    return { set: before.set, stale: compiled };
+  });
   for (const { tenant, id, version, scope } of rules.filter((rule) => !isRuleOfOperator(rule) && !isRuleOfTenant(rule)))
     onRefused(tenant, `${id}@${version}`, `scope ${scope} is not known to this release`);
   const choices = new Map<string, TenantChoices>();
@@ -101,7 +115,8 @@ function build(parts: Parts): Built {
       [...targets].map(([target, list]) => {
         const scope = { kind: 'tenant', tenant, target, permitted } as const;
         const owner = target === '' ? tenant : `${tenant} ${target}`;
-        return [target, setOf(owner, list, permitted.join(), () => compileTenant(scope, list, onRefused))] as const;
+        const compile = (): Made => ({ set: narrow(compileTenant(scope, list, onRefused)) });
+        return [target, setOf(owner, list, permitted.join(), compile)] as const;
       }),
     );
     choices.set(tenant, choicesOf(operator, sets));
@@ -118,6 +133,7 @@ function build(parts: Parts): Built {
     },
     has: all.has,
     size: rules.length,
+    stale: next.get('')?.stale,
     tenantsSkip: [...rights.values()].some((actions) => actions.includes('skip')) && someSkip(all.sets),
     trying: (candidates) => {
       const replaced = new Set(candidates.map(placeOf));
@@ -160,7 +176,7 @@ function someSkip(sets: readonly RuleSet[]): boolean {
 }
 
 const refuseCandidate: OnRefusedRule = (_tenant, rule, reason) => {
-  throw new PosternError('invalid-argument', `rule ${rule}: ${reason}`);
+  throw new PosternError('invalid-argument', rule === '' ? `rules: ${reason}` : `rule ${rule}: ${reason}`);
 };
 
 export function createRuleCompiler(onRefused: OnRefusedRule, narrow: Narrow = (set) => set): RuleCompiler {

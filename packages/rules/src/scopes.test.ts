@@ -95,6 +95,25 @@ test('a rule with a faulty scope, or an id given twice, is left out and told; th
   expect(refused).toHaveLength(4);
 });
 
+test('operator rules that cannot be used leave those from before, and say so until they can', () => {
+  const refused: string[] = [];
+  const compiler = createRuleCompiler((tenant, rule, reason) => refused.push(`${tenant}|${rule}|${reason}`));
+  const twice = [stored('server', '', '', tag('first'), 'twice'), stored('server', '', '', tag('second'), 'twice')];
+  expect(() => compiler.compile(twice)).toThrow(/operator rules: twice id: is used by another rule/);
+  expect(compiler.compile(everyScope).stale).toBeUndefined();
+  const withTenant = [...twice, stored('tenant', 'acme', '', tag('fresh'))];
+  const book = compiler.compile(withTenant);
+  expect(book.stale).toMatch(/^twice id: is used by another rule/);
+  expect(said(book, 'acme', '')).toEqual(['server', 'fresh acme']);
+  expect(refused).toEqual(Array(2).fill(expect.stringMatching(/^\|\|twice id: is used by another rule/)));
+
+  const tried = book.trying([stored('tenant', 'acme', '', tag('tried'))]);
+  expect(said(tried, 'acme', '')).toEqual(['server', 'tried acme']);
+  expect(() => book.trying([stored('server', '', '', tag('third'), 'third')])).toThrow(/rules: twice id/);
+  expect(compiler.compile(withTenant).stale).toMatch(/^twice id/);
+  expect(compiler.compile(everyScope).stale).toBeUndefined();
+});
+
 test('a rule that is tried takes the place of the saved one of its scope', () => {
   const { book } = compiled(everyScope);
   const tried = book.trying([stored('user', 'acme', 'bob@acme.test', tag('tried'))]);

@@ -1,8 +1,7 @@
 /**
- * Rules as the snapshot carries them, and how those of one scope become a set. An operator's set is compiled whole or refused; of a tenant's,
+ * Rules as the snapshot carries them, and how those of one scope become a set. An operator's set is compiled whole or not at all; of a tenant's,
  * what cannot be compiled is left out, each said so.
  */
-import { PosternError } from '@postern/errors';
 import type { ActionKind } from './action.js';
 import { availableDatabases, notCarriedOut } from './carried-out.js';
 import type { RuleOptions, RuleScope } from './rule.js';
@@ -77,11 +76,9 @@ function compileStrict(rules: readonly StoredRule[], scope: RuleScope): RuleSet 
   }
 }
 
-export function compileOperator(rules: readonly StoredRule[]): RuleSet {
-  const compiled = compileStrict(rules, { kind: 'operator' });
-  if (typeof compiled === 'string') throw new PosternError('config-invalid', `operator rules: ${compiled}`);
-  return compiled;
-}
+/** Or the reason why not. */
+export const compileOperator = (rules: readonly StoredRule[]): RuleSet | string =>
+  compileStrict(rules, { kind: 'operator' });
 
 export function compileTenant(scope: TenantScope, rules: readonly StoredRule[], onRefused: OnRefusedRule): RuleSet {
   const whole = compileStrict(rules, scope);

@@ -32,6 +32,7 @@ export const edgeEvents = defineEvents('edge', {
   'edge.policy.lost': 'The stream to a policy pod ended; it is opened again.',
   'edge.stream.changed': 'The connection to NATS changed its state.',
   'edge.snapshot.applied': 'A snapshot is in use.',
+  'edge.rules.stale': "The operator's rules of the snapshot cannot be used; those from before are.",
   'edge.snapshot.refused': 'A snapshot was not taken; the old one stays.',
   'edge.limits.changed': 'The limits are decided elsewhere than before: `cluster` or `local`.',
   'edge.client.banned': 'An address is banned for its errors; `kind` and `seconds` say why and for how long.',

@@ -185,6 +185,8 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         reportUnmatched();
         metrics.snapshotVersion.set(next.version);
         log.info('edge.snapshot.applied', { version: next.version });
+        const { stale } = snapshot.rules;
+        if (stale !== undefined) log.error('edge.rules.stale', { version: next.version, reason: stale });
       },
       onRefused: (reason) => {
         metrics.snapshotRefused.inc();

@@ -125,6 +125,10 @@ export function policyMetrics(metrics: Metrics) {
       metrics.gauge({ name: 'postern_policy_requests_in_flight', help: 'Evaluations running now.', read }),
     directoryEntries: (read: () => number) =>
       metrics.gauge({ name: 'postern_policy_directory_entries', help: 'Recipients kept in memory now.', read }),
+    rulesStale: metrics.gauge({
+      name: 'postern_policy_rules_stale',
+      help: "1 while the operator's rules of the snapshot cannot be used and those from before are.",
+    }),
     snapshotVersion: metrics.gauge({ name: 'postern_policy_snapshot_version', help: 'Snapshot in use; 0 = none yet.' }),
   };
 }

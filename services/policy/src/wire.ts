@@ -58,6 +58,8 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
   let judge: Judge | undefined;
   let watch: SnapshotWatch | undefined;
   let snapshot: CompiledSnapshot | undefined;
+  /** Why the newest is not in use. */
+  let refusal = '';
   let shared: SharedStores | undefined;
   let closeTools = (): void => undefined;
   let useAsn = (_file: string): void => undefined;
@@ -122,11 +124,14 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         if (next.dns !== undefined) resolver.use(next.dns);
         limits = viewOf(next);
         useAsn(next.asnDatabase);
+        refusal = '';
         metrics.snapshotVersion.set(next.version);
+        metrics.rulesStale.set(snapshot.rules.stale === undefined ? 0 : 1);
         log.info('policy.snapshot.applied', { version: next.version, rules: snapshot.rules.size });
       },
       onRefused: (reason) => {
         metrics.failures.with({ kind: 'snapshot' }).inc();
+        refusal = `: ${reason}`;
         log.error('policy.snapshot.refused', { reason });
       },
     });
@@ -227,7 +232,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
     ready() {
       const reasons: string[] = [];
       if (connection?.state() !== 'connected') reasons.push('not connected to NATS');
-      if (snapshot === undefined) reasons.push('no snapshot yet');
+      if (snapshot === undefined) reasons.push(`no snapshot yet${refusal}`);
       return { ok: reasons.length === 0, reasons };
     },
   };

@@ -19,6 +19,9 @@ tenants:
     domains: [{ name: acme.test }]
     users: [{ address: alice@acme.test, password: wonderland-1 }]
     messageLimit: { messages: 100 }
+rules:
+  - { id: from-file, event: rcpt, then: [{ tag: { name: file } }] }
+  - { tenant: acme, scope: acme.test, id: of-acme, event: rcpt, then: [{ tag: { name: file } }] }
 `;
 
 beforeAll(async () => {
@@ -500,6 +503,28 @@ test('recording of sessions is switched per tenant; without policy there is noth
   const list = api.call(api.rpc.listSessionRecordings, { query: { tenant: 'acme' } }, service.as());
   expect(await refusal(list)).toMatch(/^unimplemented/);
   expect(await set('acme', false)).toEqual({ tenant: 'acme', on: false });
+});
+
+test('an id that the operator file gives to a rule of the scope is refused when saved', async () => {
+  const { api } = service;
+  const put = (id: string, tenant: string, scope = '') =>
+    api.call(
+      api.rpc.putRule,
+      { rule: { id, tenant, version: 0, document: 'event: rcpt\nthen: [discard]', etag: '', scope } },
+      service.as(),
+    );
+  const refused = (id: string) =>
+    `invalid-argument: rule.id: "${id}" is not allowed; expected an id that no rule of the operator file has in this scope`;
+  expect(await refusal(put('from-file', ''))).toBe(refused('from-file'));
+  expect(await refusal(put('of-acme', 'acme', 'Acme.test'))).toBe(refused('of-acme'));
+  for (const [id, tenant, scope] of [
+    ['of-acme', '', ''],
+    ['from-file', 'acme', ''],
+    ['of-acme', 'acme', ''],
+  ] as const) {
+    expect((await put(id, tenant, scope)).rule?.id).toBe(id);
+    await api.call(api.rpc.deleteRule, { tenant, id, scope }, service.as());
+  }
 });
 
 test('rules of a domain and of a user: owned by the tenant, ids of their own, gone with the domain', async () => {

@@ -28,6 +28,7 @@ export const queueEvents = defineEvents('queue', {
   'queue.ledger.orphaned': 'Units are open without a carrier for more than 5 minutes.',
   'queue.operation.done': 'An operation on what waits was carried out.',
   'queue.snapshot.applied': 'A new snapshot is in use.',
+  'queue.rules.stale': "The operator's rules of the snapshot cannot be used; those from before are.",
   'queue.snapshot.refused': 'A snapshot needs a newer reader or cannot be read; the old one stays.',
   'queue.stream.changed': 'The connection to NATS changed state.',
   'queue.recipient.deferred': 'An attempt failed for now; the next one is scheduled.',

@@ -75,6 +75,8 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
           policy = compilePolicy(snapshot, ruleCompiler);
           first.resolve(policy);
           log.info('queue.snapshot.applied', { version: snapshot.version });
+          const { stale } = policy.rules;
+          if (stale !== undefined) log.error('queue.rules.stale', { version: snapshot.version, reason: stale });
         },
         onRefused: (reason) => log.error('queue.snapshot.refused', { reason }),
       });

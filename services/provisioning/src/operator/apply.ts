@@ -15,6 +15,7 @@ import { noteRecipients, noteSecrets, noteSnapshot, roleAddresses } from '../sna
 import { applyFileChecks } from './file-checks.js';
 import { givenPassword } from './password-source.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
+import { refuseStoredRules } from './stored-rules.js';
 
 export interface ApplyContext {
   readonly withTenant: WithTenant;
@@ -50,6 +51,7 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
   const routes = await Promise.all(tenants.map((tenant) => wantedRoutes(tenant, context)));
   const domains = await Promise.all(tenants.map((tenant) => wantedDomains(tenant, context)));
   await context.withTenant(operatorScope, async (tx) => {
+    await refuseStoredRules(tx, document, context.file);
     await applyPostmaster(tx, document.postmaster ?? '');
     for (const [index, tenant] of tenants.entries()) {
       const note = await applyTenant(tx, tenant, routes[index] ?? [], domains[index] ?? [], context);

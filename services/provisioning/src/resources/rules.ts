@@ -13,6 +13,7 @@ import { type Caller, tenantOf } from '../access.js';
 import { audit } from '../audit.js';
 import { operatorScope } from '../database/tenant-scope.js';
 import { rightsOfTenant } from '../operator/file-rules.js';
+import { idsInFile, mostRules } from '../operator/stored-rules.js';
 import { assertEtag, etagOf, invalid, required, textField, unknown } from '../request-fields.js';
 import { readRuleDocument } from '../rule-document.js';
 import { noteSnapshot } from '../snapshot/outbox.js';
@@ -29,7 +30,6 @@ interface Row {
 }
 
 const columns = 'tenant, scope, id, source, version';
-const mostRules = 10_000;
 const usualPriority = 100;
 
 const toRule = (row: Row): Rule => ({
@@ -59,6 +59,9 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
       const tenant = ruleTenant(caller, rule.tenant);
       textField('rule.id', rule.id, /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, dot, - and _, at most 64');
       const scope = ruleScope(tenant, rule.scope);
+      const inFile = idsInFile(operator(), { tenant, scope });
+      if (inFile.has(rule.id))
+        throw invalid('rule.id', rule.id, 'an id that no rule of the operator file has in this scope');
       const permitted = rightsOfTenant(operator(), tenant);
       const hasAsn = operator().asnDatabase !== undefined;
       const document = readRuleDocument(rule.id, { tenant, scope, permitted, hasAsn }, rule.document);
@@ -74,8 +77,11 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
         const [count] = await tx.rows<{ n: number }>('SELECT count(*)::int AS n FROM rules WHERE tenant = $1', [
           tenant,
         ]);
-        if (before === undefined && (count?.n ?? 0) >= mostRules) {
-          throw new PosternError('quota-exceeded', `a tenant has at most ${mostRules} rules`);
+        if (before === undefined && (count?.n ?? 0) + inFile.size >= mostRules) {
+          throw new PosternError(
+            'quota-exceeded',
+            `${tenant === '' ? 'the server' : 'a tenant'} has at most ${mostRules} rules, those of the operator file included`,
+          );
         }
         const version = Number(before?.version ?? 0) + 1;
         const [row] = await tx.rows<Row>(

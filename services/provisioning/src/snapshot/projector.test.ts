@@ -3,6 +3,7 @@ import { RecipientKind } from '@postern/proto/directory/v1/recipient';
 import type { StreamConnection } from '@postern/stream';
 import { withNats, withPostgres } from '@postern/testkit';
 import { afterEach, expect, test } from 'vitest';
+import { operatorScope } from '../database/tenant-scope.js';
 import { eventually, openTestDatabase, openTestStreams, startProjector, type TestDatabase } from '../testing/ground.js';
 import { noteRecipients, noteSnapshot } from './outbox.js';
 
@@ -99,6 +100,39 @@ test('a change of the file is live in under two seconds; a bad one is refused an
     /operator\.yaml:\d+: limits\.conections: unknown key; did you mean connections\?/,
   );
   expect((await projector.snapshot()).limits?.connections).toBe(77);
+});
+
+test('a file whose rule has the id of a saved one is refused by name, the old one stays; with another id it is taken', async () => {
+  const parts = await ground();
+  const projector = await begin(parts, acme());
+  const saved = '{ "event": "rcpt", "then": ["discard"] }';
+  await parts.database.withTenant(operatorScope, (tx) =>
+    tx.run(
+      "INSERT INTO rules (tenant, scope, id, document, source) VALUES ('', '', 'twice', $1::jsonb, ''), ('acme', 'acme.test', 'own', $1::jsonb, '')",
+      [saved],
+    ),
+  );
+  const rules = (...ids: string[]) =>
+    acme(
+      `rules:\n${ids
+        .map((id, index) => {
+          const owner = index === 0 ? '' : 'tenant: acme, scope: ACME.test, ';
+          return `  - { ${owner}id: ${id}, event: rcpt, then: [{ tag: { name: file } }] }`;
+        })
+        .join('\n')}`,
+    );
+  await writeFile(projector.operatorFile, rules('twice', 'own'));
+  const refusals = () =>
+    projector.lines
+      .filter((line) => line.event === 'provisioning.operator_file.refused')
+      .map((line) => String(line.error));
+  await eventually(2_000, async () => refusals().length > 0);
+  const way = 'saved through the API already; expected another id, or that rule deleted';
+  expect(refusals()[0]).toContain(`rules[0].id: "twice" is the id of a rule of the server ${way}`);
+  expect(refusals()[0]).toContain(`rules[1].id: "own" is the id of a rule of tenant acme ${way}`);
+  expect((await projector.snapshot()).rules).toEqual([]);
+  await writeFile(projector.operatorFile, rules('once', 'other'));
+  await eventually(2_000, async () => (await projector.snapshot()).rules.length === 4);
 });
 
 test('an unchanged file publishes nothing new when the service starts again', async () => {
