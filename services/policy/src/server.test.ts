@@ -333,7 +333,7 @@ test('rules are tried in simulation, in place of the saved one, and change nothi
   const tried = await textOf([candidate({ event: 'ehlo', then: [{ reject: { text: 'tried' } }] })]);
   expect(tried).toBe('tried');
   expect(await textOf([])).toBe('saved');
-  await expect(simulate([candidate({ event: 'ehlo', then: [] })])).rejects.toMatchObject({ id: 'config-invalid' });
+  await expect(simulate([candidate({ event: 'ehlo', then: [] })])).rejects.toMatchObject({ id: 'invalid-argument' });
   await expect(
     client('provisioning', 't1').call(
       provisioning.rpc.simulate,

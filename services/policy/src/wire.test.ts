@@ -74,6 +74,11 @@ async function publish(snapshot: DeepPartial<Snapshot>): Promise<number> {
   return version;
 }
 
+const serverRule = (id: string, actions: readonly unknown[]) => ({
+  ...{ id, version: 1, scope: 'server', tenant: '' },
+  document: `{"event":"connect","then":${JSON.stringify(actions)}}`,
+});
+
 const applied = (wanted: number) =>
   vi.waitFor(() => expect(telemetry.events('policy.snapshot.applied').map((line) => line.version)).toContain(wanted), {
     timeout: 2_000,
@@ -121,6 +126,12 @@ test('without a snapshot a pod is not ready and judges nothing', async () => {
   await expect(ask()).rejects.toMatchObject({ id: 'policy-unavailable' });
 });
 
+test('a first snapshot that cannot be compiled is refused, and the pod says why it is not ready', async () => {
+  await publish({ rules: [serverRule('bad', ['nonsense'])] });
+  await vi.waitFor(() => expect(telemetry.events('policy.snapshot.refused')).toHaveLength(1));
+  expect(service.ready().reasons).toEqual([expect.stringMatching(/^no snapshot yet: .*bad then\[0\]/)]);
+});
+
 test('a snapshot makes it ready; without a directory recipients are 451', async () => {
   await applied(await publish({}));
   expect(service.ready().ok).toBe(true);
@@ -155,18 +166,25 @@ test('recipients, checks and DNS servers of the snapshot are in use within two s
   expect((await ask()).decision?.action).toBe(Action.ACCEPT);
 });
 
-test('a snapshot that cannot be compiled is refused and the old one stays', async () => {
-  const document = JSON.stringify({ event: 'connect', then: ['nonsense'] });
-  await publish({ rules: [{ id: 'bad', version: 1, scope: 'server', tenant: '', document }] });
-  await vi.waitFor(() => expect(telemetry.events('policy.snapshot.refused')).toHaveLength(1));
-  expect(String(telemetry.events('policy.snapshot.refused')[0]?.reason)).toContain('bad then[0]');
-  expect((await ask()).findings.map(({ check }) => check)).toEqual(['spf', 'recipients']);
+test('operator rules that cannot be used leave the last ones in force; the rest of the snapshot is taken, and it is said', async () => {
+  const rules = [serverRule('kept', [{ tag: { name: 'kept' } }])];
+  await applied(await publish({ rules }));
+  const twice = [...rules, ...rules];
+  await applied(await publish({ rules: twice, checks: { spf: { enabled: true, onFail: 'reject' } } }));
+  expect(telemetry.events('policy.rule.refused').at(-1)?.reason).toMatch(/^kept id: is used by another rule/);
+  expect(await telemetry.metrics.text()).toMatch(/postern_policy_rules_stale 1/);
+  const verdict = await ask();
+  expect(verdict.decision?.action).toBe(Action.REJECT);
+  expect(verdict.findings.map(({ check, rule }) => rule || check)).toContain('kept@1');
+  expect(service.ready().ok).toBe(true);
+  await applied(await publish({ rules }));
+  expect(await telemetry.metrics.text()).toMatch(/postern_policy_rules_stale 0/);
 });
 
 test('what happened is counted', async () => {
   const text = await telemetry.metrics.text();
   expect(text).toMatch(/postern_policy_check_total\{check="spf",outcome="fail"\} [1-9]/);
   expect(text).toMatch(/postern_policy_requests_total\{stage="rcpt"\} [1-9]/);
-  expect(text).toMatch(/postern_policy_snapshot_version 3/);
+  expect(text).toMatch(/postern_policy_snapshot_version 7/);
   expect(text).toMatch(/postern_policy_dns_questions_total\{type="TXT",outcome="answer"\} [1-9]/);
 });
