@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Peer, PeerFactory } from '../peer.js';
 
-export const bare: PeerFactory = {
+export const bareWith = (...options: readonly string[]): PeerFactory => ({
   name: 'node-null',
   async start(): Promise<Peer> {
-    const child = spawn(process.execPath, [fileURLToPath(new URL('../bare-server.js', import.meta.url))], {
+    const child = spawn(process.execPath, [fileURLToPath(new URL('../bare-server.js', import.meta.url)), ...options], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const port = await new Promise<number>((resolve, reject) => {
@@ -25,4 +25,6 @@ export const bare: PeerFactory = {
       },
     };
   },
-};
+});
+
+export const bare = bareWith();

@@ -1,0 +1,126 @@
+/**
+ * `npm run bench:idle`: what an idle connection costs at 10,000 of them, plain and after STARTTLS, and how soon a banner comes at 50 clients; the edge's SMTP
+ * front beside the bare library in the same run. Memory is PSS of the server alone, above what it had after warming up. Exit 1 beyond a target.
+ * Needs as many open files as connections. Bounded by `--connections`; sources are 127.0.0.2 to 127.0.0.9.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { SmtpSender } from '@postern/testkit/smtp';
+import { percentile } from './closed-loop.js';
+import type { Peer, PeerFactory } from './peer.js';
+import { bareWith } from './peers/bare.js';
+import { edgeAccept } from './peers/edge-accept.js';
+import { pssMiB } from './process-tree.js';
+
+const { values } = parseArgs({
+  options: {
+    connections: { type: 'string', default: '10000' },
+    rounds: { type: 'string', default: '1' },
+    banners: { type: 'string', default: '5000' },
+  },
+});
+const connections = Number(values.connections);
+const openersAtOnce = 200;
+const warmups = 1_000;
+const settleMs = 5_000;
+const bannerClients = 50;
+const memoryTarget = 1.4;
+const bannerTargetMs = 10;
+
+type Mode = 'plain' | 'tls';
+
+async function openMany(port: number, mode: Mode, count: number): Promise<SmtpSender[]> {
+  const open: SmtpSender[] = [];
+  let next = 0;
+  const opener = async (): Promise<void> => {
+    while (next < count) {
+      const sender = await SmtpSender.open({ port, localAddress: `127.0.0.${2 + (next++ % 8)}`, timeoutMs: 600_000 });
+      await sender.greet();
+      if (mode === 'tls') {
+        const reply = await sender.command('STARTTLS');
+        if (reply.code !== 220) throw new Error(`STARTTLS: ${reply.code} ${reply.text}`);
+        await sender.startTls();
+        await sender.command('EHLO client.test');
+      }
+      open.push(sender);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(openersAtOnce, count) }, opener));
+  return open;
+}
+
+/** KiB of the server per idle connection; throws when one of them did not last. */
+async function idleKiB(peer: Peer, mode: Mode): Promise<number> {
+  for (const sender of await openMany(peer.port, mode, warmups)) sender.destroy();
+  await sleep(settleMs);
+  const before = await pssMiB(await peer.pids());
+  const open = await openMany(peer.port, mode, connections);
+  await sleep(settleMs);
+  const after = await pssMiB(await peer.pids());
+  const gone = open.filter(({ lost }) => lost).length;
+  for (const sender of open.slice(0, 100)) {
+    const { code } = await sender.command('NOOP');
+    if (code !== 250) throw new Error(`${peer.name}: NOOP was answered ${code}`);
+  }
+  for (const sender of open) sender.destroy();
+  if (gone > 0) throw new Error(`${peer.name}: ${gone} of ${connections} connections were lost`);
+  const each = ((after - before) * 1_024) / connections;
+  console.error(`${mode} ${peer.name}: ${before.toFixed(0)} to ${after.toFixed(0)} MiB, ${each.toFixed(1)} KiB each`);
+  return each;
+}
+
+/** Milliseconds from connect to banner, sorted: each client connects anew as soon as it was greeted. */
+async function bannerTimes(peer: Peer, count: number): Promise<Float64Array> {
+  const times = new Float64Array(count);
+  let next = 0;
+  const client = async (): Promise<void> => {
+    while (next < count) {
+      const number = next++;
+      const from = performance.now();
+      const sender = await SmtpSender.open({ port: peer.port, localAddress: `127.0.0.${2 + (number % 8)}` });
+      const { code } = await sender.reply();
+      times[number] = performance.now() - from;
+      if (code !== 220) throw new Error(`${peer.name} greeted with ${code}`);
+      await sender.quit();
+    }
+  };
+  await Promise.all(Array.from({ length: bannerClients }, client));
+  return times.sort();
+}
+
+async function withPeer<T>(factory: PeerFactory, work: (peer: Peer) => Promise<T>): Promise<T> {
+  const peer = await factory.start(0);
+  try {
+    return await work(peer);
+  } finally {
+    await peer.stop();
+  }
+}
+
+const median = (sorted: readonly number[]): number => sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+const factories = { bare: bareWith('--starttls'), edge: edgeAccept };
+let isKept = true;
+console.log('| idle connections | node-null KiB each | edge-accept KiB each | ratio (target 1.4) |\n|---|---|---|---|');
+for (const mode of ['plain', 'tls'] as const) {
+  const bare: number[] = [];
+  const edge: number[] = [];
+  for (let round = 0; round < Number(values.rounds); round++) {
+    bare.push(await withPeer(factories.bare, (peer) => idleKiB(peer, mode)));
+    edge.push(await withPeer(factories.edge, (peer) => idleKiB(peer, mode)));
+  }
+  const [floor, ours] = [bare, edge].map((each) => median(each.sort((one, other) => one - other)));
+  const ratio = (ours ?? Number.NaN) / (floor ?? Number.NaN);
+  console.log(`| ${connections} ${mode} | ${floor?.toFixed(1)} | ${ours?.toFixed(1)} | ${ratio.toFixed(2)} |`);
+  isKept &&= ratio <= memoryTarget;
+}
+console.log(`\n| connect to banner, ${bannerClients} clients | p50 ms (target 10) | p99 ms |\n|---|---|---|`);
+for (const factory of [factories.bare, factories.edge]) {
+  const times = await withPeer(factory, async (peer) => {
+    await bannerTimes(peer, warmups);
+    return bannerTimes(peer, Number(values.banners));
+  });
+  const p50 = percentile(times, 0.5);
+  console.log(`| ${factory.name} | ${p50.toFixed(1)} | ${percentile(times, 0.99).toFixed(1)} |`);
+  if (factory === factories.edge) isKept &&= p50 < bannerTargetMs;
+}
+process.exitCode = isKept ? 0 : 1;
