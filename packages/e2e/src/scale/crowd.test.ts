@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest';
 import { busiestWindow, presence, type Visit } from './crowd.js';
 
-const visit = (admittedAt: number, leftAt: number): Visit => ({ address: 'a', port: 1, admittedAt, leftAt });
+const visit = (admittedAt: number, leftAt: number): Visit => ({
+  address: 'a',
+  port: 1,
+  openedAt: admittedAt,
+  admittedAt,
+  leftAt,
+});
 
 test('presence counts who was there, and those from before', () => {
   const visits = [visit(0, 100), visit(10, 60), visit(60, 110), visit(200, Number.POSITIVE_INFINITY)];

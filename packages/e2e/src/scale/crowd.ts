@@ -16,7 +16,8 @@ export interface CrowdOptions {
 export interface Visit {
   readonly address: string;
   readonly port: number;
-  /** Milliseconds since the start of the crowd. */
+  /** Milliseconds since the start of the crowd, as those below. */
+  readonly openedAt: number;
   readonly admittedAt: number;
   leftAt: number;
 }
@@ -52,6 +53,7 @@ export function startCrowd(options: CrowdOptions): Crowd {
   const refuse = (reason: string): void => void refused.set(reason, (refused.get(reason) ?? 0) + 1);
 
   const visit = (port: number, address: string): void => {
+    const openedAt = now();
     const socket = connect({ host: '127.0.0.1', port, localAddress: address, noDelay: true });
     let admitted: Visit | undefined;
     let answered = false;
@@ -67,7 +69,7 @@ export function startCrowd(options: CrowdOptions): Crowd {
         close();
         return;
       }
-      admitted = { address, port, admittedAt: now(), leftAt: Number.POSITIVE_INFINITY };
+      admitted = { address, port, openedAt, admittedAt: now(), leftAt: Number.POSITIVE_INFINITY };
       visits.push(admitted);
       count(address, 1);
       const [least, most] = options.hold;

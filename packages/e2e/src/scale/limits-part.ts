@@ -19,7 +19,8 @@ export interface ScaleContext {
 export const mxPorts = ({ cluster, edges }: ScaleContext): Promise<number[]> =>
   Promise.all(Array.from({ length: edges }, (_, edge) => cluster.port('mx', edge)));
 
-const addresses = (count: number): string[] => Array.from({ length: count }, (_, index) => `127.0.0.${11 + index}`);
+export const addresses = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `127.0.0.${11 + index}`);
 const share = 0.99;
 
 /** How often an edge decided alone because Redis did not answer in time: then each may hold its share besides, fewer than twice the limit in all. */
@@ -28,12 +29,12 @@ async function decidedAlone({ cluster, edges }: ScaleContext): Promise<number> {
   return logs.join('').split('"event":"edge.limits.changed","state":"local"').length - 1;
 }
 
-interface Watch {
+export interface Watch {
   /** The stated bound over a limit: nothing, unless an edge had to decide alone meanwhile. */
   bound(limit: number): Promise<number>;
 }
 
-async function watchStore(context: ScaleContext): Promise<Watch> {
+export async function watchStore(context: ScaleContext): Promise<Watch> {
   const before = await decidedAlone(context);
   return {
     async bound(limit) {
@@ -186,7 +187,7 @@ async function rates(context: ScaleContext): Promise<void> {
 }
 
 /** A store found empty is not trusted for one beat: until then pods decide by their shares, and the bound is another. */
-const warmupMs = 6_000;
+export const warmupMs = 6_000;
 
 export async function scaleLimits(context: ScaleContext): Promise<void> {
   await sleep(warmupMs);

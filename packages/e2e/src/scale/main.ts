@@ -1,6 +1,6 @@
 /**
  * `npm run test:scale`: four edges and two policies on this machine; limits over all of them, the death of an edge and of policies, many tenants and users.
- * `--parts limits,policy,users` names the parts. About three minutes.
+ * `--parts limits,policy,users` names the parts. About three minutes. `npm run test:flow` is the part `truth`: limits while edges are killed and paused, five minutes.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -10,6 +10,7 @@ import { startReport } from '../fuzz/report.js';
 import { type ScaleContext, scaleLimits } from './limits-part.js';
 import { scaleUsers } from './many-users.js';
 import { scalePolicyDeath } from './policy-death.js';
+import { scaleTruth } from './truth-part.js';
 
 const { values } = parseArgs({
   options: {
@@ -76,6 +77,7 @@ await report.part('cluster', async () => {
   };
   try {
     if (parts.has('limits')) await report.part('limits', () => scaleLimits(context));
+    if (parts.has('truth')) await report.part('truth', () => scaleTruth(context));
     if (parts.has('policy')) await report.part('policy', () => scalePolicyDeath(context, arrived));
     if (parts.has('users')) {
       await report.part('users', () =>
