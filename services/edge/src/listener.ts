@@ -201,6 +201,7 @@ class EdgeListener implements Listener {
         services,
         session,
         canStartTls: () => this.#server.hasTls && this.#options.role !== 'submissions',
+        chooseContext: (raw, upgrade) => this.#server.chooseContext(raw, upgrade, () => undefined),
         onUnexpectedProxy: () => this.#context.guard.suspect(this.facts.name, 'unexpected_proxy', session.peerAddress),
         open: this.#context.admit,
         onClosed: (connection) => {

@@ -2,7 +2,7 @@
  * A client of one byte stream for tests: what it sends is exactly the bytes given, also such as no mail program sends; replies are read one by one.
  */
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 
 /** A raw client: what it sends is exactly the bytes given. */
 export class RawClient {
@@ -79,17 +79,17 @@ export class RawClient {
     return this.#received;
   }
 
-  startTls(): Promise<void> {
+  startTls(options: ConnectionOptions = {}): Promise<TLSSocket> {
     return new Promise((resolve, reject) => {
       const raw = this.#socket;
       raw.removeAllListeners();
-      const socket = connectTls({ socket: raw, rejectUnauthorized: false });
+      const socket = connectTls({ socket: raw, rejectUnauthorized: false, ...options });
       socket.once('error', reject);
       socket.once('secureConnect', () => {
         this.#socket = socket;
         this.#received = '';
         this.#attach(socket);
-        resolve();
+        resolve(socket);
       });
     });
   }

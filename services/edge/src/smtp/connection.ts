@@ -28,6 +28,8 @@ export interface ConnectionContext {
   readonly services: SessionServices;
   readonly session: Session;
   canStartTls(): boolean;
+  /** Calls `upgrade` when the context for this client is known; never where it goes away first. */
+  chooseContext(socket: Socket, upgrade: () => void): void;
   /** A PROXY header came where none is taken. */
   onUnexpectedProxy(): void;
   open(session: Session): Promise<Opening>;
@@ -277,10 +279,19 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   }
 
   startTls(): void {
-    this.upgrade(
-      () => undefined,
-      () => this.onUpgraded(),
-    );
+    const { _parser: parser, _socket: socket } = this;
+    if (parser === false) return;
+    // Before the ClientHello is waited for: what was pipelined behind STARTTLS in plain never runs.
+    socket.unpipe(parser);
+    parser.isClosed = true;
+    this._upgrading = true;
+    this.#context.chooseContext(socket, () => {
+      if (this.isClosed) return;
+      this.upgrade(
+        () => undefined,
+        () => this.onUpgraded(),
+      );
+    });
   }
 
   channelBinding(type: BindingType): Buffer | undefined {

@@ -8,6 +8,7 @@ import type { Clock } from '@postern/clock';
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { SMTPServer } from 'smtp-server/lib/smtp-server.js';
 import type { TlsFacts } from '../session.js';
+import { readServerName } from '../tls/client-hello.js';
 import type { TlsContexts } from '../tls/tls-contexts.js';
 import type { EdgeConnection } from './connection.js';
 import type { ProxiedTls } from './proxy-header.js';
@@ -79,7 +80,35 @@ export class EdgeServer extends SMTPServer {
   }
 
   override _resolveSNI(serverName: string, done: (error: Error | null, context?: SecureContext) => void): void {
-    done(null, this.#contexts?.find(serverName));
+    done(null, this.#contexts?.chosenAt === 'name' ? this.#contexts.find(serverName) : undefined);
+  }
+
+  /** Calls `upgrade`, which is to make the TLS socket before it returns, with the context for the name asked for, where Node cannot choose it later. */
+  chooseContext(socket: Socket, upgrade: () => void, onGone: () => void): void {
+    if (this.#contexts?.chosenAt !== 'hello') {
+      upgrade();
+      return;
+    }
+    readServerName(socket, {
+      onRead: (serverName) => {
+        const usual = this.secureContext;
+        const chosen = serverName === undefined ? undefined : this.#contexts?.find(serverName);
+        // The base takes the one of this map for every socket.
+        if (chosen !== undefined) this.secureContext = new Map([['*', chosen]]);
+        upgrade();
+        this.secureContext = usual;
+      },
+      onGone,
+    });
+  }
+
+  override _upgrade(...[socket, callback]: Parameters<SMTPServer['_upgrade']>): void {
+    const remoteAddress = socket.remoteAddress ?? '';
+    this.chooseContext(
+      socket,
+      () => super._upgrade(socket, callback),
+      () => callback(Object.assign(new Error('Socket closed while initiating TLS'), { meta: { remoteAddress } })),
+    );
   }
 
   override _onError(error: Error & { readonly meta?: { readonly remoteAddress?: string } }): void {

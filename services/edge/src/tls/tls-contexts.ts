@@ -1,8 +1,7 @@
 /**
- * What a listener answers a ClientHello with: one context per certificate, all with the listener's bounds, chosen by the name the client asks for
- * (RFC 6066 §3): the exact name, then a wildcard of one label, then the first certificate. With the first go those of other kinds of key (RSA beside
- * ECDSA) for its name: the client's signature algorithms decide. Node hands over one certificate where a context is chosen by name, so for other names
- * the first of each counts. Versions below TLS 1.2 are never spoken (RFC 8996).
+ * What a listener answers a ClientHello with: one context per set of certificates, all with the listener's bounds, chosen by the name the client asks for
+ * (RFC 6066 §3): the exact name, then a wildcard of one label, then the first certificate. Certificates of other kinds of key (RSA beside ECDSA) for a name
+ * go together: what the client can verify decides. Versions below TLS 1.2 are never spoken (RFC 8996).
  */
 import { createHash, createPrivateKey } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
@@ -14,6 +13,11 @@ export interface TlsContexts {
   readonly fallback: SecureContext;
   /** Certificates of clients: never asked for, asked for, or no handshake without a valid one. */
   readonly clientCertificates: 'none' | 'request' | 'require';
+  /**
+   * `hello` = the context must be chosen from the ClientHello before TLS begins, since Node takes one certificate of a context that is chosen by name
+   * later: where another name than the first certificate's has several.
+   */
+  readonly chosenAt: 'name' | 'hello';
   /** Undefined = the fallback, with all its certificates. */
   find(serverName: string): SecureContext | undefined;
 }
@@ -51,20 +55,34 @@ function usable(all: readonly Certificate[], settings: ListenerTls | undefined):
   return named.length > 0 ? named : all;
 }
 
-/** The first certificate, and of each other kind of key the first that is good for all its names. */
-function togetherWith(main: Certificate, certificates: readonly Certificate[]): readonly Certificate[] {
+const kindOf = ({ key }: Certificate): string => createPrivateKey(key).asymmetricKeyType ?? '';
+
+/** Of each kind of key the first. */
+function firstOfEachKind(certificates: readonly Certificate[]): readonly Certificate[] {
   const kinds = new Map<string, Certificate>();
   for (const certificate of certificates) {
-    if (
-      certificate !== main &&
-      (main.names.length === 0 || !main.names.every((name) => certificate.names.includes(name)))
-    )
-      continue;
-    const kind = createPrivateKey(certificate.key).asymmetricKeyType ?? '';
+    const kind = kindOf(certificate);
     if (!kinds.has(kind)) kinds.set(kind, certificate);
   }
   return [...kinds.values()];
 }
+
+/** The first certificate, and those that are good for all its names. */
+function mainOnes(certificates: readonly Certificate[]): readonly Certificate[] {
+  const [main] = certificates;
+  const names = main?.names ?? [];
+  return certificates.filter(
+    (one) => one === main || (names.length > 0 && names.every((name) => one.names.includes(name))),
+  );
+}
+
+const wildcardOf = (name: string): string => `*${name.slice(name.indexOf('.'))}`;
+
+/** Those of exactly that name before those whose wildcard it falls under. */
+const goodFor = (name: string, certificates: readonly Certificate[]): readonly Certificate[] => [
+  ...certificates.filter(({ names }) => names.includes(name)),
+  ...certificates.filter(({ names }) => !names.includes(name) && names.includes(wildcardOf(name))),
+];
 
 /** Undefined without a certificate. Throws where OpenSSL does not take the settings. */
 export function createTlsContexts(
@@ -85,19 +103,32 @@ export function createTlsContexts(
       cert: chosen.map(({ cert }) => cert),
       key: chosen.map(({ key }) => key),
     });
-  const together = togetherWith(main, certificates);
-  const byName = new Map<string, SecureContext | undefined>(main.names.map((name) => [name, undefined]));
-  for (const certificate of certificates) {
-    const fresh = certificate.names.filter((name) => !byName.has(name));
-    const context = fresh.length === 0 ? undefined : contextOf([certificate]);
-    for (const name of fresh) byName.set(name, context);
+  const together = firstOfEachKind(mainOnes(certificates));
+  const contexts = new Map<string, SecureContext | undefined>();
+  const markOf = (chosen: readonly Certificate[]): string =>
+    chosen
+      .map((one) => certificates.indexOf(one))
+      .sort((one, other) => one - other)
+      .join();
+  contexts.set(markOf(together), undefined);
+  const byName = new Map<string, SecureContext | undefined>();
+  let chosenAt: TlsContexts['chosenAt'] = 'name';
+  for (const name of new Set(certificates.flatMap(({ names }) => names))) {
+    const chosen = firstOfEachKind(goodFor(name, certificates));
+    const mark = markOf(chosen);
+    if (!contexts.has(mark)) {
+      contexts.set(mark, contextOf(chosen));
+      if (chosen.length > 1) chosenAt = 'hello';
+    }
+    byName.set(name, contexts.get(mark));
   }
   return {
     fallback: contextOf(together),
     clientCertificates: clientCertificatesOf(settings),
+    chosenAt,
     find(serverName) {
       const name = serverName.toLowerCase().replace(/\.$/, '');
-      return byName.has(name) ? byName.get(name) : byName.get(`*${name.slice(name.indexOf('.'))}`);
+      return byName.get(byName.has(name) ? name : wildcardOf(name));
     },
   };
 }

@@ -159,6 +159,96 @@ describe('certificates', () => {
     }
   });
 
+  describe('of two kinds of key for a name other than the first', () => {
+    const ofTwo = material(
+      main,
+      certificate('ec', ['mx.two.test', 'mx.two.example']),
+      certificate('rsa', ['mx.two.test'], 'rsa'),
+      certificate('exact', ['a.wild.test']),
+      certificate('wild', ['*.wild.test'], 'rsa'),
+    );
+    const ecdsa: ConnectionOptions = { ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' };
+    const rsa: ConnectionOptions = { ciphers: 'ECDHE-RSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' };
+    const rsa13: ConnectionOptions = { minVersion: 'TLSv1.3', sigalgs: 'rsa_pss_rsae_sha256' };
+    const kinds = [
+      ['mx.two.test', ecdsa, 'ec', 'mx.two.test'],
+      ['mx.two.test', rsa, 'rsa', 'mx.two.test'],
+      ['mx.two.test', rsa13, 'rsa', 'mx.two.test'],
+      ['mx.two.test', {}, 'ec', 'mx.two.test'],
+      ['mx.two.example', ecdsa, 'ec', 'mx.two.example'],
+      ['a.wild.test', ecdsa, 'ec', 'a.wild.test'],
+      ['a.wild.test', rsa, 'rsa', '*.wild.test'],
+      ['b.wild.test', rsa, 'rsa', '*.wild.test'],
+      ['unknown.test', ecdsa, 'ec', 'mx.one.test'],
+      [undefined, {}, 'ec', 'mx.one.test'],
+    ] as const;
+    const pipelined = 'NOOP\r\nEHLO evil.test\r\nMAIL FROM:<a@sender.test>\r\n';
+    const greeted = async (): Promise<RawClient> => {
+      const doubles = new Doubles();
+      doubles.tls = ofTwo;
+      const listener = await doubles.listen({ name: 'mx', role: 'mx' });
+      opened.push(listener);
+      const client = await RawClient.open(listener.port);
+      await client.reply();
+      await client.command('EHLO c.test');
+      return client;
+    };
+    const expectShown = (socket: TLSSocket, kind: string, name: string): void => {
+      const shown = socket.getPeerX509Certificate();
+      expect(shown?.publicKey.asymmetricKeyType).toBe(kind);
+      expect(shown?.subjectAltName).toContain(`DNS:${name}`);
+      socket.destroy();
+    };
+
+    it.each(kinds)('%s, %j: %s of %s', async (servername, client, kind, name) => {
+      const doubles = new Doubles();
+      doubles.tls = ofTwo;
+      const { port } = await listen(doubles);
+      const { socket, greeting } = await shake(port, {
+        ...client,
+        ...(servername === undefined ? {} : { servername }),
+      });
+      expect(greeting).toMatch(/^220 /);
+      expectShown(socket, kind, name);
+    });
+
+    it.each(kinds)('%s, %j: %s of %s after STARTTLS', async (servername, client, kind, name) => {
+      const plain = await greeted();
+      expect(await plain.command('STARTTLS')).toMatch(/^220 /);
+      const socket = await plain.startTls({ ...client, ...(servername === undefined ? {} : { servername }) });
+      expect(await plain.command('EHLO c.test')).toMatch(/^250-/);
+      expectShown(socket, kind, name);
+    });
+
+    it('what is pipelined behind STARTTLS in plain does not run', async () => {
+      const client = await greeted();
+      client.send(`STARTTLS\r\n${pipelined}`);
+      expect(await client.reply()).toMatch(/^220 /);
+      await client.startTls({ servername: 'mx.two.test' });
+      expect(await client.command('RCPT TO:<b@example.test>')).toMatch(/^503 /);
+      expect(client.rest).toBe('');
+      client.destroy();
+    });
+
+    it('plain text in place of a hello ends the connection', async () => {
+      const client = await greeted();
+      expect(await client.command('STARTTLS')).toMatch(/^220 /);
+      client.send(pipelined);
+      await client.closed();
+      expect(client.rest).not.toMatch(/^\d{3}[ -]/m);
+    });
+
+    it('a client that goes away before its hello leaves nothing behind', async () => {
+      const doubles = new Doubles();
+      doubles.tls = ofTwo;
+      const { port } = await listen(doubles);
+      const client = await RawClient.open(port);
+      client.send(Buffer.from([0x16, 0x03, 0x01, 0x02]));
+      client.destroy();
+      await expect.poll(() => doubles.tlsFailures).toEqual([expect.stringMatching(/^127\.0\.0\.1 /)]);
+    });
+  });
+
   it('of a listener are those it names', async () => {
     const doubles = new Doubles();
     doubles.tls = material(main, certificate('two', ['mx.two.test']));
