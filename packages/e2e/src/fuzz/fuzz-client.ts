@@ -172,6 +172,11 @@ export class FuzzClient {
     if (this.#replies.length > 0) this.problem('a plain reply between 220 and the handshake');
     this.#replies.length = 0;
     this.#reader = new ReplyReader();
+    if (plain.destroyed) {
+      // What stood behind STARTTLS in plain has already ended it; TLS over a socket that is gone never tells.
+      this.#closed = true;
+      return false;
+    }
     const secure = await new Promise<TLSSocket | undefined>((resolve) => {
       const timer = setTimeout(() => {
         this.problem('the handshake neither succeeded nor failed');
