@@ -6,6 +6,8 @@ import { SmtpSender } from '@postern/testkit/smtp';
 
 export interface ClosedLoop {
   readonly port: number;
+  /** Address the client binds; absent = what the machine takes. */
+  readonly localAddress?: string;
   readonly sessions: number;
   readonly messages: number;
   readonly mode: 'new' | 'reuse';
@@ -22,6 +24,8 @@ export interface LoopResult {
 
 export async function runClosedLoop(loop: ClosedLoop): Promise<LoopResult> {
   const latencies = new Float64Array(loop.messages);
+  const { port, localAddress } = loop;
+  const address = localAddress === undefined ? { port } : { port, localAddress };
   let next = 0;
   let refused = 0;
   const startedAt = performance.now();
@@ -31,7 +35,7 @@ export async function runClosedLoop(loop: ClosedLoop): Promise<LoopResult> {
       const number = next++;
       const from = performance.now();
       if (sender === undefined) {
-        sender = await SmtpSender.open({ port: loop.port });
+        sender = await SmtpSender.open(address);
         await sender.greet();
       }
       const reply = await sender.send({ ...loop.letter, to: [loop.to(number)] });

@@ -7,13 +7,14 @@ import { parseArgs } from 'node:util';
 import { bare } from './peers/bare.js';
 import { edgeAccept } from './peers/edge-accept.js';
 import { haraka } from './peers/haraka.js';
-import { postern, recipientOf } from './peers/postern.js';
+import { posternFull, posternRelay } from './peers/postern.js';
 import { postfixRelay } from './peers/postfix.js';
+import { recipientOf } from './peers/profile.js';
 import { type Case, printTable, runTable } from './table.js';
 
 const { values } = parseArgs({
   options: {
-    peers: { type: 'string', default: 'node-null,postfix-relay,postern,postern-full,postern-sign' },
+    peers: { type: 'string', default: 'node-null,postfix-relay,postern,postern-full' },
     messages: { type: 'string', default: '4000' },
     rounds: { type: 'string', default: '3' },
     warmup: { type: 'string', default: '10000' },
@@ -21,10 +22,7 @@ const { values } = parseArgs({
   },
 });
 const known = new Map(
-  [bare, edgeAccept, haraka, postfixRelay, postern('relay'), postern('full'), postern('sign')].map((factory) => [
-    factory.name,
-    factory,
-  ]),
+  [bare, edgeAccept, haraka, postfixRelay, posternRelay, posternFull].map((factory) => [factory.name, factory]),
 );
 const factories = values.peers.split(',').map((name) => {
   const factory = known.get(name);

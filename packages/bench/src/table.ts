@@ -1,8 +1,11 @@
 /** Runs the peers interleaved and prints one table: the median of the rounds, ratios against the first peer of the comparison. */
-import { buildMessage, startSmtpSink } from '@postern/testkit/smtp';
+import { buildMessage, type SunkMessage, startSmtpSink } from '@postern/testkit/smtp';
 import { type ClosedLoop, percentile, runClosedLoop } from './closed-loop.js';
 import type { Peer, PeerFactory } from './peer.js';
 import { cpuSeconds, pssMiB } from './process-tree.js';
+import { provePeer } from './proof.js';
+
+const warmSize = 10_240;
 
 export interface Case {
   readonly mode: ClosedLoop['mode'];
@@ -36,17 +39,23 @@ async function partSeconds(peer: Peer): Promise<Record<string, number>> {
   return Object.fromEntries(entries);
 }
 
+function loadOf(peer: Peer, size: number, all: ClosedLoop['to']): Pick<ClosedLoop, 'to' | 'letter'> {
+  const to = peer.to?.bind(peer) ?? all;
+  const from = 'load@sender.test';
+  return { to, letter: peer.letter?.(size) ?? { from, data: buildMessage({ from, to: to(0), size }) } };
+}
+
 async function measure(peer: Peer, sunk: () => number, now: Case, to: ClosedLoop['to']): Promise<Sample> {
   const sunkBefore = sunk();
   const partsBefore = await partSeconds(peer);
   const cpuBefore = await cpuSeconds(await peer.pids());
-  const recipient = peer.to?.bind(peer) ?? to;
-  const letter = peer.letter?.(now.size) ?? {
-    from: 'load@sender.test',
-    data: buildMessage({ from: 'load@sender.test', to: recipient(0), size: now.size }),
-  };
   const { mode, sessions, messages } = now;
-  const result = await runClosedLoop({ mode, sessions, messages, port: peer.port, to: recipient, letter });
+  const { port, clientAddress } = peer;
+  const result = await runClosedLoop({
+    ...loadOf(peer, now.size, to),
+    ...(clientAddress === undefined ? {} : { localAddress: clientAddress }),
+    ...{ mode, sessions, messages, port },
+  });
   if (result.refused > 0) throw new Error(`${peer.name} refused ${result.refused} messages`);
   await peer.drained(sunk, sunkBefore + now.messages);
   const cpu = (await cpuSeconds(await peer.pids())) - cpuBefore;
@@ -81,7 +90,22 @@ export interface TableOptions {
 export async function runTable(
   options: TableOptions,
 ): Promise<{ readonly samples: Sample[]; readonly idleMiB: Record<string, number> }> {
-  const sink = await startSmtpSink({ keep: false });
+  let onNext: ((message: SunkMessage) => void) | undefined;
+  const next = (): Promise<SunkMessage> =>
+    new Promise((resolve) => {
+      onNext = resolve;
+    });
+  const sink = await startSmtpSink({
+    keep: false,
+    onMessage: (message) => {
+      onNext?.(message);
+      onNext = undefined;
+    },
+  });
+  const prove = (peer: Peer): Promise<void> => {
+    const { letter, to } = loadOf(peer, warmSize, options.to);
+    return provePeer(peer, { letter, to: to(0), next });
+  };
   const peers: Peer[] = [];
   const all: Sample[] = [];
   const idleMiB: Record<string, number> = {};
@@ -90,7 +114,8 @@ export async function runTable(
       options.say(`starting ${factory.name}`);
       const peer = await factory.start(sink.port);
       peers.push(peer);
-      const warm: Case = { mode: 'reuse', sessions: 10, size: 10_240, messages: options.warmup };
+      const warm: Case = { mode: 'reuse', sessions: 10, size: warmSize, messages: options.warmup };
+      await prove(peer);
       await measure(peer, sink.count, warm, options.to);
       idleMiB[peer.name] = await pssMiB(await peer.pids());
     }
@@ -105,6 +130,8 @@ export async function runTable(
         }
       }
     }
+    // What was counted was the work to the end.
+    for (const peer of peers) await prove(peer);
   } finally {
     for (const peer of peers) await peer.stop();
     await sink.close();

@@ -1,46 +1,26 @@
-/**
- * Peer `postern`: the cluster as `npm start` runs it, stores included in the count. Profile *relay*: access rules, limits, recipients from the
- * directory, 10 rules, SPF with a warm cache, unsigned message, trace on. *full*: plus DKIM and DMARC of a signed message and three blocklists.
- * *sign*: a client with relay right sends to a foreign domain, and delivery makes one rsa2048 signature.
- */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+/** Peer `postern`: the cluster as `npm start` runs it, stores included in the count, with the work of a profile. */
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { startDnsServer } from '@postern/dns/testing';
 import { type Cluster, startCluster } from '@postern/e2e/cluster';
-import { buildMessage } from '@postern/testkit/smtp';
-import { startDns } from '../dns.js';
-import { makeKeyPair, selector, signedLetter } from '../letters.js';
 import type { Peer, PeerFactory } from '../peer.js';
 import { waitSunk } from '../peer.js';
+import { fullProfile } from './full-profile.js';
+import { type MakeProfile, recipients, relayProfile } from './profile.js';
 
-const users = 50;
-export const recipientOf = (number: number): string => `user${number % users}@bench.test`;
+export const posternRelay = postern('postern', relayProfile);
+export const posternFull = postern('postern-full', fullProfile);
 
-export const rules = Array.from({ length: 10 }, (_, index) => ({
-  id: `bench-${index}`,
-  event: index % 2 === 0 ? 'mail' : 'rcpt',
-  when:
-    index % 2 === 0 ? `sender.domain == "blocked${index}.test"` : `recipient.address == "closed${index}@bench.test"`,
-  // biome-ignore lint/suspicious/noThenProperty: a rule document has this key
-  then: [{ reject: { text: 'not here' } }],
-}));
-
-export type Profile = 'relay' | 'full' | 'sign';
-
-const names: Record<Profile, string> = { relay: 'postern', full: 'postern-full', sign: 'postern-sign' };
-
-export function postern(profile: Profile): PeerFactory {
-  const name = names[profile];
+function postern(name: string, makeProfile: MakeProfile): PeerFactory {
   return {
     name,
     async start(sinkPort): Promise<Peer> {
-      const key = makeKeyPair();
-      const dns = await startDns(key.record);
-      const keyFile = join(await mkdtemp(join(tmpdir(), 'postern-bench-key-')), 'key.pem');
-      await writeFile(keyFile, key.pem, { mode: 0o600 });
-      const full = profile === 'full';
+      const folder = await mkdtemp(join(tmpdir(), 'postern-bench-'));
+      const profile = await makeProfile(folder);
+      const dns = await startDnsServer(profile.zone);
       const cluster: Cluster = await startCluster({
-        dns: dns.address,
+        dns: dns.server,
         config: {
           nextHops: { bench: { hosts: [{ host: '127.0.0.1', port: sinkPort, protocol: 'smtp', tls: 'none' }] } },
           access: [{ level: 'global', priority: 10, network: '192.0.2.0/24', action: 'deny' }],
@@ -51,31 +31,12 @@ export function postern(profile: Profile): PeerFactory {
             connectionRatePerIp: 10_000_000,
             interval: '1m',
           },
-          checks: {
-            spf: { enabled: true, onFail: 'reject' },
-            dkim: { enabled: full, onFail: 'mark' },
-            dmarc: { enabled: full, onFail: 'mark' },
-            dnsbl: full
-              ? { enabled: true, onFail: 'mark', zones: ['bl1.test', 'bl2.test', 'bl3.test'] }
-              : { enabled: false },
-          },
-          rules,
-          defaultNextHop: 'bench',
-          ...(profile === 'sign' ? { relayNetworks: [{ network: '127.0.0.0/8', tenant: 'bench' }] } : {}),
+          ...profile.config,
           tenants: [
             {
               name: 'bench',
-              domains: [
-                {
-                  name: 'bench.test',
-                  nextHop: 'bench',
-                  ...(profile === 'sign' ? { dkim: [{ selector, keyFile }] } : {}),
-                },
-              ],
-              users: Array.from({ length: users }, (_, index) => ({
-                address: recipientOf(index),
-                password: 'bench-password-1',
-              })),
+              domains: [{ name: 'bench.test', nextHop: 'bench' }, ...profile.domains],
+              users: recipients.map((address) => ({ address, password: 'bench-password-1' })),
             },
           ],
         },
@@ -87,27 +48,14 @@ export function postern(profile: Profile): PeerFactory {
           ({ pid }) => pid,
         );
       };
+      const { letter, clientAddress, prove } = profile;
       return {
         name,
         port: await cluster.port('mx'),
         pids: pidsOf,
-        ...(full
-          ? {
-              letter: (size) => ({
-                from: 'load@sender.test',
-                data: signedLetter('sender.test', recipientOf(0), size, key),
-              }),
-            }
-          : {}),
-        ...(profile === 'sign'
-          ? {
-              letter: (size) => ({
-                from: recipientOf(0),
-                data: buildMessage({ from: recipientOf(0), to: 'x@foreign.test', size }),
-              }),
-              to: (number) => `user${number % users}@foreign.test`,
-            }
-          : {}),
+        ...(letter === undefined ? {} : { letter }),
+        ...(clientAddress === undefined ? {} : { clientAddress }),
+        ...(prove === undefined ? {} : { prove: (proof) => prove(cluster, dns, proof) }),
         parts: async () => {
           const run = await cluster.run();
           return Object.fromEntries([...run.services, ...run.infrastructure].map((entry) => [entry.name, [entry.pid]]));
@@ -120,7 +68,7 @@ export function postern(profile: Profile): PeerFactory {
         async stop() {
           await cluster.stop();
           await dns.stop();
-          await rm(dirname(keyFile), { recursive: true, force: true });
+          await rm(folder, { recursive: true, force: true });
         },
       };
     },

@@ -3,7 +3,8 @@
  * blocklists that list nobody; and the DNS server of both.
  */
 import { startDnsServer, type TestDnsServer, type ZoneData } from '@postern/dns/testing';
-import { type KeyPair, makeKeyPair, selector, signedLetter } from '../letters.js';
+import { emptyLists } from '../empty-lists.js';
+import { type KeyPair, makeKeyPair, signedLetter } from '../letters.js';
 
 export const blocklists = ['bl1.test', 'bl2.test', 'bl3.test'];
 export const recipient = 'user@bench.test';
@@ -31,18 +32,15 @@ export async function makeLoad(size: number): Promise<Load> {
   const keys: KeyPair[] = [];
   for (let at = 0; at < domains; at++) {
     const domain = `sender${at}.test`;
-    const key = makeKeyPair();
+    const key = makeKeyPair('bench');
     keys.push(key);
     letters.push(signedLetter(domain, recipient, size, key));
     zone[domain] = { TXT: [`v=spf1 include:_spf.${domain} -all`], A: ['192.0.2.1'] };
     zone[`_spf.${domain}`] = { TXT: ['v=spf1 ip4:198.51.100.0/24 ip4:192.0.2.0/24 ~all'] };
-    zone[`${selector}._domainkey.${domain}`] = { TXT: [key.record] };
+    zone[`${key.selector}._domainkey.${domain}`] = { TXT: [key.record] };
     zone[`_dmarc.${domain}`] = { TXT: ['v=DMARC1; p=reject'] };
   }
-  for (const list of blocklists) {
-    zone[list] = { TXT: ['a blocklist'] };
-    zone[`2.0.0.127.${list}`] = { A: ['127.0.0.2'] };
-  }
+  Object.assign(zone, emptyLists(blocklists));
   return {
     largeLetter(large) {
       const [key] = keys;

@@ -17,7 +17,7 @@ import {
 } from '@postern/proto/policy/v1/policy_service';
 import { captureTelemetry } from '@postern/telemetry/testing';
 import { parse } from 'yaml';
-import { rules } from '../peers/postern.js';
+import { rules } from '../peers/profile.js';
 import type { JudgePeer } from './judge-peer.js';
 import { blocklists, type Letter, recipient } from './load.js';
 
