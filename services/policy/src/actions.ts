@@ -70,10 +70,12 @@ export const spareable: ReadonlySet<string> = new Set([
 
 const greylists = ['greylist', 'greylist_signed'];
 
+/** Whoever is not greylisted at RCPT is not at the end of data either. */
+export const withSigned = (check: string): readonly string[] => (check === 'greylist' ? greylists : [check]);
+
 /** Checks whose consequence this finding spares; empty for most. */
 export function sparedBy({ check, outcome, evidence }: Finding): Iterable<string> {
   if (outcome === 'allowed' && check.startsWith('lists')) return spareable;
-  if (outcome === 'listed' && check === 'dnswl')
-    return (evidence.spares ?? '').split(' ').flatMap((name) => (name === 'greylist' ? greylists : [name]));
+  if (outcome === 'listed' && check === 'dnswl') return (evidence.spares ?? '').split(' ').flatMap(withSigned);
   return [];
 }

@@ -18,14 +18,14 @@ import {
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
 import type { Decision as RuleDecision, RuleEvent } from '@postern/rules';
-import { actionFor, consequenceOf, spareable, sparedBy } from './actions.js';
+import { actionFor, consequenceOf, spareable, sparedBy, withSigned } from './actions.js';
 import { type CheckDefinition, lastFinding } from './check.js';
 import { type CheckResult, type CheckServices, runCheck, skippedFinding } from './check-runner.js';
 import { checks } from './checks/index.js';
 import { addWish, forcedPolicies, forcedSubject, isFound, type RunWishes } from './forced-checks.js';
 import { isEmpty } from './lists/list-matcher.js';
 import { rulesOf, sessionFacts, withBody, withHeaders, withRecipient } from './rules/rule-facts.js';
-import { carriedAction, ruleFinding, ruleName } from './rules/rule-finding.js';
+import { carriedAction, isInnerSkip, ruleFinding, ruleName } from './rules/rule-finding.js';
 import type { AskRules } from './rules/rule-runner.js';
 import { rightTaken, tlsDemand } from './rules/session-decision.js';
 import { observeScopes } from './scope-checks.js';
@@ -127,10 +127,8 @@ export class Evaluation {
     this.#whole.take(decision({ action: disposition, code: 0, enhanced: '', text }, by));
   }
 
-  /** Whoever is not greylisted at RCPT is not at the end of data either. */
   #skip(check: string): void {
-    this.#skips.add(check);
-    if (check === 'greylist') this.#skips.add('greylist_signed');
+    for (const name of withSigned(check)) this.#skips.add(name);
   }
 
   /** Checks of earlier stages whose findings are not in the facts are asked again, without consequence: their stage is over. */
@@ -212,10 +210,12 @@ export class Evaluation {
     this.#judge(facts.recipients);
     for (const finding of findings.slice(0, this.#known)) {
       const action = carriedAction(finding);
-      if (action === undefined || finding.recipient === '') continue;
       const course = this.#byAddress.get(finding.recipient)?.course;
-      if (action.kind === 'skip' && isInnerSkip(finding)) course?.spared.add(action.check);
-      else course?.apply(action, finding.rule);
+      if (course === undefined) continue;
+      for (const name of sparedBy(finding)) course.spared.add(name);
+      if (action?.kind === 'skip' && isInnerSkip(finding))
+        for (const name of withSigned(action.check)) course.spared.add(name);
+      else if (action !== undefined) course.apply(action, finding.rule);
     }
     const end = content?.section.end;
     if (end === 'tooLarge' || end === 'tooManyFields') {
@@ -283,7 +283,8 @@ export class Evaluation {
     const demand = tlsDemand(action, this.#subject.origin.tlsVersion, ruleName(decided));
     if (demand !== undefined) course.take(demand);
     else if (action.kind === 'changeSender') this.#changedSender = { address: action.address };
-    else if (action.kind === 'skip' && isInnerSkip(finding)) course.spared.add(action.check);
+    else if (action.kind === 'skip' && isInnerSkip(finding))
+      for (const name of withSigned(action.check)) course.spared.add(name);
     else if (action.kind === 'skip') this.#skip(action.check);
     else if (action.kind === 'run') addWish(this.#wishes, action.check, recipient);
     else if (action.kind === 'setLimit') this.#tighten(action.size ?? 0, action.recipients ?? 0);
@@ -372,8 +373,10 @@ export class Evaluation {
         return;
       case 'decide':
         finding.action = actionName(consequence.decision.action);
+        // There is one reply, and a delay costs little: what holds up one recipient holds up all.
+        if (check.name === 'greylist_signed') this.#whole.take(consequence.decision);
         // A redirected recipient need not exist itself.
-        if (course.redirect === undefined) course.take(consequence.decision);
+        else if (course.redirect === undefined) course.take(consequence.decision);
     }
   }
 
@@ -426,9 +429,6 @@ function recipientDecision({ recipient, course, expandsTo }: Judged): RecipientD
     expandsTo: [...new Set(targets)],
   };
 }
-
-/** A tenant spares its own recipient the consequence; the check is made and told all the same. */
-const isInnerSkip = ({ recipient, evidence }: Finding): boolean => recipient !== '' && evidence.tenant !== undefined;
 
 /** Of the login's domain, else of the tenant a relay client submits for, else the operator's. */
 function sessionPolicies({ snapshot, origin, facts }: Subject): CheckPolicies {

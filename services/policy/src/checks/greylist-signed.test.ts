@@ -88,3 +88,50 @@ test('a rule that skips greylisting skips it at the end of data too', async () =
   const after = await askContent(here, signedMessage, { from: 'skipped@sender.test' }, before);
   expect([before.recipients[0]?.decision?.action, after.decision?.action]).toEqual([Action.ACCEPT, Action.ACCEPT]);
 });
+
+const twoTenants = {
+  domains: [
+    { name: 'here.test', tenant: 't1', validateRecipients: true },
+    { name: 'two.test', tenant: 't2', validateRecipients: true },
+  ],
+  tenants: [{ name: 't1', ruleActions: ['skip'] }],
+};
+const free = { event: 'rcpt', when: 'recipient.user != "strict"', then: [{ skip: { check: 'greylist' } }] };
+
+async function askSparing(from: string, to: readonly { readonly address: string; readonly tenant: string }[]) {
+  const entries = Object.fromEntries(to.map(({ address }) => [address, 'user' as const]));
+  const snapshot = { ...settings({ greylist: { delay: 0, signature: true, autoAllow: 0 } }), ...twoTenants };
+  const here = ground({ zone: dkimZone, snapshot, tenantRules: { t1: [free] }, entries, tools: { greylist } });
+  const before = await askEnvelope(here, { from, to });
+  const after = await askContent(here, signedMessage, { from, to }, before);
+  expect(here.faults).toEqual([]);
+  const seen = after.findings.filter(({ check, recipient }) => check === 'greylist_signed' && recipient !== '');
+  return { end: after.decision, groups: after.groups, seen: seen.map(({ outcome, action }) => `${outcome} ${action}`) };
+}
+
+const mine = { address: 'user@here.test', tenant: 't1' };
+const strict = { address: 'strict@here.test', tenant: 't1' };
+const other = { address: 'user@two.test', tenant: 't2' };
+
+test('a tenant that spares its recipient the greylist spares it at the end of data too; the check is made and told', async () => {
+  const { end, seen } = await askSparing('inner@sender.test', [mine]);
+  expect(end?.action).toBe(Action.ACCEPT);
+  expect(seen).toEqual(['new spared']);
+});
+
+test('beside one that is not spared the message is held up as a whole, never kept for one of them', async () => {
+  for (const rest of [strict, other]) {
+    const from = `beside-${rest.tenant}-${rest.address.slice(0, 4)}@sender.test`;
+    const first = await askSparing(from, [mine, rest]);
+    expect(first.end).toMatchObject({ action: Action.TEMPFAIL, replyCode: 451, decidedBy: 'greylist_signed' });
+    expect(first.groups).toEqual([]);
+    expect((await askSparing(from, [mine, rest])).end?.action).toBe(Action.ACCEPT);
+  }
+});
+
+test('what is new about a spared recipient holds up nobody', async () => {
+  const from = 'known@sender.test';
+  await askSparing(from, [strict]);
+  expect((await askSparing(from, [strict])).end?.action).toBe(Action.ACCEPT);
+  expect((await askSparing(from, [mine, strict])).end?.action).toBe(Action.ACCEPT);
+});

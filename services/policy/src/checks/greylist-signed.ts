@@ -1,11 +1,14 @@
 /**
  * greylist_signed: greylisting at the end of data, where the domain of a valid DKIM signature can be the origin; for recipients whose settings say
- * `signature` and whose origin SPF did not tell. One outcome for the message, since it has one reply: what holds up one recipient holds up all.
+ * `signature` and whose origin SPF did not tell. One outcome for the message, since it has one reply: what holds up one recipient holds up all. Of
+ * recipients that are spared all are asked too, and nobody waits for them.
  */
 import type { Clock, Timer } from '@postern/clock';
 import type { DkimResult } from '@postern/mail-auth';
+import { sparedBy } from '../actions.js';
 import { defineCheck } from '../check.js';
 import { neighbourhood } from '../network-set.js';
+import { carriedAction } from '../rules/rule-finding.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 import { domainOf, type Subject } from '../subject.js';
 import { askGreylist, greylistOutcomes, waitsForSignature } from './greylist.js';
@@ -28,8 +31,11 @@ export const greylistSigned = defineCheck({
     const asked = await Promise.all(
       concerned(subject, policy).map((recipient) => askGreylist(context, subject, { recipient, policy, origin })),
     );
-    const outcome = greylistOutcomes.find((one) => asked.some((seen) => seen.outcome === one)) ?? 'exempt';
-    return [{ outcome, evidence: asked.find((seen) => seen.outcome === outcome)?.evidence ?? {} }];
+    const spared = sparedRecipients(subject);
+    const counted = asked.filter(({ recipient = '' }) => !spared.has(recipient));
+    const seen = counted.length === 0 ? asked : counted;
+    const outcome = greylistOutcomes.find((one) => seen.some((answer) => answer.outcome === one)) ?? 'exempt';
+    return [{ outcome, evidence: seen.find((answer) => answer.outcome === outcome)?.evidence ?? {} }];
   },
 });
 
@@ -41,6 +47,17 @@ function concerned(subject: Subject, policy: CheckPolicies['greylist']): readonl
     .map(({ address }) => address)
     .filter((address) => snapshot.policies.ofDomain(domainOf(address)).greylist === policy)
     .slice(0, mostRecipients);
+}
+
+/** By rules of their own, or lists. */
+function sparedRecipients({ findings }: Subject): ReadonlySet<string> {
+  const spared = new Set<string>();
+  for (const finding of findings) {
+    const action = finding.recipient === '' ? undefined : carriedAction(finding);
+    const isRule = action?.kind === 'skip' && action.check.startsWith('greylist');
+    if (isRule || [...sparedBy(finding)].includes('greylist')) spared.add(finding.recipient);
+  }
+  return spared;
 }
 
 /** The signer that is the sender's domain, else the first by name: the same whatever order signatures stand in. */

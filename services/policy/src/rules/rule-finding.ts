@@ -86,6 +86,10 @@ export type CarriedAction = Extract<
   }
 >;
 
+/** A tenant spares its own recipient the consequence; the check is made and told all the same. */
+export const isInnerSkip = ({ recipient, evidence }: Finding): boolean =>
+  recipient !== '' && evidence.tenant !== undefined;
+
 export function carriedAction(finding: Finding): CarriedAction | undefined {
   if (finding.check !== ruleCheck) return undefined;
   const { name = '', value = '', check = '' } = finding.evidence;
