@@ -500,6 +500,32 @@ test('a described session is sent whole and its verdicts are a timeline', async 
     action: 'mark',
   };
   server.answer('simulateSession', {
+    deliveries: [
+      {
+        ...{
+          recipient: 'y@acme.test',
+          event: 'relay',
+          outcome: 'go',
+          text: '',
+          route: 'main (local, pool default)',
+          reply: '',
+        },
+        ...{ delaysMs: [5_000, 60_000], expiresAfterMs: 600_000, notice: '' },
+        rules: [{ check: 'rule', outcome: 'retrySchedule', evidence: 'slow@1 at relay', recipient: 'y@acme.test' }],
+      },
+      {
+        ...{
+          recipient: 'y@acme.test',
+          event: 'delivery-failure',
+          outcome: 'bounced',
+          text: '',
+          route: '',
+          reply: '550 5.0.0 Refused',
+        },
+        ...{ delaysMs: [], expiresAfterMs: 600_000, notice: 'Ask us', rules: [] },
+      },
+    ],
+    deliveriesUnknown: '',
     result: {
       stages: [
         { ...verdict, decision: accepted, recipients: [], findings: [] },
@@ -530,6 +556,9 @@ test('a described session is sent whole and its verdicts are a timeline', async 
       '    spf          pass         domain=b.test  -> mark  1.5 ms',
       '  rcpt      accepted',
       '    recipient    <x@acme.test>: refused "550 5.1.1 No such user", decided by recipients',
+      '  relay     <y@acme.test>: goes by main (local, pool default), tried again after 5 s, 60 s until 600 s after acceptance',
+      '    rule         retrySchedule slow@1 at relay',
+      '  delivery-failure <y@acme.test> if answered "550 5.0.0 Refused": comes back, report says "Ask us"',
       '',
     ].join('\n'),
   });
@@ -541,6 +570,14 @@ test('a described session is sent whole and its verdicts are a timeline', async 
   });
   expect(await server.run('simulate --client 192.0.2.1 --tls --from a@b.test')).toMatchObject({ code: 0 });
   expect(server.requests[1]?.request).toMatchObject({ query: { facts: { origin: { tlsVersion: 'TLSv1.3' } } } });
+  expect(await server.run('simulate --client 192.0.2.1 --reply 452 --attempt 3 --age 60')).toMatchObject({ code: 0 });
+  expect(server.requests[2]?.request).toMatchObject({
+    scene: { attempt: 3, ageMs: 60_000, reply: { replyCode: 452, enhancedCode: '', replyText: '' } },
+  });
+  expect(await server.run('simulate --client 192.0.2.1 --reply 250')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('--reply: "250" is not allowed; expected a failure as "452 4.2.2 full"'),
+  });
   expect(await server.run('simulate --client 1.2.3')).toMatchObject({
     code: 2,
     err: expect.stringContaining('--client: "1.2.3"'),
@@ -600,6 +637,7 @@ test('a recorded session judged again: what is different now stands beside what 
     findings: [],
   });
   server.answer('simulateSession', {
+    ...{ deliveries: [], deliveriesUnknown: '' },
     result: {
       stages: [of(1, ''), of(2, 'no')],
       asked: [

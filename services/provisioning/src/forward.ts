@@ -3,7 +3,7 @@
  * a scope, and a tenant's scope shows them that tenant only, whatever the request says.
  */
 import type { Clock } from '@postern/clock';
-import { PosternError } from '@postern/errors';
+import { isPosternError, PosternError } from '@postern/errors';
 import { createClient, type GrpcClient } from '@postern/grpc';
 import { LimitServiceClient, type Suspicion } from '@postern/proto/policy/v1/limit_service';
 import { PolicyServiceClient, type SimulateRequest } from '@postern/proto/policy/v1/policy_service';
@@ -35,6 +35,7 @@ import { invalid, required } from './request-fields.js';
 import { apiMethod } from './resources/api-method.js';
 import { scopeField } from './resources/tenant-part.js';
 import { readRuleDocument } from './rule-document.js';
+import { simulatedEnvelope } from './simulated-envelope.js';
 import { ruleScope } from './snapshot/compile.js';
 
 export interface ForwardParts {
@@ -209,9 +210,20 @@ function forwardMethods({ withTenant, operator, clock, scopeKey }: ForwardParts,
       'reader',
       async (request, caller, { signal }) => {
         const query = readCandidates(confined(caller, request.query), operator());
-        return {
-          result: await told('policy', policy().call(policy().rpc.simulate, query, { signal, scope: scopeOf(caller) })),
-        };
+        const options = { signal, scope: scopeOf(caller) };
+        const result = await told('policy', policy().call(policy().rpc.simulate, query, options));
+        const envelope = query.recorded === '' ? simulatedEnvelope(query, result) : undefined;
+        if (envelope === undefined) return { result, deliveries: [], deliveriesUnknown: '' };
+        const { tenant, candidates } = query;
+        const asked = { tenant, envelope, candidates, scene: request.scene };
+        try {
+          const answer = await told('queue', queue().call(queue().rpc.simulateDelivery, asked, options));
+          return { result, deliveries: answer.deliveries, deliveriesUnknown: '' };
+        } catch (error) {
+          // The verdict stands without it.
+          if (!isPosternError(error) || error.id === 'invalid-argument') throw error;
+          return { result, deliveries: [], deliveriesUnknown: error.detail || error.id };
+        }
       },
     ),
   };

@@ -116,6 +116,10 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
           if (engine === undefined) throw new PosternError('store-unavailable', 'the queue has no snapshot yet');
           return engine.operateParts();
         },
+        policy: () => {
+          if (policy === undefined) throw new PosternError('store-unavailable', 'the queue has no snapshot yet');
+          return policy;
+        },
         onOperated: () => engine?.wakeDispatch(),
       });
       await server.listen(config.queue.listen);

@@ -4,11 +4,13 @@ import { isIP } from 'node:net';
 import { basename, extname } from 'node:path';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { type SessionFacts, SimulateRequest } from '@postern/proto/policy/v1/policy_service';
+import { DeliveryScene } from '@postern/proto/queue/v1/queue_service';
 import { type Command, Option } from 'commander';
 import type { CommandContext, Run } from '../context.js';
 import { wholeNumber } from '../numbers.js';
 import { printable } from '../output.js';
 import { PlainError, UsageError } from '../usage-error.js';
+import { deliveryText } from './simulate-delivery-text.js';
 import { sameDecisions, stagesTitle, stageText } from './simulate-text.js';
 
 interface SimulateOptions {
@@ -25,6 +27,9 @@ interface SimulateOptions {
   readonly size: number;
   readonly message?: string;
   readonly rule: readonly string[];
+  readonly reply?: string;
+  readonly attempt: number;
+  readonly age: number;
   readonly tenant?: string;
 }
 
@@ -101,6 +106,18 @@ function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
   });
 }
 
+const replyShape = /^([45]\d\d)(?: (\d\.\d{1,3}\.\d{1,3}))?(?: ([^\r\n]{1,400}))?$/;
+
+/** What is supposed of delivery. */
+function sceneOf({ reply, attempt, age }: SimulateOptions): DeliveryScene {
+  const base = { attempt, ageMs: age * 1_000 };
+  if (reply === undefined) return DeliveryScene.fromPartial(base);
+  const [, code, enhancedCode = '', replyText = ''] = replyShape.exec(reply) ?? [];
+  if (code === undefined)
+    throw new UsageError(`--reply: ${JSON.stringify(reply)} is not allowed; expected a failure as "452 4.2.2 full"`);
+  return DeliveryScene.fromPartial({ ...base, reply: { replyCode: Number(code), enhancedCode, replyText } });
+}
+
 /** Verdict beside verdict: what would be different now is marked. */
 async function replay(
   options: SimulateOptions,
@@ -110,7 +127,7 @@ async function replay(
 ): Promise<void> {
   const tenant = options.tenant ?? '';
   const query = SimulateRequest.fromPartial({ tenant, recorded, candidates: candidatesOf(options) });
-  const { result } = await api.call(api.rpc.simulateSession, { query });
+  const { result } = await api.call(api.rpc.simulateSession, { query, scene: undefined });
   if (result === undefined) return;
   const { stages, asked, recorded: then } = result;
   const rows = stages.map((verdict, index) => {
@@ -160,6 +177,9 @@ export function addSimulateCommand(program: Command, run: Run): void {
       collect,
       [],
     )
+    .option('--reply <reply>', 'what the next hop answers, as "452 4.2.2 full": for rules after a failure')
+    .option('--attempt <number>', 'the delivery attempt that is made, or fails', wholeNumber(1, 1_000), 1)
+    .option('--age <seconds>', 'time since acceptance', wholeNumber(0, 31_536_000), 0)
     .option('--domain <scope>', 'the rules tried are of this domain or user of the tenant')
     .option('--tenant <name>', 'as this tenant sees it (operators)')
     .action((options: SimulateOptions, command: Command) =>
@@ -172,15 +192,18 @@ export function addSimulateCommand(program: Command, run: Run): void {
         if (options.message !== undefined && options.to.length === 0) throw new UsageError('--message needs --to');
         const content = options.message === undefined ? Buffer.alloc(0) : readMessage(options.message);
         const query = describe(options, content);
-        const { result } = await api.call(api.rpc.simulateSession, { query });
+        const scene = sceneOf(options);
+        const { result, deliveries, deliveriesUnknown } = await api.call(api.rpc.simulateSession, { query, scene });
         const verdicts = result?.stages ?? [];
         const names = query.facts === undefined ? [] : stagesOf(query.facts, content.length > 0);
-        output.show(verdicts, () =>
+        output.show({ ...result, deliveries, deliveriesUnknown }, () =>
           [
             printable(
               `Session from ${options.client} (${options.helo}) on ${options.listener}, nothing is stored or sent`,
             ),
             ...verdicts.map((verdict, index) => stageText(verdict, names[index] ?? '')),
+            ...deliveries.map(deliveryText),
+            ...(deliveriesUnknown === '' ? [] : [printable(`  relay     not known: ${deliveriesUnknown}`)]),
           ].join('\n'),
         );
       }),

@@ -86,6 +86,23 @@ const world = withMailWorld({
 beforeAll(() => Promise.all(servers.map((server) => server.open())));
 afterAll(() => Promise.all(servers.map((server) => server.close())));
 
+test('simulation says what these rules would decide, before anything is sent', async () => {
+  const told = (...args: string[]) =>
+    world.cluster
+      .ctl('simulate', '--client', '127.0.0.1', '--from', 'a@good.test', ...args)
+      .then(({ stdout }) => stdout);
+  const first = await told('--to', 'x@far.test');
+  expect(first).toMatch(/relay +<x@far\.test>: goes by route1 .*from 127\.0\.0\.11, as out\.good\.test/);
+  expect(first).toContain('rule         route        domain-1-by-route-1@1 at relay');
+  expect(first).toContain(
+    '<x@far.test> if answered "550 5.0.0 Refused": comes back, report says "Call the help desk: 12345"',
+  );
+  const busy = await told('--to', '451-end@far.test', '--reply', '451 4.3.2 busy');
+  expect(busy).toMatch(/temporary-failure <451-end@far\.test> if answered "451 4\.3\.2 busy": comes back/);
+  expect(busy).not.toContain('delivery-failure');
+  expect(servers.flatMap(({ messages }) => messages)).toEqual([]);
+});
+
 const patience = { timeout: 60_000, interval: 250 };
 
 async function sent(from: string, to: string, id: string): Promise<string> {

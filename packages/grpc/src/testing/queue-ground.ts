@@ -33,6 +33,7 @@ export const emptyQueue: QueueHandlers = {
   operate: unused,
   trace: unused,
   ledger: unused,
+  simulateDelivery: unused,
 };
 
 export async function serve(handlers: Partial<QueueHandlers>, options: Partial<ServerOptions> = {}) {

@@ -4,23 +4,56 @@ import { Disposition } from '@postern/proto/mail/v1/envelope';
 import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
 import { TraceBatch } from '@postern/proto/mail/v1/trace';
 import {
+  DeliveryScene,
   LedgerRequest,
   ListItemsRequest,
   OperateRequest,
   Operation,
   QueueServiceClient,
   Selection,
+  SimulateDeliveryRequest,
   SummaryRequest,
   TraceRequest,
 } from '@postern/proto/queue/v1/queue_service';
 import { captureTelemetry } from '@postern/telemetry/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { compilePolicy } from '../policy-in-use.js';
 import { withQueue } from '../testing/ground.js';
-import { answer, envelope, forwardPath, newQueueId } from '../testing/messages.js';
+import { answer, envelope, forwardPath, newQueueId, testSnapshot } from '../testing/messages.js';
 import { addQueueService } from './service.js';
 
 const queue = withQueue({ settings: { outcomeLinger: '2ms' } });
 const key = Buffer.alloc(32, 7);
+const deliveryRule = (id: string, scope: { tenant: string }, document: string) => ({
+  ...{ id, version: 1, scope: scope.tenant === '' ? 'server' : 'tenant', target: '', ...scope },
+  document,
+});
+const ruled = compilePolicy(
+  testSnapshot({
+    rules: [
+      deliveryRule(
+        'slow',
+        { tenant: '' },
+        '{"event":"relay","when":"recipient.user == \\"slow\\"","then":[{"retrySchedule":{"delays":[5,50],"giveUpAfter":60}}]}',
+      ),
+      deliveryRule(
+        'no-list',
+        { tenant: 'acme' },
+        '{"event":"relay","when":"message.tags.exists(t, t == \\"bulk\\")","then":[{"reject":{"text":"no lists"}}]}',
+      ),
+      deliveryRule(
+        'full',
+        { tenant: 'acme' },
+        '{"event":"temporary-failure","when":"failure.code == 452 && delivery.attempt > 2","then":[{"reject":{"text":"mailbox is full"}}]}',
+      ),
+      deliveryRule(
+        'words',
+        { tenant: 'beta' },
+        '{"event":"delivery-failure","then":[{"ndrText":{"text":"Ask the help desk"}}]}',
+      ),
+    ],
+  }),
+);
 let client: GrpcClient<QueueServiceClient>;
 let close: () => void;
 
@@ -42,6 +75,7 @@ beforeAll(async () => {
     scan: ground.scan,
     log: ground.telemetry.log,
     operate: () => ground.engine.operateParts(),
+    policy: () => ruled,
     onOperated: () => ground.engine.wakeDispatch(),
   });
   const port = await server.listen({ host: '127.0.0.1', port: 0 });
@@ -199,4 +233,71 @@ test('a refused session is found by its id and by the recipient', async () => {
   const request = TraceRequest.fromPartial({ recipient: 'ghost@acme.test' });
   expect((await client.call(client.rpc.trace, request, as('acme'))).messages).toHaveLength(1);
   expect((await client.call(client.rpc.trace, request, as('beta'))).messages).toHaveLength(0);
+});
+
+const simulate = async (
+  who: string,
+  recipients: Parameters<typeof envelope>[0],
+  changes: Partial<SimulateDeliveryRequest> = {},
+  tags: string[] = [],
+) => {
+  const described = envelope(recipients, { renderings: [{ edits: [], replacedBodyId: '', tags }] });
+  const request = { ...SimulateDeliveryRequest.fromPartial({ envelope: described }), ...changes };
+  const { deliveries } = await client.call(client.rpc.simulateDelivery, request, as(who));
+  return deliveries.map(({ recipient, event, outcome, rules }) =>
+    [recipient, event, outcome, ...rules.map(({ evidence }) => evidence)].join(' | '),
+  );
+};
+
+test('rules before an attempt are shown with the route that would be taken', async () => {
+  expect(await simulate('*', ['slow@acme.test', 'x@far.test'])).toEqual([
+    'slow@acme.test | relay | go | slow@1 at relay retrySchedule 5s 50s until 60s',
+    'x@far.test | relay | go',
+  ]);
+  expect(await simulate('*', ['x@acme.test'], {}, ['bulk'])).toEqual([
+    'x@acme.test | relay | bounce | no-list@1 at relay reject 550 5.7.1 no lists of acme',
+  ]);
+  const { deliveries } = await client.call(
+    client.rpc.simulateDelivery,
+    SimulateDeliveryRequest.fromPartial({ envelope: envelope(['slow@acme.test']) }),
+    as('*'),
+  );
+  expect(deliveries[0]).toMatchObject({
+    route: 'main (local, pool default)',
+    delaysMs: [5_000, 50_000],
+    expiresAfterMs: 60_000,
+  });
+});
+
+test('rules after a failure are shown for the reply and attempt that are supposed, else for one of each kind', async () => {
+  expect(await simulate('*', ['x@beta.test'])).toEqual([
+    'x@beta.test | relay | go',
+    'x@beta.test | delivery-failure | bounced | words@1 at delivery-failure ndrText Ask the help desk of beta',
+  ]);
+  const full = (attempt: number) => ({
+    scene: DeliveryScene.fromPartial({ attempt, reply: { replyCode: 452, enhancedCode: '4.2.2', replyText: 'full' } }),
+  });
+  expect(await simulate('*', ['x@acme.test'], full(1))).toEqual(['x@acme.test | relay | go']);
+  expect(await simulate('*', ['x@acme.test'], full(3))).toEqual([
+    'x@acme.test | relay | go',
+    'x@acme.test | temporary-failure | bounced | full@1 at temporary-failure reject 550 5.7.1 mailbox is full of acme',
+  ]);
+});
+
+test('a rule that is tried decides in simulation, and the saved ones stay', async () => {
+  const hold = deliveryRule('no-list', { tenant: 'acme' }, '{"event":"relay","then":[{"hold":{"reason":"look"}}]}');
+  expect(await simulate('acme', ['x@acme.test'], { tenant: 'acme', candidates: [hold] })).toEqual([
+    'x@acme.test | relay | hold | no-list@1 at relay hold look of acme',
+  ]);
+  expect(await simulate('acme', ['x@acme.test'])).toEqual(['x@acme.test | relay | go']);
+});
+
+test('a tenant sees what becomes of its own recipients, also of those an alias of its own leads to', async () => {
+  const alias = forwardPath('all@acme.test', { expandsTo: ['y@acme.test', 'z@beta.test', 'w@far.test'] });
+  const expected = ['y@acme.test | relay | go', 'w@far.test | relay | go'];
+  expect(await simulate('acme', [alias, 'x@beta.test'])).toEqual(expected);
+  const foreign = deliveryRule('r', { tenant: 'beta' }, '{"event":"relay","then":["discard"]}');
+  await expect(simulate('acme', ['x@acme.test'], { candidates: [foreign] })).rejects.toMatchObject({
+    id: 'permission-denied',
+  });
 });

@@ -11,6 +11,7 @@ import {
   type ListItemsRequest,
   type OperateRequest,
   QueueServiceService,
+  type SimulateDeliveryRequest,
   type SummaryRequest,
   type TraceRequest,
 } from '@postern/proto/queue/v1/queue_service';
@@ -24,6 +25,7 @@ import { findTraces } from '../trace/timeline.js';
 import type { WorkScanner } from '../work-scan.js';
 import { listItems } from './list.js';
 import { type OperateParts, operate } from './operate.js';
+import { type SimulationParts, simulateDelivery } from './simulate-delivery.js';
 import { summarize } from './summary.js';
 
 export interface OperationParts {
@@ -33,6 +35,8 @@ export interface OperationParts {
   readonly scan: WorkScanner;
   readonly log: Logger<QueueEvent>;
   readonly operate: () => OperateParts;
+  /** Throws while there is no snapshot yet. */
+  readonly policy: () => SimulationParts['policy'];
   /** Rows changed: dispatch may have something to do. */
   readonly onOperated: () => void;
 }
@@ -99,6 +103,13 @@ export function addQueueService(server: GrpcServer, parts: OperationParts): void
         return { messages: await database.scoped(scope, (transaction) => findTraces(transaction, request)) };
       }),
     ),
+    simulateDelivery: unary(async (request: SimulateDeliveryRequest, context) => {
+      const scope = scopeFor(context, request.tenant);
+      const isVisible = (tenant: string): boolean => scope === everyTenant || tenant === scope;
+      const foreign = request.candidates.find((rule) => scope !== everyTenant && rule.tenant !== scope);
+      if (foreign !== undefined) throw new PosternError('permission-denied', `rule ${foreign.id} is not of ${scope}`);
+      return simulateDelivery({ policy: parts.policy(), clock }, request, isVisible);
+    }),
     ledger: unary((request: LedgerRequest, context) => stored(() => answerLedger(parts, request, context))),
   });
 }

@@ -42,12 +42,14 @@ import {
   SimulateResponse,
 } from "../../policy/v1/policy_service.js";
 import {
+  DeliveryScene,
   LedgerRequest,
   LedgerResponse,
   ListItemsRequest,
   ListItemsResponse,
   OperateRequest,
   OperateResponse,
+  SimulatedDelivery,
   SummaryRequest,
   SummaryResponse,
   TraceRequest,
@@ -572,13 +574,23 @@ export interface GetLedgerResponse {
 /** Request of SimulateSession. */
 export interface SimulateSessionRequest {
   /** As asked of policy. */
-  query: SimulateRequest | undefined;
+  query:
+    | SimulateRequest
+    | undefined;
+  /** What is supposed of delivery. */
+  scene: DeliveryScene | undefined;
 }
 
 /** Answer of SimulateSession. */
 export interface SimulateSessionResponse {
   /** As answered by policy. */
-  result: SimulateResponse | undefined;
+  result:
+    | SimulateResponse
+    | undefined;
+  /** What rules about delivery would decide for the recipients that were accepted. */
+  deliveries: SimulatedDelivery[];
+  /** Why deliveries could not be asked for; empty = they were, or nothing was accepted. */
+  deliveriesUnknown: string;
 }
 
 /** Request of SetSessionRecording. */
@@ -6408,13 +6420,16 @@ export const GetLedgerResponse: MessageFns<GetLedgerResponse> = {
 };
 
 function createBaseSimulateSessionRequest(): SimulateSessionRequest {
-  return { query: undefined };
+  return { query: undefined, scene: undefined };
 }
 
 export const SimulateSessionRequest: MessageFns<SimulateSessionRequest> = {
   encode(message: SimulateSessionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.query !== undefined) {
       SimulateRequest.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    if (message.scene !== undefined) {
+      DeliveryScene.encode(message.scene, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -6440,6 +6455,14 @@ export const SimulateSessionRequest: MessageFns<SimulateSessionRequest> = {
             message.query = SimulateRequest.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.scene = DeliveryScene.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6453,13 +6476,19 @@ export const SimulateSessionRequest: MessageFns<SimulateSessionRequest> = {
   },
 
   fromJSON(object: any): SimulateSessionRequest {
-    return { query: isSet(object.query) ? SimulateRequest.fromJSON(object.query) : undefined };
+    return {
+      query: isSet(object.query) ? SimulateRequest.fromJSON(object.query) : undefined,
+      scene: isSet(object.scene) ? DeliveryScene.fromJSON(object.scene) : undefined,
+    };
   },
 
   toJSON(message: SimulateSessionRequest): unknown {
     const obj: any = {};
     if (message.query !== undefined) {
       obj.query = SimulateRequest.toJSON(message.query);
+    }
+    if (message.scene !== undefined) {
+      obj.scene = DeliveryScene.toJSON(message.scene);
     }
     return obj;
   },
@@ -6472,18 +6501,27 @@ export const SimulateSessionRequest: MessageFns<SimulateSessionRequest> = {
     message.query = (object.query !== undefined && object.query !== null)
       ? SimulateRequest.fromPartial(object.query)
       : undefined;
+    message.scene = (object.scene !== undefined && object.scene !== null)
+      ? DeliveryScene.fromPartial(object.scene)
+      : undefined;
     return message;
   },
 };
 
 function createBaseSimulateSessionResponse(): SimulateSessionResponse {
-  return { result: undefined };
+  return { result: undefined, deliveries: [], deliveriesUnknown: "" };
 }
 
 export const SimulateSessionResponse: MessageFns<SimulateSessionResponse> = {
   encode(message: SimulateSessionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.result !== undefined) {
       SimulateResponse.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.deliveries) {
+      SimulatedDelivery.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.deliveriesUnknown !== "") {
+      writer.uint32(26).string(message.deliveriesUnknown);
     }
     return writer;
   },
@@ -6509,6 +6547,22 @@ export const SimulateSessionResponse: MessageFns<SimulateSessionResponse> = {
             message.result = SimulateResponse.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.deliveries.push(SimulatedDelivery.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deliveriesUnknown = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6522,13 +6576,29 @@ export const SimulateSessionResponse: MessageFns<SimulateSessionResponse> = {
   },
 
   fromJSON(object: any): SimulateSessionResponse {
-    return { result: isSet(object.result) ? SimulateResponse.fromJSON(object.result) : undefined };
+    return {
+      result: isSet(object.result) ? SimulateResponse.fromJSON(object.result) : undefined,
+      deliveries: globalThis.Array.isArray(object?.deliveries)
+        ? object.deliveries.map((e: any) => SimulatedDelivery.fromJSON(e))
+        : [],
+      deliveriesUnknown: isSet(object.deliveriesUnknown)
+        ? globalThis.String(object.deliveriesUnknown)
+        : isSet(object.deliveries_unknown)
+        ? globalThis.String(object.deliveries_unknown)
+        : "",
+    };
   },
 
   toJSON(message: SimulateSessionResponse): unknown {
     const obj: any = {};
     if (message.result !== undefined) {
       obj.result = SimulateResponse.toJSON(message.result);
+    }
+    if (message.deliveries?.length) {
+      obj.deliveries = message.deliveries.map((e) => SimulatedDelivery.toJSON(e));
+    }
+    if (message.deliveriesUnknown !== "") {
+      obj.deliveriesUnknown = message.deliveriesUnknown;
     }
     return obj;
   },
@@ -6541,6 +6611,8 @@ export const SimulateSessionResponse: MessageFns<SimulateSessionResponse> = {
     message.result = (object.result !== undefined && object.result !== null)
       ? SimulateResponse.fromPartial(object.result)
       : undefined;
+    message.deliveries = object.deliveries?.map((e) => SimulatedDelivery.fromPartial(e)) || [];
+    message.deliveriesUnknown = object.deliveriesUnknown ?? "";
     return message;
   },
 };

@@ -18,6 +18,9 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Rule } from "../../config/v1/snapshot.js";
+import { Envelope, FindingSummary } from "../../mail/v1/envelope.js";
+import { RecipientResult } from "../../mail/v1/outcome.js";
 import { TraceEvent } from "../../mail/v1/trace.js";
 
 export const protobufPackage = "postern.queue.v1";
@@ -86,6 +89,60 @@ export function operationToJSON(object: Operation): string {
     default:
       return "UNRECOGNIZED";
   }
+}
+
+/** An envelope as it would have been accepted. */
+export interface SimulateDeliveryRequest {
+  /** Tenant whose view it is; empty = operator. */
+  tenant: string;
+  /** Recipients, tags, sender, size and origin. Acceptance is now, or `scene.age_ms` ago. */
+  envelope:
+    | Envelope
+    | undefined;
+  /** Rules tried beside the saved ones, each in place of the saved one of its scope and id. */
+  candidates: Rule[];
+  /** What is supposed of delivery. */
+  scene: DeliveryScene | undefined;
+}
+
+/** What is supposed of delivery. */
+export interface DeliveryScene {
+  /** The attempt that is made, or failed; 0 = 1. */
+  attempt: number;
+  /** Milliseconds since acceptance. */
+  ageMs: number;
+  /** What the next hop answers; absent = a failure for now and one for good are both supposed. */
+  reply: RecipientResult | undefined;
+}
+
+/** What would be decided. */
+export interface SimulateDeliveryResponse {
+  /** One per recipient and event at which rules were asked; relay always. */
+  deliveries: SimulatedDelivery[];
+}
+
+/** One decision about one recipient. */
+export interface SimulatedDelivery {
+  /** Recipient after expansion. */
+  recipient: string;
+  /** relay, temporary-failure, delivery-failure. */
+  event: string;
+  /** relay: go, bounce, discard, hold, defer, unrouted. Failures: waits, held, bounced, expired, discarded. */
+  outcome: string;
+  /** Why, where it does not go. */
+  text: string;
+  /** Lane it takes and by what, empty = none. */
+  route: string;
+  /** The reply that is supposed; empty at relay. */
+  reply: string;
+  /** Waiting times a rule chose, milliseconds. */
+  delaysMs: number[];
+  /** End of the lifetime, milliseconds after acceptance. */
+  expiresAfterMs: number;
+  /** Words rules add to the report. */
+  notice: string;
+  /** Rules that spoke, in order. */
+  rules: FindingSummary[];
 }
 
 /** Which items. Empty fields do not restrict; at least one must be given for Operate, or `all`. */
@@ -327,6 +384,553 @@ export interface LedgerRow_OpenEntry {
   key: string;
   value: number;
 }
+
+function createBaseSimulateDeliveryRequest(): SimulateDeliveryRequest {
+  return { tenant: "", envelope: undefined, candidates: [], scene: undefined };
+}
+
+export const SimulateDeliveryRequest: MessageFns<SimulateDeliveryRequest> = {
+  encode(message: SimulateDeliveryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.envelope !== undefined) {
+      Envelope.encode(message.envelope, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.candidates) {
+      Rule.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.scene !== undefined) {
+      DeliveryScene.encode(message.scene, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SimulateDeliveryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSimulateDeliveryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.envelope = Envelope.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.candidates.push(Rule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.scene = DeliveryScene.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SimulateDeliveryRequest {
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      envelope: isSet(object.envelope) ? Envelope.fromJSON(object.envelope) : undefined,
+      candidates: globalThis.Array.isArray(object?.candidates)
+        ? object.candidates.map((e: any) => Rule.fromJSON(e))
+        : [],
+      scene: isSet(object.scene) ? DeliveryScene.fromJSON(object.scene) : undefined,
+    };
+  },
+
+  toJSON(message: SimulateDeliveryRequest): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.envelope !== undefined) {
+      obj.envelope = Envelope.toJSON(message.envelope);
+    }
+    if (message.candidates?.length) {
+      obj.candidates = message.candidates.map((e) => Rule.toJSON(e));
+    }
+    if (message.scene !== undefined) {
+      obj.scene = DeliveryScene.toJSON(message.scene);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SimulateDeliveryRequest>, I>>(base?: I): SimulateDeliveryRequest {
+    return SimulateDeliveryRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SimulateDeliveryRequest>, I>>(object: I): SimulateDeliveryRequest {
+    const message = createBaseSimulateDeliveryRequest();
+    message.tenant = object.tenant ?? "";
+    message.envelope = (object.envelope !== undefined && object.envelope !== null)
+      ? Envelope.fromPartial(object.envelope)
+      : undefined;
+    message.candidates = object.candidates?.map((e) => Rule.fromPartial(e)) || [];
+    message.scene = (object.scene !== undefined && object.scene !== null)
+      ? DeliveryScene.fromPartial(object.scene)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDeliveryScene(): DeliveryScene {
+  return { attempt: 0, ageMs: 0, reply: undefined };
+}
+
+export const DeliveryScene: MessageFns<DeliveryScene> = {
+  encode(message: DeliveryScene, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.attempt !== 0) {
+      writer.uint32(8).uint32(message.attempt);
+    }
+    if (message.ageMs !== 0) {
+      writer.uint32(16).int64(message.ageMs);
+    }
+    if (message.reply !== undefined) {
+      RecipientResult.encode(message.reply, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeliveryScene {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeliveryScene();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ageMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reply = RecipientResult.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeliveryScene {
+    return {
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+      ageMs: isSet(object.ageMs)
+        ? globalThis.Number(object.ageMs)
+        : isSet(object.age_ms)
+        ? globalThis.Number(object.age_ms)
+        : 0,
+      reply: isSet(object.reply) ? RecipientResult.fromJSON(object.reply) : undefined,
+    };
+  },
+
+  toJSON(message: DeliveryScene): unknown {
+    const obj: any = {};
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
+    if (message.ageMs !== 0) {
+      obj.ageMs = Math.round(message.ageMs);
+    }
+    if (message.reply !== undefined) {
+      obj.reply = RecipientResult.toJSON(message.reply);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DeliveryScene>, I>>(base?: I): DeliveryScene {
+    return DeliveryScene.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DeliveryScene>, I>>(object: I): DeliveryScene {
+    const message = createBaseDeliveryScene();
+    message.attempt = object.attempt ?? 0;
+    message.ageMs = object.ageMs ?? 0;
+    message.reply = (object.reply !== undefined && object.reply !== null)
+      ? RecipientResult.fromPartial(object.reply)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSimulateDeliveryResponse(): SimulateDeliveryResponse {
+  return { deliveries: [] };
+}
+
+export const SimulateDeliveryResponse: MessageFns<SimulateDeliveryResponse> = {
+  encode(message: SimulateDeliveryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.deliveries) {
+      SimulatedDelivery.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SimulateDeliveryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSimulateDeliveryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deliveries.push(SimulatedDelivery.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SimulateDeliveryResponse {
+    return {
+      deliveries: globalThis.Array.isArray(object?.deliveries)
+        ? object.deliveries.map((e: any) => SimulatedDelivery.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: SimulateDeliveryResponse): unknown {
+    const obj: any = {};
+    if (message.deliveries?.length) {
+      obj.deliveries = message.deliveries.map((e) => SimulatedDelivery.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SimulateDeliveryResponse>, I>>(base?: I): SimulateDeliveryResponse {
+    return SimulateDeliveryResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SimulateDeliveryResponse>, I>>(object: I): SimulateDeliveryResponse {
+    const message = createBaseSimulateDeliveryResponse();
+    message.deliveries = object.deliveries?.map((e) => SimulatedDelivery.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSimulatedDelivery(): SimulatedDelivery {
+  return {
+    recipient: "",
+    event: "",
+    outcome: "",
+    text: "",
+    route: "",
+    reply: "",
+    delaysMs: [],
+    expiresAfterMs: 0,
+    notice: "",
+    rules: [],
+  };
+}
+
+export const SimulatedDelivery: MessageFns<SimulatedDelivery> = {
+  encode(message: SimulatedDelivery, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.recipient !== "") {
+      writer.uint32(10).string(message.recipient);
+    }
+    if (message.event !== "") {
+      writer.uint32(18).string(message.event);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(26).string(message.outcome);
+    }
+    if (message.text !== "") {
+      writer.uint32(34).string(message.text);
+    }
+    if (message.route !== "") {
+      writer.uint32(42).string(message.route);
+    }
+    if (message.reply !== "") {
+      writer.uint32(50).string(message.reply);
+    }
+    if (message.delaysMs.length !== 0) {
+      writer.uint32(58).fork();
+      for (const v of message.delaysMs) {
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    if (message.expiresAfterMs !== 0) {
+      writer.uint32(64).int64(message.expiresAfterMs);
+    }
+    if (message.notice !== "") {
+      writer.uint32(74).string(message.notice);
+    }
+    for (const v of message.rules) {
+      FindingSummary.encode(v!, writer.uint32(82).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SimulatedDelivery {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSimulatedDelivery();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.recipient = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.event = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.route = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reply = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag === 56) {
+              message.delaysMs.push(longToNumber(reader.int64()));
+
+              continue;
+            }
+
+            if (tag === 58) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.delaysMs.push(longToNumber(reader.int64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.expiresAfterMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.notice = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.rules.push(FindingSummary.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SimulatedDelivery {
+    return {
+      recipient: isSet(object.recipient) ? globalThis.String(object.recipient) : "",
+      event: isSet(object.event) ? globalThis.String(object.event) : "",
+      outcome: isSet(object.outcome) ? globalThis.String(object.outcome) : "",
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      route: isSet(object.route) ? globalThis.String(object.route) : "",
+      reply: isSet(object.reply) ? globalThis.String(object.reply) : "",
+      delaysMs: globalThis.Array.isArray(object?.delaysMs)
+        ? object.delaysMs.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.delays_ms)
+        ? object.delays_ms.map((e: any) => globalThis.Number(e))
+        : [],
+      expiresAfterMs: isSet(object.expiresAfterMs)
+        ? globalThis.Number(object.expiresAfterMs)
+        : isSet(object.expires_after_ms)
+        ? globalThis.Number(object.expires_after_ms)
+        : 0,
+      notice: isSet(object.notice) ? globalThis.String(object.notice) : "",
+      rules: globalThis.Array.isArray(object?.rules) ? object.rules.map((e: any) => FindingSummary.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: SimulatedDelivery): unknown {
+    const obj: any = {};
+    if (message.recipient !== "") {
+      obj.recipient = message.recipient;
+    }
+    if (message.event !== "") {
+      obj.event = message.event;
+    }
+    if (message.outcome !== "") {
+      obj.outcome = message.outcome;
+    }
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    if (message.route !== "") {
+      obj.route = message.route;
+    }
+    if (message.reply !== "") {
+      obj.reply = message.reply;
+    }
+    if (message.delaysMs?.length) {
+      obj.delaysMs = message.delaysMs.map((e) => Math.round(e));
+    }
+    if (message.expiresAfterMs !== 0) {
+      obj.expiresAfterMs = Math.round(message.expiresAfterMs);
+    }
+    if (message.notice !== "") {
+      obj.notice = message.notice;
+    }
+    if (message.rules?.length) {
+      obj.rules = message.rules.map((e) => FindingSummary.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SimulatedDelivery>, I>>(base?: I): SimulatedDelivery {
+    return SimulatedDelivery.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SimulatedDelivery>, I>>(object: I): SimulatedDelivery {
+    const message = createBaseSimulatedDelivery();
+    message.recipient = object.recipient ?? "";
+    message.event = object.event ?? "";
+    message.outcome = object.outcome ?? "";
+    message.text = object.text ?? "";
+    message.route = object.route ?? "";
+    message.reply = object.reply ?? "";
+    message.delaysMs = object.delaysMs?.map((e) => e) || [];
+    message.expiresAfterMs = object.expiresAfterMs ?? 0;
+    message.notice = object.notice ?? "";
+    message.rules = object.rules?.map((e) => FindingSummary.fromPartial(e)) || [];
+    return message;
+  },
+};
 
 function createBaseSelection(): Selection {
   return { queueIds: [], domain: "", lane: "", recipient: "", reversePath: "", state: "", olderThanMs: 0, all: false };
@@ -3040,6 +3644,18 @@ export const QueueServiceService = {
     responseSerialize: (value: LedgerResponse): Buffer => Buffer.from(LedgerResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LedgerResponse => LedgerResponse.decode(value),
   },
+  /** What rules about delivery would decide for a described envelope; nothing is stored or sent. */
+  simulateDelivery: {
+    path: "/postern.queue.v1.QueueService/SimulateDelivery" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SimulateDeliveryRequest): Buffer =>
+      Buffer.from(SimulateDeliveryRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SimulateDeliveryRequest => SimulateDeliveryRequest.decode(value),
+    responseSerialize: (value: SimulateDeliveryResponse): Buffer =>
+      Buffer.from(SimulateDeliveryResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SimulateDeliveryResponse => SimulateDeliveryResponse.decode(value),
+  },
 } as const;
 
 export interface QueueServiceServer extends UntypedServiceImplementation {
@@ -3053,6 +3669,8 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
   trace: handleUnaryCall<TraceRequest, TraceResponse>;
   /** The conservation equation per tenant. */
   ledger: handleUnaryCall<LedgerRequest, LedgerResponse>;
+  /** What rules about delivery would decide for a described envelope; nothing is stored or sent. */
+  simulateDelivery: handleUnaryCall<SimulateDeliveryRequest, SimulateDeliveryResponse>;
 }
 
 export interface QueueServiceClient extends Client {
@@ -3135,6 +3753,22 @@ export interface QueueServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: LedgerResponse) => void,
+  ): ClientUnaryCall;
+  /** What rules about delivery would decide for a described envelope; nothing is stored or sent. */
+  simulateDelivery(
+    request: SimulateDeliveryRequest,
+    callback: (error: ServiceError | null, response: SimulateDeliveryResponse) => void,
+  ): ClientUnaryCall;
+  simulateDelivery(
+    request: SimulateDeliveryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SimulateDeliveryResponse) => void,
+  ): ClientUnaryCall;
+  simulateDelivery(
+    request: SimulateDeliveryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SimulateDeliveryResponse) => void,
   ): ClientUnaryCall;
 }
 
