@@ -1,15 +1,25 @@
 /**
- * The digests of one body, each canonical form once however many signatures want it, DKIM and ARC alike. `want` before the first octet; `finish`
+ * The digests of one body, each canonical form once however many signatures want it, DKIM, ARC and DomainKeys alike. `want` before the first octet; `finish`
  * after the last. Whoever has threads puts another one in its place; a digest that could not be made is absent, which is a temporary error.
  */
+import type { DomainKeysForm } from '../domainkeys/canonical-body.js';
+import { MessageHash } from '../domainkeys/message-hash.js';
 import { BodyHash } from './body-hash.js';
 import type { Canonicalization } from './canonical-header.js';
 
-export interface BodyForm {
-  readonly form: Canonicalization;
-  /** l=; undefined = the whole body. */
-  readonly limit: number | undefined;
-}
+export type BodyForm =
+  | {
+      readonly form: Canonicalization;
+      /** l=; undefined = the whole body. */
+      readonly limit: number | undefined;
+    }
+  /** Of DomainKeys, which hashes header and body in one; a message has one such signature that counts. */
+  | {
+      readonly form: 'domainkeys';
+      readonly body: DomainKeysForm;
+      /** Canonical, one octet a character. */
+      readonly header: string;
+    };
 
 export interface BodyDigest {
   readonly octets: Uint8Array;
@@ -32,10 +42,16 @@ export interface BodyDigests {
   drop(): void;
 }
 
-export const keyOf = ({ form, limit }: BodyForm): string => `${form} ${limit ?? ''}`;
+export const keyOf = (wanted: BodyForm): string =>
+  wanted.form === 'domainkeys' ? wanted.form : `${wanted.form} ${wanted.limit ?? ''}`;
+
+const hashOf = (wanted: BodyForm): BodyHash | MessageHash =>
+  wanted.form === 'domainkeys'
+    ? new MessageHash(wanted.body, wanted.header)
+    : new BodyHash(wanted.form, 'sha256', wanted.limit);
 
 export class OwnDigests implements BodyDigests {
-  readonly #hashes = new Map<string, BodyHash>();
+  readonly #hashes = new Map<string, BodyHash | MessageHash>();
   #digests: Map<string, BodyDigest> | undefined;
 
   get wanted(): boolean {
@@ -44,7 +60,7 @@ export class OwnDigests implements BodyDigests {
 
   want(form: BodyForm): void {
     const key = keyOf(form);
-    if (!this.#hashes.has(key)) this.#hashes.set(key, new BodyHash(form.form, 'sha256', form.limit));
+    if (!this.#hashes.has(key)) this.#hashes.set(key, hashOf(form));
   }
 
   update(chunk: Uint8Array): undefined {

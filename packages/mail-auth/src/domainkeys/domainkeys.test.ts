@@ -1,12 +1,16 @@
 /** DomainKeys verified against signatures made here by the letter of RFC 4870, with plain string work and nothing of the verifier. */
-import { createSign, generateKeyPairSync } from 'node:crypto';
+import { createHash, createSign, generateKeyPairSync, privateEncrypt } from 'node:crypto';
 import { createZone, type ZoneData } from '@postern/dns/testing';
 import { readHeaderSection } from '@postern/mail-message';
 import { expect, test } from 'vitest';
+import { OwnDigests } from '../dkim/body-digests.js';
+import { isSignatureOf } from './message-hash.js';
 import { DomainKeysVerifier } from './verify.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
 const p = publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+const sha1 = createHash('sha1').update('x').digest();
+const digestInfo = Buffer.from('3021300906052b0e03021a05000414', 'hex');
 const zoneWith = (record: string): ZoneData => ({ 's._domainkey.a.test': { TXT: [record] } });
 const zone = zoneWith(`k=rsa; p=${p}`);
 
@@ -94,4 +98,42 @@ test.each<[string, string, ZoneData, string]>([
 ])('%s: %#', async (result, message, data, reason) => {
   const found = await verify(message, data);
   expect([found.result, found.reason ?? '']).toEqual([result, reason]);
+});
+
+test('the body is hashed by whoever is given it; without a digest nothing is said against the message', async () => {
+  const bytes = Buffer.from(signed(), 'latin1');
+  const { fields, bodyOffset } = readHeaderSection(bytes);
+  const elsewhere = new OwnDigests();
+  const verifier = new DomainKeysVerifier(fields, { resolver: createZone(zone), digests: elsewhere });
+  expect(verifier.needsBody && elsewhere.wanted).toBe(true);
+  elsewhere.update(bytes.subarray(bodyOffset));
+  expect(await verifier.finish()).toMatchObject({ result: 'pass' });
+  const lost = new OwnDigests();
+  const other = new DomainKeysVerifier(fields, { resolver: createZone(zone), digests: lost });
+  lost.drop();
+  expect(await other.finish()).toMatchObject({ result: 'temperror', reason: 'body could not be hashed' });
+});
+
+test.each<[string, Buffer]>([
+  ['the digest alone, without what says its algorithm', privateEncrypt(privateKey, sha1)],
+  [
+    'another algorithm',
+    privateEncrypt(
+      privateKey,
+      Buffer.concat([Buffer.from('3031300d060960864801650304020105000420', 'hex'), sha1, sha1.subarray(0, 12)]),
+    ),
+  ],
+  ['octets behind the digest', privateEncrypt(privateKey, Buffer.concat([digestInfo, sha1, Buffer.from('x')]))],
+  ['octets before it', privateEncrypt(privateKey, Buffer.concat([Buffer.from('x'), digestInfo, sha1]))],
+  ['random octets', Buffer.alloc(128, 7)],
+  ['a signature of another length', Buffer.alloc(64, 7)],
+  ['nothing', Buffer.alloc(0)],
+])('a signature that holds %s is none', (_what, signature) => {
+  expect(isSignatureOf(sha1, publicKey, signature)).toBe(false);
+});
+
+test('a signature as it should be is one, by its own key', () => {
+  const own = createSign('sha1').update('x').sign(privateKey);
+  expect(isSignatureOf(sha1, publicKey, own)).toBe(true);
+  expect(isSignatureOf(sha1, generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey, own)).toBe(false);
 });

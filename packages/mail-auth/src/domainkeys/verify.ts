@@ -2,11 +2,11 @@
  * Verifies the DomainKeys signature of a message, the forerunner of DKIM: the topmost field of that name, over what stands below it. RFC 4870.
  * It knows rsa-sha1 only, which RFC 8301 has retired: a pass tells what an old sender meant, it never counts for DMARC or as an identity.
  */
-import { createVerify, type Verify } from 'node:crypto';
 import type { Resolver } from '@postern/dns';
 import type { HeaderField } from '@postern/mail-message';
+import { type BodyDigests, type BodyForm, keyOf, OwnDigests } from '../dkim/body-digests.js';
 import { fetchPublicKey, type KeyPolicy, type KeyResult } from '../dkim/public-key.js';
-import { CanonicalBody } from './canonical-body.js';
+import { isSignatureOf } from './message-hash.js';
 import { type Author, authorOf, type DomainKeysSignature, readDomainKeysSignature } from './signature.js';
 
 export interface DomainKeysResult {
@@ -20,6 +20,8 @@ export interface DomainKeysResult {
 
 export interface DomainKeysContext extends KeyPolicy {
   readonly resolver: Resolver;
+  /** Hashed by somebody else, who is given the body; absent: here. */
+  readonly digests?: BodyDigests;
 }
 
 type State =
@@ -29,8 +31,7 @@ type State =
       readonly signature: DomainKeysSignature;
       readonly author: Author;
       readonly key: Promise<KeyResult>;
-      readonly hash: Verify;
-      readonly body: CanonicalBody;
+      readonly form: BodyForm;
     };
 
 const known = (result: DomainKeysResult['result'], reason?: string, domain = '', selector = ''): State => ({
@@ -40,9 +41,12 @@ const known = (result: DomainKeysResult['result'], reason?: string, domain = '',
 
 export class DomainKeysVerifier {
   readonly #state: State;
+  readonly #digests: BodyDigests;
 
   constructor(fields: readonly HeaderField[], context: DomainKeysContext) {
+    this.#digests = context.digests ?? new OwnDigests();
     this.#state = open(fields, context);
+    if (this.#state.kind === 'hashing') this.#digests.want(this.#state.form);
   }
 
   /** False: there is nothing to verify. */
@@ -50,15 +54,15 @@ export class DomainKeysVerifier {
     return this.#state.kind === 'hashing';
   }
 
-  /** The next octets of the body, the empty line not among them. */
+  /** The next octets of the body, the empty line not among them. For digests of its own. */
   update(chunk: Uint8Array): void {
-    if (this.#state.kind === 'hashing') this.#state.body.update(chunk);
+    if (this.#state.kind === 'hashing') this.#digests.update(chunk);
   }
 
   async finish(): Promise<DomainKeysResult> {
     if (this.#state.kind === 'known') return this.#state.result;
-    const { signature, author, key, hash, body } = this.#state;
-    body.end();
+    const { signature, author, key, form } = this.#state;
+    const digest = (await this.#digests.finish()).get(keyOf(form));
     const { domain, selector } = signature;
     const found = await key;
     if (found.kind === 'none') return { result: found.result, domain, selector, testing: false, reason: found.reason };
@@ -67,11 +71,9 @@ export class DomainKeysVerifier {
     // RFC 4870 §3.2.3: a key with g= is for that local part alone.
     if (found.granularity !== '' && found.granularity !== author.localPart)
       return { ...said, result: 'fail', reason: 'key is for another local part' };
-    try {
-      if (hash.verify(found.key, signature.signature)) return { ...said, result: 'pass', reason: undefined };
-    } catch {
-      return { ...said, result: 'permerror', reason: 'key cannot be used' };
-    }
+    if (digest === undefined) return { ...said, result: 'temperror', reason: 'body could not be hashed' };
+    if (isSignatureOf(digest.octets, found.key, signature.signature))
+      return { ...said, result: 'pass', reason: undefined };
     return { ...said, result: 'fail', reason: 'signature does not match' };
   }
 }
@@ -90,11 +92,9 @@ function open(fields: readonly HeaderField[], context: DomainKeysContext): State
   const covered = fields.slice(at + 1).filter(({ key }) => headerNames === undefined || headerNames.has(key));
   if (!covered.some(({ key }) => key === author.field))
     return known('neutral', `${author.field} is not signed`, domain, selector);
-  const hash = createVerify('sha1');
-  for (const one of covered) hash.update(canonicalHeader(one.raw.toString('latin1'), form), 'latin1');
-  const body = new CanonicalBody(form, (octets) => hash.update(octets));
+  const header = covered.map((one) => canonicalHeader(one.raw.toString('latin1'), form)).join('');
   const key = fetchPublicKey(context.resolver, { domain, selector, algorithm: 'rsa-sha256' }, context);
-  return { kind: 'hashing', signature, author, key, hash, body };
+  return { kind: 'hashing', signature, author, key, form: { form: 'domainkeys', body: form, header } };
 }
 
 function canonicalHeader(raw: string, form: DomainKeysSignature['form']): string {

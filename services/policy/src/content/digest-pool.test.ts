@@ -9,6 +9,7 @@ const forms = [
   { form: 'relaxed', limit: undefined },
   { form: 'simple', limit: undefined },
   { form: 'relaxed', limit: 1_000 },
+  { form: 'domainkeys', body: 'nofws', header: 'From:ann@a.test\r\n' },
 ] as const;
 const line = Buffer.from('a line of  text with spaces \t and a tab \r\n'.repeat(500));
 let pools: DigestPool[] = [];

@@ -75,7 +75,7 @@ export class MessageContent {
     if (wantsDkim || wantsDomainKeys || wantsArc) {
       const resolver = context.resolver.withBudget({ queries: maxKeyQueries, deadlineMs: dkimTimeoutMs });
       if (wantsDkim) this.#verifier = new DkimVerifier(fields, { resolver, clock, digests, ...context.dkim });
-      if (wantsDomainKeys) this.#domainkeys = new DomainKeysVerifier(fields, { resolver, ...context.dkim });
+      if (wantsDomainKeys) this.#domainkeys = new DomainKeysVerifier(fields, { resolver, digests, ...context.dkim });
       if (wantsArc) this.#arc = new ArcVerifier(fields, { resolver, digests, ...context.dkim });
     }
     if (context.wantsParts && !isInline) this.#scan = new BodyScan(this.section);
@@ -117,7 +117,6 @@ export class MessageContent {
 
   #pass(chunk: Buffer): Promise<void> | undefined {
     this.#scan?.write(chunk);
-    this.#domainkeys?.update(chunk);
     return this.#digests.wanted ? this.#digests.update(chunk) : undefined;
   }
 
