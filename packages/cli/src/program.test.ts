@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { ParkedMessage } from '@postern/proto/queue/v1/queue_service';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { runWith, startTestServer, type TestServer } from './testing.js';
 
@@ -215,6 +216,41 @@ test('queue operations need a selection', async () => {
   expect(server.requests[0]?.request).toMatchObject({
     query: { operation: 1, selection: { domain: 'slow.test', olderThanMs: 7_200_000 } },
   });
+});
+
+test('what is parked is listed, shown, put back and dropped', async () => {
+  const message = ParkedMessage.fromPartial({
+    id: '7-mabc',
+    stream: 'work',
+    reason: '5 redeliveries',
+    parkedAtMs: Date.parse('2026-01-02T03:04:05Z'),
+    unreadable: '',
+    queueId: 'Q1',
+    reversePath: '',
+    recipients: [{ queueId: 'Q1', address: 'ann@acme.test', tenant: 'acme', state: 'open' }],
+    recipientCount: 3,
+    tenants: ['acme'],
+    acceptedAtMs: Date.parse('2026-01-02T03:00:00Z'),
+    size: 2048,
+  });
+  server.answer('listParked', { result: { messages: [message], nextPageToken: '' } });
+  expect((await server.run('queue parked')).out.split('\n')[1]).toBe(
+    '7-mabc  2026-01-02 03:04:05.000  work         5 redeliveries  Q1        acme    ann@acme.test and 2 more',
+  );
+  server.answer('getParked', { result: { message } });
+  const { out } = await server.run('queue parked show 7-mabc');
+  expect(out).toMatch(/^why +5 redeliveries$/m);
+  expect(out).toMatch(/^from +<>$/m);
+  expect(out).toMatch(/^ann@acme.test +Q1 +acme +open$/m);
+  expect(out).toContain('... and 2 more');
+  server.answer('retryParked', { result: { stream: 'work', recipients: 1 } });
+  expect((await server.run('queue parked retry 7-mabc')).out).toBe('Back in work with 1 recipient.\n');
+  expect(await server.run('queue parked drop 7-mabc')).toMatchObject({ code: 2 });
+  server.answer('dropParked', { result: { recipients: 3 } });
+  expect((await server.run('queue parked drop 7-mabc --bounce --reason gone')).out).toBe(
+    'Dropped; 3 recipients closed as bounced.\n',
+  );
+  expect(server.requests.at(-1)?.request).toMatchObject({ query: { id: '7-mabc', reason: 'gone', bounce: true } });
 });
 
 test('ledger and status say what holds', async () => {

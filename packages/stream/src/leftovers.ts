@@ -4,7 +4,7 @@
  * messages, and the consumer, which remembers them as acknowledged, never delivers those. Either way a message at or below the consumer's
  * acknowledgement floor that is still in the stream will never be delivered.
  */
-import { JetStreamApiCodes, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
+import { JetStreamApiCodes, JetStreamApiError, jetstreamManager, type StoredMsg } from '@nats-io/jetstream';
 import type { StreamConnection } from './connection.js';
 import type { StreamName } from './streams.js';
 
@@ -16,11 +16,15 @@ export interface StoredMessage {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly storedAtMs: number;
+  /** Empty = not there. */
+  header(name: string): string;
 }
 
 export interface LeftoverReader {
   /** The oldest messages stored before `beforeMs`, in order, at most `limit`, from a sequence on. */
   oldest(stream: StreamName, beforeMs: number, limit: number, from?: number): Promise<StoredMessage[]>;
+  /** The message of this sequence, if it is still there. */
+  at(stream: StreamName, sequence: number): Promise<StoredMessage | undefined>;
   /** Gone already is fine. */
   remove(stream: StreamName, sequence: number): Promise<void>;
   /** Sequence up to which the consumer counts everything as acknowledged; 0 = nothing, or no such consumer. */
@@ -36,12 +40,15 @@ export async function createLeftoverReader(connection: StreamConnection): Promis
       let sequence = Math.max(state.first_seq, from);
       while (found.length < limit && state.messages > 0 && sequence <= state.last_seq) {
         const message = await manager.direct.getMessage(stream, { seq: sequence, next_by_subj: '>' });
-        const storedAtMs = message?.time.getTime() ?? Number.POSITIVE_INFINITY;
-        if (message === null || storedAtMs >= beforeMs) break;
-        found.push({ sequence: message.seq, subject: message.subject, data: message.data, storedAtMs });
+        if (message === null || message.time.getTime() >= beforeMs) break;
+        found.push(stored(message));
         sequence = message.seq + 1;
       }
       return found;
+    },
+    async at(stream, sequence) {
+      const message = await manager.direct.getMessage(stream, { seq: sequence });
+      return message === null ? undefined : stored(message);
     },
     async remove(stream, sequence) {
       try {
@@ -60,3 +67,11 @@ export async function createLeftoverReader(connection: StreamConnection): Promis
     },
   };
 }
+
+const stored = (message: StoredMsg): StoredMessage => ({
+  sequence: message.seq,
+  subject: message.subject,
+  data: message.data,
+  storedAtMs: message.time.getTime(),
+  header: (name) => message.header?.get(name) ?? '',
+});

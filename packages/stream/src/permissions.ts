@@ -45,19 +45,21 @@ const publish: Record<ServiceUser, readonly string[]> = {
     'outcomes.queue',
     'bodies.>',
     'parked.>',
+    // What an operator retries goes back from PARKED to where it came from.
+    'spool.>',
     'trace.queue',
     ...consume('SPOOL'),
     ...consume('OUTCOMES'),
     ...consume('TRACE'),
     ...readStream('BODIES'),
     '$JS.API.STREAM.PURGE.BODIES',
-    // The ledger counts what WORK carries; leftovers of a killed server are read and removed one by one.
-    ...['SPOOL', 'WORK', 'OUTCOMES'].flatMap((stream) => [
+    // The ledger counts what WORK and PARKED carry; leftovers of a killed server, and what is parked, are read and removed one by one.
+    ...['SPOOL', 'WORK', 'OUTCOMES', 'PARKED'].flatMap((stream) => [
       `$JS.API.DIRECT.GET.${stream}`,
       `$JS.API.DIRECT.GET.${stream}.>`,
       `$JS.API.STREAM.MSG.DELETE.${stream}`,
-      `$JS.API.CONSUMER.INFO.${stream}.>`,
     ]),
+    ...['SPOOL', 'WORK', 'OUTCOMES'].map((stream) => `$JS.API.CONSUMER.INFO.${stream}.>`),
     ...readBucket('CONFIG'),
     ...readBucket('DIRECTORY'),
   ],

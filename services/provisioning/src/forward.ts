@@ -27,11 +27,12 @@ import type { Caller } from './access.js';
 import { audit } from './audit.js';
 import type { WithTenant } from './database/tenant-scope.js';
 import { limitMethods } from './forward-limits.js';
+import { parkedMethods } from './forward-parked.js';
 import { recordingMethods } from './forward-recordings.js';
-import { scopeSigner, told } from './forwarded-call.js';
+import { confined, scopeSigner, told } from './forwarded-call.js';
 import { rightsOfTenant } from './operator/file-rules.js';
 import type { OperatorDocument } from './operator/schema.js';
-import { invalid, required } from './request-fields.js';
+import { invalid } from './request-fields.js';
 import { apiMethod } from './resources/api-method.js';
 import { scopeField } from './resources/tenant-part.js';
 import { readRuleDocument } from './rule-document.js';
@@ -53,6 +54,7 @@ export interface ForwardParts {
 export interface Forwarding {
   readonly methods: ReturnType<typeof forwardMethods> &
     ReturnType<typeof limitMethods> &
+    ReturnType<typeof parkedMethods> &
     ReturnType<typeof recordingMethods>;
   /** Whether the callee can be reached now; undefined = it is not configured. */
   reachable(callee: 'queue' | 'policy'): Promise<boolean | undefined>;
@@ -126,6 +128,7 @@ export function createForwarding(parts: ForwardParts): Forwarding {
     methods: {
       ...forwardMethods(parts, callees),
       ...limitMethods(parts, callees.limits),
+      ...parkedMethods(parts, callees.queue),
       ...recordingMethods(parts, callees.policy),
     },
     suspicions: async (caller) => {
@@ -160,11 +163,6 @@ function forwardMethods({ withTenant, operator, clock, scopeKey }: ForwardParts,
     if (callees.policy === undefined)
       throw new PosternError('unimplemented', 'provisioning.policy.addresses is not configured');
     return callees.policy;
-  };
-  /** A tenant's key asks for its own tenant, an operator's for the one named or all. */
-  const confined = <Q extends { tenant: string }>(caller: Caller, query: Q | undefined): Q => {
-    const given = required('query', query);
-    return caller.role === 'operator' ? given : { ...given, tenant: caller.tenant };
   };
   return {
     queueSummary: apiMethod<QueueSummaryRequest, QueueSummaryResponse>(

@@ -1,8 +1,9 @@
-/** What every forwarded call has: the scope of its caller, and a callee that is away said by its name. */
+/** What every forwarded call has: the scope of its caller, the tenant it may ask for, and a callee that is away said by its name. */
 import type { Clock } from '@postern/clock';
 import { isPosternError, PosternError } from '@postern/errors';
 import { isUnanswered, signScope } from '@postern/grpc';
 import type { Caller } from './access.js';
+import { required } from './request-fields.js';
 
 const scopeLifetimeMs = 30_000;
 
@@ -13,6 +14,12 @@ export function scopeSigner(scopeKey: Buffer | undefined, clock: Clock): (caller
     const expiresAt = clock.now() + scopeLifetimeMs;
     return signScope({ service: 'provisioning', tenant: caller.scope, roles: [caller.role], expiresAt }, scopeKey);
   };
+}
+
+/** A tenant's key asks for its own tenant, an operator's for the one named or all. */
+export function confined<Q extends { tenant: string }>(caller: Caller, query: Q | undefined): Q {
+  const given = required('query', query);
+  return caller.role === 'operator' ? given : { ...given, tenant: caller.tenant };
 }
 
 /** A callee that is away is said by its name; how gRPC put it stays in the cause, for the log. */

@@ -33,6 +33,8 @@ import type { OperateParts } from './operations/operate.js';
 import { createOutcomeConsumer } from './outcome.js';
 import { createOutcomePublisher } from './outcome-publisher.js';
 import { createPark } from './park.js';
+import type { ParkedParts } from './parked/parts.js';
+import { createShelf } from './parked/shelf.js';
 import { createPlacer } from './placer.js';
 import type { PolicyInUse } from './policy-in-use.js';
 import { createRenewal } from './renewal.js';
@@ -79,6 +81,7 @@ export interface Engine {
   /** Rows changed by hand: look at once. */
   wakeDispatch(): void;
   readonly operateParts: () => OperateParts;
+  readonly parkedParts: () => ParkedParts;
 }
 
 export function createEngine(parts: EngineParts): Engine {
@@ -110,11 +113,9 @@ export function createEngine(parts: EngineParts): Engine {
     withBodies: true,
   });
   /** Rows that end here: their bodies are recorded already, and a tenant's scope may not write them. */
-  const settleNow = async (transaction: Transaction, outcomes: readonly Outcome[]): Promise<Settled> => {
-    const folded = foldOutcomes(outcomes);
-    if (!folded.ok) throw new RangeError(folded.reason);
-    return settle(transaction, outcomes, folded.changes, { ...settleOptions(), withBodies: false });
-  };
+  const settleNow = (transaction: Transaction, outcomes: readonly Outcome[]): Promise<Settled> =>
+    settleWith(transaction, outcomes, { ...settleOptions(), withBodies: false });
+  const shelf = createShelf(parts.leftovers, database);
   /** Rows whose lifetime is over: rules about failures speak. */
   const settleOverdue = async (transaction: Transaction, outcomes: readonly Outcome[]): Promise<Settled> => {
     const folded = foldOutcomes(outcomes);
@@ -240,6 +241,7 @@ export function createEngine(parts: EngineParts): Engine {
     publisher,
     windows,
     dispatcher,
+    shelf,
     removal,
     revival,
     notices,
@@ -272,6 +274,15 @@ export function createEngine(parts: EngineParts): Engine {
     isLaneWaiting: (tenant, lane) => dispatcher.isWaiting(tenant, lane),
     wakeDispatch: () => loops.get('dispatch')?.wake(),
     operateParts: () => ({ database, settle: settleNow, onSettled, lifetimeMs: policy().schedule.lifetimeMs }),
+    parkedParts: () => ({
+      shelf,
+      database,
+      publisher,
+      bodies,
+      settle: (transaction, outcomes) => settleWith(transaction, outcomes, settleOptions()),
+      onSettled,
+      lifetimeMs: policy().schedule.lifetimeMs,
+    }),
     start() {
       const { intakeInFlight, intakeBatch, outcomeBatch, traceBatch } = settings;
       consumptions = [
@@ -295,4 +306,14 @@ export function createEngine(parts: EngineParts): Engine {
       if (!health.away) await leavePod(database, settings.podName).catch(() => undefined);
     },
   };
+}
+
+async function settleWith(
+  transaction: Transaction,
+  outcomes: readonly Outcome[],
+  options: SettleOptions,
+): Promise<Settled> {
+  const folded = foldOutcomes(outcomes);
+  if (!folded.ok) throw new RangeError(folded.reason);
+  return settle(transaction, outcomes, folded.changes, options);
 }

@@ -4,6 +4,8 @@ import { defineEvents } from '@postern/telemetry';
 export const queueEvents = defineEvents('queue', {
   'queue.message.accepted': 'A spooled message was expanded and routed; its items are in WORK or wait.',
   'queue.message.parked': 'A message that cannot be worked on was copied to PARKED and acknowledged.',
+  'queue.parked.retried': 'An operator put a parked message back where it came from.',
+  'queue.parked.dropped': 'An operator ended a parked message; its recipients are closed in the ledger.',
   'queue.intake.stalled':
     'A stream would not take what intake made of a message; it is tried again and nothing is lost.',
   'queue.consumer.failed': 'Taking from a stream failed; the loop goes on with back-off.',

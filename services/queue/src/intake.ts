@@ -116,12 +116,13 @@ async function takeOne(
     await park(message, `delivered ${message.deliveryCount} times`);
     return undefined;
   }
-  return place(envelope.envelope, message.deliveryCount > 1);
+  return place(envelope.envelope, message.deliveryCount > 1 || message.header('Postern-Again') !== '');
 }
 
 const queueIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
-function readEnvelope(data: Uint8Array): { readonly envelope: Envelope } | { readonly reason: string } {
+/** Or why it is no envelope that can be worked on. */
+export function readEnvelope(data: Uint8Array): { readonly envelope: Envelope } | { readonly reason: string } {
   let envelope: Envelope;
   try {
     envelope = Envelope.decode(data);

@@ -27,6 +27,7 @@ export function ledgerRound({ clock, database, levels, scan, metrics, log }: Gau
     const report = await database.service((transaction) =>
       ledgerReport(transaction, () => true, { levels, scan, nowMs: clock.now(), withOrphans: true }),
     );
+    metrics.parkedNow.set((await levels('PARKED')).messages);
     const waiting = { deferred: 0, held: 0, quarantined: 0, queued: 0 };
     for (const { tenant, created, closed, open, difference } of report.rows) {
       for (const term of createdTerms) metrics.ledger.with({ tenant, term }).set(created[term] ?? 0);

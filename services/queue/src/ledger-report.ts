@@ -41,6 +41,12 @@ const withRow: Statement = {
   text: `SELECT w.queue_id, w.recipient FROM unnest($1::text[], $2::text[]) AS u (queue_id, recipient)
          JOIN mail.waiting w ON w.queue_id = u.queue_id AND w.recipient = u.recipient WHERE w.state <> 'dispatched'`,
 };
+/** A copy of an item may be parked although its outcome was stored after all. */
+const closed: Statement = {
+  name: 'ledger-closed',
+  text: `SELECT r.queue_id, r.recipient FROM unnest($1::text[], $2::text[]) AS u (queue_id, recipient)
+         JOIN mail.recipients r ON r.queue_id = u.queue_id AND r.recipient = u.recipient WHERE r.state <> 'open'`,
+};
 const orphaned: Statement = {
   name: 'ledger-orphaned',
   text: `SELECT r.queue_id, r.recipient, r.tenant, r.reply, r.attempts, r.at FROM mail.recipients r
@@ -86,11 +92,15 @@ export async function ledgerReport(
 
 async function countRows(transaction: Transaction, carried: readonly CarriedUnit[]): Promise<LedgerRow[]> {
   const found = await transaction.query<{ source: string; tenant: string; name: string; count: number }>(counted);
-  const known = await transaction.query<{ queue_id: string; recipient: string }>(withRow, [
-    carried.map(({ queueId }) => queueId),
-    carried.map(({ recipient }) => recipient),
-  ]);
-  const hasRow = new Set(known.map(({ queue_id, recipient }) => key(queue_id, recipient)));
+  const keysOf = async (statement: Statement, units: readonly CarriedUnit[]): Promise<string[]> => {
+    const ids = units.map(({ queueId }) => queueId);
+    const recipients = units.map(({ recipient }) => recipient);
+    const known = await transaction.query<{ queue_id: string; recipient: string }>(statement, [ids, recipients]);
+    return known.map(({ queue_id, recipient }) => key(queue_id, recipient));
+  };
+  const parked = carried.filter(({ carrier }) => carrier === 'parked');
+  const skipped = new Set(await keysOf(withRow, carried));
+  if (parked.length > 0) for (const one of await keysOf(closed, parked)) skipped.add(one);
   const rows = new Map<string, LedgerRow>();
   const rowOf = (tenant: string): LedgerRow => {
     const row = rows.get(tenant) ?? { tenant, created: {}, closed: {}, open: {}, difference: 0 };
@@ -103,8 +113,13 @@ async function countRows(transaction: Transaction, carried: readonly CarriedUnit
     else if (createdTerms.some((term) => term === name)) add(row.created, name, count);
     else if (finalStates.some((term) => term === name)) add(row.closed, name, count);
   }
-  for (const { queueId, recipient, tenant } of carried)
-    if (!hasRow.has(key(queueId, recipient))) add(rowOf(tenant).open, 'queued', 1);
+  // One unit may be in both when a retry was cut off: WORK is read first, and counts.
+  for (const { queueId, recipient, tenant, carrier } of carried) {
+    const unit = key(queueId, recipient);
+    if (skipped.has(unit)) continue;
+    if (parked.length > 0) skipped.add(unit);
+    add(rowOf(tenant).open, carrier === 'parked' ? 'held' : 'queued', 1);
+  }
   const all = [...rows.values()].sort((a, b) => (a.tenant < b.tenant ? -1 : 1));
   for (const row of all) row.difference = sum(row.created) - sum(row.closed) - sum(row.open);
   return all;

@@ -90,10 +90,12 @@ test('an envelope the tables do not know goes through intake, a known one does n
     subject: spoolSubject(message.queueId),
     data: Envelope.encode(message).finish(),
     storedAtMs: 0,
+    header: () => '',
   }));
   const removed: number[] = [];
   const reader: LeftoverReader = {
     oldest: (stream) => Promise.resolve(stream === 'SPOOL' ? stored : []),
+    at: () => Promise.resolve(undefined),
     remove: (_stream, sequence) => Promise.resolve(void removed.push(sequence)),
     acknowledgedUpTo: () => Promise.resolve(1_001),
   };

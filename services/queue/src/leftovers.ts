@@ -82,14 +82,14 @@ export function createLeftoverRound(parts: LeftoverParts): () => Promise<boolean
   const { clock, database, reader, publisher } = parts;
 
   /** As if JetStream had delivered it again; acknowledging removes it. */
-  const deliver = (stream: StreamName, { subject, data, sequence, storedAtMs }: StoredMessage): Delivery => ({
+  const deliver = (stream: StreamName, { subject, data, sequence, storedAtMs, header }: StoredMessage): Delivery => ({
     subject,
     data,
     sequence,
     deliveryCount: 2,
     pending: 0,
     storedAtMs,
-    header: () => '',
+    header,
     ack: () => void reader.remove(stream, sequence).catch(() => undefined),
     ackConfirmed: () => reader.remove(stream, sequence).then(() => true),
     nak: () => undefined,

@@ -39,6 +39,10 @@ export function queueMetrics(metrics: Metrics) {
       help: 'Messages copied to PARKED, by stream; an operator decides.',
       labels: { stream: ['spool', 'outcomes'] },
     }),
+    parkedNow: metrics.gauge({
+      name: 'postern_queue_parked_messages',
+      help: 'Messages in PARKED now, from all services; they wait for an operator.',
+    }),
     unreadable: metrics.counter({
       name: 'postern_queue_rows_unreadable_total',
       help: 'Rows put on hold because their item cannot be decoded.',

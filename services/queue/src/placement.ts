@@ -78,7 +78,7 @@ export function placementOf(envelope: Envelope, context: PlacementContext): Plac
     ruled: plan.applied.flatMap(({ rules }) => rules),
     work: plan.work.map(({ item }) => withBody(item, byReference)),
     outcomes: [
-      ...created(envelope, units, bodyIds, context.nowMs, plan.applied),
+      ...createdOutcomes(envelope, units, bodyIds, context.nowMs, plan.applied),
       ...closed(envelope, units, context.nowMs, plan.discarded),
       ...plan.waiting.map(({ kind, planned, reason, enhanced }) =>
         outcomeOf(envelope, kind, planned.units, context.nowMs, {
@@ -162,7 +162,7 @@ function reasonOf(planned: Planned, policy: PolicyInUse): string {
 }
 
 /** ACCEPTED per tenant and EXPANDED per tenant; the first of each tenant carries the summary. */
-function created(
+export function createdOutcomes(
   envelope: Envelope,
   units: readonly Unit[],
   bodyIds: readonly string[],

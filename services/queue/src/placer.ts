@@ -36,7 +36,8 @@ export async function publishItem(publisher: Publisher, item: Item, options: Ite
   return result.kind === 'stored' ? { done: true } : { done: false, step: 'work', reason: result.reason };
 }
 
-async function storeBody(bodies: BodyStore, envelope: Envelope): Promise<Step> {
+/** Puts an inline body into BODIES under the queue id. */
+export async function storeBody(bodies: BodyStore, envelope: Envelope): Promise<Step> {
   const place = envelope.body?.place;
   if (place?.$case !== 'inline') return { done: true };
   try {

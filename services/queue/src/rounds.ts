@@ -18,6 +18,7 @@ import { ledgerRound } from './ledger-gauges.js';
 import { createLeftoverRound } from './leftovers.js';
 import { type Loop, startLoop } from './loop.js';
 import { type LoopName, loopNames, type QueueMetrics } from './metrics.js';
+import type { Shelf } from './parked/shelf.js';
 import type { Revival } from './revival.js';
 import type { Settled } from './settle.js';
 import type { Database, Transaction } from './store/database.js';
@@ -43,6 +44,7 @@ export interface RoundParts {
   readonly levels: LevelReader;
   readonly scan: WorkScanner;
   readonly leftovers: LeftoverReader;
+  readonly shelf: Shelf;
   readonly publisher: Publisher;
   readonly windows: LaneWindows;
   readonly dispatcher: Dispatcher;
@@ -122,6 +124,7 @@ export function createRounds(parts: RoundParts): Rounds {
         database,
         bodies,
         levels,
+        parkedBodies: () => parts.shelf.bodies(),
         unfinishedMs: settings.sweepAge,
         unknownMs: settings.sweepUnknownAge,
         onRemoved: (count) => {

@@ -2,7 +2,8 @@
  * Bodies that nothing names, found in three ways, bounded and resumed where they stopped. (a) Rows of `mail.bodies` whose message has ended: left by
  * a crash between removal steps. (b) Unfinished bodies older than `unfinishedMs`: SPOOL is only told of finished ones. (c) Finished bodies that no
  * row and no open unit names. Since a database that lost rows looks the same, and rows are rebuilt from BODIES, (c) waits `unknownMs`, longer than
- * any mail lives, and takes two looks: SPOOL holds nothing as old as the body, and OUTCOMES has since moved past all it held then.
+ * any mail lives, and takes two looks: SPOOL holds nothing as old as the body, and OUTCOMES has since moved past all it held then. What a parked
+ * message names stays as long as it is parked.
  */
 import type { BodyStore } from '@postern/body-store';
 import { type Clock, ulidTime } from '@postern/clock';
@@ -16,6 +17,8 @@ export interface SweepParts {
   readonly database: Database;
   readonly bodies: BodyStore;
   readonly levels: LevelReader;
+  /** Bodies that parked messages name; undefined = more than can be looked through. */
+  readonly parkedBodies: () => Promise<ReadonlySet<string> | undefined>;
   readonly unfinishedMs: number;
   readonly unknownMs: number;
   readonly onRemoved: (count: number) => void;
@@ -57,7 +60,10 @@ export function createSweep(parts: SweepParts): () => Promise<boolean> {
   const unnamed = async (ids: readonly string[]): Promise<string[]> => {
     if (ids.length === 0) return [];
     const named = await parts.database.service((transaction) => namedBodies(transaction, ids));
-    return ids.filter((id) => !named.has(id));
+    const left = ids.filter((id) => !named.has(id));
+    if (left.length === 0) return left;
+    const parked = await parts.parkedBodies();
+    return parked === undefined ? [] : left.filter((id) => !parked.has(id));
   };
   const storedBefore = async (ids: readonly string[], beforeMs: number): Promise<string[]> => {
     const old: string[] = [];

@@ -120,6 +120,10 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
           if (policy === undefined) throw new PosternError('store-unavailable', 'the queue has no snapshot yet');
           return policy;
         },
+        parked: () => {
+          if (engine === undefined) throw new PosternError('store-unavailable', 'the queue has no snapshot yet');
+          return engine.parkedParts();
+        },
         onOperated: () => engine?.wakeDispatch(),
       });
       await server.listen(config.queue.listen);

@@ -1,10 +1,11 @@
-/** posternctl queue summary|list|retry|hold|release|bounce|delete */
+/** posternctl queue summary|list|retry|hold|release|bounce|delete; `parked` is in parked.ts */
 import { type LaneSummary, Operation, type Selection, type WaitingItem } from '@postern/proto/queue/v1/queue_service';
 import { type Command, Option } from 'commander';
 import type { Run } from '../context.js';
 import { duration, wholeNumber } from '../numbers.js';
 import { age, bytes, type Column, printable, table, time } from '../output.js';
 import { PlainError, UsageError } from '../usage-error.js';
+import { addParkedCommands } from './parked.js';
 
 const laneColumns: readonly Column<LaneSummary>[] = [
   { title: 'TENANT', value: (lane) => lane.tenant },
@@ -141,4 +142,5 @@ export function addQueueCommands(program: Command, run: Run): void {
         }),
       );
   }
+  addParkedCommands(queue, run);
 }

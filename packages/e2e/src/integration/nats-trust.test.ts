@@ -54,7 +54,7 @@ async function answered(client: StreamConnection['nats']): Promise<void> {
 
 /** Who may publish to a subject: everyone else must be refused. */
 const rights: readonly (readonly [subject: string, allowed: readonly ServiceUser[]])[] = [
-  ['spool.1', ['edge']],
+  ['spool.1', ['edge', 'queue']],
   ['work.default.1', ['queue']],
   ['outcomes.queue', ['queue']],
   ['outcomes.delivery', ['delivery']],
@@ -78,6 +78,10 @@ const rights: readonly (readonly [subject: string, allowed: readonly ServiceUser
   ['$JS.API.STREAM.MSG.DELETE.SPOOL', ['queue']],
   ['$JS.API.STREAM.MSG.DELETE.BODIES', []],
   ['$JS.API.DIRECT.GET.SPOOL', ['queue']],
+  ['$JS.API.DIRECT.GET.PARKED', ['queue']],
+  ['$JS.API.STREAM.MSG.DELETE.PARKED', ['queue']],
+  ['$JS.API.STREAM.PURGE.PARKED', []],
+  ['$JS.API.STREAM.MSG.GET.PARKED', []],
   ['$JS.API.STREAM.PURGE.SPOOL', []],
   ['$JS.API.STREAM.DELETE.SPOOL', []],
   ['$JS.API.STREAM.CREATE.X', ['provisioning']],

@@ -34,6 +34,10 @@ export const emptyQueue: QueueHandlers = {
   trace: unused,
   ledger: unused,
   simulateDelivery: unused,
+  listParked: unused,
+  getParked: unused,
+  retryParked: unused,
+  dropParked: unused,
 };
 
 export async function serve(handlers: Partial<QueueHandlers>, options: Partial<ServerOptions> = {}) {

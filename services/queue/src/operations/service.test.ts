@@ -76,6 +76,7 @@ beforeAll(async () => {
     log: ground.telemetry.log,
     operate: () => ground.engine.operateParts(),
     policy: () => ruled,
+    parked: () => ground.engine.parkedParts(),
     onOperated: () => ground.engine.wakeDispatch(),
   });
   const port = await server.listen({ host: '127.0.0.1', port: 0 });

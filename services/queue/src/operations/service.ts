@@ -18,13 +18,15 @@ import {
 import type { Logger } from '@postern/telemetry';
 import type { QueueEvent } from '../events.js';
 import { ledgerReport, orphansListed } from '../ledger-report.js';
+import type { ParkedParts } from '../parked/parts.js';
 import type { Database } from '../store/database.js';
-import { failureKind } from '../store/health.js';
 import type { LevelReader } from '../stream-levels.js';
 import { findTraces } from '../trace/timeline.js';
 import type { WorkScanner } from '../work-scan.js';
 import { listItems } from './list.js';
 import { type OperateParts, operate } from './operate.js';
+import { parkedMethods } from './parked.js';
+import { scopeFor, stored } from './scope.js';
 import { type SimulationParts, simulateDelivery } from './simulate-delivery.js';
 import { summarize } from './summary.js';
 
@@ -37,27 +39,9 @@ export interface OperationParts {
   readonly operate: () => OperateParts;
   /** Throws while there is no snapshot yet. */
   readonly policy: () => SimulationParts['policy'];
+  readonly parked: () => ParkedParts;
   /** Rows changed: dispatch may have something to do. */
   readonly onOperated: () => void;
-}
-
-/** The tenant a call works as; throws when the request names another. */
-function scopeFor(context: CallContext, tenant: string): string {
-  if (tenant !== '') context.assertTenant(tenant);
-  return tenant === '' ? context.scope.tenant : tenant;
-}
-
-/** PostgreSQL away is an answer of its own, not `internal`. */
-async function stored<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof PosternError) throw error;
-    // Values the database cannot hold, such as NUL, came with the request.
-    if (failureKind(error) === 'data')
-      throw new PosternError('invalid-argument', 'a value of the request cannot be stored', { cause: error });
-    throw new PosternError('store-unavailable', 'the queue database does not answer', { cause: error });
-  }
 }
 
 const tracedStreams = ['SPOOL', 'WORK', 'OUTCOMES', 'TRACE', 'PARKED', 'BODIES'] as const;
@@ -111,6 +95,7 @@ export function addQueueService(server: GrpcServer, parts: OperationParts): void
       return simulateDelivery({ policy: parts.policy(), clock }, request, isVisible);
     }),
     ledger: unary((request: LedgerRequest, context) => stored(() => answerLedger(parts, request, context))),
+    ...parkedMethods(parts),
   });
 }
 

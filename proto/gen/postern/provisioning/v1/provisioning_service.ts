@@ -43,12 +43,20 @@ import {
 } from "../../policy/v1/policy_service.js";
 import {
   DeliveryScene,
+  DropParkedRequest as DropParkedRequest19,
+  DropParkedResponse as DropParkedResponse20,
+  GetParkedRequest as GetParkedRequest15,
+  GetParkedResponse as GetParkedResponse16,
   LedgerRequest,
   LedgerResponse,
   ListItemsRequest,
   ListItemsResponse,
+  ListParkedRequest as ListParkedRequest13,
+  ListParkedResponse as ListParkedResponse14,
   OperateRequest,
   OperateResponse,
+  RetryParkedRequest as RetryParkedRequest17,
+  RetryParkedResponse as RetryParkedResponse18,
   SimulatedDelivery,
   SummaryRequest,
   SummaryResponse,
@@ -755,6 +763,54 @@ export interface ClearGreylistRequest {
 export interface ClearGreylistResponse {
   /** The answer of policy. */
   result: ClearGreylistResponse12 | undefined;
+}
+
+/** Request of ListParked. */
+export interface ListParkedRequest {
+  /** As asked of queue. */
+  query: ListParkedRequest13 | undefined;
+}
+
+/** Answer of ListParked. */
+export interface ListParkedResponse {
+  /** As answered by queue. */
+  result: ListParkedResponse14 | undefined;
+}
+
+/** Request of GetParked. */
+export interface GetParkedRequest {
+  /** As asked of queue. */
+  query: GetParkedRequest15 | undefined;
+}
+
+/** Answer of GetParked. */
+export interface GetParkedResponse {
+  /** As answered by queue. */
+  result: GetParkedResponse16 | undefined;
+}
+
+/** Request of RetryParked. */
+export interface RetryParkedRequest {
+  /** As asked of queue; actor is set by the server. */
+  query: RetryParkedRequest17 | undefined;
+}
+
+/** Answer of RetryParked. */
+export interface RetryParkedResponse {
+  /** As answered by queue. */
+  result: RetryParkedResponse18 | undefined;
+}
+
+/** Request of DropParked. */
+export interface DropParkedRequest {
+  /** As asked of queue; actor is set by the server. */
+  query: DropParkedRequest19 | undefined;
+}
+
+/** Answer of DropParked. */
+export interface DropParkedResponse {
+  /** As answered by queue. */
+  result: DropParkedResponse20 | undefined;
 }
 
 function createBaseCreateTenantRequest(): CreateTenantRequest {
@@ -8400,6 +8456,558 @@ export const ClearGreylistResponse: MessageFns<ClearGreylistResponse> = {
   },
 };
 
+function createBaseListParkedRequest(): ListParkedRequest {
+  return { query: undefined };
+}
+
+export const ListParkedRequest: MessageFns<ListParkedRequest> = {
+  encode(message: ListParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      ListParkedRequest13.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = ListParkedRequest13.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListParkedRequest {
+    return { query: isSet(object.query) ? ListParkedRequest13.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: ListParkedRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = ListParkedRequest13.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListParkedRequest>, I>>(base?: I): ListParkedRequest {
+    return ListParkedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListParkedRequest>, I>>(object: I): ListParkedRequest {
+    const message = createBaseListParkedRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? ListParkedRequest13.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListParkedResponse(): ListParkedResponse {
+  return { result: undefined };
+}
+
+export const ListParkedResponse: MessageFns<ListParkedResponse> = {
+  encode(message: ListParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      ListParkedResponse14.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = ListParkedResponse14.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListParkedResponse {
+    return { result: isSet(object.result) ? ListParkedResponse14.fromJSON(object.result) : undefined };
+  },
+
+  toJSON(message: ListParkedResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = ListParkedResponse14.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListParkedResponse>, I>>(base?: I): ListParkedResponse {
+    return ListParkedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListParkedResponse>, I>>(object: I): ListParkedResponse {
+    const message = createBaseListParkedResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? ListParkedResponse14.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetParkedRequest(): GetParkedRequest {
+  return { query: undefined };
+}
+
+export const GetParkedRequest: MessageFns<GetParkedRequest> = {
+  encode(message: GetParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      GetParkedRequest15.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = GetParkedRequest15.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetParkedRequest {
+    return { query: isSet(object.query) ? GetParkedRequest15.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: GetParkedRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = GetParkedRequest15.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetParkedRequest>, I>>(base?: I): GetParkedRequest {
+    return GetParkedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetParkedRequest>, I>>(object: I): GetParkedRequest {
+    const message = createBaseGetParkedRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? GetParkedRequest15.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetParkedResponse(): GetParkedResponse {
+  return { result: undefined };
+}
+
+export const GetParkedResponse: MessageFns<GetParkedResponse> = {
+  encode(message: GetParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      GetParkedResponse16.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = GetParkedResponse16.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetParkedResponse {
+    return { result: isSet(object.result) ? GetParkedResponse16.fromJSON(object.result) : undefined };
+  },
+
+  toJSON(message: GetParkedResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = GetParkedResponse16.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetParkedResponse>, I>>(base?: I): GetParkedResponse {
+    return GetParkedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetParkedResponse>, I>>(object: I): GetParkedResponse {
+    const message = createBaseGetParkedResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? GetParkedResponse16.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRetryParkedRequest(): RetryParkedRequest {
+  return { query: undefined };
+}
+
+export const RetryParkedRequest: MessageFns<RetryParkedRequest> = {
+  encode(message: RetryParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      RetryParkedRequest17.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = RetryParkedRequest17.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetryParkedRequest {
+    return { query: isSet(object.query) ? RetryParkedRequest17.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: RetryParkedRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = RetryParkedRequest17.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RetryParkedRequest>, I>>(base?: I): RetryParkedRequest {
+    return RetryParkedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RetryParkedRequest>, I>>(object: I): RetryParkedRequest {
+    const message = createBaseRetryParkedRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? RetryParkedRequest17.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRetryParkedResponse(): RetryParkedResponse {
+  return { result: undefined };
+}
+
+export const RetryParkedResponse: MessageFns<RetryParkedResponse> = {
+  encode(message: RetryParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      RetryParkedResponse18.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = RetryParkedResponse18.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetryParkedResponse {
+    return { result: isSet(object.result) ? RetryParkedResponse18.fromJSON(object.result) : undefined };
+  },
+
+  toJSON(message: RetryParkedResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = RetryParkedResponse18.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RetryParkedResponse>, I>>(base?: I): RetryParkedResponse {
+    return RetryParkedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RetryParkedResponse>, I>>(object: I): RetryParkedResponse {
+    const message = createBaseRetryParkedResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? RetryParkedResponse18.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDropParkedRequest(): DropParkedRequest {
+  return { query: undefined };
+}
+
+export const DropParkedRequest: MessageFns<DropParkedRequest> = {
+  encode(message: DropParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      DropParkedRequest19.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DropParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDropParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = DropParkedRequest19.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DropParkedRequest {
+    return { query: isSet(object.query) ? DropParkedRequest19.fromJSON(object.query) : undefined };
+  },
+
+  toJSON(message: DropParkedRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = DropParkedRequest19.toJSON(message.query);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DropParkedRequest>, I>>(base?: I): DropParkedRequest {
+    return DropParkedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DropParkedRequest>, I>>(object: I): DropParkedRequest {
+    const message = createBaseDropParkedRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? DropParkedRequest19.fromPartial(object.query)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDropParkedResponse(): DropParkedResponse {
+  return { result: undefined };
+}
+
+export const DropParkedResponse: MessageFns<DropParkedResponse> = {
+  encode(message: DropParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      DropParkedResponse20.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DropParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDropParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = DropParkedResponse20.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DropParkedResponse {
+    return { result: isSet(object.result) ? DropParkedResponse20.fromJSON(object.result) : undefined };
+  },
+
+  toJSON(message: DropParkedResponse): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = DropParkedResponse20.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DropParkedResponse>, I>>(base?: I): DropParkedResponse {
+    return DropParkedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DropParkedResponse>, I>>(object: I): DropParkedResponse {
+    const message = createBaseDropParkedResponse();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? DropParkedResponse20.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
 /**
  * The one public API. Every call carries `authorization: Bearer <api key>`; a tenant key sees its own tenant only.
  * Create and update take `request_id` for idempotency and `etag` for optimistic locking.
@@ -8787,6 +9395,46 @@ export const ProvisioningServiceService = {
     responseDeserialize: (value: Buffer): OperateQueueResponse => OperateQueueResponse.decode(value),
   },
   /** Forwarded to queue. */
+  listParked: {
+    path: "/postern.provisioning.v1.ProvisioningService/ListParked" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListParkedRequest): Buffer => Buffer.from(ListParkedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListParkedRequest => ListParkedRequest.decode(value),
+    responseSerialize: (value: ListParkedResponse): Buffer => Buffer.from(ListParkedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListParkedResponse => ListParkedResponse.decode(value),
+  },
+  /** Forwarded to queue. */
+  getParked: {
+    path: "/postern.provisioning.v1.ProvisioningService/GetParked" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetParkedRequest): Buffer => Buffer.from(GetParkedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetParkedRequest => GetParkedRequest.decode(value),
+    responseSerialize: (value: GetParkedResponse): Buffer => Buffer.from(GetParkedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetParkedResponse => GetParkedResponse.decode(value),
+  },
+  /** Forwarded to queue. */
+  retryParked: {
+    path: "/postern.provisioning.v1.ProvisioningService/RetryParked" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RetryParkedRequest): Buffer => Buffer.from(RetryParkedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RetryParkedRequest => RetryParkedRequest.decode(value),
+    responseSerialize: (value: RetryParkedResponse): Buffer => Buffer.from(RetryParkedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RetryParkedResponse => RetryParkedResponse.decode(value),
+  },
+  /** Forwarded to queue. */
+  dropParked: {
+    path: "/postern.provisioning.v1.ProvisioningService/DropParked" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DropParkedRequest): Buffer => Buffer.from(DropParkedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DropParkedRequest => DropParkedRequest.decode(value),
+    responseSerialize: (value: DropParkedResponse): Buffer => Buffer.from(DropParkedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DropParkedResponse => DropParkedResponse.decode(value),
+  },
+  /** Forwarded to queue. */
   traceMessage: {
     path: "/postern.provisioning.v1.ProvisioningService/TraceMessage" as const,
     requestStream: false as const,
@@ -9002,6 +9650,14 @@ export interface ProvisioningServiceServer extends UntypedServiceImplementation 
   listQueue: handleUnaryCall<ListQueueRequest, ListQueueResponse>;
   /** Forwarded to queue. */
   operateQueue: handleUnaryCall<OperateQueueRequest, OperateQueueResponse>;
+  /** Forwarded to queue. */
+  listParked: handleUnaryCall<ListParkedRequest, ListParkedResponse>;
+  /** Forwarded to queue. */
+  getParked: handleUnaryCall<GetParkedRequest, GetParkedResponse>;
+  /** Forwarded to queue. */
+  retryParked: handleUnaryCall<RetryParkedRequest, RetryParkedResponse>;
+  /** Forwarded to queue. */
+  dropParked: handleUnaryCall<DropParkedRequest, DropParkedResponse>;
   /** Forwarded to queue. */
   traceMessage: handleUnaryCall<TraceMessageRequest, TraceMessageResponse>;
   /** Forwarded to queue. */
@@ -9606,6 +10262,70 @@ export interface ProvisioningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: OperateQueueResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to queue. */
+  listParked(
+    request: ListParkedRequest,
+    callback: (error: ServiceError | null, response: ListParkedResponse) => void,
+  ): ClientUnaryCall;
+  listParked(
+    request: ListParkedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListParkedResponse) => void,
+  ): ClientUnaryCall;
+  listParked(
+    request: ListParkedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListParkedResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to queue. */
+  getParked(
+    request: GetParkedRequest,
+    callback: (error: ServiceError | null, response: GetParkedResponse) => void,
+  ): ClientUnaryCall;
+  getParked(
+    request: GetParkedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetParkedResponse) => void,
+  ): ClientUnaryCall;
+  getParked(
+    request: GetParkedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetParkedResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to queue. */
+  retryParked(
+    request: RetryParkedRequest,
+    callback: (error: ServiceError | null, response: RetryParkedResponse) => void,
+  ): ClientUnaryCall;
+  retryParked(
+    request: RetryParkedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RetryParkedResponse) => void,
+  ): ClientUnaryCall;
+  retryParked(
+    request: RetryParkedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RetryParkedResponse) => void,
+  ): ClientUnaryCall;
+  /** Forwarded to queue. */
+  dropParked(
+    request: DropParkedRequest,
+    callback: (error: ServiceError | null, response: DropParkedResponse) => void,
+  ): ClientUnaryCall;
+  dropParked(
+    request: DropParkedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DropParkedResponse) => void,
+  ): ClientUnaryCall;
+  dropParked(
+    request: DropParkedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DropParkedResponse) => void,
   ): ClientUnaryCall;
   /** Forwarded to queue. */
   traceMessage(

@@ -385,6 +385,128 @@ export interface LedgerRow_OpenEntry {
   value: number;
 }
 
+/** Asks for what is parked. */
+export interface ListParkedRequest {
+  /** Tenant; empty = every tenant the scope allows. */
+  tenant: string;
+  /** At most this many, 1 to 1,000; 0 = 100. */
+  pageSize: number;
+  /** From an earlier answer. */
+  pageToken: string;
+}
+
+/** A page of what is parked. */
+export interface ListParkedResponse {
+  /** Oldest first; of recipients at most 5 each. */
+  messages: ParkedMessage[];
+  /** Empty = no more. */
+  nextPageToken: string;
+}
+
+/** Asks for one parked message. */
+export interface GetParkedRequest {
+  /** Tenant; empty = every tenant the scope allows. */
+  tenant: string;
+  /** Id given by ListParked. */
+  id: string;
+}
+
+/** One parked message. */
+export interface GetParkedResponse {
+  /** The message. */
+  message: ParkedMessage | undefined;
+}
+
+/** A message no service could work on. A tenant's scope sees those that are its own alone. */
+export interface ParkedMessage {
+  /** Id, valid until it is retried or dropped. */
+  id: string;
+  /** Stream it came from: spool, work, outcomes. */
+  stream: string;
+  /** Why it was parked. */
+  reason: string;
+  /** Since when, milliseconds since the epoch. */
+  parkedAtMs: number;
+  /** Why it cannot be read; empty = it can. What follows is then empty. */
+  unreadable: string;
+  /** Queue id; empty where there are several. */
+  queueId: string;
+  /** Session that brought it. */
+  sessionId: string;
+  /** Reverse-path; empty = the null reverse-path. */
+  reversePath: string;
+  /** Its recipients. */
+  recipients: ParkedRecipient[];
+  /** How many recipients there are. */
+  recipientCount: number;
+  /** Tenants of the recipients. */
+  tenants: string[];
+  /** Accepted, milliseconds since the epoch; 0 = not known. */
+  acceptedAtMs: number;
+  /** Size of the mail in bytes; 0 = not known. */
+  size: number;
+  /** Attempt it was on; 0 = before the first. */
+  attempt: number;
+  /** Lane it was on. */
+  lane: string;
+  /** Body in BODIES; empty = it is inside the message. */
+  bodyId: string;
+  /** Message-ID without angle brackets, empty = none. */
+  messageId: string;
+}
+
+/** One recipient of a parked message. */
+export interface ParkedRecipient {
+  /** Queue id. */
+  queueId: string;
+  /** Address. */
+  address: string;
+  /** Tenant. */
+  tenant: string;
+  /** In the ledger: open, a final state, or unknown when it was never recorded. Given by GetParked only. */
+  state: string;
+}
+
+/** Puts one parked message back. */
+export interface RetryParkedRequest {
+  /** Tenant; empty = every tenant the scope allows. */
+  tenant: string;
+  /** Id. */
+  id: string;
+  /** Reason, kept in trace. */
+  reason: string;
+  /** Who, for the audit. */
+  actor: string;
+}
+
+/** What was put back. */
+export interface RetryParkedResponse {
+  /** Stream it went back to: spool, work, outcomes. */
+  stream: string;
+  /** Recipients that are tried again. */
+  recipients: number;
+}
+
+/** Ends one parked message. */
+export interface DropParkedRequest {
+  /** Tenant; empty = every tenant the scope allows. */
+  tenant: string;
+  /** Id. */
+  id: string;
+  /** Reason, kept in trace and ledger; must be given. */
+  reason: string;
+  /** Who, for the audit. */
+  actor: string;
+  /** Close as bounced, with a DSN to a sender known to be the sender, instead of as deleted. */
+  bounce: boolean;
+}
+
+/** What was ended. */
+export interface DropParkedResponse {
+  /** Recipients closed; those that had ended otherwise are not counted. */
+  recipients: number;
+}
+
 function createBaseSimulateDeliveryRequest(): SimulateDeliveryRequest {
   return { tenant: "", envelope: undefined, candidates: [], scene: undefined };
 }
@@ -3591,6 +3713,1262 @@ export const LedgerRow_OpenEntry: MessageFns<LedgerRow_OpenEntry> = {
   },
 };
 
+function createBaseListParkedRequest(): ListParkedRequest {
+  return { tenant: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListParkedRequest: MessageFns<ListParkedRequest> = {
+  encode(message: ListParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListParkedRequest {
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListParkedRequest): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListParkedRequest>, I>>(base?: I): ListParkedRequest {
+    return ListParkedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListParkedRequest>, I>>(object: I): ListParkedRequest {
+    const message = createBaseListParkedRequest();
+    message.tenant = object.tenant ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListParkedResponse(): ListParkedResponse {
+  return { messages: [], nextPageToken: "" };
+}
+
+export const ListParkedResponse: MessageFns<ListParkedResponse> = {
+  encode(message: ListParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.messages) {
+      ParkedMessage.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messages.push(ParkedMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListParkedResponse {
+    return {
+      messages: globalThis.Array.isArray(object?.messages)
+        ? object.messages.map((e: any) => ParkedMessage.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListParkedResponse): unknown {
+    const obj: any = {};
+    if (message.messages?.length) {
+      obj.messages = message.messages.map((e) => ParkedMessage.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListParkedResponse>, I>>(base?: I): ListParkedResponse {
+    return ListParkedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListParkedResponse>, I>>(object: I): ListParkedResponse {
+    const message = createBaseListParkedResponse();
+    message.messages = object.messages?.map((e) => ParkedMessage.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGetParkedRequest(): GetParkedRequest {
+  return { tenant: "", id: "" };
+}
+
+export const GetParkedRequest: MessageFns<GetParkedRequest> = {
+  encode(message: GetParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetParkedRequest {
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+    };
+  },
+
+  toJSON(message: GetParkedRequest): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetParkedRequest>, I>>(base?: I): GetParkedRequest {
+    return GetParkedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetParkedRequest>, I>>(object: I): GetParkedRequest {
+    const message = createBaseGetParkedRequest();
+    message.tenant = object.tenant ?? "";
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseGetParkedResponse(): GetParkedResponse {
+  return { message: undefined };
+}
+
+export const GetParkedResponse: MessageFns<GetParkedResponse> = {
+  encode(message: GetParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.message !== undefined) {
+      ParkedMessage.encode(message.message, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.message = ParkedMessage.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetParkedResponse {
+    return { message: isSet(object.message) ? ParkedMessage.fromJSON(object.message) : undefined };
+  },
+
+  toJSON(message: GetParkedResponse): unknown {
+    const obj: any = {};
+    if (message.message !== undefined) {
+      obj.message = ParkedMessage.toJSON(message.message);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetParkedResponse>, I>>(base?: I): GetParkedResponse {
+    return GetParkedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetParkedResponse>, I>>(object: I): GetParkedResponse {
+    const message = createBaseGetParkedResponse();
+    message.message = (object.message !== undefined && object.message !== null)
+      ? ParkedMessage.fromPartial(object.message)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseParkedMessage(): ParkedMessage {
+  return {
+    id: "",
+    stream: "",
+    reason: "",
+    parkedAtMs: 0,
+    unreadable: "",
+    queueId: "",
+    sessionId: "",
+    reversePath: "",
+    recipients: [],
+    recipientCount: 0,
+    tenants: [],
+    acceptedAtMs: 0,
+    size: 0,
+    attempt: 0,
+    lane: "",
+    bodyId: "",
+    messageId: "",
+  };
+}
+
+export const ParkedMessage: MessageFns<ParkedMessage> = {
+  encode(message: ParkedMessage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.stream !== "") {
+      writer.uint32(18).string(message.stream);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.parkedAtMs !== 0) {
+      writer.uint32(32).int64(message.parkedAtMs);
+    }
+    if (message.unreadable !== "") {
+      writer.uint32(42).string(message.unreadable);
+    }
+    if (message.queueId !== "") {
+      writer.uint32(50).string(message.queueId);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(58).string(message.sessionId);
+    }
+    if (message.reversePath !== "") {
+      writer.uint32(66).string(message.reversePath);
+    }
+    for (const v of message.recipients) {
+      ParkedRecipient.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message.recipientCount !== 0) {
+      writer.uint32(80).uint32(message.recipientCount);
+    }
+    for (const v of message.tenants) {
+      writer.uint32(90).string(v!);
+    }
+    if (message.acceptedAtMs !== 0) {
+      writer.uint32(96).int64(message.acceptedAtMs);
+    }
+    if (message.size !== 0) {
+      writer.uint32(104).uint64(message.size);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(112).uint32(message.attempt);
+    }
+    if (message.lane !== "") {
+      writer.uint32(122).string(message.lane);
+    }
+    if (message.bodyId !== "") {
+      writer.uint32(130).string(message.bodyId);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(138).string(message.messageId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ParkedMessage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseParkedMessage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.parkedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.unreadable = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.queueId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.reversePath = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.recipients.push(ParkedRecipient.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.recipientCount = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.tenants.push(reader.string());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.acceptedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.size = longToNumber(reader.uint64());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.lane = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.bodyId = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ParkedMessage {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      parkedAtMs: isSet(object.parkedAtMs)
+        ? globalThis.Number(object.parkedAtMs)
+        : isSet(object.parked_at_ms)
+        ? globalThis.Number(object.parked_at_ms)
+        : 0,
+      unreadable: isSet(object.unreadable) ? globalThis.String(object.unreadable) : "",
+      queueId: isSet(object.queueId)
+        ? globalThis.String(object.queueId)
+        : isSet(object.queue_id)
+        ? globalThis.String(object.queue_id)
+        : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      reversePath: isSet(object.reversePath)
+        ? globalThis.String(object.reversePath)
+        : isSet(object.reverse_path)
+        ? globalThis.String(object.reverse_path)
+        : "",
+      recipients: globalThis.Array.isArray(object?.recipients)
+        ? object.recipients.map((e: any) => ParkedRecipient.fromJSON(e))
+        : [],
+      recipientCount: isSet(object.recipientCount)
+        ? globalThis.Number(object.recipientCount)
+        : isSet(object.recipient_count)
+        ? globalThis.Number(object.recipient_count)
+        : 0,
+      tenants: globalThis.Array.isArray(object?.tenants)
+        ? object.tenants.map((e: any) => globalThis.String(e))
+        : [],
+      acceptedAtMs: isSet(object.acceptedAtMs)
+        ? globalThis.Number(object.acceptedAtMs)
+        : isSet(object.accepted_at_ms)
+        ? globalThis.Number(object.accepted_at_ms)
+        : 0,
+      size: isSet(object.size) ? globalThis.Number(object.size) : 0,
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+      lane: isSet(object.lane) ? globalThis.String(object.lane) : "",
+      bodyId: isSet(object.bodyId)
+        ? globalThis.String(object.bodyId)
+        : isSet(object.body_id)
+        ? globalThis.String(object.body_id)
+        : "",
+      messageId: isSet(object.messageId)
+        ? globalThis.String(object.messageId)
+        : isSet(object.message_id)
+        ? globalThis.String(object.message_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ParkedMessage): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.parkedAtMs !== 0) {
+      obj.parkedAtMs = Math.round(message.parkedAtMs);
+    }
+    if (message.unreadable !== "") {
+      obj.unreadable = message.unreadable;
+    }
+    if (message.queueId !== "") {
+      obj.queueId = message.queueId;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.reversePath !== "") {
+      obj.reversePath = message.reversePath;
+    }
+    if (message.recipients?.length) {
+      obj.recipients = message.recipients.map((e) => ParkedRecipient.toJSON(e));
+    }
+    if (message.recipientCount !== 0) {
+      obj.recipientCount = Math.round(message.recipientCount);
+    }
+    if (message.tenants?.length) {
+      obj.tenants = message.tenants;
+    }
+    if (message.acceptedAtMs !== 0) {
+      obj.acceptedAtMs = Math.round(message.acceptedAtMs);
+    }
+    if (message.size !== 0) {
+      obj.size = Math.round(message.size);
+    }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
+    if (message.lane !== "") {
+      obj.lane = message.lane;
+    }
+    if (message.bodyId !== "") {
+      obj.bodyId = message.bodyId;
+    }
+    if (message.messageId !== "") {
+      obj.messageId = message.messageId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ParkedMessage>, I>>(base?: I): ParkedMessage {
+    return ParkedMessage.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ParkedMessage>, I>>(object: I): ParkedMessage {
+    const message = createBaseParkedMessage();
+    message.id = object.id ?? "";
+    message.stream = object.stream ?? "";
+    message.reason = object.reason ?? "";
+    message.parkedAtMs = object.parkedAtMs ?? 0;
+    message.unreadable = object.unreadable ?? "";
+    message.queueId = object.queueId ?? "";
+    message.sessionId = object.sessionId ?? "";
+    message.reversePath = object.reversePath ?? "";
+    message.recipients = object.recipients?.map((e) => ParkedRecipient.fromPartial(e)) || [];
+    message.recipientCount = object.recipientCount ?? 0;
+    message.tenants = object.tenants?.map((e) => e) || [];
+    message.acceptedAtMs = object.acceptedAtMs ?? 0;
+    message.size = object.size ?? 0;
+    message.attempt = object.attempt ?? 0;
+    message.lane = object.lane ?? "";
+    message.bodyId = object.bodyId ?? "";
+    message.messageId = object.messageId ?? "";
+    return message;
+  },
+};
+
+function createBaseParkedRecipient(): ParkedRecipient {
+  return { queueId: "", address: "", tenant: "", state: "" };
+}
+
+export const ParkedRecipient: MessageFns<ParkedRecipient> = {
+  encode(message: ParkedRecipient, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queueId !== "") {
+      writer.uint32(10).string(message.queueId);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(26).string(message.tenant);
+    }
+    if (message.state !== "") {
+      writer.uint32(34).string(message.state);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ParkedRecipient {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseParkedRecipient();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.queueId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ParkedRecipient {
+    return {
+      queueId: isSet(object.queueId)
+        ? globalThis.String(object.queueId)
+        : isSet(object.queue_id)
+        ? globalThis.String(object.queue_id)
+        : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+    };
+  },
+
+  toJSON(message: ParkedRecipient): unknown {
+    const obj: any = {};
+    if (message.queueId !== "") {
+      obj.queueId = message.queueId;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ParkedRecipient>, I>>(base?: I): ParkedRecipient {
+    return ParkedRecipient.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ParkedRecipient>, I>>(object: I): ParkedRecipient {
+    const message = createBaseParkedRecipient();
+    message.queueId = object.queueId ?? "";
+    message.address = object.address ?? "";
+    message.tenant = object.tenant ?? "";
+    message.state = object.state ?? "";
+    return message;
+  },
+};
+
+function createBaseRetryParkedRequest(): RetryParkedRequest {
+  return { tenant: "", id: "", reason: "", actor: "" };
+}
+
+export const RetryParkedRequest: MessageFns<RetryParkedRequest> = {
+  encode(message: RetryParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.actor !== "") {
+      writer.uint32(34).string(message.actor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetryParkedRequest {
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      actor: isSet(object.actor) ? globalThis.String(object.actor) : "",
+    };
+  },
+
+  toJSON(message: RetryParkedRequest): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.actor !== "") {
+      obj.actor = message.actor;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RetryParkedRequest>, I>>(base?: I): RetryParkedRequest {
+    return RetryParkedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RetryParkedRequest>, I>>(object: I): RetryParkedRequest {
+    const message = createBaseRetryParkedRequest();
+    message.tenant = object.tenant ?? "";
+    message.id = object.id ?? "";
+    message.reason = object.reason ?? "";
+    message.actor = object.actor ?? "";
+    return message;
+  },
+};
+
+function createBaseRetryParkedResponse(): RetryParkedResponse {
+  return { stream: "", recipients: 0 };
+}
+
+export const RetryParkedResponse: MessageFns<RetryParkedResponse> = {
+  encode(message: RetryParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stream !== "") {
+      writer.uint32(10).string(message.stream);
+    }
+    if (message.recipients !== 0) {
+      writer.uint32(16).uint32(message.recipients);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.recipients = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetryParkedResponse {
+    return {
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      recipients: isSet(object.recipients) ? globalThis.Number(object.recipients) : 0,
+    };
+  },
+
+  toJSON(message: RetryParkedResponse): unknown {
+    const obj: any = {};
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.recipients !== 0) {
+      obj.recipients = Math.round(message.recipients);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RetryParkedResponse>, I>>(base?: I): RetryParkedResponse {
+    return RetryParkedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RetryParkedResponse>, I>>(object: I): RetryParkedResponse {
+    const message = createBaseRetryParkedResponse();
+    message.stream = object.stream ?? "";
+    message.recipients = object.recipients ?? 0;
+    return message;
+  },
+};
+
+function createBaseDropParkedRequest(): DropParkedRequest {
+  return { tenant: "", id: "", reason: "", actor: "", bounce: false };
+}
+
+export const DropParkedRequest: MessageFns<DropParkedRequest> = {
+  encode(message: DropParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.actor !== "") {
+      writer.uint32(34).string(message.actor);
+    }
+    if (message.bounce !== false) {
+      writer.uint32(40).bool(message.bounce);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DropParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDropParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.bounce = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DropParkedRequest {
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      actor: isSet(object.actor) ? globalThis.String(object.actor) : "",
+      bounce: isSet(object.bounce) ? globalThis.Boolean(object.bounce) : false,
+    };
+  },
+
+  toJSON(message: DropParkedRequest): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.actor !== "") {
+      obj.actor = message.actor;
+    }
+    if (message.bounce !== false) {
+      obj.bounce = message.bounce;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DropParkedRequest>, I>>(base?: I): DropParkedRequest {
+    return DropParkedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DropParkedRequest>, I>>(object: I): DropParkedRequest {
+    const message = createBaseDropParkedRequest();
+    message.tenant = object.tenant ?? "";
+    message.id = object.id ?? "";
+    message.reason = object.reason ?? "";
+    message.actor = object.actor ?? "";
+    message.bounce = object.bounce ?? false;
+    return message;
+  },
+};
+
+function createBaseDropParkedResponse(): DropParkedResponse {
+  return { recipients: 0 };
+}
+
+export const DropParkedResponse: MessageFns<DropParkedResponse> = {
+  encode(message: DropParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.recipients !== 0) {
+      writer.uint32(8).uint32(message.recipients);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DropParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDropParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.recipients = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DropParkedResponse {
+    return { recipients: isSet(object.recipients) ? globalThis.Number(object.recipients) : 0 };
+  },
+
+  toJSON(message: DropParkedResponse): unknown {
+    const obj: any = {};
+    if (message.recipients !== 0) {
+      obj.recipients = Math.round(message.recipients);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DropParkedResponse>, I>>(base?: I): DropParkedResponse {
+    return DropParkedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DropParkedResponse>, I>>(object: I): DropParkedResponse {
+    const message = createBaseDropParkedResponse();
+    message.recipients = object.recipients ?? 0;
+    return message;
+  },
+};
+
 /** Queue operations, trace and ledger. Called by provisioning with a signed tenant scope; calls without one are refused. */
 export type QueueServiceService = typeof QueueServiceService;
 export const QueueServiceService = {
@@ -3656,6 +5034,46 @@ export const QueueServiceService = {
       Buffer.from(SimulateDeliveryResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SimulateDeliveryResponse => SimulateDeliveryResponse.decode(value),
   },
+  /** What could not be worked on and was put aside, oldest first. */
+  listParked: {
+    path: "/postern.queue.v1.QueueService/ListParked" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListParkedRequest): Buffer => Buffer.from(ListParkedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListParkedRequest => ListParkedRequest.decode(value),
+    responseSerialize: (value: ListParkedResponse): Buffer => Buffer.from(ListParkedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListParkedResponse => ListParkedResponse.decode(value),
+  },
+  /** One parked message, with all that is known of it but its content. */
+  getParked: {
+    path: "/postern.queue.v1.QueueService/GetParked" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetParkedRequest): Buffer => Buffer.from(GetParkedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetParkedRequest => GetParkedRequest.decode(value),
+    responseSerialize: (value: GetParkedResponse): Buffer => Buffer.from(GetParkedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetParkedResponse => GetParkedResponse.decode(value),
+  },
+  /** Puts a parked message back where it came from. */
+  retryParked: {
+    path: "/postern.queue.v1.QueueService/RetryParked" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RetryParkedRequest): Buffer => Buffer.from(RetryParkedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RetryParkedRequest => RetryParkedRequest.decode(value),
+    responseSerialize: (value: RetryParkedResponse): Buffer => Buffer.from(RetryParkedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RetryParkedResponse => RetryParkedResponse.decode(value),
+  },
+  /** Ends a parked message: its recipients are closed in the ledger. */
+  dropParked: {
+    path: "/postern.queue.v1.QueueService/DropParked" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DropParkedRequest): Buffer => Buffer.from(DropParkedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DropParkedRequest => DropParkedRequest.decode(value),
+    responseSerialize: (value: DropParkedResponse): Buffer => Buffer.from(DropParkedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DropParkedResponse => DropParkedResponse.decode(value),
+  },
 } as const;
 
 export interface QueueServiceServer extends UntypedServiceImplementation {
@@ -3671,6 +5089,14 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
   ledger: handleUnaryCall<LedgerRequest, LedgerResponse>;
   /** What rules about delivery would decide for a described envelope; nothing is stored or sent. */
   simulateDelivery: handleUnaryCall<SimulateDeliveryRequest, SimulateDeliveryResponse>;
+  /** What could not be worked on and was put aside, oldest first. */
+  listParked: handleUnaryCall<ListParkedRequest, ListParkedResponse>;
+  /** One parked message, with all that is known of it but its content. */
+  getParked: handleUnaryCall<GetParkedRequest, GetParkedResponse>;
+  /** Puts a parked message back where it came from. */
+  retryParked: handleUnaryCall<RetryParkedRequest, RetryParkedResponse>;
+  /** Ends a parked message: its recipients are closed in the ledger. */
+  dropParked: handleUnaryCall<DropParkedRequest, DropParkedResponse>;
 }
 
 export interface QueueServiceClient extends Client {
@@ -3769,6 +5195,70 @@ export interface QueueServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SimulateDeliveryResponse) => void,
+  ): ClientUnaryCall;
+  /** What could not be worked on and was put aside, oldest first. */
+  listParked(
+    request: ListParkedRequest,
+    callback: (error: ServiceError | null, response: ListParkedResponse) => void,
+  ): ClientUnaryCall;
+  listParked(
+    request: ListParkedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListParkedResponse) => void,
+  ): ClientUnaryCall;
+  listParked(
+    request: ListParkedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListParkedResponse) => void,
+  ): ClientUnaryCall;
+  /** One parked message, with all that is known of it but its content. */
+  getParked(
+    request: GetParkedRequest,
+    callback: (error: ServiceError | null, response: GetParkedResponse) => void,
+  ): ClientUnaryCall;
+  getParked(
+    request: GetParkedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetParkedResponse) => void,
+  ): ClientUnaryCall;
+  getParked(
+    request: GetParkedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetParkedResponse) => void,
+  ): ClientUnaryCall;
+  /** Puts a parked message back where it came from. */
+  retryParked(
+    request: RetryParkedRequest,
+    callback: (error: ServiceError | null, response: RetryParkedResponse) => void,
+  ): ClientUnaryCall;
+  retryParked(
+    request: RetryParkedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RetryParkedResponse) => void,
+  ): ClientUnaryCall;
+  retryParked(
+    request: RetryParkedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RetryParkedResponse) => void,
+  ): ClientUnaryCall;
+  /** Ends a parked message: its recipients are closed in the ledger. */
+  dropParked(
+    request: DropParkedRequest,
+    callback: (error: ServiceError | null, response: DropParkedResponse) => void,
+  ): ClientUnaryCall;
+  dropParked(
+    request: DropParkedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DropParkedResponse) => void,
+  ): ClientUnaryCall;
+  dropParked(
+    request: DropParkedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DropParkedResponse) => void,
   ): ClientUnaryCall;
 }
 
