@@ -29,6 +29,8 @@ export interface StreamConnection {
   /** Where answers to this user may come. */
   readonly inboxPrefix: string;
   state(): ConnectionState;
+  /** How often it was made, the first time included: a server met again may have been started again. */
+  times(): number;
   /** Flushes what is buffered and closes; bounded by the client's own drain. */
   close(): Promise<void>;
 }
@@ -55,6 +57,7 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
     throw new Error(`NATS at ${options.servers.join(', ')} does not take user "${login}": ${reason}`, { cause });
   });
   let state: ConnectionState = 'connected';
+  let times = 1;
   const set = (next: ConnectionState, detail: string): void => {
     state = next;
     options.onState?.(next, detail);
@@ -62,8 +65,10 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
   void (async () => {
     for await (const status of nats.status()) {
       if (status.type === 'disconnect') set('disconnected', String(status.server));
-      else if (status.type === 'reconnect') set('connected', String(status.server));
-      else if (status.type === 'error') options.onState?.(state, status.error.message);
+      else if (status.type === 'reconnect') {
+        times++;
+        set('connected', String(status.server));
+      } else if (status.type === 'error') options.onState?.(state, status.error.message);
     }
   })();
   void nats.closed().then((error) => set('closed', error instanceof Error ? error.message : ''));
@@ -72,6 +77,7 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
     inboxPrefix: inboxPrefix(options.user),
     jetstream: jetstream(nats, { timeout: 5_000 }),
     state: () => state,
+    times: () => times,
     close: async () => {
       if (!nats.isClosed()) await nats.drain();
     },

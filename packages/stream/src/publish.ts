@@ -26,6 +26,8 @@ export interface PublishOptions {
   readonly tryMs?: number;
   /** Extra headers, e.g. traceparent. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Added when it is asked again: the first try may have been stored, and taken, before a server forgot its Msg-Id. */
+  readonly repeatHeaders?: Readonly<Record<string, string>>;
 }
 
 export interface Publisher {
@@ -47,7 +49,7 @@ export function createPublisher(connection: StreamConnection, clock: Clock): Pub
     async publish(subject, data, options) {
       const tryMs = options.tryMs ?? 5_000;
       const end = clock.monotonic() + (options.deadlineMs ?? 60_000);
-      const head = headersOf(options.msgId, options.headers);
+      let head = headersOf(options.msgId, options.headers);
       for (;;) {
         const timeout = Math.max(1, Math.min(tryMs, end - clock.monotonic()));
         const answer = await acks.request(subject, data, head, timeout);
@@ -57,6 +59,8 @@ export function createPublisher(connection: StreamConnection, clock: Clock): Pub
           return { kind: 'unknown', reason: result.reason };
         }
         await clock.sleep(retryPauseMs);
+        if (options.repeatHeaders !== undefined)
+          head = headersOf(options.msgId, { ...options.headers, ...options.repeatHeaders });
       }
     },
   };

@@ -1,6 +1,7 @@
 /**
  * Rows that are due into WORK: round-robin by weighted tenant, then lane, within each lane's window (design.md, step 6). Rows are taken with
- * SKIP LOCKED, published with Msg-Id = item id, then marked in the same transaction; a crash between repeats the publish under the same id.
+ * SKIP LOCKED, published with Msg-Id = item id, then marked in the same transaction; a crash between repeats the publish under the same id, and where that may
+ * have been forgotten (`before-now.ts`) the item says so.
  * Waiting mail follows the routes of the snapshot in use now. Invariant: a row is marked only when WORK has its item.
  */
 import type { Clock } from '@postern/clock';
@@ -8,6 +9,7 @@ import { failpoint } from '@postern/lifecycle';
 import { type Item, LaneClass, type Route, UnitKind } from '@postern/proto/mail/v1/item';
 import { type Outcome, OutcomeKind } from '@postern/proto/mail/v1/outcome';
 import type { Publisher } from '@postern/stream';
+import type { DispatchedBefore } from './before-now.js';
 import { closeRow } from './expiry.js';
 import { shareOut } from './fairness.js';
 import { groupNumber, itemId } from './item-id.js';
@@ -35,6 +37,7 @@ export interface DispatchParts {
   readonly clock: Clock;
   readonly database: Database;
   readonly publisher: Publisher;
+  readonly before: DispatchedBefore;
   readonly windows: LaneWindows;
   readonly policy: () => PolicyInUse;
   readonly batch: number;
@@ -114,7 +117,10 @@ async function dispatchRows(
   const { items, unrouted } = itemsOf(ruled.filter(({ kind }) => kind === 'go'));
   const sent = await Promise.all(
     items.map(async (made) => {
-      const step = await publishItem(parts.publisher, made.item, { deadlineMs: publishDeadlineMs });
+      const step = await publishItem(parts.publisher, made.item, {
+        deadlineMs: publishDeadlineMs,
+        again: made.rows.some(({ dueAt }) => parts.before(dueAt)),
+      });
       if (step.done) parts.windows.take(made.item.tenant, made.route.lane, 1);
       return step.done ? made : undefined;
     }),

@@ -18,6 +18,7 @@ import {
   traceConsumer,
 } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
+import { dispatchedBefore } from './before-now.js';
 import { createBodyRemoval } from './body-removal.js';
 import type { QueueConfig } from './config.js';
 import { createDispatcher } from './dispatch.js';
@@ -190,6 +191,7 @@ export function createEngine(parts: EngineParts): Engine {
     clock,
     database,
     publisher,
+    before: dispatchedBefore(connection, clock),
     windows,
     policy,
     batch: settings.dispatchBatch,

@@ -50,9 +50,9 @@ export function createIntake(parts: IntakeParts): Intake {
   const aborted = new AbortController();
 
   /** Repeats until done; false = this pod stops. */
-  const untilDone = async (work: () => Promise<Step>): Promise<boolean> => {
-    for (;;) {
-      const step = await work();
+  const untilDone = async (work: (repeated: boolean) => Promise<Step>): Promise<boolean> => {
+    for (let tries = 0; ; tries++) {
+      const step = await work(tries > 0);
       if (step.done) return true;
       if (aborted.signal.aborted) return false;
       observer.stalled(step.step, step.reason);
@@ -70,7 +70,7 @@ export function createIntake(parts: IntakeParts): Intake {
       quarantineKeepMs: parts.quarantineKeepMs,
       admit: (tenant, lane) => windows.admit(tenant, lane),
     });
-    if (!(await untilDone(() => placer.carryOut(envelope, placement, again)))) return undefined;
+    if (!(await untilDone((repeated) => placer.carryOut(envelope, placement, again || repeated)))) return undefined;
     observer.placed(envelope, placement);
     return placement.outcomes;
   };

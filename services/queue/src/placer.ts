@@ -16,6 +16,8 @@ export interface Placer {
   carryOut(envelope: Envelope, placement: Placement, again?: boolean): Promise<Step>;
 }
 
+const mark = { 'Postern-Again': 'queue' };
+
 /** Shorter than AckWait would allow, so that a stall is seen and said. */
 const publishDeadlineMs = 20_000;
 
@@ -31,7 +33,7 @@ export async function publishItem(publisher: Publisher, item: Item, options: Ite
   const result = await publisher.publish(subject, Item.encode(item).finish(), {
     msgId: item.itemId,
     deadlineMs,
-    ...(again ? { headers: { 'Postern-Again': 'spool' } } : {}),
+    ...(again ? { headers: mark } : { repeatHeaders: mark }),
   });
   return result.kind === 'stored' ? { done: true } : { done: false, step: 'work', reason: result.reason };
 }

@@ -37,9 +37,10 @@ const names = {
   [Operation.DELETE]: 'delete',
 } as const;
 
-/** Which rows an operation can change, and how; `g` holds the time and the new end of what is released. */
+/** Which rows an operation can change, and how; `g` holds the time and the new end of what is released. What was due already stays so:
+ * the time tells whether it may have been dispatched before. */
 const changes: Record<RowOperation, { readonly when: string; readonly set: string }> = {
-  [Operation.RETRY]: { when: `state = 'deferred'`, set: `due_at = g.now` },
+  [Operation.RETRY]: { when: `state = 'deferred'`, set: `due_at = least(due_at, g.now)` },
   [Operation.HOLD]: { when: `state NOT IN ('held', 'quarantined')`, set: `state = 'held'` },
   [Operation.RELEASE]: {
     when: `state IN ('held', 'quarantined')`,

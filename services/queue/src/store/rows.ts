@@ -24,6 +24,7 @@ export interface TakenRow {
   /** The stored item cannot be read; `item` holds no more than the row tells, and asks for no report. */
   readonly unreadable: boolean;
   readonly bodyId: string;
+  readonly dueAt: number;
   readonly expiresAt: number;
   readonly lastReply: string;
   readonly delayNotified: boolean;
@@ -47,7 +48,7 @@ const lanes: Statement = {
              LIMIT $5::int) counted) d`,
 };
 /** Columns of a TakenColumns. */
-export const takenColumns = `queue_id, recipient, tenant, lane, state, attempt, grp, item, body_id, expires_at, last_reply, delay_notified, size`;
+export const takenColumns = `queue_id, recipient, tenant, lane, state, attempt, grp, item, body_id, due_at, expires_at, last_reply, delay_notified, size`;
 const take: Statement = {
   name: 'rows-take',
   text: `SELECT w.* FROM unnest($1::text[], $2::text[], $3::int[]) AS q (tenant, lane, quota) CROSS JOIN LATERAL (
@@ -112,6 +113,7 @@ export interface TakenColumns extends Record<string, unknown> {
   readonly grp: number;
   readonly item: Buffer;
   readonly body_id: string;
+  readonly due_at: number;
   readonly expires_at: number;
   readonly last_reply: string;
   readonly delay_notified: boolean;
@@ -141,6 +143,7 @@ export function takenRow(row: TakenColumns): TakenRow {
     attempt: row.attempt,
     group: row.grp,
     bodyId: row.body_id,
+    dueAt: row.due_at,
     expiresAt: row.expires_at,
     lastReply: row.last_reply,
     delayNotified: row.delay_notified,

@@ -45,6 +45,10 @@ export interface Ground {
   readonly telemetry: ReturnType<typeof captureTelemetry>;
   /** Items taken from WORK and not yet answered, in order of arrival. */
   readonly work: Item[];
+  /** Which of them said that they may have been there before. */
+  readonly again: Set<string>;
+  /** The server is started again; resolves when the ground is connected to it. */
+  restartNats(): Promise<void>;
   spool(message: Envelope): Promise<void>;
   outcomes(...outcomes: Outcome[]): Promise<void>;
   /** Waits until the query gives this. */
@@ -92,6 +96,7 @@ export function withQueue(options: GroundOptions = {}): {
       argv: Object.entries(options.settings ?? {}).flatMap(([name, value]) => ['--set', `queue.${name}=${value}`]),
     });
     const work: Item[] = [];
+    const again = new Set<string>();
     const taker = consume(
       connection,
       systemClock,
@@ -99,7 +104,9 @@ export function withQueue(options: GroundOptions = {}): {
       { maxInFlight: 1000, maxBatch: 1, onError: () => undefined },
       async (batch) => {
         for (const message of batch) {
-          work.push(Item.decode(message.data));
+          const item = Item.decode(message.data);
+          if (message.header('Postern-Again') !== '') again.add(item.itemId);
+          work.push(item);
           message.ack();
         }
       },
@@ -130,6 +137,12 @@ export function withQueue(options: GroundOptions = {}): {
       admin,
       telemetry,
       work,
+      again,
+      async restartNats() {
+        const times = connection.times();
+        await nats.restart();
+        await made.until(connection.times, (now) => now > times);
+      },
       policy: compilePolicy(testSnapshot()),
       engine: newEngine('queue-0'),
       newEngine,
