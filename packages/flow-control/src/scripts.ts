@@ -24,7 +24,10 @@ export const NOW = `
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)`;
 
-/** rate_wait: 0 when the weight fits, else the least milliseconds to wait. rate_add: record it. rate_used: count. */
+/**
+ * rate_wait: 0 when the weight fits, else the least milliseconds to wait; besides, what it read of sub-windows, which rate_add is given so that
+ * nothing is read twice. rate_add: record it. rate_used: count.
+ */
 export const RATES = `
 local function sub_windows(window)
   local width = math.ceil(window / ${SUB_WINDOWS})
@@ -33,11 +36,12 @@ end
 local function sub_advance(key, window)
   local width, span = sub_windows(window)
   local head = math.floor(now / width)
-  local state = redis.call('HMGET', key, 'head', 'sum')
-  if not state[1] then return head, 0 end
+  local state = redis.call('HMGET', key, 'head', 'sum', head)
+  if not state[1] then return head, 0, 0 end
   local last, sum = tonumber(state[1]), tonumber(state[2])
-  if last - head > span then redis.call('DEL', key) return head, 0 end
-  if head <= last then return last, sum end
+  if last - head > span then redis.call('DEL', key) return head, 0, 0 end
+  if head < last then return last, sum, tonumber(redis.call('HGET', key, last) or '0') end
+  if head == last then return head, sum, tonumber(state[3] or '0') end
   local ids = {}
   for id = last - span, math.min(head - span - 1, last) do ids[#ids + 1] = id end
   if #ids > 0 then
@@ -49,7 +53,7 @@ local function sub_advance(key, window)
     if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
   end
   redis.call('HSET', key, 'head', head, 'sum', sum)
-  return head, sum
+  return head, sum, 0
 end
 local function log_time(key)
   local newest = tonumber(redis.call('LINDEX', key, 0) or '0')
@@ -58,8 +62,8 @@ end
 local function rate_wait(key, limit, window, weight)
   if weight > limit then return window end
   if limit > ${EXACT_LOG_LIMIT} then
-    local head, sum = sub_advance(key, window)
-    if sum + weight <= limit then return 0 end
+    local head, sum, count = sub_advance(key, window)
+    if sum + weight <= limit then return 0, head, sum, count end
     local width = sub_windows(window)
     return math.max(1, (head + 1) * width - now)
   end
@@ -69,19 +73,23 @@ local function rate_wait(key, limit, window, weight)
   if oldest <= log_time(key) - window then return 0 end
   return math.max(1, oldest + window - now)
 end
-local function rate_add(key, limit, window, weight)
+local function rate_add(key, limit, window, weight, head, sum, count)
   if weight == 0 then return end
   if limit > ${EXACT_LOG_LIMIT} then
-    local head, sum = sub_advance(key, window)
-    redis.call('HINCRBY', key, head, weight)
-    redis.call('HSET', key, 'head', head, 'sum', sum + weight)
+    if not head then head, sum, count = sub_advance(key, window) end
+    redis.call('HSET', key, 'head', head, 'sum', sum + weight, head, count + weight)
+    if count == 0 then redis.call('PEXPIRE', key, window * 2 + sub_windows(window)) end
+    return
+  end
+  local at = log_time(key)
+  if weight == 1 then
+    redis.call('LPUSH', key, at)
   else
-    local at = log_time(key)
     local times = {}
     for i = 1, weight do times[i] = at end
     redis.call('LPUSH', key, unpack(times))
-    redis.call('LTRIM', key, 0, limit - 1)
   end
+  redis.call('LTRIM', key, 0, limit - 1)
   redis.call('PEXPIRE', key, window * 2)
 end
 local function rate_used(key, limit, window)
@@ -143,15 +151,21 @@ for i = 1, leases do
   own[i] = mine
 end
 local rates = #KEYS - 2 - leases
+local read = {}
 for i = 1, rates do
   local at = 4 + leases + (i - 1) * 3
-  local wait = rate_wait(KEYS[2 + leases + i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
+  local wait, head, sum, count = rate_wait(KEYS[2 + leases + i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
   if wait > 0 then return {0, leases + i, wait} end
+  read[i] = {head, sum, count}
 end
-for i = 1, leases do lease_set(KEYS[2 + i], incarnation, own[i] + 1, now, ttl) end
+for i = 1, leases do
+  -- What this incarnation holds already its beats keep alive.
+  redis.call('HSET', KEYS[2 + i], incarnation, string.format('%d:%d', own[i] + 1, now))
+  if own[i] == 0 then redis.call('PEXPIRE', KEYS[2 + i], ttl) end
+end
 for i = 1, rates do
   local at = 4 + leases + (i - 1) * 3
-  rate_add(KEYS[2 + leases + i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
+  rate_add(KEYS[2 + leases + i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), unpack(read[i]))
 end
 return {1, 0, 0}`,
 );
@@ -206,14 +220,16 @@ export const TAKE = script(
   NOW,
   RATES,
   `
+local read = {}
 for i = 1, #KEYS do
   local at = (i - 1) * 3
-  local wait = rate_wait(KEYS[i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
+  local wait, head, sum, count = rate_wait(KEYS[i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
   if wait > 0 then return {0, i, wait} end
+  read[i] = {head, sum, count}
 end
 for i = 1, #KEYS do
   local at = (i - 1) * 3
-  rate_add(KEYS[i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
+  rate_add(KEYS[i], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), unpack(read[i]))
 end
 return {1, 0, 0}`,
 );
@@ -238,7 +254,7 @@ for i = 1, #KEYS do
     local at = 2 + (i - leases - 1) * 2
     local window = tonumber(ARGV[at + 2])
     used[i * 2 - 1] = rate_used(KEYS[i], tonumber(ARGV[at + 1]), window)
-    -- Every event sets twice the window to live.
+    -- An event (of sub-windows the first of one) sets twice the window to live.
     used[i * 2] = math.max(0, redis.call('PTTL', KEYS[i]) - window)
   end
 end
