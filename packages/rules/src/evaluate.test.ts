@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { deliveryRules } from './delivery-rules.js';
 import { evaluate } from './evaluate.js';
 import { type RuleEvent, ruleEvents } from './event.js';
 import { type Facts, factEntry, factNames } from './fact-table.js';
@@ -177,6 +178,19 @@ test('indexed by domain: the answer is that of asking every rule, and only the r
       expect(kinds(compiled(documents), 'rcpt', facts)).toEqual(each);
     }),
   );
+});
+
+test('narrowed to what speaks about delivery, of a thousand rules those of the recipient domain are asked', () => {
+  const documents = Array.from({ length: 1_000 }, (_, index) => ({
+    id: `r${index}`,
+    event: index % 2 === 0 ? ('relay' as const) : ('rcpt' as const),
+    when: `recipient.domain == "d${index % 20}.test" && helo == "h${index}"`,
+    then: ['discard'],
+  }));
+  const set = deliveryRules(compiled(documents));
+  expect(set.size).toBe(500);
+  expect(evaluate(set, 'relay', { helo: 'x', recipient: { domain: 'd4.test' } }).asked).toBe(50);
+  expect(evaluate(set, 'relay', { helo: 'x', recipient: { domain: 'd5.test' } }).asked).toBe(0);
 });
 
 test('a set that compiles evaluates without throwing, whatever the facts are', () => {
