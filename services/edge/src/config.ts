@@ -130,6 +130,12 @@ const fields = {
             .string({ minLength: 1, maxLength: 1_024 })
             .default('libgssapi_krb5.so.2')
             .doc('Name or path of the Kerberos library.'),
+          replayCacheDirectory: s
+            .file()
+            .optional()
+            .doc(
+              'Folder the pod may write to, for the replay cache; with a read-only root a mounted one. Without it the library chooses: $KRB5RCACHEDIR, $TMPDIR, /var/tmp.',
+            ),
           deadline: s.duration({ min: 100, max: 60_000 }).default('3s').doc('Longest wait for it; then 454.'),
         })
         .optional()

@@ -136,6 +136,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     if (gssapi === undefined) return;
     const opened = await openKerberos({
       keytab: gssapi.keytabFile,
+      replayCacheDirectory: gssapi.replayCacheDirectory,
       libraryFile: gssapi.libraryFile,
       clock,
       deadlineMs: gssapi.deadline,

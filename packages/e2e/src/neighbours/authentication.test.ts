@@ -2,7 +2,7 @@
  * Mail programs log in to a running cluster with every mechanism they know: gsasl, msmtp, curl and swaks, Kerberos tickets of a real KDC and SCRAM bound to
  * its TLS connection among them. Each is also refused with what is wrong, so that no success is one of the program alone.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureGsasl, ensureMsmtp, ensureSwaks, type Kdc, startKdc } from '@postern/testkit/neighbours';
@@ -33,7 +33,7 @@ const user = (name: string, tenant = 'acme') => ({
 });
 const world = withMailWorld({
   config: {
-    edge: { gssapi: { keytabFile: kdc.keytab } },
+    edge: { gssapi: { keytabFile: kdc.keytab, replayCacheDirectory: dir } },
     kerberosRealms: [{ realm, domain: 'acme.test', tenants: ['acme'] }],
     listeners: { submission: { authMechanismsTls: offered }, submissions: { authMechanismsTls: offered } },
     tenants: [{ name: 'acme', domains: [{ name: 'acme.test', nextHop: 'hop' }], users: [user('bob'), user('eve')] }],
@@ -166,6 +166,7 @@ test('a login by ticket stands in the trace and is counted', async () => {
   const all = texts.join('\n');
   expect(all).toMatch(/postern_provisioning_logins_total\{[^}]*mechanism="GSSAPI"[^}]*\} [1-9]/);
   expect(all).toMatch(/postern_edge_kerberos_duration_seconds_count\{[^}]*outcome="done"[^}]*\} [1-9]/);
+  expect((await stat(join(dir, 'postern-gssapi.rcache2'))).size).toBeGreaterThan(0);
 });
 
 test('a realm taken away by the operator logs in nobody', async () => {

@@ -28,7 +28,7 @@ const open = (library: GssLibrary, clock = systemClock, calls: string[] = []) =>
   createAcceptor({
     library,
     clock,
-    keytab: '/nowhere',
+    store: { keytab: '/nowhere', replayCache: undefined },
     deadlineMs: 1_000,
     onCall: (outcome) => void calls.push(outcome),
   });
@@ -126,10 +126,25 @@ test('more calls than may be under way are not made', async () => {
   expect(await acceptor.begin().step(Buffer.from('ticket'))).toMatchObject({ kind: 'complete' });
 });
 
+const settings = {
+  keytab: '/nowhere/keytab',
+  replayCacheDirectory: undefined,
+  libraryFile: 'libgssapi_krb5.so.2',
+  clock: systemClock,
+  deadlineMs: 1_000,
+  onCall: () => undefined,
+};
+
 test('without the library there is no acceptor, and the reason names it', async () => {
-  const settings = { keytab: '/nowhere/keytab', clock: systemClock, deadlineMs: 1_000, onCall: () => undefined };
   expect(await openKerberos({ ...settings, libraryFile: 'libgssapi-that-is-not.so' })).toEqual({
     kind: 'absent',
     reason: expect.stringContaining('libgssapi-that-is-not.so'),
+  });
+});
+
+test('without a folder for the replay cache there is no acceptor, and the reason names setting and folder', async () => {
+  expect(await openKerberos({ ...settings, replayCacheDirectory: '/nowhere/cache' })).toEqual({
+    kind: 'absent',
+    reason: expect.stringMatching(/^edge\.gssapi\.replayCacheDirectory: .*\/nowhere\/cache/),
   });
 });

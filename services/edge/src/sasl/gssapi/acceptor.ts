@@ -4,7 +4,7 @@
  * ticket is `refused`; what is wrong here (keytab, replay cache) never is.
  */
 import type { Clock } from '@postern/clock';
-import type { GssLibrary, Handle, Status } from './library.js';
+import type { CredentialStore, GssLibrary, Handle, Status } from './library.js';
 
 export type Failure = { readonly kind: 'refused' | 'unavailable'; readonly reason: string };
 export type Step =
@@ -31,7 +31,7 @@ export type CallOutcome = 'done' | 'failed' | 'late' | 'busy';
 
 export interface AcceptorOptions {
   readonly library: GssLibrary;
-  readonly keytab: string;
+  readonly store: CredentialStore;
   readonly clock: Clock;
   readonly deadlineMs: number;
   readonly onCall: (outcome: CallOutcome, seconds: number) => void;
@@ -55,8 +55,8 @@ function isOurs({ major, minor }: Status): boolean {
 
 /** Rejects when the keytab has no key that can be used. */
 export function createAcceptor(options: AcceptorOptions): KerberosAcceptor {
-  const { library, keytab, clock, deadlineMs, onCall } = options;
-  const probe = library.acquire(keytab);
+  const { library, store, clock, deadlineMs, onCall } = options;
+  const probe = library.acquire(store);
   if (isError(probe)) throw new Error(library.describe(probe));
   library.releaseCredential(probe.credential);
   let calls = 0;
@@ -93,7 +93,7 @@ export function createAcceptor(options: AcceptorOptions): KerberosAcceptor {
   }
 
   function begin(): KerberosExchange {
-    const { credential } = library.acquire(keytab);
+    const { credential } = library.acquire(store);
     let context: Handle = null;
     let source: Handle = null;
     let underWay: Promise<unknown> = Promise.resolve();

@@ -20,8 +20,15 @@ export interface Accepted extends Status {
   readonly token: Buffer;
 }
 
+/** Where the library finds keys, and where it notes which tickets it has seen. */
+export interface CredentialStore {
+  readonly keytab: string;
+  /** A file; undefined = where the library chooses. */
+  readonly replayCache: string | undefined;
+}
+
 export interface GssLibrary {
-  acquire(keytab: string): Status & { readonly credential: Handle };
+  acquire(store: CredentialStore): Status & { readonly credential: Handle };
   accept(context: Handle, credential: Handle, token: Buffer): Promise<Accepted>;
   displayName(name: Handle): string | undefined;
   wrap(context: Handle, message: Buffer): Promise<Status & { readonly message: Buffer }>;
@@ -59,7 +66,7 @@ export async function openLibrary(path: string): Promise<GssLibrary> {
   const library = koffi.load(path);
   const buffer = koffi.struct({ length: 'size_t', value: 'void *' });
   const element = koffi.struct({ key: 'const char *', value: 'const char *' });
-  const store = koffi.pointer(koffi.struct({ count: 'uint32_t', elements: koffi.pointer(element) }));
+  const credentialStore = koffi.pointer(koffi.struct({ count: 'uint32_t', elements: koffi.pointer(element) }));
   const pointer = 'void *';
   const int = 'int';
   const word = 'uint32_t';
@@ -72,7 +79,7 @@ export async function openLibrary(path: string): Promise<GssLibrary> {
   type Parameter = typeof input | typeof output | string;
   const call = (name: string, ...parameters: Parameters): Call =>
     library.func(`gss_${name}`, word, [number, ...parameters]);
-  const acquire = call('acquire_cred_from', pointer, word, pointer, int, store, handle, pointer, pointer);
+  const acquire = call('acquire_cred_from', pointer, word, pointer, int, credentialStore, handle, pointer, pointer);
   const accept = call(
     'accept_sec_context',
     ...[changed, pointer, input, pointer, handle, pointer, output, pointer, pointer, pointer],
@@ -103,11 +110,12 @@ export async function openLibrary(path: string): Promise<GssLibrary> {
   };
 
   return {
-    acquire(keytab) {
+    acquire({ keytab, replayCache }) {
       const minor = [0];
       const credential: Handle[] = [null];
       const elements = [{ key: 'keytab', value: `FILE:${keytab}` }];
-      const from = { count: 1, elements };
+      if (replayCache !== undefined) elements.push({ key: 'rcache', value: `file2:${replayCache}` });
+      const from = { count: elements.length, elements };
       const major = Number(acquire(minor, null, indefinite, kerberos, acceptOnly, from, credential, null, null));
       return { major, minor: minor[0] ?? 0, credential: credential[0] ?? null };
     },
