@@ -15,29 +15,31 @@ const hook = createHook({
 
 const connections = 40;
 
-test.each([
-  ['plain', 'mx', async (client: RawClient) => void (await client.command('EHLO c.test'))],
+const greet = async (client: RawClient): Promise<void> => void (await client.command('EHLO c.test'));
+
+test.each<[string, 'mx' | 'submissions', (client: RawClient) => Promise<void>]>([
+  ['plain', 'mx', greet],
   [
     'after STARTTLS',
     'mx',
-    async (client: RawClient) => {
-      await client.command('EHLO c.test');
+    async (client) => {
+      await greet(client);
       await client.command('STARTTLS');
       await client.startTls();
-      await client.command('EHLO c.test');
+      await greet(client);
     },
   ],
-  ['TLS from the start', 'submissions', async (client: RawClient) => void (await client.command('EHLO c.test'))],
+  ['TLS from the start', 'submissions', greet],
   [
     'in a transaction',
     'mx',
-    async (client: RawClient) => {
-      await client.command('EHLO c.test');
+    async (client) => {
+      await greet(client);
       await client.command('MAIL FROM:<a@sender.test>');
       await client.command('RCPT TO:<bob@example.test>');
     },
   ],
-] as const)('%s', async (_name, role, begin) => {
+])('%s', async (_name, role, begin) => {
   const doubles = new Doubles();
   const listener = await doubles.listen({ name: role, role });
   const clients: RawClient[] = [];
