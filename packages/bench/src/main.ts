@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { bare } from './peers/bare.js';
 import { edgeAccept } from './peers/edge-accept.js';
 import { haraka } from './peers/haraka.js';
-import { posternFull, posternRelay } from './peers/postern.js';
+import { posternFull, posternRelay, posternTwoWorkers } from './peers/postern.js';
 import { postfixRelay } from './peers/postfix.js';
 import { recipientOf } from './peers/profile.js';
 import { type Case, printTable, runTable } from './table.js';
@@ -22,7 +22,10 @@ const { values } = parseArgs({
   },
 });
 const known = new Map(
-  [bare, edgeAccept, haraka, postfixRelay, posternRelay, posternFull].map((factory) => [factory.name, factory]),
+  [bare, edgeAccept, haraka, postfixRelay, posternRelay, posternTwoWorkers, posternFull].map((factory) => [
+    factory.name,
+    factory,
+  ]),
 );
 const factories = values.peers.split(',').map((name) => {
   const factory = known.get(name);

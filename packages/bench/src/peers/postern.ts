@@ -7,9 +7,10 @@ import { type Cluster, startCluster } from '@postern/e2e/cluster';
 import type { Peer, PeerFactory } from '../peer.js';
 import { waitSunk } from '../peer.js';
 import { fullProfile } from './full-profile.js';
-import { type MakeProfile, recipients, relayProfile } from './profile.js';
+import { type MakeProfile, recipients, relayProfile, twoWorkersProfile } from './profile.js';
 
 export const posternRelay = postern('postern', relayProfile);
+export const posternTwoWorkers = postern('postern-two-workers', twoWorkersProfile);
 export const posternFull = postern('postern-full', fullProfile);
 
 function postern(name: string, makeProfile: MakeProfile): PeerFactory {

@@ -1,6 +1,6 @@
 /**
  * What a cluster of ours is asked to do with each message of the load. *relay*: a stranger on the mx port; access rules, limits, recipients from the directory, 10 rules, SPF
- * with a warm cache, unsigned message, trace on. The other profile is in `full-profile.ts`.
+ * with a warm cache, unsigned message, trace on. *two workers*: the same with two workers in the edge pod. Profile *full* is in `full-profile.ts`.
  */
 import type { TestDnsServer, ZoneData } from '@postern/dns/testing';
 import type { Cluster } from '@postern/e2e/cluster';
@@ -46,3 +46,8 @@ export const relayProfile: MakeProfile = () =>
     },
     domains: [],
   });
+
+export const twoWorkersProfile: MakeProfile = async (folder) => {
+  const relay = await relayProfile(folder);
+  return { ...relay, config: { ...relay.config, edge: { workers: { min: 2, max: 2 } } } };
+};
