@@ -392,6 +392,7 @@ test('init on a domain that is there says where its mail still goes, and refuses
   exists('createTenant');
   exists('createDomain');
   server.answer('putRoute', {});
+  server.answer('listRoutes', { routes: [], nextPageToken: '' });
   const init = 'init --tenant acme --domain acme.test --host mail.acme.test';
   server.answer('getDomain', { domain: { ...domain, nextHop: 'old' } });
   expect((await server.run(init)).out).toContain(
@@ -406,6 +407,30 @@ test('init on a domain that is there says where its mail still goes, and refuses
   const { code, err } = await server.run(init);
   expect([code, err]).toEqual([1, expect.stringContaining('acme.test is a domain of tenant bell, not of acme')]);
   expect(server.requests.map(({ method }) => method)).toEqual(['getDomain']);
+});
+
+test('init says what route main is, leaves it alone, and changes it with --force only', async () => {
+  const host = { host: 'old.acme.test', port: 25, protocol: 'smtp', tls: 'opportunistic', username: '', password: '' };
+  const main = { name: 'main', tenant: 'acme', hosts: [host], egressPool: 'eu', etag: '"7"' };
+  const other = { ...main, name: 'other', hosts: [{ ...host, host: 'x.acme.test' }] };
+  server.refuse('createTenant', 6, 'it is there');
+  server.refuse('getDomain', 5, 'no domain');
+  server.answer('createDomain', {});
+  server.answer('putRoute', {});
+  server.answer('listRoutes', { routes: [other, main], nextPageToken: '' });
+  const init = (to: string) => server.run(`init --tenant acme --domain acme.test --host ${to}`);
+  const { code, err } = await init('new.acme.test:2525');
+  expect(code).toBe(1);
+  expect(err).toContain('route main of tenant acme goes to smtp://old.acme.test:25, not to smtp://new.acme.test:2525;');
+  expect(err).toContain('nothing was made. --force changes it');
+  expect(server.requests.map(({ method }) => method)).toEqual(['getDomain', 'listRoutes']);
+  expect((await init('old.acme.test')).out).toContain('There already: route main to smtp://old.acme.test:25\n');
+  expect(server.requests.map(({ method }) => method)).not.toContain('putRoute');
+  const forced = await init('new.acme.test:2525 --force');
+  expect(forced.out).toContain('Changed: route main to smtp://new.acme.test:2525, before smtp://old.acme.test:25\n');
+  expect(server.requests.find(({ method }) => method === 'putRoute')?.request).toMatchObject({
+    route: { name: 'main', etag: '"7"', hosts: [{ host: 'new.acme.test', port: 2525 }] },
+  });
 });
 
 test('an empty ledger of a tenant that does not exist is no answer', async () => {

@@ -1,14 +1,15 @@
-/** posternctl init: first tenant, domain, route and user in one go; what is there already stays as it is. */
+/** posternctl init: first tenant, domain, route and user in one go; what is there already stays as it is. A route `main` that goes elsewhere is changed with --force only. */
 import { isPosternError } from '@postern/errors';
-import type { Domain } from '@postern/proto/provisioning/v1/resources';
+import type { Domain, Route } from '@postern/proto/provisioning/v1/resources';
 import type { Command } from 'commander';
 import type { Api } from '../api.js';
 import type { CommandContext, Run } from '../context.js';
 import { printable } from '../output.js';
+import { allPages } from '../pages.js';
 import { type PasswordOptions, readPassword } from '../password.js';
 import { PlainError } from '../usage-error.js';
 import { blankDomain } from './domain.js';
-import { readHost } from './route.js';
+import { hostText, readHost } from './route.js';
 import { blankTenant } from './tenant.js';
 import { blankUser } from './user.js';
 
@@ -17,6 +18,7 @@ interface InitOptions extends PasswordOptions {
   readonly domain: string;
   readonly host?: string;
   readonly user?: string;
+  readonly force?: boolean;
 }
 
 /** Name of the route made of --host. */
@@ -47,6 +49,33 @@ async function standingDomain(api: Api, name: string, tenant: string): Promise<D
   }
 }
 
+async function standingRoute(api: Api, tenant: string): Promise<Route | undefined> {
+  const routes = await allPages(async (page) => {
+    const answer = await api.call(api.rpc.listRoutes, { ...page, tenant });
+    return { rows: answer.routes, nextPageToken: answer.nextPageToken };
+  });
+  return routes.find(({ name }) => name === route);
+}
+
+type RoutePlan =
+  | { readonly kind: 'make' }
+  /** It goes there already: pool and passwords stay too. */
+  | { readonly kind: 'keep' }
+  | { readonly kind: 'change'; readonly from: string; readonly etag: string };
+
+/** Other domains may go by this route: it is not turned elsewhere without a word. */
+async function planRoute(api: Api, { tenant, host = '', force }: InitOptions, wanted: string): Promise<RoutePlan> {
+  const standing = await standingRoute(api, tenant);
+  if (standing === undefined) return { kind: 'make' };
+  const from = standing.hosts.map(hostText).join(' ');
+  if (from === wanted) return { kind: 'keep' };
+  if (force === true) return { kind: 'change', from, etag: standing.etag };
+  throw new PlainError(
+    `route ${route} of tenant ${printable(tenant)} goes to ${printable(from)}, not to ${wanted}; nothing was made. ` +
+      `--force changes it for every domain that uses it; \`posternctl route put NAME --host ${printable(host)} --tenant ${printable(tenant)}\` makes another`,
+  );
+}
+
 /** What --host did not change: a domain that is there keeps its next hop. */
 function elsewhere(domain: Domain | undefined, host: string | undefined): string[] {
   if (domain === undefined || host === undefined || domain.nextHop === route) return [];
@@ -63,7 +92,9 @@ async function setUp({ api, output, terminal }: CommandContext, options: InitOpt
   const hosts = options.host === undefined ? [] : [readHost(options.host)];
   const password = options.user === undefined ? '' : ((await readPassword(options, true, terminal)) ?? '');
   const standing = await standingDomain(api, domain, tenant);
-  const steps: { readonly what: string; readonly made: boolean }[] = [];
+  const wantedHosts = hosts.map(hostText).join(' ');
+  const plan = options.host === undefined ? undefined : await planRoute(api, options, wantedHosts);
+  const steps: { readonly what: string; readonly made: boolean; readonly before?: string }[] = [];
   const step = async (what: string, work: Promise<unknown>): Promise<void> => {
     steps.push({ what, made: await make(work) });
   };
@@ -71,9 +102,12 @@ async function setUp({ api, output, terminal }: CommandContext, options: InitOpt
     `tenant ${tenant}`,
     api.call(api.rpc.createTenant, { tenant: { ...blankTenant, name: tenant }, requestId: '' }),
   );
-  if (options.host !== undefined) {
-    const wanted = { name: route, tenant, hosts, egressPool: '', etag: '' };
-    await step(`route ${route} to ${options.host}`, api.call(api.rpc.putRoute, { route: wanted }));
+  if (plan !== undefined) {
+    const etag = plan.kind === 'change' ? plan.etag : '';
+    const wantedRoute = { name: route, tenant, hosts, egressPool: '', etag };
+    if (plan.kind !== 'keep') await api.call(api.rpc.putRoute, { route: wantedRoute });
+    const before = plan.kind === 'change' ? { before: plan.from } : {};
+    steps.push({ what: `route ${route} to ${wantedHosts}`, made: plan.kind !== 'keep', ...before });
   }
   const wanted = { ...blankDomain, name: domain, tenant, nextHop: options.host === undefined ? '' : route };
   await step(
@@ -89,7 +123,11 @@ async function setUp({ api, output, terminal }: CommandContext, options: InitOpt
   }
   output.show(steps, () =>
     [
-      ...steps.map(({ what, made }) => `${made ? 'Made' : 'There already'}: ${what}`),
+      ...steps.map(({ what, made, before }) =>
+        before === undefined
+          ? `${made ? 'Made' : 'There already'}: ${what}`
+          : `Changed: ${what}, before ${printable(before)}`,
+      ),
       ...elsewhere(standing, options.host),
     ].join('\n'),
   );
@@ -105,6 +143,7 @@ export function addInitCommand(program: Command, run: Run): void {
       '--host <host>',
       'where its mail goes: HOST[:PORT] or smtp|lmtp://HOST:PORT; without it the default next hop',
     )
+    .option('--force', `change the route ${route} where it goes elsewhere`)
     .option('--user <address>', 'first user; asks for the password')
     .option('--password-file <file>', 'first line is the password; - reads standard input')
     .option('--password <text>', 'seen by other users of this machine: prefer --password-file')

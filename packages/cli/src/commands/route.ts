@@ -16,8 +16,9 @@ const columns: readonly Column<Route>[] = [
   { title: 'POOL', value: (route) => route.egressPool || '(default)' },
 ];
 
-function hostText({ protocol, username, host, port, tls }: RouteHost): string {
-  return `${protocol}://${username === '' ? '' : `${username}@`}${host}:${port}${tls === 'opportunistic' ? '' : `?tls=${tls}`}`;
+export function hostText({ protocol, username, host, port, tls }: RouteHost): string {
+  const usual = tls === '' || tls === 'opportunistic';
+  return `${protocol}://${username === '' ? '' : `${username}@`}${host}:${port}${usual ? '' : `?tls=${tls}`}`;
 }
 
 /** `host`, `host:port`, `lmtp://user@host:port?tls=required`; the password is asked for apart. */
