@@ -28,4 +28,5 @@ export {
 export { type Exit, type RunningServer, type ServerCommand, startServer } from './servers/running-server.js';
 export { cached, type ServerCache, sharedCache } from './servers/server-cache.js';
 export { explainSystemError, SetupError, systemErrorCode } from './setup-error.js';
+export { type RedisService, redisAcl, redisServices } from './trust/redis-users.js';
 export { type KeyAndCertificate, makeCertificate } from './trust/x509.js';
