@@ -109,11 +109,27 @@ test('a cluster starts, names itself in run.json, restarts what is killed on the
   for (const name of ['edge', 'nats', 'postgres', 'redis', 'mailbox']) {
     const before = await pidOf(name);
     process.kill(before, 'SIGKILL');
-    await expect.poll(() => pidOf(name), { timeout: 10_000 }).not.toBe(before);
+    await expect
+      .poll(
+        async () => {
+          const now = await readRun();
+          // What is down stays listed with the pid it had.
+          expect(now.infrastructure.map((part) => part.name)).toEqual(run.infrastructure.map((part) => part.name));
+          expect(now.services.map(({ instance }) => instance)).toEqual(run.services.map(({ instance }) => instance));
+          return [...now.services, ...now.infrastructure].find((entry) => entry.name === name)?.pid;
+        },
+        { timeout: 10_000, interval: 10 },
+      )
+      .not.toBe(before);
     await expect.poll(() => said.join('\n'), { timeout: 20_000 }).toMatch(new RegExp(`${name}(-0)? serves again`));
     expect(said.join('\n')).toMatch(new RegExp(`${name}(-0)? \\(pid ${before}\\) ended by itself \\(SIGKILL\\)`));
   }
-  const again = await readRun();
+  const again = await expect
+    .poll(readRun, { timeout: 10_000 })
+    .toSatisfy(({ services, infrastructure }: RunFile) =>
+      [...services, ...infrastructure].every(({ state }) => state === 'running'),
+    )
+    .then(readRun);
   expect(again.listeners).toEqual(run.listeners);
   expect(again.infrastructure.map((part) => part.address).sort()).toEqual(
     run.infrastructure.map((part) => part.address).sort(),

@@ -15,12 +15,12 @@ import { SetupError } from '../setup-error.js';
 import { ensureDatabase } from '../trust/database-roles.js';
 import { type DataFolder, rotateLog } from './data-folder.js';
 import { answersOk, infrastructureParts } from './infrastructure.js';
-import { Keeper } from './keeper.js';
+import { Keeper, type KeeperState } from './keeper.js';
 import { assertNamedStoresAnswer, withoutStoreNames } from './named-stores.js';
 import type { StartOptions } from './options.js';
 import { type ClusterPlan, drainOrder, planCluster, publicPorts, type ServiceName, type ServicePlan } from './plan.js';
 import { type Prepared, prepareConfiguration } from './prepare.js';
-import { type RunFile, RunFileWriter, type RunInfrastructure } from './run-file.js';
+import { type RunFile, RunFileWriter, type RunInfrastructure, type RunService, type RunState } from './run-file.js';
 
 /** Longer than the services' own drain time, so that they end by themselves. */
 const serviceStopGraceMs = 40_000;
@@ -51,6 +51,19 @@ interface KeptPart {
 
 const serviceProgram = (service: ServiceName) =>
   fileURLToPath(new URL(`../../../../services/${service}/dist/main.js`, import.meta.url));
+
+const runStates: Readonly<Record<KeeperState['kind'], RunState>> = {
+  idle: 'starting',
+  starting: 'starting',
+  running: 'running',
+  waiting: 'down',
+  stopped: 'down',
+};
+
+/** None before its first process is there. */
+function processOf({ lastPid, state }: Keeper): { readonly pid: number; readonly state: RunState }[] {
+  return lastPid === undefined ? [] : [{ pid: lastPid, state: runStates[state.kind] }];
+}
 
 export class Cluster {
   readonly #options: ClusterOptions;
@@ -145,20 +158,12 @@ export class Cluster {
       plan.edges.map((ports) => `127.0.0.1:${ports[listener]}`);
     return {
       listeners: { mx: on('mx'), submission: on('submission'), submissions: on('submissions') },
-      services: this.#services.flatMap(({ plan: process, keeper }) =>
-        keeper.pid === undefined
-          ? []
-          : [
-              {
-                name: process.service,
-                instance: process.instance,
-                pid: keeper.pid,
-                metrics: `http://127.0.0.1:${process.metricsPort}`,
-              },
-            ],
-      ),
+      services: this.#services.flatMap(({ plan: process, keeper }): RunService[] => {
+        const { service: name, instance, metricsPort } = process;
+        return processOf(keeper).map((now) => ({ name, instance, ...now, metrics: `http://127.0.0.1:${metricsPort}` }));
+      }),
       infrastructure: this.#infrastructure.flatMap(({ keeper, describe }): RunInfrastructure[] =>
-        keeper.pid === undefined ? [] : [{ ...describe, pid: keeper.pid }],
+        processOf(keeper).map((now) => ({ ...describe, ...now })),
       ),
       provisioning: { address: `127.0.0.1:${plan.provisioningPort}`, keyFile: this.#operatorKeyFile },
       ca: this.#caFile,

@@ -11,7 +11,7 @@ class Scene {
   failLaunches = 0;
   readonly keeper: Keeper;
 
-  constructor() {
+  constructor(pause: () => Promise<void> = () => Promise.resolve()) {
     this.keeper = new Keeper({
       name: 'edge',
       say: (line) => this.said.push(line),
@@ -20,6 +20,7 @@ class Scene {
       },
       sleep: async (ms) => {
         this.slept.push(ms);
+        await pause();
       },
       monotonicMs: () => this.clock,
       launch: async (control) => {
@@ -71,6 +72,21 @@ describe('keeper', () => {
     expect(scene.said[1]).toBe('edge serves again (pid 101)');
     expect(scene.keeper.restarts).toBe(8);
     await scene.keeper.stop();
+  });
+
+  test('while it is down it is known by the pid it had', async () => {
+    const pause = Promise.withResolvers<void>();
+    const scene = new Scene(() => pause.promise);
+    expect(scene.keeper.lastPid).toBeUndefined();
+    await scene.keeper.start();
+    scene.servers.at(-1)?.end({ code: 1, signal: null });
+    await expect.poll(() => scene.keeper.state.kind, { interval: 1 }).toBe('waiting');
+    expect([scene.keeper.pid, scene.keeper.lastPid]).toEqual([undefined, 100]);
+    pause.resolve();
+    await expect.poll(() => scene.keeper.state.kind, { interval: 1 }).toBe('running');
+    expect(scene.keeper.lastPid).toBe(101);
+    await scene.keeper.stop();
+    expect(scene.keeper.lastPid).toBe(101);
   });
 
   test('after half a minute of running the delay begins anew', async () => {

@@ -39,6 +39,7 @@ export class Keeper {
   readonly #ending = new AbortController();
   #state: KeeperState = { kind: 'idle' };
   #restarts = 0;
+  #lastPid: number | undefined;
   #watching: Promise<void> = Promise.resolve();
 
   constructor(options: KeeperOptions) {
@@ -58,6 +59,11 @@ export class Keeper {
   get pid(): number | undefined {
     if (this.#state.kind === 'running') return this.#state.server.pid;
     return this.#state.kind === 'starting' ? this.#state.pid : undefined;
+  }
+
+  /** The same, or of the one that ended last; undefined = none has started yet. */
+  get lastPid(): number | undefined {
+    return this.#lastPid;
   }
 
   /** Start it for the first time and resolve when it serves; rejects with its last words. */
@@ -148,6 +154,7 @@ export class Keeper {
 
   #set(state: KeeperState): void {
     this.#state = state;
+    this.#lastPid = this.pid ?? this.#lastPid;
     this.#options.changed();
   }
 }

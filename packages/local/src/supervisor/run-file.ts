@@ -1,8 +1,11 @@
 /**
  * run.json: where a running cluster answers and which processes it is made of, for people, `posternctl`, tests and
- * scripts. Written whole at the start and at every restart. Its shape is a contract: fields are added, never changed.
+ * scripts. Written whole at the start and at every restart. Its shape is a contract: fields are added, never changed. A process that ended
+ * stays listed, with its last pid, until the one in its place is there.
  */
 import { writeFileAtomic } from './atomic-file.js';
+
+export type RunState = 'running' | 'starting' | 'down';
 
 export interface RunService {
   /** Service; several processes of one service share it. */
@@ -11,6 +14,8 @@ export interface RunService {
   readonly instance: string;
   /** Of an edge with several workers that of their supervisor; the workers come and go, and /workers lists them. */
   readonly pid: number;
+  /** `down`: it ended and is started again after a pause; the pid is the one it had. */
+  readonly state: RunState;
   /** Base of /metrics, /healthz and /readyz. */
   readonly metrics: string;
 }
@@ -18,6 +23,7 @@ export interface RunService {
 export interface RunInfrastructure {
   readonly name: string;
   readonly pid: number;
+  readonly state: RunState;
   readonly address: string;
   /** HTTP side, where it has one: the NATS monitor, the mailbox's message list. */
   readonly http?: string;
