@@ -7,7 +7,6 @@ import {
   ContentRequest,
   EvaluateRequest,
   PolicyServiceClient,
-  PolicyServiceService,
   SessionRequest,
   type SessionResponse,
   SimulateRequest,
@@ -18,7 +17,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { Directory } from './directory/directory.js';
 import { policyMetrics } from './metrics.js';
 import { observeServer } from './observe.js';
-import { policyHandlers } from './server.js';
+import { policyHandlers, policyService } from './server.js';
 import { envelopeStages, factsOf, type GroundOptions, ground, memoryDirectory } from './testing/ground.js';
 import { memoryRecordings } from './testing/memory-recordings.js';
 
@@ -35,7 +34,7 @@ async function serve(options: GroundOptions & { credit?: number } = {}) {
   const here = ground({ ...options, clock });
   const server = createServer({ telemetry, interceptors: [requireScope({ key, clock })] });
   server.add(
-    PolicyServiceService,
+    policyService,
     policyHandlers({
       judge: here.judge,
       snapshot: () => here.snapshot,

@@ -14,18 +14,20 @@ import {
   type Handlers,
   unary,
 } from '@postern/grpc';
-import type {
-  ContentRequest,
-  ContentResponse,
-  EvaluateRequest,
-  EvaluateResponse,
-  GetRecordingRequest,
-  GetRecordingResponse,
-  ListRecordingsRequest,
-  ListRecordingsResponse,
+import {
+  type ContentRequest,
+  type ContentResponse,
+  type EvaluateRequest,
+  type EvaluateResponse,
+  type GetRecordingRequest,
+  type GetRecordingResponse,
+  type ListRecordingsRequest,
+  type ListRecordingsResponse,
   PolicyServiceService,
-  SimulateRequest,
+  type SimulateRequest,
 } from '@postern/proto/policy/v1/policy_service';
+import { readContentRequest } from './content/content-request.js';
+import { readUpload } from './content/upload.js';
 import type { Judge } from './judge.js';
 import type { RecordingStore } from './recording/recording-store.js';
 import { serveSessionStream } from './session-stream.js';
@@ -87,31 +89,11 @@ function observed(judge: Judge, clock: Clock, observer: ServerObserver): Judge {
   };
 }
 
-async function readContent(
-  judge: Judge,
-  requests: AsyncIterable<ContentRequest>,
-  onStart: (start: EvaluateRequest) => void,
-  remaining: () => number,
-) {
-  let session: ReturnType<Judge['open']> | undefined;
-  try {
-    for await (const { kind } of requests) {
-      if (kind === undefined) throw new PosternError('invalid-argument', 'content request without a kind');
-      if (kind.$case === 'start') {
-        if (session !== undefined) throw new PosternError('invalid-argument', 'content was started twice');
-        onStart(kind.value);
-        session = judge.open(kind.value);
-      } else if (session === undefined) throw new PosternError('invalid-argument', 'content before its start');
-      else if (kind.$case === 'chunk') await session.write(kind.value);
-      else return await session.finish(kind.value.size, remaining());
-    }
-  } catch (error) {
-    session?.drop();
-    throw error;
-  }
-  session?.drop();
-  throw new PosternError('cancelled', 'content ended without its end');
-}
+/** As generated, but for the chunks of uploads. */
+export const policyService: typeof PolicyServiceService = {
+  ...PolicyServiceService,
+  content: { ...PolicyServiceService.content, requestDeserialize: readContentRequest },
+};
 
 export function policyHandlers(options: PolicyServerOptions): Handlers<typeof PolicyServiceService> {
   const { clock, pod, credit, draining, observer } = options;
@@ -149,7 +131,7 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
       };
       return failing(
         () => started,
-        async () => ({ verdict: await readContent(judge, requests, note, () => remaining(context)) }),
+        async () => ({ verdict: await readUpload(judge, requests, note, () => remaining(context)) }),
       );
     }),
     simulate: unary((request: SimulateRequest, context) => {

@@ -7,7 +7,6 @@ import { createServer, type GrpcServer, requireScope } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
 import type { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { LimitServiceService } from '@postern/proto/policy/v1/limit_service';
-import { PolicyServiceService } from '@postern/proto/policy/v1/policy_service';
 import { createRuleCompiler } from '@postern/rules';
 import { connectStreams, openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
@@ -26,7 +25,7 @@ import { observeChecks, observeDns, observeRules, observeServer } from './observ
 import { createRecorder } from './recording/recorder.js';
 import { redisRecordings } from './recording/recording-store.js';
 import { createRuleRunner } from './rules/rule-runner.js';
-import { policyHandlers } from './server.js';
+import { policyHandlers, policyService } from './server.js';
 import { openSharedStores, type SharedStores } from './shared-store.js';
 import { type CompiledSnapshot, compileSnapshot } from './snapshot/compile.js';
 import { openTools } from './tools.js';
@@ -198,7 +197,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       const { podName: pod, credit } = config.policy;
       const observer = observeServer(log, metrics);
       server.add(
-        PolicyServiceService,
+        policyService,
         policyHandlers({
           ...{ judge, snapshot: () => snapshot, clock, pod, credit, draining: draining.signal, observer },
           recordings,

@@ -34,8 +34,11 @@ export interface BodyDigests {
   /** False: nobody wants the body. */
   readonly wanted: boolean;
   want(form: BodyForm): void;
-  /** The next octets, the empty line not among them. A promise: wait for it before the next ones. */
-  update(chunk: Uint8Array): Promise<void> | undefined;
+  /**
+   * The next octets, the empty line not among them. A promise: wait for it before the next ones. `isGiven`: nobody else looks at the chunk again, so
+   * that its memory may go to a thread.
+   */
+  update(chunk: Uint8Array, isGiven?: boolean): Promise<void> | undefined;
   /** The same answer to all who ask. */
   finish(): DigestsByForm | Promise<DigestsByForm>;
   /** Nobody will ask any more. */

@@ -79,6 +79,25 @@ test('what is on its way is bounded: the writer waits', async () => {
   expect((await digests.finish()).get('relaxed ')?.length).toBe(6_553_602);
 });
 
+test.each([
+  ['given away, goes as it is', 262_144, true, 0],
+  ['kept by who gave it, is copied', 262_144, false, 262_144],
+  ['given away but part of a pool, is copied', 4_096, true, 4_096],
+])('a chunk that is %s', async (_what, size, isGiven, left) => {
+  const { made } = pool();
+  const [digests, expected] = [made.open(), new OwnDigests()];
+  for (const one of [digests, expected]) one.want(forms[0]);
+  // What framed it on the wire stands before it.
+  const framed = Buffer.concat([Buffer.alloc(10), Buffer.alloc(size, 0x61)]);
+  const chunk = size > 10_000 ? framed.subarray(10) : Buffer.from('a'.repeat(size));
+  expected.update(chunk);
+  digests.update(chunk, isGiven);
+  expect(chunk.length).toBe(left);
+  expect([...(await digests.finish()).values()].map(({ octets }) => Buffer.from(octets))).toEqual(
+    [...expected.finish().values()].map(({ octets }) => Buffer.from(octets)),
+  );
+});
+
 test('a thread that dies takes its bodies, no digest, and the next body has a new thread', async () => {
   const { made, endings, died } = pool({ program: code('throw new Error("out of memory")') });
   expect(await digest(made.open())).toEqual({});

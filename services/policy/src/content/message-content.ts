@@ -79,7 +79,7 @@ export class MessageContent {
       if (wantsArc) this.#arc = new ArcVerifier(fields, { resolver, digests, ...context.dkim });
     }
     if (context.wantsParts && !isInline) this.#scan = new BodyScan(this.section);
-    if (bodyOffset < bytes.length) void this.#pass(bytes.subarray(bodyOffset));
+    if (bodyOffset < bytes.length) void this.#pass(bytes.subarray(bodyOffset), false);
   }
 
   /** A message that came whole within its request. */
@@ -104,10 +104,10 @@ export class MessageContent {
     return this;
   }
 
-  /** The next octets of the body. A promise: wait for it before the next ones. */
+  /** The next octets of the body, given away. A promise: wait for it before the next ones. */
   write(chunk: Buffer): Promise<void> | undefined {
     this.#size += chunk.length;
-    return this.#pass(chunk);
+    return this.#pass(chunk, true);
   }
 
   /** The rest will not come. */
@@ -115,9 +115,9 @@ export class MessageContent {
     this.#digests.drop();
   }
 
-  #pass(chunk: Buffer): Promise<void> | undefined {
+  #pass(chunk: Buffer, isGiven: boolean): Promise<void> | undefined {
     this.#scan?.write(chunk);
-    return this.#digests.wanted ? this.#digests.update(chunk) : undefined;
+    return this.#digests.wanted ? this.#digests.update(chunk, isGiven) : undefined;
   }
 
   /** To be asked for after the last octet; undefined = was not wanted. */

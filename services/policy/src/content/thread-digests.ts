@@ -21,6 +21,16 @@ export interface ThreadDigestsOptions {
 const window = 1_048_576;
 const noDigests: DigestsByForm = new Map();
 
+/** Memory with nothing else in it than a chunk and what framed it on the wire; never that of a pool, whose parts are smaller. */
+const framing = 64;
+const smallestOwn = 131_072;
+
+/** The chunk itself where its memory is its own. */
+function ownOctets({ buffer, byteLength, byteOffset }: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  const isOwn = byteLength >= smallestOwn && buffer.byteLength - byteLength <= framing;
+  return isOwn && buffer instanceof ArrayBuffer ? new Uint8Array(buffer, byteOffset, byteLength) : undefined;
+}
+
 export class ThreadDigests implements BodyDigests {
   readonly #options: ThreadDigestsOptions;
   readonly #forms = new Map<string, BodyForm>();
@@ -43,11 +53,11 @@ export class ThreadDigests implements BodyDigests {
     this.#forms.set(keyOf(form), form);
   }
 
-  update(chunk: Uint8Array): Promise<void> | undefined {
+  update(chunk: Uint8Array, isGiven = false): Promise<void> | undefined {
     if (!this.wanted || this.#ended) return undefined;
     const route = this.#open();
     if (route instanceof OwnDigests) return route.update(chunk);
-    const octets = new Uint8Array(chunk);
+    const octets = (isGiven ? ownOctets(chunk) : undefined) ?? new Uint8Array(chunk);
     this.#underway += octets.length;
     route.thread.tell({ kind: 'chunk', body: route.body, octets }, [octets.buffer]);
     if (this.#underway < window) return undefined;
