@@ -220,6 +220,18 @@ describe('certificates', () => {
       expectShown(socket, kind, name);
     });
 
+    it.each(['TLSv1.2', 'TLSv1.3'] as const)('a session of that name is resumed, %s', async (maxVersion) => {
+      const doubles = new Doubles();
+      doubles.tls = ofTwo;
+      const { port } = await listen(doubles);
+      const client = { servername: 'mx.two.test', maxVersion };
+      const first = await shake(port, client);
+      const second = await shake(port, { ...client, session: await first.ticket });
+      expect(second.socket.isSessionReused()).toBe(true);
+      first.socket.destroy();
+      second.socket.destroy();
+    });
+
     it('what is pipelined behind STARTTLS in plain does not run', async () => {
       const client = await greeted();
       client.send(`STARTTLS\r\n${pipelined}`);
