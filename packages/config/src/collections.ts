@@ -24,11 +24,11 @@ export function listKind<T, Raw>(item: Schema<T, Raw>, limits: SizeLimits = {}):
     textForm: item.kind.textForm === 'scalar' ? 'list' : 'structure',
     allowed: () => allowed,
     read: (at, path, reader) => {
-      if (at.kind !== 'list') return reader.refuse(at, path, allowed);
+      if (at.kind !== 'list') return reader.refuseShape(at, path, allowed);
       const { length } = at.items;
       if (length < min || length > max) {
         const given = length === 0 ? 'an empty list' : `a list of ${length} entries`;
-        return reader.report(at.place, path, `${given} is not allowed; expected ${min} to ${max} entries`);
+        return reader.report(at, at.place, path, `${given} is not allowed; expected ${min} to ${max} entries`);
       }
       const values: T[] = [];
       let whole = true;
@@ -60,13 +60,19 @@ export function recordKind<T, Raw>(item: Schema<T, Raw>, limits: RecordLimits = 
     textForm: 'structure',
     allowed: () => allowed,
     read: (at, path, reader) => {
-      if (at.kind !== 'map' || at.entries.size < min || at.entries.size > max) return reader.refuse(at, path, allowed);
+      if (at.kind !== 'map' || at.entries.size < min || at.entries.size > max)
+        return reader.refuseShape(at, path, allowed);
       const pairs: [string, T][] = [];
       let whole = true;
       for (const [name, entry] of at.entries) {
         const outcome: Outcome<T> = key.test(name)
           ? item.read(entry.value, `${path}.${name}`, reader)
-          : reader.report(entry.place, path, `key ${JSON.stringify(name)} is not allowed; expected ${keyForm}`);
+          : reader.report(
+              entry.value,
+              entry.place,
+              path,
+              `key ${JSON.stringify(name)} is not allowed; expected ${keyForm}`,
+            );
         if (outcome.ok) pairs.push([name, outcome.value]);
         else whole = false;
       }

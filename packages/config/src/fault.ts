@@ -3,9 +3,11 @@
  * the nearest part of the document that was written.
  */
 import type { ConfigDefinition } from './define.js';
-import type { Located } from './located.js';
-import type { Fields, ObjectOf } from './object.js';
+import type { Located, LocatedMap } from './located.js';
+import { type Fields, type ObjectOf, readFields } from './object.js';
 import type { Problem } from './problem.js';
+import { type ReadMap, salvage } from './salvage.js';
+import type { Outcome, Reader } from './schema.js';
 
 export type FieldPath = readonly (string | number)[];
 
@@ -14,16 +16,32 @@ export interface Fault {
   readonly message: string;
 }
 
-export function faultProblems<F extends Fields>(
+/** All of a service's configuration, told together with what single fields are wrong: see `salvage.ts`. */
+export function faultsBeside<F extends Fields>(
   definition: ConfigDefinition<F>,
-  value: ObjectOf<F>,
-  document: Located,
+  outcome: Outcome<ObjectOf<F>>,
+  document: LocatedMap,
+  reader: Reader,
 ): Problem[] {
-  return definition.faults(value).map(({ path, message }) => ({
-    place: placeOf(document, path),
-    path: pathText(path),
-    message,
-  }));
+  const read = (map: LocatedMap, again: Reader) => readFields(definition.fields, map, '', again);
+  return faultsOf(outcome, document, reader, read, (value) => definition.faults(value));
+}
+
+/** Faults of what was read, or, where fields are wrong by themselves, those of the rest of the document. */
+export function faultsOf<T>(
+  outcome: Outcome<T>,
+  document: LocatedMap,
+  reader: Reader,
+  read: ReadMap<T>,
+  judge: (value: T) => readonly Fault[],
+): Problem[] {
+  const located = (value: T, within: LocatedMap): Problem[] =>
+    judge(value).map(({ path, message }) => ({ place: placeOf(within, path), path: pathText(path), message }));
+  if (outcome.ok) return located(outcome.value, document);
+  const salvaged = salvage(document, reader.refusals, read);
+  if (salvaged === undefined) return [];
+  const faults = located(salvaged.value, salvaged.document).filter((problem) => !salvaged.mayFollow(problem));
+  return [...salvaged.problems, ...faults];
 }
 
 export function placeOf(at: Located, path: FieldPath): string {

@@ -3,7 +3,7 @@ export { commonSections, serviceSections } from './common-sections.js';
 export { type ConfigDefinition, type ConfigOf, defineConfig, environmentName } from './define.js';
 export { type Checked, checkDocument, checkYaml, parseDocument, parseYaml } from './document.js';
 export { parseEndDate } from './end-date.js';
-export { type Fault, type FieldPath, pathText, placeOf } from './fault.js';
+export { type Fault, type FieldPath, faultsOf, pathText, placeOf } from './fault.js';
 export {
   type ConfigCheck,
   type ConfigCheckResult,

@@ -4,7 +4,7 @@
  */
 import { accessSync, constants } from 'node:fs';
 import { type ConfigDefinition, leavesOf } from './define.js';
-import { faultProblems } from './fault.js';
+import { faultsBeside } from './fault.js';
 import { filesIn, resolveFiles } from './file-paths.js';
 import { emptyMap, type LocatedMap, locateYaml } from './located.js';
 import { asMap, type Fields, readFields, reportUnknownKey } from './object.js';
@@ -58,7 +58,7 @@ export function layMaps(below: LocatedMap, above: LocatedMap): LocatedMap {
 export function ownKeys(map: LocatedMap, definition: ConfigDefinition<Fields>, reader: Reader): LocatedMap {
   const own = Object.keys(definition.fields);
   for (const [key, entry] of map.entries) {
-    if (!own.includes(key) && !definition.foreign.has(key)) reportUnknownKey(entry.place, key, key, own, reader);
+    if (!own.includes(key) && !definition.foreign.has(key)) reportUnknownKey(entry, key, key, own, reader);
   }
   return sectionsOf(map, definition);
 }
@@ -82,7 +82,7 @@ export function checkLayers<F extends Fields>(
     const written = layMaps(ownKeys(locateTop(base), definition, reader), above);
     const map = applyEnvironment(written, leavesOf(definition.fields), env);
     const outcome = readFields(definition.fields, map, '', reader);
-    const faults = outcome.ok ? faultProblems(definition, outcome.value, map) : [];
+    const faults = faultsBeside(definition, outcome, map, reader);
     const missing = unreadable(definition.fields, above).filter(({ path }) => !madeWhenMissing.includes(path));
     return { problems: [...reader.problems, ...faults, ...missing], sections: plainSections(definition.fields, above) };
   } catch (error) {

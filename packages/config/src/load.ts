@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { type ConfigDefinition, leavesOf } from './define.js';
-import { faultProblems } from './fault.js';
+import { faultsBeside } from './fault.js';
 import { locateTop, ownKeys } from './layers.js';
 import { emptyMap } from './located.js';
 import { type Fields, type ObjectOf, readFields } from './object.js';
@@ -38,9 +38,8 @@ export function loadConfig<F extends Fields>(
       : ownKeys(locateTop({ file, text: readText(file) }), definition, reader);
   const map = applyArguments(applyEnvironment(written, leaves, env), leaves, args.sets);
   const outcome = readFields(definition.fields, map, '', reader);
-  if (!outcome.ok || reader.problems.length > 0) throw new ConfigError(reader.problems);
-  const faults = faultProblems(definition, outcome.value, map);
-  if (faults.length > 0) throw new ConfigError(faults);
+  const problems = [...reader.problems, ...faultsBeside(definition, outcome, map, reader)];
+  if (!outcome.ok || problems.length > 0) throw new ConfigError(problems);
   return outcome.value;
 }
 

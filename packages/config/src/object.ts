@@ -2,7 +2,7 @@
  * An object with known fields: an unknown key is an error with the nearest known one as a hint. A missing object whose
  * fields may all be absent is an empty one, so sections need not be written to get their defaults.
  */
-import { emptyMap, type Located, type LocatedMap } from './located.js';
+import { type Entry, emptyMap, type Located, type LocatedMap } from './located.js';
 import {
   type AnySchema,
   accepted,
@@ -37,7 +37,7 @@ export function objectKind<F extends Fields>(fields: F): Kind<ObjectOf<F>> {
     allowed: () => allowed,
     read: (at, path, reader) => {
       const map = asMap(at);
-      if (map === undefined) return reader.refuse(at, path, allowed);
+      if (map === undefined) return reader.refuseShape(at, path, allowed);
       const unknown = reportUnknown(map, path, names, reader);
       const outcome = readFields(fields, map, path, reader);
       return unknown > 0 ? refused : outcome;
@@ -55,14 +55,14 @@ export function readFields<F extends Fields>(
   path: string,
   reader: Reader,
 ): Outcome<ObjectOf<F>> {
-  const before = reader.problems.length;
+  const before = reader.refusals.length;
   const values: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(fields)) {
     const fieldPath = path === '' ? name : `${path}.${name}`;
     const outcome = readField(schema, map, name, fieldPath, reader);
     if (outcome?.ok) values[name] = outcome.value;
   }
-  return reader.problems.length === before && isComplete(fields, values) ? accepted(values) : refused;
+  return reader.refusals.length === before && isComplete(fields, values) ? accepted(values) : refused;
 }
 
 function readField(
@@ -75,11 +75,11 @@ function readField(
   const entry = map.entries.get(name);
   if (entry && !isNothing(entry.value)) return schema.read(entry.value, path, reader);
   if (entry === undefined || schema.kind.type === 'object' || schema.presence === 'optional') {
-    if (schema.facts.initial) return schema.readAbsent(map.place, path, reader);
+    if (schema.facts.initial) return schema.readAbsent(map, path, reader);
     if (schema.presence === 'optional') return undefined;
     const place = entry?.place ?? map.place;
     if (schema.kind.type === 'object') return schema.read(emptyMap(place), path, reader);
-    return schema.readAbsent(place, path, reader);
+    return schema.readAbsent(map, path, reader, place);
   }
   return schema.read(entry.value, path, reader);
 }
@@ -93,13 +93,13 @@ function isComplete<F extends Fields>(fields: F, values: Record<string, unknown>
 function reportUnknown(map: LocatedMap, path: string, names: readonly string[], reader: Reader): number {
   const unknown = [...map.entries].filter(([key]) => !names.includes(key));
   for (const [key, entry] of unknown) {
-    reportUnknownKey(entry.place, path === '' ? key : `${path}.${key}`, key, names, reader);
+    reportUnknownKey(entry, path === '' ? key : `${path}.${key}`, key, names, reader);
   }
   return unknown.length;
 }
 
 export function reportUnknownKey(
-  place: string,
+  entry: Entry,
   path: string,
   key: string,
   names: readonly string[],
@@ -107,7 +107,7 @@ export function reportUnknownKey(
 ): void {
   const near = nearest(key, names);
   const hint = near === undefined ? `expected one of ${names.join(', ')}` : `did you mean ${near}?`;
-  reader.report(place, path, `unknown key; ${hint}`);
+  reader.report(entry.value, entry.place, path, `unknown key; ${hint}`, 'unknown');
 }
 
 /** An empty section (`edge:` with nothing below) is null in YAML and means an empty map. */

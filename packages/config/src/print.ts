@@ -4,6 +4,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
 import type { ConfigDefinition } from './define.js';
+import { emptyMap } from './located.js';
 import { type Fields, type ObjectOf, showFields } from './object.js';
 import { Reader } from './schema.js';
 
@@ -26,7 +27,7 @@ export function shownDefaults(fields: Fields): Record<string, unknown> {
   const defaults: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(fields)) {
     if (schema.facts.initial) {
-      const outcome = schema.readAbsent('default', name, new Reader());
+      const outcome = schema.readAbsent(emptyMap('default'), name, new Reader());
       if (outcome.ok) defaults[name] = schema.facts.secret ? '***' : schema.kind.show(outcome.value);
     } else if (schema.kind.type === 'object' && schema.presence === 'required') {
       const children = schema.kind.children().map((child) => [child.name.slice(1), child.schema] as const);

@@ -15,17 +15,36 @@ export function accepted<T>(value: T): Outcome<T> {
   return { ok: true, value };
 }
 
-/** Collects problems while a document is read. */
+/** What is wrong with a part of a document: it, what is missing in it, or that it is there at all. `shape`: not even of the right kind. */
+export type RefusalKind = 'value' | 'shape' | 'missing' | 'unknown';
+
+export interface Refusal {
+  readonly problem: Problem;
+  readonly at: Located;
+  readonly kind: RefusalKind;
+}
+
+/** Collects problems while a document is read, each with the part it is about. */
 export class Reader {
-  readonly problems: Problem[] = [];
+  readonly refusals: Refusal[] = [];
+
+  get problems(): readonly Problem[] {
+    return this.refusals.map(({ problem }) => problem);
+  }
 
   refuse(at: Located, path: string, allowed: string, secret = false): typeof refused {
     const given = at.kind === 'scalar' ? (secret ? 'the value' : quoteValue(at.value)) : `a ${at.kind}`;
-    return this.report(at.place, path, `${given} is not allowed; expected ${allowed}`);
+    return this.report(at, at.place, path, `${given} is not allowed; expected ${allowed}`);
   }
 
-  report(place: string, path: string, message: string): typeof refused {
-    this.problems.push({ place, path, message });
+  /** Where a map or a list is expected. */
+  refuseShape(at: Located, path: string, allowed: string): typeof refused {
+    const given = at.kind === 'scalar' ? quoteValue(at.value) : `a ${at.kind}`;
+    return this.report(at, at.place, path, `${given} is not allowed; expected ${allowed}`, 'shape');
+  }
+
+  report(at: Located, place: string, path: string, message: string, kind: RefusalKind = 'value'): typeof refused {
+    this.refusals.push({ problem: { place, path, message }, at, kind });
     return refused;
   }
 }
@@ -120,10 +139,10 @@ export class Schema<T, Raw = T, P extends Presence = 'required'> {
     return outcome;
   }
 
-  /** The value of a field that is not there. `place` is that of the map it is missing in. */
-  readAbsent(place: string, path: string, reader: Reader): Outcome<T> {
+  /** The value of a field that is not there. `within` is the map it is missing in. */
+  readAbsent(within: Located, path: string, reader: Reader, place = within.place): Outcome<T> {
     if (this.facts.initial) return this.read(locatePlain(this.facts.initial.raw, 'default'), path, reader);
-    return reader.report(place, path, `missing; expected ${this.kind.allowed()}`);
+    return reader.report(within, place, path, `missing; expected ${this.kind.allowed()}`, 'missing');
   }
 }
 

@@ -32,10 +32,10 @@ export function unionKind<const D extends string, V extends Variants>(
     allowed: () => allowed,
     read: (at, path, reader, secret) => {
       const map = asMap(at);
-      if (map === undefined) return reader.refuse(at, path, allowed);
+      if (map === undefined) return reader.refuseShape(at, path, allowed);
       const tag = map.entries.get(discriminator);
       const tagPath = path === '' ? discriminator : `${path}.${discriminator}`;
-      if (tag === undefined) return reader.report(map.place, tagPath, `missing; expected ${choices}`);
+      if (tag === undefined) return reader.report(map, map.place, tagPath, `missing; expected ${choices}`, 'missing');
       const name = tag.value.kind === 'scalar' ? String(tag.value.value) : '';
       const variant = byName.get(name);
       if (variant === undefined) {

@@ -185,3 +185,29 @@ test('with a database of autonomous systems a rule may name them', () => {
   const rule = 'rules:\n- id: as\n  event: connect\n  when: asn == 64500\n  then: [{ reject: {} }]';
   expect(parse(`asnDatabase: /data/asn.mmdb\n${rule}`).rules).toHaveLength(1);
 });
+
+test('fields that are wrong and names that are not there are told in one go, those that follow from them are not', () => {
+  const text = `${hop}
+limits: { connections: many }
+defaultNextHop: mailbx
+dnss: {}
+tenants:
+- name: a
+  weight: heavy
+  domains: [{ name: a.test, nextHop: nowhere }]
+- name: b
+  domains: [{ name: b test }]
+  users: [{ address: bob@b.test, password: long-enough }]
+`;
+  const fields = problemOf(text)
+    .split('\n')
+    .map((line) => line.split(': ')[1]);
+  expect(fields.sort()).toEqual([
+    'defaultNextHop',
+    'dnss',
+    'limits.connections',
+    'tenants[0].domains[0].nextHop',
+    'tenants[0].weight',
+    'tenants[1].domains[0].name',
+  ]);
+});

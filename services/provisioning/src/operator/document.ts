@@ -7,13 +7,13 @@ import { readFile } from 'node:fs/promises';
 import {
   ConfigError,
   type ConfigText,
+  type Fault,
+  faultsOf,
   type Located,
   type LocatedMap,
   layMaps,
   locateTop,
   type Problem,
-  pathText,
-  placeOf,
   Reader,
   reportUnknownKey,
 } from '@postern/config';
@@ -61,27 +61,25 @@ export function examineOperatorDocument(texts: readonly ConfigText[]): Examined 
   const merged = maps.reduce(merge, { kind: 'map', place: texts[0]?.file ?? 'operator file', entries: new Map() });
   const ownPath = tenantPaths(maps, merged);
   const outcome = operatorSchema.read(merged, '', reader);
-  const found: Problem[] = [...reader.problems];
-  if (outcome.ok) {
-    const { value } = outcome;
-    for (const { path, message } of [
-      ...referenceProblems(value),
-      ...fileProblems(value),
-      ...listenerProblems(value),
-      ...flowProblems(value),
-    ])
-      found.push({ place: placeOf(merged, path), path: pathText(path), message });
-  }
+  const read = (map: LocatedMap, again: Reader) => operatorSchema.read(map, '', again);
+  const found = [...reader.problems, ...faultsOf(outcome, merged, reader, read, documentFaults)];
   const problems = found.map((problem) => ({ ...problem, path: ownPath(problem.path) }));
   return { document: outcome.ok ? outcome.value : undefined, problems };
 }
+
+const documentFaults = (document: OperatorDocument): Fault[] => [
+  ...referenceProblems(document),
+  ...fileProblems(document),
+  ...listenerProblems(document),
+  ...flowProblems(document),
+];
 
 /** The overlay without sections of services; what nobody knows is reported here, where all names are known. */
 function overlayOf(text: ConfigText, reader: Reader): LocatedMap {
   const top = locateTop(text);
   for (const [key, entry] of top.entries) {
     if (ownSections.includes(key) || foreignSections.includes(key)) continue;
-    reportUnknownKey(entry.place, key, key, [...ownSections, ...foreignSections], reader);
+    reportUnknownKey(entry, key, key, [...ownSections, ...foreignSections], reader);
   }
   return { ...top, entries: new Map([...top.entries].filter(([key]) => ownSections.includes(key))) };
 }
