@@ -161,8 +161,14 @@ export function createJudge(options: JudgeOptions): Judge {
       const services = recording(record);
       const reader = new ContentReader(contentContext(start, snapshot, services), options.openDigests?.());
       return {
-        write: (chunk) => reader.write(chunk),
-        drop: () => reader.drop(),
+        write: (chunk) => {
+          record?.hold(chunk);
+          return reader.write(chunk);
+        },
+        drop: () => {
+          record?.drop();
+          reader.drop();
+        },
         finish: async (size, deadlineMs) => {
           if (reader.size !== size)
             throw new PosternError('invalid-argument', `content has ${reader.size} bytes, ${size} were announced`);

@@ -7,6 +7,7 @@ import {
   ContentRequest,
   EvaluateRequest,
   PolicyServiceClient,
+  RecordedStep,
   SessionRequest,
   type SessionResponse,
   SimulateRequest,
@@ -28,7 +29,9 @@ afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
 
-async function serve(options: GroundOptions & { credit?: number } = {}) {
+async function serve(
+  options: GroundOptions & { credit?: number; recordings?: ReturnType<typeof memoryRecordings> } = {},
+) {
   const telemetry = captureTelemetry();
   const draining = new AbortController();
   const here = ground({ ...options, clock });
@@ -42,7 +45,7 @@ async function serve(options: GroundOptions & { credit?: number } = {}) {
       pod: 'policy-1',
       credit: options.credit ?? 256,
       draining: draining.signal,
-      recordings: memoryRecordings(),
+      recordings: options.recordings ?? memoryRecordings(),
       observer: observeServer(telemetry.log, policyMetrics(telemetry.metrics)),
     }),
   );
@@ -339,4 +342,22 @@ test('rules are tried in simulation, in place of the saved one, and change nothi
       SimulateRequest.fromPartial({ tenant: 't1', facts: factsOf({}), candidates: [candidate(saved)] }),
     ),
   ).rejects.toMatchObject({ id: 'permission-denied' });
+});
+
+test('contents of a recording are told as far as they fit in an answer; what does not says so', async () => {
+  const recordings = memoryRecordings();
+  const bounds = { sessions: 10, bytes: 100_000_000, ageMs: 1_000 };
+  for (const size of [0, 1_000_000, 1_000_000, 1_000_000]) {
+    const step = RecordedStep.fromPartial({ request: { content: Buffer.alloc(size, 0x61) } });
+    await recordings.append('t1', 'S1', step, bounds);
+  }
+  const provisioning = (await serve({ recordings })).client('provisioning', 't1');
+  const query = { tenant: 't1', sessionId: 'S1' };
+  const { recording } = await provisioning.call(provisioning.rpc.getRecording, query);
+  expect(recording?.steps.map(({ request, contentMissing }) => [request?.content.length, contentMissing])).toEqual([
+    [0, false],
+    [1_000_000, false],
+    [1_000_000, false],
+    [0, true],
+  ]);
 });

@@ -24,6 +24,7 @@ import {
   type ListRecordingsRequest,
   type ListRecordingsResponse,
   PolicyServiceService,
+  type RecordedStep,
   type SimulateRequest,
 } from '@postern/proto/policy/v1/policy_service';
 import { readContentRequest } from './content/content-request.js';
@@ -89,6 +90,20 @@ function observed(judge: Judge, clock: Clock, observer: ServerObserver): Judge {
   };
 }
 
+/** Of an answer, so that it fits in one. */
+const mostContent = 2_097_152;
+
+/** Contents from the first on, as far as they fit; a step without its own says so. */
+function withinAnswer(steps: readonly RecordedStep[]): RecordedStep[] {
+  let room = mostContent;
+  return steps.map((step) => {
+    const size = step.request?.content.length ?? 0;
+    room -= size;
+    if (size === 0 || step.request === undefined || room >= 0) return step;
+    return { ...step, request: { ...step.request, content: Buffer.alloc(0) }, contentMissing: true };
+  });
+}
+
 /** As generated, but for the chunks of uploads. */
 export const policyService: typeof PolicyServiceService = {
   ...PolicyServiceService,
@@ -151,7 +166,7 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
       admitFor(context, tenant);
       const steps = await options.recordings.read(tenant, sessionId);
       if (steps.length === 0) throw new PosternError('not-found', `no recording of session ${sessionId}`);
-      return { recording: { sessionId, tenant, steps } };
+      return { recording: { sessionId, tenant, steps: withinAnswer(steps) } };
     }),
   };
 }

@@ -132,7 +132,7 @@ async function hold({ judge }: Ground, transactions: readonly Transaction[]): Pr
     const request = ask([Stage.HEADERS, Stage.BODY], { ...facts, recipients: left }, content);
     if (large === true) {
       const upload = judge.open({ ...request, content: Buffer.alloc(0) });
-      upload.write(content);
+      for (let at = 0; at < content.length; at += 65_536) await upload.write(content.subarray(at, at + 65_536));
       await upload.finish(content.length, 5_000);
     } else await judge.evaluate(request, 5_000);
   }
@@ -212,12 +212,57 @@ test('a rule that is tried decides about the recorded session, and what follows 
   expect(stages[1]?.groups.flatMap(({ recipients }) => recipients)).toEqual(['user@here.test']);
 });
 
-test('a message that came in chunks is not kept: its verdict is that of then and says so', async () => {
+/** As an upload gives them: pieces of 64 KiB. */
+const large = (subject: string, size: number): string => `${letter(subject)}${'some words\n'.repeat(size / 12)}`;
+
+test.each([
+  ['accepted', 'hi'],
+  ['refused by its content', 'all free'],
+])('a message that came in chunks and was %s: the verdict of then, by its whole content', async (_what, subject) => {
   const { here, recordings } = production();
-  await hold(here, [{ described: { from: 'a@good.test' }, message: letter('all free'), large: true }]);
+  const message = large(subject, 600_000);
+  await hold(here, [{ described: { from: 'a@good.test' }, message, large: true }]);
+  const steps = await recordings.read('t1', 'S1');
+  expect(steps[1]?.request?.content.toString()).toBe(message.replaceAll('\n', '\r\n'));
+  const { stages, asked, recorded } = await replay(later(), recordings);
+  expect(asked.map(({ bodyMissing }) => bodyMissing)).toEqual([false, false]);
+  expect(decisions(stages)).toEqual(decisions(recorded));
+  const document = JSON.stringify({
+    event: 'body',
+    when: 'message.size > 500000',
+    then: [{ reject: { text: 'too long' } }],
+  });
+  const candidate = { ...{ id: 'tried', version: 1, scope: 'tenant', tenant: 't1' }, document };
+  const tried = await replay(later(), recordings, { candidates: [candidate] });
+  expect(tried.stages[1]?.decision?.action).toBe(Action.REJECT);
+});
+
+test('a message larger than is kept: its verdict is that of then and says so', async () => {
+  const { here, recordings } = production();
+  await hold(here, [{ described: { from: 'a@good.test' }, message: large('all free', 1_500_000), large: true }]);
+  expect((await recordings.read('t1', 'S1'))[1]).toMatchObject({ contentMissing: true });
   const { stages, asked, recorded } = await replay(later(), recordings);
   expect(asked.map(({ bodyMissing }) => bodyMissing)).toEqual([false, true]);
   expect(stages[1]?.decision).toEqual(recorded[1]?.decision);
+});
+
+test('what uploads hold for recordings is bounded in a pod, and given back', async () => {
+  const { here, recordings } = production();
+  const content = Buffer.from(large('hi', 1_000_000).replaceAll('\n', '\r\n')).subarray(0, 1_000_000);
+  const uploads = Array.from({ length: 40 }, (_, index) => {
+    const request = EvaluateRequest.fromPartial({
+      ...{ sessionId: `S${index}`, sequence: 1, stages: [Stage.HEADERS, Stage.BODY] },
+      facts: factsOf({ from: 'a@good.test', asked: false }),
+    });
+    const upload = here.judge.open(request);
+    upload.write(content);
+    return upload;
+  });
+  for (const upload of uploads.slice(0, 35)) upload.drop();
+  for (const upload of uploads.slice(35)) await upload.finish(content.length, 5_000);
+  expect((await recordings.read('t1', 'S39'))[0]?.contentMissing).toBe(true);
+  await hold(here, [{ described: { from: 'a@good.test' }, message: large('hi', 600_000), large: true }]);
+  expect((await recordings.read('t1', 'S1')).map(({ contentMissing }) => contentMissing)).toEqual([false, false]);
 });
 
 test('only tenants that want it are recorded, and each sees its own recipients', async () => {

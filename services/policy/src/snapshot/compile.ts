@@ -19,7 +19,7 @@ const recordingOf = ({ recording, tenants }: Snapshot): RecordingInUse => ({
   sessions: recording?.sessions || 100,
   bytes: recording?.bytes || 16_777_216,
   ageMs: recording?.ageMs || 86_400_000,
-  content: recording?.content || 131_072,
+  content: recording?.content || 1_048_576,
 });
 
 export interface CompiledSnapshot {

@@ -301,8 +301,8 @@ export const operatorSchema = s.object({
     bytes: s.bytes({ min: 65_536, max: 1_073_741_824 }).default('16MiB').doc('Bytes kept per tenant.'),
     age: s.duration({ min: 60_000, max: 2_592_000_000 }).default('1d').doc('How long they are kept.'),
     content: s
-      .bytes({ min: 0, max: 131_072 })
-      .default('128KiB')
+      .bytes({ min: 0, max: 8_388_608 })
+      .default('1MiB')
       .doc('Largest message kept; of a larger one the envelope and what was found.'),
   }),
   tenants: s.list(tenant, { max: 100_000 }).default([]).doc('Tenants that shall exist; never deleted by this file.'),

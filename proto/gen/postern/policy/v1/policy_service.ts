@@ -596,7 +596,7 @@ export interface RecordedStep {
   atMs: number;
   /** Version of the snapshot it was judged by. */
   snapshotVersion: number;
-  /** The content was not kept. */
+  /** The content was not kept, or does not fit in the answer. */
   contentMissing: boolean;
 }
 
