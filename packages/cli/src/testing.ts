@@ -1,5 +1,5 @@
 /** The program against a server that answers what a test says; output, errors and requests are kept. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -62,7 +62,10 @@ export async function startTestServer(): Promise<TestServer> {
     refuse: (method, code, details) => void answers.set(method, { kind: 'refusal', code, details }),
     run: (args, input = '') =>
       runWith(folder, { POSTERN_SERVER: `127.0.0.1:${port}`, POSTERN_KEY_FILE: join(folder, 'key') }, args, input),
-    close: () => server.forceShutdown(),
+    close: () => {
+      server.forceShutdown();
+      rmSync(folder, { recursive: true });
+    },
   };
 }
 

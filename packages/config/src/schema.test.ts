@@ -1,8 +1,8 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { formatCidr, formatHostPort, parseCidr, parseHostPort } from './addresses.js';
 import { commonSections } from './common-sections.js';
 import { defineConfig } from './define.js';
@@ -12,6 +12,13 @@ import { formatBytes, formatDuration, parseBytes, parseDuration } from './quanti
 import { exampleYaml, jsonSchema, referenceMarkdown } from './reference.js';
 import { s } from './s.js';
 import { readSecret } from './secret.js';
+
+let folder: string;
+let files = 0;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'postern-config-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each([
   ['30s', 30_000],
@@ -221,7 +228,7 @@ describe('readSecret', () => {
 });
 
 function written(text: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'postern-config-')), 'file');
+  const file = join(folder, String(files++));
   writeFileSync(file, text);
   return file;
 }

@@ -1,4 +1,5 @@
 export * from './certificates.js';
+export { withFolders } from './folders.js';
 export { oneNetwork } from './mmdb.js';
 export * from './redis-cluster.js';
 export * from './servers.js';

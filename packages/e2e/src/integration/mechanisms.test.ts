@@ -3,16 +3,18 @@
  * provisioning cannot answer. Mechanisms and their order are the operator's.
  */
 import { createHash, createHmac, generateKeyPairSync, pbkdf2Sync, sign } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SmtpReply, SmtpSender } from '@postern/testkit/smtp';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { password, speak, withMailWorld } from './mail-world.js';
 import { freeze } from './process-trees.js';
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const jwksFile = join(mkdtempSync(join(tmpdir(), 'postern-issuer-')), 'keys.json');
+const folder = mkdtempSync(join(tmpdir(), 'postern-issuer-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const jwksFile = join(folder, 'keys.json');
 writeFileSync(
   jwksFile,
   JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), alg: 'ES256', kid: 'one' }] }),

@@ -1,15 +1,16 @@
 import type { webcrypto } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { withFolders } from '@postern/testkit';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTokenVerifier, type Issuer } from './token.js';
 
 const now = Date.parse('2026-01-02T03:04:05Z');
 const seconds = now / 1_000;
+const folders = withFolders();
 const verify = createTokenVerifier();
 let keys: Awaited<ReturnType<typeof generateKeyPair>>;
 let others: Awaited<ReturnType<typeof generateKeyPair>>;
@@ -20,7 +21,7 @@ beforeAll(async () => {
   keys = await generateKeyPair('ES256');
   others = await generateKeyPair('ES256');
   keySet = JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'k', alg: 'ES256' }] });
-  const jwksFile = join(mkdtempSync(join(tmpdir(), 'postern-jwks-')), 'keys.json');
+  const jwksFile = join(await folders.make('jwks'), 'keys.json');
   writeFileSync(jwksFile, keySet);
   issuer = {
     tenant: 'acme',

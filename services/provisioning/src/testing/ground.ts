@@ -2,8 +2,7 @@
  * Ground of the integration tests: the schema in a fresh database with a confined role, the streams, and a projector on top of them.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock, systemRandom } from '@postern/clock';
 import { Snapshot } from '@postern/proto/config/v1/snapshot';
@@ -17,7 +16,7 @@ import {
   type StreamConnection,
 } from '@postern/stream';
 import { captureTelemetry } from '@postern/telemetry/testing';
-import type { TestNats, TestPostgres } from '@postern/testkit';
+import { type TestNats, type TestPostgres, withFolders } from '@postern/testkit';
 import { Client, type Pool } from 'pg';
 import { createHashSlots } from '../credentials/hash-slots.js';
 import { migrate } from '../database/migrate.js';
@@ -97,12 +96,14 @@ export interface TestProjector {
   stop(): Promise<void>;
 }
 
+const folders = withFolders();
+
 export async function startProjector(
   database: TestDatabase,
   connection: StreamConnection,
   operatorYaml: string,
 ): Promise<TestProjector> {
-  const dir = await mkdtemp(join(tmpdir(), 'postern-operator-'));
+  const dir = await folders.make('operator');
   const operatorFile = join(dir, 'operator.yaml');
   await writeFile(operatorFile, operatorYaml);
   const [config, directory, secrets] = await Promise.all([

@@ -1,6 +1,5 @@
 /** The whole service as a test starts it: its own configuration file, free ports, a client of the public API. */
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '@postern/clock';
 import { loadConfig } from '@postern/config';
@@ -9,7 +8,7 @@ import { freePort } from '@postern/local';
 import { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
 import { ProvisioningServiceClient } from '@postern/proto/provisioning/v1/provisioning_service';
 import { captureTelemetry } from '@postern/telemetry/testing';
-import type { TestNats } from '@postern/testkit';
+import { type TestNats, withFolders } from '@postern/testkit';
 import { provisioningConfig } from '../config.js';
 import { wire } from '../wire.js';
 import type { TestDatabase } from './ground.js';
@@ -36,13 +35,15 @@ export interface PreparedService {
   readonly credentialsPort: number;
 }
 
+const folders = withFolders();
+
 /** Writes the files of a service that is not started yet. */
 export async function prepareService(
   database: TestDatabase,
   nats: TestNats,
   operatorYaml: string,
 ): Promise<PreparedService> {
-  const dir = await mkdtemp(join(tmpdir(), 'postern-provisioning-'));
+  const dir = await folders.make('provisioning');
   const at = (name: string): string => join(dir, name);
   const [apiPort, credentialsPort] = [await freePort(), await freePort()];
   await Promise.all([
