@@ -65,6 +65,8 @@ export function openPool(target: DatabaseTarget, onError: (error: Error) => void
   const pool = new Pool(options);
   // An idle connection that breaks must not end the process; the pool opens another one.
   pool.on('error', onError);
+  // One that is taken but idle, between two statements, has no listener of the pool: the next statement tells.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 
