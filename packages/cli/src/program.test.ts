@@ -298,6 +298,11 @@ test('ledger and status say what holds', async () => {
   server.answer('getStatus', { ...status, streams: [{ ...stream, sync: 'unknown' }] });
   expect((await server.run('status')).out).toContain('is unknown (no monitor answers)');
   expect((await server.run('status')).out).not.toContain('SUSPECTED');
+  expect((await server.run('status')).out).not.toContain('queue parked');
+  server.answer('getStatus', { ...status, streams: [{ ...stream, name: 'PARKED', messages: 2 }] });
+  expect((await server.run('status')).out).toContain(
+    'PARKED holds 2 that nobody could work on: posternctl queue parked',
+  );
   const suspicion = { listener: 'mx', kind: 'source_nat', address: '10.0.0.1', ageMs: 61_000 };
   server.answer('getStatus', { ...status, suspicions: [suspicion] });
   expect((await server.run('status')).out).toMatch(

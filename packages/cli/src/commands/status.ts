@@ -52,6 +52,12 @@ function guarantee(streams: readonly StreamStatus[]): string {
   return `Durability: ${node}; ${power}.`;
 }
 
+/** Mail that waits for a person is said, not only counted. */
+function parked(streams: readonly StreamStatus[]): string[] {
+  const count = streams.find(({ name }) => name === 'PARKED')?.messages ?? 0;
+  return count === 0 ? [] : [`PARKED holds ${count} that nobody could work on: posternctl queue parked`];
+}
+
 export function addStatusCommand(program: Command, run: Run): void {
   program
     .command('status')
@@ -73,6 +79,7 @@ export function addStatusCommand(program: Command, run: Run): void {
             table(status.streams, streamColumns, 'Streams cannot be read.'),
             '',
             guarantee(status.streams),
+            ...parked(status.streams),
             ...(status.suspicions.length === 0 ? [] : ['', table(status.suspicions, suspicionColumns, '')]),
           ].join('\n'),
         );

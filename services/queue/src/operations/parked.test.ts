@@ -195,6 +195,33 @@ test('an item whose attempt is recorded is not tried again; what is still open o
   await expect(call.get(copy)).rejects.toMatchObject({ id: 'not-found' });
 });
 
+test('an item of a row that waited: its attempt goes on, or its row goes with it', async () => {
+  const { ground } = queue;
+  const first = await itemOf('row@acme.test');
+  await ground.bodies.put(first.queueId, Buffer.from('Subject: x\r\n\r\n'), Buffer.alloc(0));
+  await ground.outcomes(answer(first, OutcomeKind.DEFERRED, { replyCode: 451, replyText: 'later' }));
+  const row = async () =>
+    (await ground.admin.query('SELECT state, attempt FROM mail.waiting WHERE queue_id = $1', [first.queueId])).rows;
+  await ground.until(row, ([found]) => found?.state === 'deferred');
+  await ground.admin.query('UPDATE mail.waiting SET due_at = 0 WHERE queue_id = $1', [first.queueId]);
+  await ground.until(row, ([found]) => found?.state === 'dispatched');
+  const second = ground.work.findLast(({ queueId }) => queueId === first.queueId);
+  if (second === undefined) throw new Error('no item');
+  await expect(call.retry(await park('work', encoded(first), 'the first attempt'))).rejects.toMatchObject({
+    id: 'failed-precondition',
+  });
+  const id = await park('work', encoded(second), 'the second attempt');
+  expect((await atRest()).rows[0]?.open).toEqual({ held: 1 });
+  expect(await call.retry(id)).toEqual({ stream: 'work', recipients: 1 });
+  await ground.until(() => ground.again.has(second.itemId), Boolean);
+  expect(await call.drop(await park('work', encoded(second), 'once more'))).toEqual({ recipients: 1 });
+  expect(await row()).toEqual([]);
+  expect(await states(first.queueId)).toEqual(['deleted']);
+  const { messages } = await call.list();
+  for (const left of messages) await call.drop(left.id);
+  await atRest();
+});
+
 test.each([
   { bounce: false, state: 'deleted' },
   { bounce: true, state: 'bounced' },
