@@ -90,7 +90,11 @@ class NatsSpoolWriter implements SpoolWriter {
       }
       failpoint('edge.after-body-finish');
     }
-    const answer = await publisher.publish(spoolSubject(this.queueId), bytes, { msgId: this.queueId, deadlineMs });
+    const answer = await publisher.publish(spoolSubject(this.queueId), bytes, {
+      msgId: this.queueId,
+      deadlineMs,
+      repeatHeaders: { 'Postern-Again': 'edge' },
+    });
     failpoint('edge.after-spool-publish');
     if (answer.kind === 'stored') return { kind: 'stored' };
     return { kind: answer.kind === 'refused' ? 'full' : 'unknown', reason: answer.reason };

@@ -8,7 +8,7 @@ import type { StreamConnection } from '@postern/stream';
 
 const skewMs = 2_000;
 
-/** True when a row due at this time may have been dispatched before. */
+/** True when a row due, or a report owed, at this time may have been dispatched before. */
 export type DispatchedBefore = (dueAtMs: number) => boolean;
 
 export function dispatchedBefore(

@@ -97,6 +97,7 @@ export function createEngine(parts: EngineParts): Engine {
     lingerMs: outcomePublishLingerMs,
   });
   const placer = createPlacer(publisher, bodies);
+  const before = dispatchedBefore(connection, clock);
   const windows = createLaneWindows({ size: settings.window, busyAt: settings.windowFrom });
   const renewal = createRenewal(clock);
   const ruling = createDeliveryRuling(clock, metrics, log);
@@ -191,7 +192,7 @@ export function createEngine(parts: EngineParts): Engine {
     clock,
     database,
     publisher,
-    before: dispatchedBefore(connection, clock),
+    before,
     windows,
     policy,
     batch: settings.dispatchBatch,
@@ -218,6 +219,7 @@ export function createEngine(parts: EngineParts): Engine {
     database,
     bodies,
     placer,
+    before,
     outcomes: outcomePublisher,
     windows,
     policy,

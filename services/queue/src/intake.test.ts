@@ -24,7 +24,7 @@ import { envelope, testSnapshot } from './testing/messages.js';
 
 const nats = withNats();
 
-test('an item of a message that was handed out before is marked, one of a new message is not', async () => {
+test('an item of a message that was handed out or stored before is marked, one of a new message is not', async () => {
   const connection = await connectStreams({ servers: [nats.url], user: 'queue', password: '' });
   await ensureStreams(connection, { replicas: 1, egressPools: ['default'] });
   const publisher = createPublisher(connection, systemClock);
@@ -44,6 +44,7 @@ test('an item of a message that was handed out before is marked, one of a new me
   });
   const again = envelope(['bob@acme.test']);
   const fresh = envelope(['bob@acme.test']);
+  const repeated = envelope(['bob@acme.test']);
   const options = { maxInFlight: 10, maxBatch: 1, onError: () => undefined };
   const spool = consume(connection, systemClock, intakeConsumer, options, async (batch) => {
     for (const message of batch) {
@@ -62,7 +63,13 @@ test('an item of a message that was handed out before is marked, one of a new me
   });
   for (const one of [again, fresh])
     await publisher.publish(spoolSubject(one.queueId), Envelope.encode(one).finish(), { msgId: one.queueId });
-  await vi.waitFor(() => expect(marks.size).toBe(2), { timeout: 10_000 });
+  // As the edge does when it has to ask again.
+  await publisher.publish(spoolSubject(repeated.queueId), Envelope.encode(repeated).finish(), {
+    msgId: repeated.queueId,
+    headers: { 'Postern-Again': 'edge' },
+  });
+  await vi.waitFor(() => expect(marks.size).toBe(3), { timeout: 10_000 });
+  expect(marks.get(repeated.queueId)).not.toBe('');
   expect(marks.get(again.queueId)).not.toBe('');
   expect(marks.get(fresh.queueId)).toBe('');
   renewal.stop();

@@ -8,6 +8,7 @@ import { failpoint } from '@postern/lifecycle';
 import type { Envelope } from '@postern/proto/mail/v1/envelope';
 import { UnitKind } from '@postern/proto/mail/v1/item';
 import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
+import type { DispatchedBefore } from './before-now.js';
 import { buildDsn, type NoticeRow } from './dsn.js';
 import type { LaneWindows } from './lanes.js';
 import type { NoticeKind } from './notice.js';
@@ -25,6 +26,8 @@ export interface NoticeParts {
   readonly database: Database;
   readonly bodies: BodyStore;
   readonly placer: Placer;
+  /** A report owed before that may be in WORK already. */
+  readonly before: DispatchedBefore;
   readonly outcomes: OutcomePublisher;
   readonly windows: LaneWindows;
   readonly policy: () => PolicyInUse;
@@ -81,7 +84,7 @@ async function send(parts: NoticeParts, notice: NoticeRow): Promise<TraceRow[] |
       }),
       notice.queueId,
     );
-    const placed = await parts.placer.carryOut(envelope, placement);
+    const placed = await parts.placer.carryOut(envelope, placement, parts.before(notice.atMs));
     if (placed.done) failpoint('queue.after-dsn-publish');
     const recorded = placed.done ? await parts.outcomes.publish(placement.outcomes) : placed;
     if (recorded.done) parts.onNotice(notice.kind, 'sent', notice.queueId, envelope.queueId);
