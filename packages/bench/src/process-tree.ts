@@ -48,6 +48,19 @@ export async function cpuSeconds(roots: readonly number[]): Promise<number> {
   return tree.reduce((sum, { ticks }) => sum + ticks, 0) / ticksPerSecond;
 }
 
+/**
+ * Seconds that processes of the trees were ready to run and had no core: what the machine took, not the program. Of each its first thread, which runs
+ * the event loop.
+ */
+export async function coreWaitSeconds(roots: readonly number[]): Promise<number> {
+  let seconds = 0;
+  for (const { pid } of await treeOf(roots)) {
+    const text = await readFile(`/proc/${pid}/schedstat`, 'utf8').catch(() => '');
+    seconds += Number(text.split(' ')[1] ?? 0) / 1e9;
+  }
+  return seconds;
+}
+
 /** Proportional set size in MiB of the trees. */
 export async function pssMiB(roots: readonly number[]): Promise<number> {
   let kib = 0;

@@ -1,11 +1,12 @@
 /**
  * `npm run bench:verdict`: what a whole verdict costs (SPF, DKIM, DMARC, three blocklists, rules; 10 KiB; warm), our policy service beside a real
  * Rspamd with the same modules only, the same DNS server and messages, interleaved. First CPU in a closed loop, then at half of the rate that
- * loop reached the time a verdict takes; last how long bodies of 30 MB hold up others. Bounded by the number of messages.
+ * loop reached the time a verdict takes, and how long the event loop of the judge was ready meanwhile and had no core; last how long bodies of 30 MB
+ * hold up others. Bounded by the number of messages.
  */
 import { parseArgs } from 'node:util';
 import { percentile } from '../closed-loop.js';
-import { cpuSeconds } from '../process-tree.js';
+import { coreWaitSeconds, cpuSeconds } from '../process-tree.js';
 import type { JudgePeer } from './judge-peer.js';
 import { measureStalls } from './large-bodies.js';
 import { type Load, makeLoad } from './load.js';
@@ -71,15 +72,21 @@ try {
     median(all.filter(({ peer }) => peer === name).map(pick));
   const base = of('rspamd', ({ cpuMs }) => cpuMs);
   console.log(
-    '| judge | CPU ms/message | ratio | messages/s | DNS questions/message | half load/s | p50 ms | p99 ms |',
+    '| judge | CPU ms/message | ratio | messages/s | DNS questions/message | half load/s | p50 ms | p99 ms | without a core, ms/s |',
   );
-  console.log('|---|---|---|---|---|---|---|---|');
+  console.log('|---|---|---|---|---|---|---|---|---|');
   const waits = new Map<string, Float64Array[]>();
+  const coreWaits = new Map<string, number[]>();
   for (let round = 1; round <= rounds; round++)
     for (const peer of peers) {
       const half = of(peer.name, ({ rate }) => rate) / 2;
+      const [waited, begun] = [await coreWaitSeconds(peer.pids), performance.now()];
       const times = await openLoop(peer, load, half, messages);
-      console.error(`half load ${round} ${peer.name}: p99 ${percentile(times, 0.99).toFixed(2)} ms`);
+      const perSecond = ((await coreWaitSeconds(peer.pids)) - waited) / ((performance.now() - begun) / 1e6);
+      coreWaits.set(peer.name, [...(coreWaits.get(peer.name) ?? []), perSecond]);
+      console.error(
+        `half load ${round} ${peer.name}: p99 ${percentile(times, 0.99).toFixed(2)} ms, without a core ${perSecond.toFixed(0)} ms a second`,
+      );
       waits.set(peer.name, [...(waits.get(peer.name) ?? []), times]);
     }
   for (const { name } of peers) {
@@ -89,6 +96,7 @@ try {
     const rate = of(name, (round) => round.rate);
     const cells = [cpuMs.toFixed(3), (cpuMs / base).toFixed(2), rate.toFixed(0)];
     cells.push(of(name, ({ questions }) => questions).toFixed(2), (rate / 2).toFixed(0), wait(0.5), wait(0.99));
+    cells.push(median(coreWaits.get(name) ?? []).toFixed(0));
     console.log(`| ${name} | ${cells.join(' | ')} |`);
   }
   for (const line of await measureStalls(postern, load, Number(values.large) * 1_000_000)) console.log(line);
