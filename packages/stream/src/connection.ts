@@ -5,6 +5,7 @@
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { inboxPrefix, type ServiceUser } from './permissions.js';
+import { StoreGuard } from './store-guard.js';
 
 export interface StreamConnectionOptions {
   readonly servers: readonly string[];
@@ -28,6 +29,8 @@ export interface StreamConnection {
   readonly jetstream: JetStreamClient;
   /** Where answers to this user may come. */
   readonly inboxPrefix: string;
+  /** Whether what this server acknowledges counts as stored. */
+  readonly guard: StoreGuard;
   state(): ConnectionState;
   /** How often it was made, the first time included: a server met again may have been started again. */
   times(): number;
@@ -75,6 +78,10 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
   return {
     nats,
     inboxPrefix: inboxPrefix(options.user),
+    guard: new StoreGuard(
+      () => nats.info,
+      (reason) => options.onState?.(state, reason),
+    ),
     jetstream: jetstream(nats, { timeout: 5_000 }),
     state: () => state,
     times: () => times,

@@ -11,6 +11,11 @@ test.each([
     { kind: 'again' },
   ],
   ['full', '{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"}}', { kind: 'refused' }],
+  [
+    'not written',
+    '{"error":{"code":503,"err_code":10077,"description":"write 2.blk: no space left on device"}}',
+    { kind: 'damaged' },
+  ],
   ['no stream', '', { kind: 'again' }],
   ['no JSON', 'x', { kind: 'again' }],
   ['null', 'null', { kind: 'again' }],

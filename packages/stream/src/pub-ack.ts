@@ -5,6 +5,8 @@
 export type PubAckResult =
   | { readonly kind: 'stored'; readonly sequence: number; readonly duplicate: boolean }
   | { readonly kind: 'refused'; readonly reason: string }
+  /** The server could not write the stream: see `store-guard.ts`. */
+  | { readonly kind: 'damaged'; readonly reason: string }
   /** No answer that decides: ask again. */
   | { readonly kind: 'again'; readonly reason: string };
 
@@ -16,6 +18,9 @@ interface PubAck {
 
 /** JSStreamDuplicateMessageConflict: a message with this Msg-Id is on its way. */
 const inFlight = 10_158;
+/** JSStreamStoreFailed: at a limit of the stream, or the write itself failed. */
+const storeFailed = 10_077;
+const atLimit = /^maximum /;
 const onItsWay = { kind: 'again', reason: 'on its way, no majority yet' } as const;
 
 export function readPubAck(data: Uint8Array): PubAckResult {
@@ -30,7 +35,8 @@ export function readPubAck(data: Uint8Array): PubAckResult {
   if (typeof ack !== 'object' || ack === null) return { kind: 'again', reason: 'the acknowledgement cannot be read' };
   if (ack.error !== undefined) {
     if (ack.error.err_code === inFlight) return onItsWay;
-    return { kind: 'refused', reason: ack.error.description ?? `error ${ack.error.err_code}` };
+    const reason = ack.error.description ?? `error ${ack.error.err_code}`;
+    return { kind: ack.error.err_code === storeFailed && !atLimit.test(reason) ? 'damaged' : 'refused', reason };
   }
   if (typeof ack.seq !== 'number' || ack.seq <= 0) return onItsWay;
   return { kind: 'stored', sequence: ack.seq, duplicate: ack.duplicate === true };

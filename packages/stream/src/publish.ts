@@ -12,7 +12,7 @@ import { readPubAck } from './pub-ack.js';
 
 export type PublishResult =
   | { readonly kind: 'stored'; readonly sequence: number; readonly duplicate: boolean }
-  /** The stream said no: full, or misconfigured. Nothing was stored. */
+  /** The stream said no: full, misconfigured, or damaged. Nothing was stored. */
   | { readonly kind: 'refused'; readonly reason: string }
   /** No answer until the deadline: it may have been stored. */
   | { readonly kind: 'unknown'; readonly reason: string };
@@ -50,11 +50,25 @@ export function createPublisher(connection: StreamConnection, clock: Clock): Pub
       const tryMs = options.tryMs ?? 5_000;
       const end = clock.monotonic() + (options.deadlineMs ?? 60_000);
       let head = headersOf(options.msgId, options.headers);
+      const { guard } = connection;
       for (;;) {
+        const damage = guard.damage();
+        if (damage !== undefined) return { kind: 'refused', reason: damage };
+        const above = guard.place(subject);
         const timeout = Math.max(1, Math.min(tryMs, end - clock.monotonic()));
         const answer = await acks.request(subject, data, head, timeout);
         const result = answer.kind === 'message' ? readPubAck(answer.message.data) : answer;
-        if (result.kind === 'stored' || result.kind === 'refused') return result;
+        if (result.kind === 'damaged') {
+          guard.report(result.reason);
+          return { kind: 'refused', reason: result.reason };
+        }
+        if (result.kind === 'refused') return result;
+        if (result.kind === 'stored') {
+          const isSafe = result.duplicate
+            ? guard.damage() === undefined
+            : guard.isInPlace(subject, result.sequence, above + 1);
+          return isSafe ? result : { kind: 'unknown', reason: guard.damage() ?? 'the stream went back' };
+        }
         if (connection.nats.isClosed() || end - clock.monotonic() <= retryPauseMs) {
           return { kind: 'unknown', reason: result.reason };
         }

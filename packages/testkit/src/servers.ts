@@ -18,6 +18,7 @@ import {
   startRedis,
 } from '@postern/local';
 import { afterAll, beforeAll } from 'vitest';
+import type { SmallDisk } from './small-disk.js';
 
 /** A server that a test may kill and start again. */
 export interface TestServer {
@@ -85,13 +86,17 @@ export interface WithNatsOptions {
   readonly authorization?: string;
   readonly syncAlways?: boolean;
   readonly maxStorage?: string;
+  /** Keeps its streams there instead of in the folder for temporary files. */
+  readonly disk?: SmallDisk;
 }
 
 /** One nats-server with JetStream for this test file. */
 export function withNats(options: WithNatsOptions = {}): TestNats {
   const life = lifecycle('nats', async (dir) => {
     const [binary, port, monitorPort] = [await ensureNats(), await freePort(), await freePort()];
-    return { port, monitorPort, start: () => startNats({ ...options, dir, port, monitorPort, binary }) };
+    const { disk, ...settings } = options;
+    const place = disk === undefined ? dir : join(disk.path, 'nats');
+    return { port, monitorPort, start: () => startNats({ ...settings, dir: place, port, monitorPort, binary }) };
   });
   return {
     get url() {

@@ -8,6 +8,12 @@ export type OutcomeLabel = (typeof outcome)[number];
 
 export function deliveryMetrics(metrics: Metrics) {
   return {
+    streamDamaged: (read: () => number) =>
+      metrics.gauge({
+        name: 'postern_delivery_stream_damaged',
+        help: '1 while NATS could not write a stream and was not started again since: nothing it acknowledges counts as stored.',
+        read,
+      }),
     recipients: metrics.counter({
       name: 'postern_delivery_recipients_total',
       help: 'Recipients attempted, by lane class and outcome.',

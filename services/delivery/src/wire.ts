@@ -86,6 +86,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
   let consumptions: Consumption[] = [];
   let closeTransport: () => Promise<void> = () => Promise.resolve();
   let stopRenewals: () => void = () => undefined;
+  metrics.streamDamaged(() => Number(connection?.guard.damage() !== undefined));
   metrics.inFlight(() => consumptions.reduce((sum, consumption) => sum + consumption.inFlight(), 0));
 
   const redisFailed = (reason: string): void => {

@@ -12,6 +12,13 @@ export const replyClass = (code: number): ReplyClass => (code >= 500 ? '5xx' : c
 
 export function edgeMetrics(metrics: Metrics) {
   return {
+    streamDamaged: (read: () => number) =>
+      metrics.gauge({
+        name: 'postern_edge_stream_damaged',
+        help: '1 while NATS could not write a stream and was not started again since: nothing it acknowledges counts as stored.',
+        merge: 'max',
+        read,
+      }),
     sessions: (read: () => number) =>
       metrics.gauge({ name: 'postern_edge_sessions_open', help: 'SMTP sessions open now.', read }),
     policyPods: (read: () => number) =>

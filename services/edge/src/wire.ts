@@ -97,6 +97,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   const listeners: Listener[] = [];
   metrics.sessions(() => listeners.reduce((sum, listener) => sum + listener.sessions, 0));
   metrics.policyPods(() => policy?.openPods() ?? 0);
+  metrics.streamDamaged(() => Number(connection?.guard.damage() !== undefined));
 
   let suspicionBook: SuspicionBook | undefined;
   const guard = new MisconfigurationGuard({
@@ -296,7 +297,11 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         clock,
         marks: () => snapshot?.overload,
         spoolLatencyMs: () => latency.read(),
-        storage: () => fill('SPOOL'),
+        // What is damaged has no room for anybody.
+        storage: async () => {
+          const share = await fill('SPOOL');
+          return streams.guard.damage() === undefined ? share : 2;
+        },
         onChange: ({ shed, reason }) => {
           metrics.overloaded.set(shed === 'nobody' ? 0 : shed === 'strangers' ? 1 : 2);
           log.warn('edge.overload.changed', { shed, reason: reason || 'over' });

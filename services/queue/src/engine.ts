@@ -89,6 +89,7 @@ export function createEngine(parts: EngineParts): Engine {
   const { clock, random, connection, bodies, database, policy, settings } = parts;
   const { log } = parts.telemetry;
   const metrics = queueMetrics(parts.telemetry.metrics);
+  metrics.streamDamaged(() => Number(connection.guard.damage() !== undefined));
   const publisher = createPublisher(connection, clock);
   const outcomePublisher = createOutcomePublisher({
     publisher,

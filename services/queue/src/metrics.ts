@@ -21,6 +21,12 @@ export type LoopName = (typeof loopNames)[number];
 
 export function queueMetrics(metrics: Metrics) {
   return {
+    streamDamaged: (read: () => number) =>
+      metrics.gauge({
+        name: 'postern_queue_stream_damaged',
+        help: '1 while NATS could not write a stream and was not started again since: nothing it acknowledges counts as stored.',
+        read,
+      }),
     accepted: metrics.counter({
       name: 'postern_queue_messages_total',
       help: 'Messages taken from SPOOL and placed.',

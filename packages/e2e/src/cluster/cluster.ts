@@ -15,6 +15,8 @@ import { type RunFile, readRunFile } from './run-file.js';
 export const projectRoot = fileURLToPath(new URL('../../../../', import.meta.url));
 
 export interface ClusterOptions {
+  /** Called with the data folder before anything is started. */
+  readonly prepare?: (dataDir: string) => Promise<void>;
   readonly config?: Readonly<Record<string, unknown>>;
   readonly edges?: number;
   readonly policies?: number;
@@ -75,6 +77,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const writeConfig = (config: Readonly<Record<string, unknown>>): Promise<void> =>
     writeFile(configFile, stringify(config));
   await writeConfig(options.config ?? {});
+  await options.prepare?.(dataDir);
   const portBase = await freePortBase(options.edges ?? 1);
   const args = [
     'packages/local/bin/start.mjs',

@@ -41,6 +41,7 @@ export interface WorldOptions {
   readonly edges?: number;
   readonly policies?: number;
   readonly environment?: ClusterOptions['environment'];
+  readonly prepare?: ClusterOptions['prepare'];
   /** Next hop of every domain instead of ours. */
   readonly nextHopPort?: () => Promise<number>;
 }
@@ -123,6 +124,7 @@ export function withMailWorld(options: WorldOptions = {}): MailWorld {
       config: worldConfig(hopPort, options.config),
       dns: dns.server,
       ...(options.environment === undefined ? {} : { environment: options.environment }),
+      ...(options.prepare === undefined ? {} : { prepare: options.prepare }),
       ...(options.edges === undefined ? {} : { edges: options.edges }),
       ...(options.policies === undefined ? {} : { policies: options.policies }),
     }).catch(async (error: unknown) => {

@@ -6,6 +6,7 @@
 import type { ClusterPlan, ServiceName, ServicePlan } from '../supervisor/plan.js';
 import type { Stores } from '../supervisor/stores.js';
 import type { CertificateFiles } from '../trust/certificates.js';
+import type { StreamLimits } from './stream-room.js';
 
 export interface ConfigContext {
   readonly plan: ClusterPlan;
@@ -19,6 +20,8 @@ export interface ConfigContext {
   /** Operator settings written by us; the overlay is the person's own file, absent when none was given. */
   readonly operatorFile: string;
   readonly operatorOverlayFile: string | undefined;
+  /** Where the disk is too small for the declared ones. */
+  readonly streamLimits: StreamLimits;
 }
 
 /** A configuration document: what becomes YAML. */

@@ -1,6 +1,10 @@
 /** The provisioning service's own section: its two ports, the operator file, the services it forwards to. */
 import type { ServicePlan } from '../supervisor/plan.js';
 import { type ConfigContext, commonSections, type Document } from './context.js';
+import type { StreamLimits } from './stream-room.js';
+
+const sizes = (limits: StreamLimits): Document =>
+  Object.fromEntries(Object.entries(limits).map(([name, mebibytes]) => [name, `${mebibytes}MiB`]));
 
 export function provisioningConfig(context: ConfigContext, process: ServicePlan): Document {
   const { plan } = context;
@@ -16,7 +20,7 @@ export function provisioningConfig(context: ConfigContext, process: ServicePlan)
       queue: { address: `127.0.0.1:${plan.queuePort}` },
       policy: { addresses: plan.policies.map((port) => `127.0.0.1:${port}`) },
       natsMonitors: context.stores.nats.monitors,
-      streams: { replicas: 1 },
+      streams: { replicas: 1, maxBytes: sizes(context.streamLimits) },
     },
   };
 }

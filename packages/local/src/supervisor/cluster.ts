@@ -109,7 +109,9 @@ export class Cluster {
   async start(): Promise<void> {
     const { start, say, cache } = this.#options;
     const plan = this.#plan;
-    const { stores, ownSections } = await this.check();
+    const { stores, ownSections, streamLimits } = await this.check();
+    const { SPOOL: spool } = streamLimits;
+    if (spool !== undefined) say(`the disk is small: SPOOL holds ${spool} MiB at most, other streams in proportion`);
     await assertNamedStoresAnswer(this.#options.environment);
 
     const parts = await infrastructureParts(plan, stores, cache, say);

@@ -8,6 +8,7 @@ import { type CheckerOf, checkConfiguration } from '../service-config/check.js';
 import type { ConfigContext, Document } from '../service-config/context.js';
 import { operatorSettings } from '../service-config/operator.js';
 import { readOwnFile } from '../service-config/own-file.js';
+import { type StreamLimits, streamLimitsOn } from '../service-config/stream-room.js';
 import { generatedConfig, writeOperatorSettings, writeServiceConfig } from '../service-config/write.js';
 import { ensureCertificates } from '../trust/certificates.js';
 import { ensureKey, ensureSecret } from '../trust/secrets.js';
@@ -29,6 +30,8 @@ export interface Prepared {
   readonly stores: Stores;
   /** What the own file says for services: whose fault a wrong value may be. */
   readonly ownSections: Document;
+  /** Limits of streams that had to be smaller than the declared ones; empty = none. */
+  readonly streamLimits: StreamLimits;
 }
 
 export async function prepareConfiguration(
@@ -48,6 +51,7 @@ export async function prepareConfiguration(
     operatorKeyFile: join(folder.secrets, 'operator.key'),
     operatorFile: join(folder.config, 'operator.yaml'),
     operatorOverlayFile: start.configFile,
+    streamLimits: stores.nats.authorization !== undefined ? await streamLimitsOn(folder.nats) : {},
   };
   const settings = stringify(operatorSettings(plan, start, demoPassword.file));
   const generated = plan.services.map((process) => ({ plan: process, document: generatedConfig(context, process) }));
@@ -64,5 +68,5 @@ export async function prepareConfiguration(
   const own = (service: ServiceName): Document => sections.get(service) ?? {};
   for (const { plan: process, document } of generated)
     await writeServiceConfig(process, document, own(process.service));
-  return { stores, ownSections: Object.assign({}, ...sections.values()) };
+  return { stores, ownSections: Object.assign({}, ...sections.values()), streamLimits: context.streamLimits };
 }
