@@ -193,6 +193,62 @@ test('narrowed to what speaks about delivery, of a thousand rules those of the r
   expect(evaluate(set, 'relay', { helo: 'x', recipient: { domain: 'd5.test' } }).asked).toBe(0);
 });
 
+const answersByRecipient = [
+  'helo == "h"',
+  'helo == "other"',
+  'sender.domain == "a.test" && message.size > 5',
+  'recipient.domain == "a.test"',
+  'recipient.user.startsWith("u1") || helo == "h"',
+  'recipient.domain in ["b.test"] && sender.domain == "a.test"',
+  'message.tags.exists(t, t == "bulk")',
+  'route.class == "local"',
+  'delivery.attempt == 1',
+  'int(helo) > 1',
+];
+
+test('what is remembered of other recipients of the message changes no answer', () => {
+  const rule = fc.tuple(
+    fc.array(fc.constantFrom(...answersByRecipient), { minLength: 1, maxLength: 2 }),
+    fc.constantFrom<'all' | 'any'>('all', 'any'),
+    fc.boolean(),
+  );
+  const recipient = fc.record({
+    recipient: fc.record({ domain: fc.constantFrom('a.test', 'b.test'), user: fc.constantFrom('u1', 'u2') }),
+    message: fc.record({ size: fc.constant(10), tags: fc.constantFrom([], ['bulk']) }),
+    route: fc.record({ class: fc.constantFrom('local', 'remote') }),
+    delivery: fc.record({ attempt: fc.constantFrom(1, 2) }),
+  });
+  fc.assert(
+    fc.property(fc.array(rule, { maxLength: 8 }), fc.array(recipient, { maxLength: 6 }), (rules, recipients) => {
+      const documents = rules.map(([when, match, stop], index) => ({
+        ...{ id: `r${index}`, event: 'relay' as const, when, match, stop },
+        then: [{ retrySchedule: { delays: [index + 1] } }],
+      }));
+      const set = compiled(documents);
+      const common = { helo: 'h', sender: { domain: 'a.test' } };
+      const remembered = new Map();
+      for (const own of recipients) {
+        const facts = { ...common, ...own };
+        const { decisions } = evaluate(set, 'relay', facts, undefined, remembered);
+        expect(decisions).toEqual(evaluate(set, 'relay', facts).decisions);
+      }
+    }),
+  );
+});
+
+test('of a thousand rules that ask nothing about the recipient none is computed twice for a message', () => {
+  const documents = Array.from({ length: 1_000 }, (_, index) => ({
+    ...{ id: `r${index}`, event: 'relay' as const, when: `helo == "h${index}"` },
+    then: ['discard'],
+  }));
+  const set = compiled(documents);
+  const remembered = new Map();
+  const asked = ['a', 'b', 'c'].map(
+    (user) => evaluate(set, 'relay', { helo: 'x', recipient: { user } }, undefined, remembered).asked,
+  );
+  expect(asked).toEqual([1_000, 0, 0]);
+});
+
 test('a set that compiles evaluates without throwing, whatever the facts are', () => {
   const leaf = fc.constantFrom(...factNames()).chain((name) => {
     const type = factEntry(name)?.type;

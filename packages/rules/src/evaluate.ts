@@ -44,6 +44,12 @@ export interface Budget {
   readonly ms: number;
 }
 
+/**
+ * Whether rules matched that ask nothing about the recipient: for further recipients of the same message at the same event, so that a thousand of them
+ * do not cost a thousand times.
+ */
+export type Remembered = Map<Rule, boolean>;
+
 /** Looking at the clock costs as much as a small condition. */
 const rulesPerLook = 8;
 const NONE: readonly RankedRule[] = [];
@@ -61,6 +67,7 @@ export function evaluate(
   event: RuleEvent,
   facts: Facts,
   budget?: Budget,
+  remembered?: Remembered,
 ): Evaluation {
   const course: Course = { decisions: [], faults: [], asked: 0, unfinished: false };
   const context = factContext(facts);
@@ -71,22 +78,33 @@ export function evaluate(
     const rules = set.events.get(event);
     if (rules === undefined) continue;
     const from = course.decisions.length;
-    ask(course, set, candidates(rules, facts), context, late);
+    ask(course, set, candidates(rules, facts), { context, late, remembered });
     if (course.unfinished || course.decisions.slice(from).some(({ action }) => ENDING.has(action.kind))) break;
   }
   return course;
 }
 
-function ask(course: Course, set: RuleSet, rules: Iterable<RankedRule>, context: object, late: () => boolean): void {
+interface Asking {
+  readonly context: object;
+  readonly late: () => boolean;
+  readonly remembered: Remembered | undefined;
+}
+
+function ask(course: Course, set: RuleSet, rules: Iterable<RankedRule>, { context, late, remembered }: Asking): void {
   const tenant = set.scope.kind === 'tenant' ? set.scope.tenant : undefined;
   const target = set.scope.kind === 'tenant' ? set.scope.target : undefined;
   for (const { rule } of rules) {
-    if (course.asked % rulesPerLook === 0 && late()) {
-      course.unfinished = true;
-      return;
+    let matched = remembered?.get(rule);
+    if (matched === undefined) {
+      if (course.asked % rulesPerLook === 0 && late()) {
+        course.unfinished = true;
+        return;
+      }
+      course.asked += 1;
+      matched = matches(course, rule, context);
+      if (!rule.asksRecipient) remembered?.set(rule, matched);
     }
-    course.asked += 1;
-    if (!matches(course, rule, context)) continue;
+    if (!matched) continue;
     for (const action of rule.actions)
       course.decisions.push({ ruleId: rule.id, version: rule.version, tenant, target, action });
     if (rule.stop) return;

@@ -161,3 +161,9 @@ export function factNames(): readonly string[] {
 
 /** headers is a value with methods, not a plain fact: values(name), first(name), has(name), count(name). */
 export const HEADERS_SINCE: RuleEvent = 'headers';
+
+const groupsOfRecipient: ReadonlySet<string> = new Set(['recipient', 'recipients', 'route', 'delivery', 'failure']);
+
+/** May it differ between recipients of one message? Tags are of a rendering. */
+export const isOfRecipient = (name: string): boolean =>
+  name === 'message.tags' || groupsOfRecipient.has(name.split('.')[0] ?? '');

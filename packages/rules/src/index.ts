@@ -2,7 +2,7 @@ export type { Action, ActionKind, Clientele, RouteAction, RouteTls, TlsVersion }
 export { availableDatabases, type Database, notCarriedOut, skippableChecks, type Unsupported } from './carried-out.js';
 export { type DeliveryEvent, deliveryRules } from './delivery-rules.js';
 export { earlyRefusals, isEarlyRule } from './early-refusals.js';
-export { type Budget, type Decision, type Evaluation, evaluate, type RuleFault } from './evaluate.js';
+export { type Budget, type Decision, type Evaluation, evaluate, type Remembered, type RuleFault } from './evaluate.js';
 export { isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 export { type FactEntry, type Facts, factEntry, factNames } from './fact-table.js';
 export type { RuleProblem } from './problem.js';

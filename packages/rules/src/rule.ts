@@ -7,6 +7,7 @@ import { isFinal, parseAction } from './action-parser.js';
 import type { Database, Unsupported } from './carried-out.js';
 import { isKnownAt, isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 import { compileExpression, type Expression } from './expression.js';
+import { isOfRecipient } from './fact-table.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
 import { type RuleProblem, START } from './problem.js';
 
@@ -37,6 +38,8 @@ export interface Rule {
   readonly answer: 'at-once' | 'at-rcpt';
   /** Facts its conditions name. */
   readonly facts: ReadonlySet<string>;
+  /** Its conditions may say another thing of another recipient of the same message. */
+  readonly asksRecipient: boolean;
 }
 
 export type RuleScope =
@@ -99,7 +102,9 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
     ...[...conditions.problems, ...actions.problems].map((problem) => ({ ruleId, ...problem })),
   ];
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, rule: { ...rule, conditions: conditions.list, actions: actions.list, stop, answer, facts } };
+  const asksRecipient = [...facts].some(isOfRecipient);
+  const read = { ...rule, conditions: conditions.list, actions: actions.list, stop, answer, facts, asksRecipient };
+  return { ok: true, rule: read };
 }
 
 interface Read<Item> {

@@ -17,7 +17,7 @@ import {
   type RecipientGroup,
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
-import type { Decision as RuleDecision, RuleEvent } from '@postern/rules';
+import type { Remembered, Decision as RuleDecision, RuleEvent } from '@postern/rules';
 import { actionFor, consequenceOf, spareable, sparedBy, withSigned } from './actions.js';
 import { type CheckDefinition, lastFinding } from './check.js';
 import { type CheckResult, type CheckServices, runCheck, skippedFinding } from './check-runner.js';
@@ -247,6 +247,7 @@ export class Evaluation {
     const all = facts.recipients.length;
     const before = event === 'rcpt' ? all - this.#judged.length : 0;
     let common: ReturnType<typeof sessionFacts> | undefined;
+    const remembered: Remembered | undefined = this.#judged.length > 1 ? new Map() : undefined;
     for (const [index, { recipient, course }] of this.#judged.entries()) {
       course.accepted = false;
       const choice = rulesOf(snapshot.rules, recipient, this.#subject.origin.authenticatedUser);
@@ -257,7 +258,7 @@ export class Evaluation {
       }
       common ??= this.#factsAt(event);
       const known = withRecipient(common, recipient, event === 'rcpt' ? before + index + 1 : all);
-      for (const decided of this.#services.askRules(choice, event, known))
+      for (const decided of this.#services.askRules(choice, event, known, remembered))
         this.#apply(decided, stage, course, recipient.address);
       this.#takeRight(event, recipient, course);
     }

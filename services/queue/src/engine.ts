@@ -147,7 +147,7 @@ export function createEngine(parts: EngineParts): Engine {
     renewal,
     park: createPark('spool', publisher, log, metrics),
     policy,
-    relay: (current) => ruling.relay(current),
+    relay: (current) => ruling.relayOfMessage(current),
     quarantineKeepMs: settings.quarantineKeep,
     observer: {
       placed(envelope, placement) {
@@ -224,7 +224,7 @@ export function createEngine(parts: EngineParts): Engine {
     outcomes: outcomePublisher,
     windows,
     policy,
-    relay: (current) => ruling.relay(current),
+    relay: (current) => ruling.relayOfMessage(current),
     returnLimit: settings.dsnReturnLimit,
     onNotice(kind, result, queueId, detail) {
       metrics.notices.with({ kind, result }).inc();

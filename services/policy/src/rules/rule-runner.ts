@@ -4,21 +4,27 @@
  */
 import type { Clock } from '@postern/clock';
 import type { RuleChoice } from '@postern/rules';
-import { type Decision, evaluate, type Facts, type RuleEvent } from '@postern/rules';
+import { type Decision, evaluate, type Facts, type Remembered, type RuleEvent } from '@postern/rules';
 
 export interface RuleObserver {
   failed(rule: string, message: string): void;
   unfinished(event: RuleEvent): void;
 }
 
-export type AskRules = (choice: RuleChoice, event: RuleEvent, facts: Facts) => readonly Decision[];
+/** `remembered`: one for all recipients of one evaluation at one event. */
+export type AskRules = (
+  choice: RuleChoice,
+  event: RuleEvent,
+  facts: Facts,
+  remembered?: Remembered,
+) => readonly Decision[];
 
 const budgetMs = 25;
 
 export function createRuleRunner(clock: Clock, observer: RuleObserver): AskRules {
   const budget = { monotonic: () => clock.monotonic(), ms: budgetMs };
-  return (choice, event, facts) => {
-    const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget);
+  return (choice, event, facts, remembered) => {
+    const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget, remembered);
     for (const { ruleId, version, message } of faults) observer.failed(`${ruleId}@${version}`, message);
     if (unfinished) observer.unfinished(event);
     return decisions;

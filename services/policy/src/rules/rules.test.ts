@@ -243,3 +243,17 @@ test('a sender is changed at MAIL, the later rule has the last word', async () =
   ]);
   expect((await askEnvelope(ground())).changedSender).toBeUndefined();
 });
+
+test('what a rule says that asks nothing about the recipient is found once for all of them', async () => {
+  const rules = [
+    { event: 'rcpt', when: 'int(helo) > 1', then: [{ tag: { name: 'never' } }] },
+    { event: 'rcpt', when: 'helo != ""', then: [{ addHeader: { name: 'X-For', value: 'all' } }] },
+    { event: 'rcpt', when: 'recipient.user == "two"', then: [{ reject: { text: 'not two' } }] },
+  ];
+  const to = ['one@here.test', 'two@here.test', 'three@here.test'];
+  const here = ground({ rules, entries: Object.fromEntries(to.map((address) => [address, 'user' as const])) });
+  const { recipients, findings } = await askEnvelope(here, { to });
+  expect(recipients.map(({ decision }) => decision?.action)).toEqual([Action.ACCEPT, Action.REJECT, Action.ACCEPT]);
+  expect(findings.filter(({ rule }) => rule === 'server-2@3').map(({ recipient }) => recipient)).toEqual(to);
+  expect(here.faults).toEqual([expect.stringContaining('server-1@3')]);
+});

@@ -4,13 +4,17 @@ import { systemClock } from '@postern/clock';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import type { Item } from '@postern/proto/mail/v1/item';
 import { OutcomeKind, type RecipientResult } from '@postern/proto/mail/v1/outcome';
+import { captureTelemetry } from '@postern/telemetry/testing';
 import { expect, test } from 'vitest';
+import { queueMetrics } from '../metrics.js';
 import { type Placement, placementOf } from '../placement.js';
 import { compilePolicy } from '../policy-in-use.js';
 import { answer, envelope, forwardPath, testSnapshot } from '../testing/messages.js';
 import { foldOutcomes, type UnitChange } from '../unit-change.js';
 import { ruleFailures } from './failure-rules.js';
 import { relayed } from './relay-rules.js';
+import { createDeliveryRuling } from './rule-observer.js';
+import type { AskRelay } from './ruled-units.js';
 
 const stored = (rule: object, index: number) => ({
   ...{ id: `r${index + 1}`, version: 1, scope: 'server', tenant: '', target: '' },
@@ -218,4 +222,26 @@ test('the lifetime bounds what a rule would try again', () => {
   const over = { expiresAtMs: nowMs - 1 };
   const change = failed([{ ...onGone, then: [{ tempfail: {} }] }], OutcomeKind.BOUNCED, gone, over);
   expect(change).toMatchObject({ final: { state: 'bounced' }, wait: undefined });
+});
+
+test('for the recipients of one message a rule that asks nothing about them is computed once', () => {
+  const telemetry = captureTelemetry('queue');
+  const policy = policyOf([
+    { event: 'relay', when: 'int(helo) > 1', then: ['discard'] },
+    { ...forBeta, then: ['discard'] },
+  ]);
+  const ruling = createDeliveryRuling(systemClock, queueMetrics(telemetry.metrics), telemetry.log);
+  const kindsOf = (relay: AskRelay | undefined) =>
+    placementOf(
+      envelope(['bob@acme.test', 'eve@beta.test', 'bob@beta.test'], { origin: { ...answerlessOrigin, helo: 'x' } }),
+      {
+        ...{ policy, relay, nowMs: systemClock.now(), quarantineKeepMs: 1_000, admit: () => true },
+      },
+    ).ruled.map(({ action }) => action);
+  const failed = () => telemetry.events('queue.rule.failed').length;
+  expect(kindsOf(ruling.relayOfMessage(policy))).toEqual(['discard', 'discard']);
+  expect(failed()).toBe(1);
+  // Rows that are due are of different messages: nothing is shared.
+  expect(kindsOf(ruling.relay(policy))).toEqual(['discard', 'discard']);
+  expect(failed()).toBe(4);
 });

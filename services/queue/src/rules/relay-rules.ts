@@ -3,7 +3,15 @@
  * snapshot alone: nothing is asked. A rule that cannot be computed does not match and is told; the attempt is made as without it.
  */
 import type { Clock } from '@postern/clock';
-import { type Decision, type DeliveryEvent, evaluate, type Facts, type RuleBook, scopeAddress } from '@postern/rules';
+import {
+  type Decision,
+  type DeliveryEvent,
+  evaluate,
+  type Facts,
+  type Remembered,
+  type RuleBook,
+  scopeAddress,
+} from '@postern/rules';
 import { domainOf, type RouteResult, type Router } from '../route.js';
 import { type AppliedRule, appliedRule } from './applied-rule.js';
 import { type DeliverySubject, deliveryFacts } from './delivery-facts.js';
@@ -30,13 +38,15 @@ export interface RuleParts {
   readonly router: Router;
   readonly clock: Clock;
   readonly onFault: (rule: string, message: string) => void;
+  /** One for all recipients of one message that are asked about at once. */
+  readonly remembered?: Remembered | undefined;
 }
 
 /** Rules of one recipient may take this long. */
 const budgetMs = 10;
 
 export function askDelivery(
-  { rules, clock, onFault }: Omit<RuleParts, 'router'>,
+  { rules, clock, onFault, remembered }: Omit<RuleParts, 'router'>,
   event: DeliveryEvent,
   subject: DeliverySubject,
   isLocal: boolean,
@@ -46,7 +56,7 @@ export function askDelivery(
   const choice = rules.of(subject.tenant, scopeAddress(facts));
   if (!choice.has(event)) return [];
   const budget = { monotonic: () => clock.monotonic(), ms: budgetMs };
-  const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget);
+  const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget, remembered);
   for (const { ruleId, version, message } of faults) onFault(`${ruleId}@${version}`, message);
   if (unfinished) onFault('', `rules of ${event} took longer than ${budgetMs} ms`);
   return decisions;

@@ -12,6 +12,8 @@ import type { AskRelay } from './ruled-units.js';
 export interface DeliveryRuling {
   /** undefined = no rule speaks before an attempt. */
   relay(policy: PolicyInUse): AskRelay | undefined;
+  /** For the recipients of one message: what rules say that ask nothing about the recipient is found once. */
+  relayOfMessage(policy: PolicyInUse): AskRelay | undefined;
   parts(policy: PolicyInUse): RuleParts;
   applied(queueId: string, rules: readonly AppliedRule[]): void;
 }
@@ -35,6 +37,11 @@ export function createDeliveryRuling(clock: Clock, metrics: QueueMetrics, log: L
     relay(policy) {
       if (!policy.rules.has('relay')) return undefined;
       const own = parts(policy);
+      return (subject, before) => relayed(own, subject, before);
+    },
+    relayOfMessage(policy) {
+      if (!policy.rules.has('relay')) return undefined;
+      const own = { ...parts(policy), remembered: new Map() };
       return (subject, before) => relayed(own, subject, before);
     },
     applied(queueId, rules) {
