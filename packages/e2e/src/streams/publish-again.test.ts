@@ -1,9 +1,8 @@
 /** What is asked again says so, since the first try may have been stored. A subscriber stands for the stream: it leaves the first try unanswered. */
 import { systemClock } from '@postern/clock';
+import { connectStreams, createPublisher } from '@postern/stream';
 import { withNats } from '@postern/testkit';
 import { expect, test } from 'vitest';
-import { connectStreams } from './connection.js';
-import { createPublisher } from './publish.js';
 
 const nats = withNats();
 
