@@ -1,6 +1,8 @@
 /**
  * What lifecycle needs of the process, as an interface: tests send signals and read exit codes without a process.
  */
+import { writeSync } from 'node:fs';
+
 export type StopSignal = 'SIGTERM' | 'SIGINT';
 
 export interface Host {
@@ -24,7 +26,11 @@ export const processHost: Host = {
     process.on('unhandledRejection', (error) => handle('rejection', error));
   },
   complain(line) {
-    process.stderr.write(`${line}\n`);
+    try {
+      writeSync(2, `${line}\n`);
+    } catch {
+      // Standard error cannot be written (disk full): the line is in the log as well, and nothing is left to tell it to.
+    }
   },
   exit(code) {
     process.exit(code);

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 
 // A real process with the built package: signals, exit codes and the last log lines are what the platform sees.
@@ -60,6 +61,24 @@ test('a failed start is one line on standard error and code 1', async () => {
   const { output, exitCode } = start(`await run({ start: async () => { throw new Error('port taken'); } });`);
   expect(await exitCode()).toBe(1);
   expect(output.err).toBe('postern-edge: could not start: port taken\n');
+});
+
+test.each([
+  ['SIGTERM', 0, ''],
+  ['an exception nobody handles', 1, 'setTimeout(() => { throw new Error("lost"); }, 300);'],
+])('a log on a full disk: the service runs on, and %s ends it with %i', async (_, code, fault) => {
+  const body = `await run({ start: async () => { for (let n = 0; n < 5000; n++) telemetry.log.info('a.b', { n });
+    setInterval(() => process.send(n++), 20); ${fault} } });`;
+  const full = openSync('/dev/full', 'w');
+  const child = spawn(process.execPath, ['--input-type=module', '-e', `let n = 0; ${program(body)}`], {
+    stdio: ['ignore', full, full, 'ipc'],
+  });
+  closeSync(full);
+  children.push(child);
+  const closed = once(child, 'close');
+  for (let beats = 0; beats < 5; beats++) await once(child, 'message');
+  if (fault === '') child.kill('SIGTERM');
+  expect((await closed)[0]).toBe(code);
 });
 
 test('a rejection nobody handles is logged before the process ends with 1', async () => {

@@ -71,7 +71,7 @@ class ServiceRun {
     let signals = 0;
     this.#host.onSignal((signal) => {
       signals += 1;
-      if (signals > 1) this.#abandon(`second ${signal}`);
+      if (signals > 1) void this.#abandon(`second ${signal}`);
       this.#stopAsked.resolve(signal);
       this.#starting.abort(new Error(`stopped by ${signal}`));
     });
@@ -154,12 +154,12 @@ class ServiceRun {
   #fault(kind: 'exception' | 'rejection', error: unknown): void {
     this.#telemetry.log.error('lifecycle.fault.caught', { kind, error });
     this.#host.complain(`postern-${this.#service.name}: unhandled ${kind}: ${failureText(error)}`);
-    this.#abandon(`unhandled ${kind}`);
+    void this.#abandon(`unhandled ${kind}`);
   }
 
-  #abandon(why: string): void {
+  async #abandon(why: string): Promise<void> {
     this.#state.go('failed', why);
-    this.#telemetry.flush();
+    await this.#telemetry.flush();
     this.#host.exit(1);
     this.#ended.resolve(1);
   }

@@ -25,7 +25,7 @@ function describe(declare, metrics) {
 }
 
 async function metricsPage(declared) {
-  const { Metrics, metricsMarkdown } = await built('packages/telemetry/dist/index.js');
+  const { Metrics, metricsMarkdown, telemetryMetrics } = await built('packages/telemetry/dist/index.js');
   const { serverMetrics } = await built('packages/grpc/dist/observe.js');
   const { clientMetrics } = await built('packages/grpc/dist/client-metrics.js');
   const { edgeWorkerMetrics } = await built('services/edge/dist/workers/worker-metrics.js');
@@ -36,6 +36,7 @@ async function metricsPage(declared) {
     serverMetrics,
     clientMetrics,
     lifecycleMetrics,
+    telemetryMetrics,
     edgeWorkerMetrics,
   ]) {
     describe(declare, metrics);
@@ -44,10 +45,10 @@ async function metricsPage(declared) {
 }
 
 async function eventsPage(declared) {
-  const { eventsMarkdown } = await built('packages/telemetry/dist/index.js');
+  const { eventsMarkdown, telemetryEvents } = await built('packages/telemetry/dist/index.js');
   const { grpcEvents } = await built('packages/grpc/dist/index.js');
   const { lifecycleEvents } = await built('packages/lifecycle/dist/state.js');
-  return eventsMarkdown([...declared.map((service) => service.events), grpcEvents, lifecycleEvents]);
+  return eventsMarkdown([...declared.map((service) => service.events), grpcEvents, lifecycleEvents, telemetryEvents]);
 }
 
 async function factsPage() {

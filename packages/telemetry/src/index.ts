@@ -19,6 +19,13 @@ export {
   secondsBuckets,
 } from './metrics.js';
 export { type AddressForm, describeError, redactAddress } from './redaction.js';
-export { startTelemetry, type Telemetry, type TelemetryOptions, type TelemetrySettings } from './telemetry.js';
+export {
+  startTelemetry,
+  type Telemetry,
+  type TelemetryOptions,
+  type TelemetrySettings,
+  telemetryEvents,
+  telemetryMetrics,
+} from './telemetry.js';
 export { formatTraceparent, parseTraceparent, type TraceContext } from './trace-context.js';
 export { type Attributes, type Parent, type Span, Tracer } from './tracer.js';

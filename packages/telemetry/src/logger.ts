@@ -3,7 +3,10 @@
  * The event comes from a catalogue and is checked by the compiler; fields are snake_case
  * (session_id queue_id lane mx reply enhanced_code attempt delay_ms error).
  */
-import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import type { Clock } from '@postern/clock';
+import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import { LogSink } from './log-sink.js';
+import type { BoundCounter } from './metrics.js';
 import { type AddressForm, redactFields } from './redaction.js';
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -26,6 +29,8 @@ export interface LoggerOptions {
   readonly service: string;
   readonly addresses: AddressForm;
   readonly traceId: () => string | undefined;
+  readonly clock: Clock;
+  readonly linesDropped: BoundCounter;
   /** Default: standard output, written in the background. */
   readonly destination?: DestinationStream;
   /** Several processes write to the same standard output: what is written at once is what a pipe keeps in one piece. */
@@ -34,17 +39,24 @@ export interface LoggerOptions {
 
 /** PIPE_BUF of Linux. */
 const pipePiece = 4_096;
+const diskPiece = 16_384;
 
 export interface OpenLogger {
   readonly log: Logger;
-  /** Writes what is buffered before it returns; for the last words of a process. */
-  flush(): void;
+  /** Waits until what is buffered is written, not long; for the last words of a process. */
+  flush(): Promise<void>;
 }
 
 export function openLogger(options: LoggerOptions): OpenLogger {
-  const background =
+  const output =
     options.destination === undefined
-      ? destination({ fd: 1, sync: false, ...(options.sharesOutput === true ? { maxWrite: pipePiece } : {}) })
+      ? new LogSink({
+          fd: 1,
+          pieceBytes: options.sharesOutput === true ? pipePiece : diskPiece,
+          clock: options.clock,
+          dropped: () => options.linesDropped.inc(),
+          resumed: (lines) => log.warn('telemetry.log.resumed', { lines_dropped: lines }),
+        })
       : undefined;
   const settings = {
     level: options.level,
@@ -56,9 +68,9 @@ export function openLogger(options: LoggerOptions): OpenLogger {
       return traceId === undefined ? {} : { trace_id: traceId };
     },
   };
-  const sink = options.destination ?? background;
+  const sink = options.destination ?? output;
   const log = new EventLogger(sink === undefined ? pino(settings) : pino(settings, sink), options.addresses);
-  return { log, flush: () => flushQuietly(background) };
+  return { log, flush: () => output?.flush() ?? Promise.resolve() };
 }
 
 class EventLogger implements Logger {
@@ -96,13 +108,5 @@ class EventLogger implements Logger {
 
   #line(event: string, fields: LogFields | undefined): object {
     return fields === undefined ? { event } : { event, ...redactFields(fields, this.#addresses) };
-  }
-}
-
-function flushQuietly(sink: { flushSync(): void } | undefined): void {
-  try {
-    sink?.flushSync();
-  } catch {
-    // The stream was never opened or is closed: there is nothing left to write, and nowhere to say so.
   }
 }

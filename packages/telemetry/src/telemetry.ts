@@ -1,9 +1,9 @@
 /**
  * Logs, metrics and traces of one process, made once in main and passed down. Nothing here is global.
  */
-import { type Random, systemRandom } from '@postern/clock';
+import { type Random, systemClock, systemRandom } from '@postern/clock';
 import type { DestinationStream } from 'pino';
-import type { EventCatalogue, EventOf } from './events.js';
+import { defineEvents, type EventCatalogue, type EventOf } from './events.js';
 import { type Logger, type LogLevel, openLogger } from './logger.js';
 import { Metrics } from './metrics.js';
 import type { AddressForm } from './redaction.js';
@@ -23,8 +23,8 @@ export interface Telemetry<E extends string = string> {
   readonly log: Logger<E>;
   readonly metrics: Metrics;
   readonly tracer: Tracer;
-  /** Writes buffered log lines now. */
-  flush(): void;
+  /** Waits until buffered log lines are written, at most half a second. */
+  flush(): Promise<void>;
   /** Exports what is left and flushes. Never throws, bounded by the exporter's deadline. */
   shutdown(): Promise<void>;
 }
@@ -40,6 +40,18 @@ export interface TelemetryOptions<C extends EventCatalogue> {
   readonly worker?: number;
 }
 
+export const telemetryEvents = defineEvents('telemetry', {
+  'telemetry.log.resumed':
+    'The log could not be written, or not fast enough (disk full, nobody reads), and now can; `lines_dropped` lines are missing before this one.',
+});
+
+export const telemetryMetrics = (metrics: Metrics) => ({
+  linesDropped: metrics.counter({
+    name: 'postern_telemetry_log_lines_dropped_total',
+    help: 'Lines of the log that were dropped because standard output could not be written (disk full) or nobody read it; the service goes on.',
+  }),
+});
+
 export function startTelemetry<const C extends EventCatalogue = EventCatalogue>(
   settings: TelemetrySettings,
   service: string,
@@ -50,15 +62,17 @@ export function startTelemetry<const C extends EventCatalogue = EventCatalogue>(
       ? undefined
       : new SpanExport({ service, ratio: settings.traceSampleRatio, processor: otlpProcessor(settings.otlpUrl) });
   const tracer = new Tracer(options.random ?? systemRandom, spanExport);
+  const metrics = new Metrics();
   const { log, flush } = openLogger({
     level: settings.level,
     service,
     addresses: settings.addresses ?? 'full',
     traceId: () => tracer.current()?.traceId,
+    clock: systemClock,
+    linesDropped: telemetryMetrics(metrics).linesDropped,
     ...(options.destination === undefined ? {} : { destination: options.destination }),
     sharesOutput: options.worker !== undefined,
   });
-  const metrics = new Metrics();
   if (options.processMetrics !== false) metrics.addProcessMetrics();
   return {
     service,
@@ -68,7 +82,7 @@ export function startTelemetry<const C extends EventCatalogue = EventCatalogue>(
     flush,
     shutdown: async () => {
       await tracer.shutdown().catch(() => undefined);
-      flush();
+      await flush();
     },
   };
 }
