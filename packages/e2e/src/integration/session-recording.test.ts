@@ -22,6 +22,7 @@ const world = withMailWorld({
         when: 'sender.domain == "spoof.test"',
         then: [{ reject: { enhanced: '5.7.27', text: 'not yours' } }],
       },
+      { id: 'looks-inside', event: 'body', when: 'message.parts > 400', then: [{ tag: { name: 'many-parts' } }] },
     ],
   },
 });
@@ -93,6 +94,23 @@ test('nothing is recorded until it is switched on, and then it is judged again t
   expect(text.stdout).toContain('Bob is away');
   expect(text.stdout).toContain('Not the same as then.');
   expect(await replayed(sessionId)).toEqual({ same: true });
+});
+
+test('a message of half a megabyte is recorded whole: a rule that is tried knows its content', async () => {
+  const [from, to] = ['a@good.test', 'bob@acme.test'];
+  const sender = await world.speak('mx');
+  const data = buildMessage({ from, to, id: 'large', subject: 'large', size: 500_000 });
+  const reply = await sender.send({ from, to: [to], data });
+  expect(reply.code).toBe(250);
+  await sender.quit();
+  const trace = await explained(world.cluster, queueIdOf(reply), /"sessionId"/);
+  const sessionId = /"sessionId": "([0-9A-Z]{26})"/.exec(trace)?.[1] ?? '';
+  await vi.waitFor(async () => expect(await replayed(sessionId)).toEqual({ same: true }), patience);
+  const rule = join(world.cluster.dataDir, 'too-long.yaml');
+  await writeFile(rule, 'event: body\nwhen: message.size > 400000\nthen:\n  - reject: { text: Too long }\n');
+  const text = await world.cluster.ctl('simulate', '--tenant', 'acme', '--recorded', sessionId, '--rule', rule);
+  expect(text.stdout).toContain('Too long');
+  expect(text.stdout).not.toContain('too large to be kept');
 });
 
 test('a refused session too; switched off nothing more is kept; nobody else reads it', async () => {
