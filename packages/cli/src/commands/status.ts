@@ -23,7 +23,8 @@ const dependencyColumns: readonly Column<DependencyStatus>[] = [
 ];
 
 const suspected: Readonly<Record<string, string>> = {
-  unexpected_proxy: 'a PROXY header where none is due: name the proxy in trustedProxies, or send none',
+  unexpected_proxy:
+    'a PROXY header where none is due, or after the banner: name the proxy in trustedProxies and switch proxyProtocol on, or send none',
   missing_proxy: 'no PROXY header where one is due: switch it on at the proxy, or proxyProtocol off here',
   source_nat:
     'nearly all sessions from one private address: clients are hidden by source NAT; relay and list rights of that address are withheld',

@@ -1,6 +1,7 @@
 /**
  * Reads the PROXY header from a socket before anything else does, and gives back what follows it. `required`: no header in time or another
- * byte first ends the connection. `optional` (a trusted peer on a listener without the setting): silence or another byte means a direct client.
+ * byte first ends the connection. `optional` (a trusted peer on a listener without the setting): half a second of silence or another byte means a
+ * direct client. A header that has begun has the whole time in both cases; half of one is never read as the client's first words.
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '@postern/clock';
@@ -15,9 +16,11 @@ export type ProxyReading =
 
 export const noHeader = 'no PROXY header';
 
+const halfHeader = 'half a PROXY header';
+
 /** How long a balancer may take to send the header. */
 const requiredWaitMs = 5_000;
-/** How long a trusted peer that need not send one is waited for. */
+/** How long a trusted peer that need not send one is waited for until it begins. */
 const optionalWaitMs = 500;
 
 export function readProxyHeader(
@@ -28,7 +31,8 @@ export function readProxyHeader(
   return new Promise((resolve) => {
     let held: Buffer = Buffer.alloc(0);
     const finish = (reading: ProxyReading, consumed: number): void => {
-      timer.cancel();
+      silence?.cancel();
+      whole.cancel();
       socket.off('readable', onReadable);
       socket.off('error', onGone);
       socket.off('close', onGone);
@@ -52,8 +56,12 @@ export function readProxyHeader(
         return;
       }
     };
-    const wait = expectation === 'required' ? requiredWaitMs : optionalWaitMs;
-    const timer = clock.setTimer(wait, () => otherwise(noHeader), { unref: true });
+    const fail = (reason: string): void => finish({ kind: 'failed', reason }, held.length);
+    const whole = clock.setTimer(requiredWaitMs, () => fail(held.length > 0 ? halfHeader : noHeader), { unref: true });
+    const silence =
+      expectation === 'optional'
+        ? clock.setTimer(optionalWaitMs, () => held.length === 0 && otherwise(noHeader), { unref: true })
+        : undefined;
     socket.on('readable', onReadable);
     socket.on('error', onGone);
     socket.on('close', onGone);
