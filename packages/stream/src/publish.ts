@@ -60,7 +60,8 @@ export function createPublisher(connection: StreamConnection, clock: Clock): Pub
         const result = answer.kind === 'message' ? readPubAck(answer.message.data) : answer;
         if (result.kind === 'damaged') {
           guard.report(result.reason);
-          return { kind: 'refused', reason: result.reason };
+          // In a cluster the other servers may have it, and one of them answers soon.
+          if (guard.damage() !== undefined) return { kind: 'refused', reason: result.reason };
         }
         if (result.kind === 'refused') return result;
         if (result.kind === 'stored') {

@@ -2,7 +2,7 @@
  * A server that could not write a stream (no space left, an I/O error) has lost its place in it: nats-server 2.10 then counts on from 1, durable consumers
  * pass over what is stored below their position, and the next start may drop it. So after such a fault nothing this server acknowledges counts as stored
  * until it was started again, which puts its place right (a new server id). Seen in two ways: the server says so; or a sequence, acknowledged or reported,
- * is not above one that was known before. A clustered server ends its JetStream by itself and another leads; there only the one publish is refused.
+ * is not above one that was known before. A clustered server ends its JetStream by itself and another leads: there the message is only asked about again.
  */
 import type { ServerInfo } from '@nats-io/nats-core';
 
