@@ -200,6 +200,11 @@ test('a session that was refused in part names the message that was taken', asyn
   };
   expect(await trace([rejected])).toBe('Session S1 (refused)');
   expect(await trace([rejected, accepted])).toBe('Session S1 (refused in part; message Q1 was taken)');
+  expect(await trace([accepted])).toBe('Session S1 (message Q1 was taken and is not queued yet)');
+  const parked = { ...step, event: 'queue.message.parked', queueId: 'Q1', recipient: 'ann@acme.test' };
+  expect(await trace([accepted, parked])).toBe(
+    'Session S1 (message Q1 was taken and is parked: posternctl queue parked)',
+  );
 });
 
 test('queue operations need a selection', async () => {

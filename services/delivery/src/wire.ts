@@ -158,7 +158,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
           lingerMs: config.delivery.outcomeLinger,
           deadlineMs: outcomeDeadlineMs,
         }),
-        park: createPark(publisher, observer),
+        park: createPark(publisher, clock, observer),
         renderer: createRenderer({ bodies, clock, signing: createSigning(() => domains, secrets) }),
         renewals,
         transport,

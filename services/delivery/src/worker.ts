@@ -103,7 +103,7 @@ export function createWorker(parts: WorkerParts) {
     const read = readItem(message.data);
     if (!read.ok) return parts.park.park(message, read.reason);
     const { item } = read;
-    if (message.deliveryCount > maxDeliveries) return parts.park.park(message, `${maxDeliveries} redeliveries`);
+    if (message.deliveryCount > maxDeliveries) return parts.park.park(message, `${maxDeliveries} redeliveries`, item);
     const lease = parts.renewals.hold(message);
     const startedAt = clock.monotonic();
     try {

@@ -145,7 +145,7 @@ export function createEngine(parts: EngineParts): Engine {
     outcomes: outcomePublisher,
     windows,
     renewal,
-    park: createPark('spool', publisher, log, metrics),
+    park: createPark('spool', publisher, clock, log, metrics),
     policy,
     relay: (current) => ruling.relayOfMessage(current),
     quarantineKeepMs: settings.quarantineKeep,
@@ -173,7 +173,7 @@ export function createEngine(parts: EngineParts): Engine {
   const outcomeConsumer = createOutcomeConsumer({
     clock,
     renewal,
-    park: createPark('outcomes', publisher, log, metrics),
+    park: createPark('outcomes', publisher, clock, log, metrics),
     health,
     settle: async (outcomes, changes) => {
       const began = clock.monotonic();

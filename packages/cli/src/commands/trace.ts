@@ -20,6 +20,10 @@ function eventLine(event: TraceEvent): string {
 function sessionTitle({ sessionId, events }: MessageTrace): string {
   const taken = events.find(({ event }) => event === 'edge.message.accepted');
   if (taken === undefined) return `Session ${sessionId} (refused)`;
+  if (events.some(({ event }) => event === 'queue.message.parked'))
+    return `Session ${sessionId} (message ${taken.queueId} was taken and is parked: posternctl queue parked)`;
+  if (!events.some(({ event }) => event.endsWith('.rejected')))
+    return `Session ${sessionId} (message ${taken.queueId} was taken and is not queued yet)`;
   return `Session ${sessionId} (refused in part; message ${taken.queueId} was taken)`;
 }
 

@@ -3,7 +3,7 @@ import { systemClock } from '@postern/clock';
 import { createClient, createServer, type GrpcClient, requireScope, signScope } from '@postern/grpc';
 import { Envelope } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
-import { Outcome, OutcomeBatch, OutcomeKind } from '@postern/proto/mail/v1/outcome';
+import { Outcome, OutcomeBatch, OutcomeKind, RecipientResult } from '@postern/proto/mail/v1/outcome';
 import {
   DropParkedRequest,
   GetParkedRequest,
@@ -17,6 +17,8 @@ import {
 import { parkedSubject, spoolSubject } from '@postern/stream';
 import { captureTelemetry } from '@postern/telemetry/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { queueMetrics } from '../metrics.js';
+import { createPark } from '../park.js';
 import { withQueue } from '../testing/ground.js';
 import { answer, envelope, newQueueId } from '../testing/messages.js';
 import { addQueueService } from './service.js';
@@ -285,10 +287,21 @@ test('what cannot be read is really parked, shown as such to operators, refused 
     msgId: newQueueId(),
   });
   const impossible = Outcome.fromPartial({ kind: OutcomeKind.DEFERRED, queueId: newQueueId(), tenant: 'acme' });
+  impossible.recipients = [RecipientResult.fromPartial({ address: 'lost@acme.test' })];
   await ground.outcomes(impossible);
   const { messages } = await ground.until(call.list, (listed) => listed.messages.length === 2);
   expect(messages.map(({ stream }) => stream).sort()).toEqual(['outcomes', 'spool']);
-  expect((await call.list('acme')).messages).toEqual([]);
+  expect((await call.list('acme')).messages.map(({ stream }) => stream)).toEqual(['outcomes']);
+  const traced = await ground.until(
+    async () =>
+      (
+        await ground.admin.query('SELECT event, recipient FROM mail.trace_events WHERE queue_id = $1', [
+          impossible.queueId,
+        ])
+      ).rows,
+    ({ length }) => length === 1,
+  );
+  expect(traced).toEqual([{ event: 'queue.message.parked', recipient: 'lost@acme.test' }]);
   for (const { id, stream, unreadable, reason, parkedAtMs } of messages) {
     expect(reason).not.toBe('');
     expect(Math.abs(systemClock.now() - parkedAtMs)).toBeLessThan(60_000);
@@ -296,11 +309,41 @@ test('what cannot be read is really parked, shown as such to operators, refused 
       expect(unreadable).toContain('not an envelope');
       await expect(call.retry(id)).rejects.toMatchObject({ id: 'failed-precondition' });
     }
-    await expect(call.drop(id, false, 'acme')).rejects.toMatchObject({ id: 'not-found' });
+    await expect(call.drop(id, false, 'beta')).rejects.toMatchObject({ id: 'not-found' });
     expect(await call.drop(id)).toEqual({ recipients: 0 });
   }
   expect((await call.list()).messages).toEqual([]);
   expect(ground.telemetry.events('queue.parked.dropped').length).toBeGreaterThanOrEqual(2);
+});
+
+test('mail that was taken and is parked is found by its queue id', async () => {
+  const { ground } = queue;
+  const mail = envelope(['ned@acme.test']);
+  const telemetry = captureTelemetry('queue');
+  const parkIt = createPark('spool', ground.publisher, systemClock, telemetry.log, queueMetrics(telemetry.metrics));
+  const unused = () => undefined;
+  let acknowledged = 0;
+  await parkIt(
+    {
+      ...{ subject: 'spool.1', data: Envelope.encode(mail).finish(), sequence: 1_000_000, deliveryCount: 6 },
+      ...{ pending: 0, storedAtMs: 0, header: () => '', nak: unused, working: unused },
+      ack: () => {
+        acknowledged++;
+      },
+      ackConfirmed: () => Promise.resolve(true),
+    },
+    'delivered 6 times',
+  );
+  expect(acknowledged).toBe(1);
+  const { messages } = await ground.until(
+    () => client.call(client.rpc.trace, TraceRequest.fromPartial({ id: mail.queueId }), as('acme')),
+    (found) => found.messages.length === 1,
+  );
+  expect(messages[0]?.events).toMatchObject([
+    { event: 'queue.message.parked', recipient: 'ned@acme.test', detail: { reason: 'delivered 6 times' } },
+  ]);
+  for (const { id } of (await call.list()).messages) await call.drop(id);
+  await atRest();
 });
 
 test('an outcome that could not be recorded is tried again, or its recipients end', async () => {

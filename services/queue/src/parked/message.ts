@@ -55,7 +55,7 @@ export function readParked(message: StoredMessage): Parked {
   };
 }
 
-function contentOf(stream: string, data: Uint8Array): ParkedContent {
+export function contentOf(stream: string, data: Uint8Array): ParkedContent {
   try {
     if (stream === 'spool') {
       const read = readEnvelope(data);

@@ -44,7 +44,8 @@ const eventsOf: Statement = {
 };
 const refusedById: Statement = {
   name: 'trace-refused-id',
-  text: `SELECT DISTINCT session_id FROM mail.trace_events WHERE session_id = $1 AND session_id <> '' LIMIT $2::int`,
+  text: `SELECT session_id FROM mail.trace_events WHERE session_id = $1 AND session_id <> ''
+         UNION SELECT session_id FROM mail.trace_events WHERE queue_id = $1 AND queue_id <> '' AND session_id <> '' LIMIT $2::int`,
 };
 const refusedByAddress: Statement = {
   name: 'trace-refused-address',
@@ -121,7 +122,7 @@ function findMessages(transaction: Transaction, request: TraceRequest, limit: nu
   ]);
 }
 
-/** Sessions without an accepted message among those found. */
+/** Sessions without an accepted message among those found: refused, or the message was taken and is not queued yet, or never will be since it is parked. */
 async function findRefused(
   transaction: Transaction,
   request: TraceRequest,
