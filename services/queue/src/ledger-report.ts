@@ -41,11 +41,11 @@ const withRow: Statement = {
   text: `SELECT w.queue_id, w.recipient FROM unnest($1::text[], $2::text[]) AS u (queue_id, recipient)
          JOIN mail.waiting w ON w.queue_id = u.queue_id AND w.recipient = u.recipient WHERE w.state <> 'dispatched'`,
 };
-/** A copy of an item may be parked although its outcome was stored after all. */
-const closed: Statement = {
-  name: 'ledger-closed',
+/** A copy of an item may be parked although its outcome was stored after all, and a forged one was never created. */
+const open: Statement = {
+  name: 'ledger-open',
   text: `SELECT r.queue_id, r.recipient FROM unnest($1::text[], $2::text[]) AS u (queue_id, recipient)
-         JOIN mail.recipients r ON r.queue_id = u.queue_id AND r.recipient = u.recipient WHERE r.state <> 'open'`,
+         JOIN mail.recipients r ON r.queue_id = u.queue_id AND r.recipient = u.recipient WHERE r.state = 'open' AND r.unit_kind IS NOT NULL`,
 };
 const orphaned: Statement = {
   name: 'ledger-orphaned',
@@ -95,12 +95,12 @@ async function countRows(transaction: Transaction, carried: readonly CarriedUnit
   const keysOf = async (statement: Statement, units: readonly CarriedUnit[]): Promise<string[]> => {
     const ids = units.map(({ queueId }) => queueId);
     const recipients = units.map(({ recipient }) => recipient);
-    const known = await transaction.query<{ queue_id: string; recipient: string }>(statement, [ids, recipients]);
-    return known.map(({ queue_id, recipient }) => key(queue_id, recipient));
+    const matches = await transaction.query<{ queue_id: string; recipient: string }>(statement, [ids, recipients]);
+    return matches.map(({ queue_id, recipient }) => key(queue_id, recipient));
   };
   const parked = carried.filter(({ carrier }) => carrier === 'parked');
   const skipped = new Set(await keysOf(withRow, carried));
-  if (parked.length > 0) for (const one of await keysOf(closed, parked)) skipped.add(one);
+  const known = new Set(parked.length === 0 ? [] : await keysOf(open, parked));
   const rows = new Map<string, LedgerRow>();
   const rowOf = (tenant: string): LedgerRow => {
     const row = rows.get(tenant) ?? { tenant, created: {}, closed: {}, open: {}, difference: 0 };
@@ -116,7 +116,7 @@ async function countRows(transaction: Transaction, carried: readonly CarriedUnit
   // One unit may be in both when a retry was cut off: WORK is read first, and counts.
   for (const { queueId, recipient, tenant, carrier } of carried) {
     const unit = key(queueId, recipient);
-    if (skipped.has(unit)) continue;
+    if (skipped.has(unit) || (carrier === 'parked' && !known.has(unit))) continue;
     if (parked.length > 0) skipped.add(unit);
     add(rowOf(tenant).open, carrier === 'parked' ? 'held' : 'queued', 1);
   }

@@ -19,6 +19,7 @@ import { captureTelemetry } from '@postern/telemetry/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { queueMetrics } from '../metrics.js';
 import { createPark } from '../park.js';
+import { dropParked } from '../parked/drop.js';
 import { withQueue } from '../testing/ground.js';
 import { answer, envelope, newQueueId } from '../testing/messages.js';
 import { addQueueService } from './service.js';
@@ -278,6 +279,22 @@ test('a parked envelope goes back to SPOOL, or is recorded as accepted and delet
   const other = await park('spool', Envelope.encode(ended).finish(), 'never again');
   expect(await call.drop(other)).toEqual({ recipients: 2 });
   expect(await states(ended.queueId)).toEqual(['deleted', 'deleted']);
+  await atRest();
+});
+
+test('a forged item is shown and goes, and the ledger does not count what was never created', async () => {
+  const { ground } = queue;
+  const forged = { ...(await itemOf('opal@acme.test')), queueId: newQueueId(), itemId: 'forged:1:1' };
+  const id = await park('work', encoded(forged), 'forged');
+  const real = ground.work.at(-1);
+  if (real === undefined) throw new Error('no item');
+  await ground.outcomes(answer(real, OutcomeKind.DELIVERED));
+  await atRest();
+  // Its creation could still be on its way.
+  await expect(call.drop(id)).rejects.toMatchObject({ id: 'failed-precondition' });
+  const order = { id, bounce: false, actor: 'op', reason: 'forged' };
+  const later = systemClock.now() + 660_000;
+  expect(await dropParked(ground.engine.parkedParts(), '*', order, later)).toMatchObject({ recipients: 0 });
   await atRest();
 });
 

@@ -55,10 +55,15 @@ export async function dropParked(
   return { stream: parked.stream, recipients: ending.units.length };
 }
 
-async function endingOf(parts: ParkedParts, transaction: Transaction, { content }: Parked, end: End): Promise<Ending> {
+async function endingOf(
+  parts: ParkedParts,
+  transaction: Transaction,
+  { content, parkedAtMs }: Parked,
+  end: End,
+): Promise<Ending> {
   if (content.kind === 'unreadable') return nothing;
   if (content.kind === 'outcomes') return endOutcomes(transaction, content.outcomes, end);
-  if (content.kind === 'item') return endItem(parts, transaction, content.item, end);
+  if (content.kind === 'item') return endItem(parts, transaction, content.item, parkedAtMs, end);
   return (await wasPlaced(transaction, content.envelope.queueId)) ? nothing : endEnvelope(parts, content.envelope, end);
 }
 
@@ -126,8 +131,20 @@ const withStored = (item: Item, bodyId: string): Item => ({
   body: { place: { $case: 'bodyId', value: bodyId } },
 });
 
-async function endItem(parts: ParkedParts, transaction: Transaction, item: Item, end: End): Promise<Ending> {
-  const open = [...(await openAddresses(transaction, item))];
+/** Creation of what is not recorded after this time will not come. */
+const longestUnknownMs = 600_000;
+
+async function endItem(
+  parts: ParkedParts,
+  transaction: Transaction,
+  item: Item,
+  parkedAtMs: number,
+  end: End,
+): Promise<Ending> {
+  const found = await openAddresses(transaction, item);
+  if (found.unknown.size > 0 && end.nowMs - parkedAtMs < longestUnknownMs)
+    throw new PosternError('failed-precondition', 'its recipients are not in the ledger yet; try again in ten minutes');
+  const open = [...found.open].filter((address) => !found.unknown.has(address));
   if (open.length === 0) return nothing;
   const place = item.body?.place;
   let kept: Item = item;

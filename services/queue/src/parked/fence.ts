@@ -15,17 +15,26 @@ export async function wasPlaced(transaction: Transaction, queueId: string): Prom
   return (await transaction.query(taken, [queueId])).length > 0;
 }
 
-/** Addresses of the item for which neither this attempt nor an end is recorded. Their units stay locked. */
-export async function openAddresses(transaction: Transaction, item: Item): Promise<Set<string>> {
+export interface OpenAddresses {
+  /** Neither this attempt nor an end is recorded. */
+  readonly open: ReadonlySet<string>;
+  /** Those of them of which nothing is recorded: what made them is on its way, or they are forged. */
+  readonly unknown: ReadonlySet<string>;
+}
+
+/** Recipients of the item that have not ended; their units stay locked. */
+export async function openAddresses(transaction: Transaction, item: Item): Promise<OpenAddresses> {
   const { queueId, attempt, recipients } = item;
   const units = await lockRecipients(
     transaction,
     recipients.map(({ address }) => ({ queueId, recipient: address })),
   );
-  return new Set(
-    recipients.flatMap(({ address }) => {
-      const unit = units.get(unitKey(queueId, address));
-      return unit === undefined || (unit.state === 'open' && unit.attempts < attempt) ? [address] : [];
-    }),
-  );
+  const open = new Set<string>();
+  const unknown = new Set<string>();
+  for (const { address } of recipients) {
+    const unit = units.get(unitKey(queueId, address));
+    if (unit === undefined) unknown.add(address);
+    if (unit === undefined || (unit.state === 'open' && unit.attempts < attempt)) open.add(address);
+  }
+  return { open, unknown };
 }

@@ -67,7 +67,7 @@ async function returnOf(transaction: Transaction, parked: Parked): Promise<Retur
     };
   }
   const { item } = content;
-  const open = await openAddresses(transaction, item);
+  const { open } = await openAddresses(transaction, item);
   if (open.size === 0) return refuse('its recipients have ended or were tried again since');
   return {
     subject: workSubject(item.route?.egressPool ?? 'default', item.queueId),
