@@ -8,8 +8,12 @@ import type { StreamConnection } from '@postern/stream';
 
 const skewMs = 2_000;
 
-/** True when a row due, or a report owed, at this time may have been dispatched before. */
-export type DispatchedBefore = (dueAtMs: number) => boolean;
+export interface DispatchedBefore {
+  /** A row due, or a report owed, at this time may have been dispatched before. */
+  mayHave(dueAtMs: number): boolean;
+  /** A publish came to nothing that is known: it may have been stored. */
+  doubt(): void;
+}
 
 export function dispatchedBefore(
   connection: Pick<StreamConnection, 'state' | 'times'>,
@@ -17,12 +21,17 @@ export function dispatchedBefore(
 ): DispatchedBefore {
   let times = connection.times();
   let sinceMs = clock.now();
-  return (dueAtMs) => {
-    if (connection.state() !== 'connected') return true;
-    if (connection.times() !== times) {
-      times = connection.times();
+  return {
+    mayHave(dueAtMs) {
+      if (connection.state() !== 'connected') return true;
+      if (connection.times() !== times) {
+        times = connection.times();
+        sinceMs = clock.now();
+      }
+      return dueAtMs <= sinceMs + skewMs;
+    },
+    doubt() {
       sinceMs = clock.now();
-    }
-    return dueAtMs <= sinceMs + skewMs;
+    },
   };
 }

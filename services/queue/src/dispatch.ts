@@ -119,9 +119,10 @@ async function dispatchRows(
     items.map(async (made) => {
       const step = await publishItem(parts.publisher, made.item, {
         deadlineMs: publishDeadlineMs,
-        again: made.rows.some(({ dueAt }) => parts.before(dueAt)),
+        again: made.rows.some(({ dueAt }) => parts.before.mayHave(dueAt)),
       });
       if (step.done) parts.windows.take(made.item.tenant, made.route.lane, 1);
+      else parts.before.doubt();
       return step.done ? made : undefined;
     }),
   );

@@ -84,8 +84,9 @@ async function send(parts: NoticeParts, notice: NoticeRow): Promise<TraceRow[] |
       }),
       notice.queueId,
     );
-    const placed = await parts.placer.carryOut(envelope, placement, parts.before(notice.atMs));
+    const placed = await parts.placer.carryOut(envelope, placement, parts.before.mayHave(notice.atMs));
     if (placed.done) failpoint('queue.after-dsn-publish');
+    else parts.before.doubt();
     const recorded = placed.done ? await parts.outcomes.publish(placement.outcomes) : placed;
     if (recorded.done) parts.onNotice(notice.kind, 'sent', notice.queueId, envelope.queueId);
     else parts.onNotice(notice.kind, 'failed', notice.queueId, recorded.reason);
