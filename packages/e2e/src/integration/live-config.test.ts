@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { buildMessage } from '@postern/testkit/smtp';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { withMailWorld } from './mail-world.js';
 
 const edges = 2;
@@ -97,4 +97,35 @@ test('a change of the operator file works, a bad one is refused and the old one 
   expect(await denied(1)).toBe(true);
   await world.reconfigure({});
   expect(await untilEverywhere(async (edge) => !(await denied(edge)))).toBeLessThan(2_000);
+});
+
+test('an id of a rule means one rule, in the file or saved: the later is refused, and what holds goes on', async () => {
+  const rule = (id: string, text: string) => ({
+    ...{ id, event: 'rcpt', when: 'recipient.user == "bob"' },
+    ...Object.fromEntries([['then', [{ reject: { text } }]]]),
+  });
+  /** Whether the file in effect is the one on disk. */
+  const fileState = async (): Promise<string | undefined> => {
+    const { services } = await world.cluster.run();
+    const metrics = services.find(({ name }) => name === 'provisioning')?.metrics ?? '';
+    const text = await (await fetch(new URL('/metrics', metrics))).text();
+    return /^postern_provisioning_operator_file_state (\d)/m.exec(text)?.[1];
+  };
+  const says = (text: string) => async (edge: number) => (await answer(edge, 'bob@acme.test')).includes(text);
+  await world.reconfigure({ rules: [rule('one', 'by the file')] });
+  await untilEverywhere(says('by the file'));
+  const file = join(world.cluster.dataDir, 'one.yaml');
+  await writeFile(file, JSON.stringify({ ...rule('one', 'saved'), id: undefined }));
+  const saved = await world.cluster.ctl('rule', 'put', 'one', file);
+  expect(saved.code).toBe(1);
+  expect(saved.stderr).toContain('rule.id: "one" is not allowed; expected an id that no rule of the operator file has');
+  await ctl('rule', 'put', 'two', file);
+  await world.reconfigure({ rules: [rule('two', 'never')] });
+  await vi.waitFor(async () => expect(await fileState()).toBe('0'), { timeout: 10_000, interval: 50 });
+  expect(await says('by the file')(0)).toBe(true);
+  await world.reconfigure({ rules: [rule('three', 'the third')] });
+  await ctl('rule', 'delete', 'two');
+  await untilEverywhere(says('the third'));
+  await world.reconfigure({});
+  await untilEverywhere(async (edge) => taken(await answer(edge, 'bob@acme.test')));
 });
