@@ -3,7 +3,13 @@
  * Never logs credentials. Does not create streams: see `ensure.ts`.
  */
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import {
+  AuthorizationError,
+  connect,
+  type NatsConnection,
+  TimeoutError,
+  UserAuthenticationExpiredError,
+} from '@nats-io/transport-node';
 import { inboxPrefix, type ServiceUser } from './permissions.js';
 import { StoreGuard } from './store-guard.js';
 
@@ -38,6 +44,16 @@ export interface StreamConnection {
   close(): Promise<void>;
 }
 
+/** A server that is away and one that refuses the login are mended in different places. */
+function whyNot(servers: readonly string[], login: string, cause: unknown): string {
+  const at = `NATS at ${servers.join(', ')}`;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError)
+    return `${at} does not take user "${login}": ${reason}`;
+  if (cause instanceof TimeoutError) return `${at} cannot be reached: no answer in time`;
+  return `${at} cannot be reached: ${reason}`;
+}
+
 export async function connectStreams(options: StreamConnectionOptions): Promise<StreamConnection> {
   const login = options.login ?? options.user;
   const nats = await connect({
@@ -56,8 +72,7 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
     maxPingOut: 2,
     ...(options.tlsCa === undefined ? {} : { tls: { ca: options.tlsCa } }),
   }).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`NATS at ${options.servers.join(', ')} does not take user "${login}": ${reason}`, { cause });
+    throw new Error(whyNot(options.servers, login, cause), { cause });
   });
   let state: ConnectionState = 'connected';
   let times = 1;

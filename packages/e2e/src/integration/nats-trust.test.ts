@@ -2,7 +2,10 @@
  * Trust (design.md): one NATS user per service. Walks every user against one subject of every kind and demands exactly the rights of the
  * table: what is not named is denied, by a real server.
  */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import { freePort } from '@postern/local';
 import type { StreamConnection } from '@postern/stream';
 import {
   connectStreams,
@@ -118,4 +121,18 @@ test('no service hears the replies of another, nor mail in flight', async () => 
       }
     }
   }
+});
+
+test('a login the server does not take, and a server that is not there, are told apart', async () => {
+  const tried = (servers: readonly string[], password: string): Promise<unknown> =>
+    connectStreams({ servers, user: 'edge', password, connectTimeoutMs: 2_000 });
+  await expect(tried([nats.url], 'wrong')).rejects.toThrow(/^NATS at \S+ does not take user "edge": .*authorization/i);
+  const nowhere = `127.0.0.1:${await freePort()}`;
+  await expect(tried([nowhere], 'e1')).rejects.toThrow(`NATS at ${nowhere} cannot be reached: connection refused`);
+  const mute = createServer().listen(0, '127.0.0.1');
+  await once(mute, 'listening');
+  const address = mute.address();
+  const silent = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  await expect(tried([silent], 'e1')).rejects.toThrow(`NATS at ${silent} cannot be reached: no answer in time`);
+  mute.close();
 });
