@@ -109,7 +109,7 @@ export function edgeMetrics(metrics: Metrics) {
     }),
     traceDropped: metrics.counter({
       name: 'postern_edge_trace_dropped_total',
-      help: 'Trace events dropped because the stream was away or too many came.',
+      help: 'Trace events dropped because the stream was away or too many came; up to 1,000 about what became of a message wait instead.',
     }),
     bans: metrics.counter({
       name: 'postern_edge_bans_total',

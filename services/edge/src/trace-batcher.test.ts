@@ -5,17 +5,19 @@ import { createTraceBatcher } from './trace-batcher.js';
 
 function setUp(isUp = true) {
   const clock = new FakeClock();
+  const stream = { up: isUp };
   const batches: TraceBatch[] = [];
   let dropped = 0;
   const batcher = createTraceBatcher({
     clock,
     send: (bytes) => {
+      const isUp = stream.up;
       if (isUp) batches.push(TraceBatch.decode(bytes));
       return isUp;
     },
     onDropped: (count) => (dropped += count),
   });
-  return { clock, batches, batcher, dropped: () => dropped };
+  return { clock, batches, batcher, stream, dropped: () => dropped };
 }
 
 const event = (name: string, detail = '') => TraceEvent.fromPartial({ event: name, detail: { detail } });
@@ -50,5 +52,26 @@ describe('trace batcher', () => {
     for (let index = 0; index < 1_234; index++) batcher.add(event('x'));
     clock.advanceSync(200);
     expect(dropped()).toBe(1_234);
+  });
+
+  it('keeps what became of a message until the stream is back, the oldest, and only so many', () => {
+    const { clock, batches, batcher, stream, dropped } = setUp(false);
+    for (let index = 0; index < 1_010; index++) {
+      batcher.add(event('edge.recipient.rejected'));
+      batcher.add(event('edge.message.uncertain', String(index)));
+    }
+    clock.advanceSync(200);
+    for (let second = 0; second < 60; second++) clock.advanceSync(1_000);
+    expect(dropped()).toBe(1_020);
+    expect(clock.pendingTimers).toBe(1);
+    stream.up = true;
+    clock.advanceSync(1_000);
+    expect(batches.flatMap(({ events }) => events).map(({ detail }) => detail.detail)).toEqual(
+      Array.from({ length: 1_000 }, (_, index) => String(index)),
+    );
+    expect(clock.pendingTimers).toBe(0);
+    batcher.add(event('edge.session.aborted'));
+    clock.advanceSync(200);
+    expect(dropped()).toBe(1_020);
   });
 });
