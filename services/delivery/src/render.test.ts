@@ -7,7 +7,7 @@ import { readHeaderSection } from '@postern/mail-message';
 import { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { HeaderEditKind } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createRenderer } from './render.js';
 import type { SecretResult } from './secrets.js';
 import { createSigning, signingDomains } from './signing.js';
@@ -35,7 +35,7 @@ const bodies: BodyStore = {
   read: chunked,
   write: unused,
   put: unused,
-  stat: unused,
+  stat: () => Promise.resolve({ size: message.length, storedAtMs: 0, envelope: new Uint8Array() }),
   remove: unused,
   removeDropped: unused,
   list: unused,
@@ -84,6 +84,38 @@ test.each([
     expect(bytes.toString('latin1', 0, 9)).toBe('Received:');
     expect(bytes.subarray(bytes.length - message.length).equals(message)).toBe(true);
   }
+});
+
+describe('SIZE counts what is added', () => {
+  const added = [
+    { kind: HeaderEditKind.PREPEND, name: 'Received', value: `from a by b (${'a long word '.repeat(20)})` },
+    { kind: HeaderEditKind.APPEND, name: 'X-Name', value: 'välue' },
+  ];
+  test.each([
+    ['inline', 'acme', ''],
+    ['inline', '', ''],
+    ['bodyId', 'acme', ''],
+    ['bodyId', '', ''],
+    ['bodyId', 'other', ''],
+    ['bodyId', '', 'replaced'],
+  ] as const)('%s, submitted by %j, body %j', async (place, tenant, replacedBodyId) => {
+    const sent = item(place, tenant);
+    const edited = {
+      ...sent,
+      size: replacedBodyId === '' ? sent.size : 1,
+      rendering: { edits: added, replacedBodyId },
+    };
+    const prepared = await signed.prepare(Item.fromPartial(edited));
+    const bytes = await bytesOf(prepared);
+    expect(prepared.kind === 'ready' && prepared.open().size).toBe(bytes.length);
+    expect(bytes.length).toBeGreaterThan(message.length + 250);
+  });
+
+  test('what may be there already counts as if it were not, so that no more is sent than was said', async () => {
+    const rendering = { edits: [{ kind: HeaderEditKind.ADD_IF_ABSENT, name: 'Subject', value: 'hi' }] };
+    const prepared = await signed.prepare(Item.fromPartial({ ...item('bodyId', ''), rendering }));
+    expect(prepared.kind === 'ready' && prepared.open().size).toBe(message.length + 'Subject: hi\r\n'.length);
+  });
 });
 
 test.each([{ kind: 'away' }, { kind: 'missing' }, { kind: 'value', value: Buffer.from('no key') }] as const)(

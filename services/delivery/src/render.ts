@@ -9,6 +9,7 @@ import {
   applyHeaderEdits,
   editHeaders,
   findBodyOffset,
+  formatHeaderField,
   type HeaderEdit,
   type HeaderField,
   readHeaderSection,
@@ -55,6 +56,13 @@ export interface RendererOptions {
   readonly clock: Clock;
 }
 
+/**
+ * Octets the edits add at most: what is added counts whole, what may be there already or goes away as well. RFC 1870 §6.1 lets a client
+ * estimate; reading the header section of a large body for the exact number would be a read more for every attempt.
+ */
+const growthOf = (edits: readonly HeaderEdit[]): number =>
+  edits.reduce((sum, edit) => sum + (edit.op === 'remove' ? 0 : formatHeaderField(edit.name, edit.value).length), 0);
+
 /** Splits off the header section of a message in memory. */
 function split(bytes: Buffer): readonly [head: Buffer, body: Buffer] {
   const offset = findBodyOffset(bytes, 0);
@@ -87,9 +95,16 @@ export function createRenderer({ bodies, signing, clock }: RendererOptions): Ren
   async function streamed(item: Item, bodyId: string): Promise<Prepared> {
     const edits = editsOf(item);
     const rendered = (): AsyncIterable<Buffer> => editHeaders(bodies.read(bodyId), edits);
-    if (!signing.concerns(item)) return { kind: 'ready', open: () => ({ size: item.size, chunks: rendered() }) };
+    const unsigned = async (): Promise<Prepared> => {
+      const replaced = bodyId === item.rendering?.replacedBodyId ? await bodies.stat(bodyId) : undefined;
+      const size = (replaced?.size ?? item.size) + growthOf(edits);
+      return { kind: 'ready', open: () => ({ size, chunks: rendered() }) };
+    };
+    if (!signing.concerns(item)) return unsigned();
     let signer: DkimSigner | undefined;
+    let size = 0;
     for await (const chunk of rendered()) {
+      size += chunk.length;
       if (signer !== undefined) {
         signer.update(chunk);
         continue;
@@ -99,18 +114,14 @@ export function createRenderer({ bodies, signing, clock }: RendererOptions): Ren
       const { fields } = readHeaderSection(head);
       const found = await signing.keysFor(item, fields);
       if (found.kind === 'unavailable') return { kind: 'later', reason: found.reason };
-      if (found.kind === 'none') break;
+      if (found.kind === 'none') return unsigned();
       signer = new DkimSigner(fields, { keys: found.keys, clock });
       signer.update(body);
     }
-    const signatures = signer === undefined ? undefined : Buffer.from(signer.finish().join(''), 'latin1');
-    return {
-      kind: 'ready',
-      open: () => ({
-        size: item.size,
-        chunks: signatures === undefined ? rendered() : prefixed(signatures, rendered()),
-      }),
-    };
+    if (signer === undefined) return unsigned();
+    const signatures = Buffer.from(signer.finish().join(''), 'latin1');
+    size += signatures.length;
+    return { kind: 'ready', open: () => ({ size, chunks: prefixed(signatures, rendered()) }) };
   }
 
   return {
