@@ -13,7 +13,7 @@ export const deliveryConfig = defineConfig('delivery', {
         .string({ minLength: 1, maxLength: 63 })
         .default('delivery')
         .doc('Name of this pod in logs and metrics.'),
-      helo: s.domain().default('localhost.localdomain').doc('Name given in EHLO and LHLO.'),
+      helo: s.domain().optional().doc('Name given in EHLO and LHLO; absent = `hostname` of the operator settings.'),
       egressPools: s
         .list(
           s.object({

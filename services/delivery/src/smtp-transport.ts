@@ -24,7 +24,8 @@ export interface SmtpTransportOptions {
   readonly clock: Clock;
   readonly pool: ConnectionPool;
   readonly slots: Slots;
-  readonly helo: string;
+  /** Name given in EHLO where no rule chose one. */
+  readonly helo: () => string;
   readonly connectTimeoutMs: number;
   /** Source address for an egress pool; undefined = any. */
   readonly localAddress: (egressPool: string) => string | undefined;
@@ -178,7 +179,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): Transport {
     const connectOptions: ConnectOptions = {
       address: hop.address,
       port: hop.settings.port,
-      localName: egress?.helo || options.helo,
+      localName: egress?.helo || options.helo(),
       protocol: hop.settings.protocol === HopProtocol.LMTP ? 'lmtp' : 'smtp',
       tls: {
         mode,

@@ -80,6 +80,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
   const { log } = telemetry;
   const metrics = deliveryMetrics(telemetry.metrics);
   const clock = systemClock;
+  const stopping = new AbortController();
   let connection: StreamConnection | undefined;
   let redis: RedisClient | undefined;
   let watch: SnapshotWatch | undefined;
@@ -112,11 +113,15 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
         createDnsClient({ clock, ...settings }),
       );
       let domains: ReadonlyMap<string, SigningDomain> = new Map();
+      let hostname = 'localhost.localdomain';
+      const known = Promise.withResolvers<void>();
       watch = watchSnapshot(await openBucket(connection, clock, 'CONFIG'), {
         onSnapshot: (snapshot) => {
           const { dns } = snapshot;
           if (dns !== undefined) resolver.use(config.delivery.dnsServers.length === 0 ? dns : { ...dns, servers: [] });
           domains = signingDomains(snapshot);
+          hostname = snapshot.hostname || hostname;
+          known.resolve();
           log.info('delivery.snapshot.applied', { version: snapshot.version });
         },
         onRefused: (reason) => log.error('delivery.snapshot.refused', { reason }),
@@ -136,7 +141,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
         clock,
         pool,
         slots: createSlots(config.delivery.connectionsPerSite),
-        helo: config.delivery.helo,
+        helo: () => config.delivery.helo ?? hostname,
         connectTimeoutMs: config.delivery.connectTimeout,
         localAddress: localAddresses(config),
       });
@@ -165,29 +170,35 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
         observer,
       });
       const open = connection;
-      consumptions = config.delivery.egressPools.map(({ name }) =>
-        consume(
-          open,
-          clock,
-          workConsumer(name),
-          {
-            maxInFlight: config.delivery.concurrency,
-            maxBatch: 1,
-            onError: (error) => {
-              metrics.failures.with({ kind: 'consumer' }).inc();
-              log.warn('delivery.consumer.failed', { egress_pool: name, reason: error.message });
+      const takeWork = (): void => {
+        consumptions = config.delivery.egressPools.map(({ name }) =>
+          consume(
+            open,
+            clock,
+            workConsumer(name),
+            {
+              maxInFlight: config.delivery.concurrency,
+              maxBatch: 1,
+              onError: (error) => {
+                metrics.failures.with({ kind: 'consumer' }).inc();
+                log.warn('delivery.consumer.failed', { egress_pool: name, reason: error.message });
+              },
             },
-          },
-          async (batch) => {
-            for (const message of batch) await worker.handle(message);
-          },
-        ),
-      );
+            async (batch) => {
+              for (const message of batch) await worker.handle(message);
+            },
+          ),
+        );
+      };
+      // Before there is a snapshot the host name, what signs and the DNS servers are not known.
+      void known.promise.then(() => !stopping.signal.aborted && takeWork());
     },
     async drain() {
+      stopping.abort();
       await Promise.all(consumptions.map((consumption) => consumption.stop()));
     },
     async stop() {
+      stopping.abort();
       watch?.stop();
       stopRenewals();
       await closeTransport();

@@ -71,6 +71,7 @@ const rules = [
 
 const world = withMailWorld({
   config: {
+    hostname: 'gate.acme.test',
     relayNetworks: [{ network: '127.0.0.0/8', tenant: 'acme' }],
     rules,
     nextHops: {
@@ -125,9 +126,9 @@ test('domain 1 leaves by route 1 with address 1 and its greeting', async () => {
   await explained(world.cluster, queueId, 'domain-1-by-route-1@1', /delivered/i);
 });
 
-test('all others leave by route 2', async () => {
+test('all others leave by route 2, greeted with the host name of the operator', async () => {
   await sent('a@plain.test', 'x@far.test', 'of-another');
-  expect(await arrived(route2, 'of-another')).toMatchObject({ address: '127.0.0.1' });
+  expect(await arrived(route2, 'of-another')).toMatchObject({ address: '127.0.0.1', greeting: 'gate.acme.test' });
 });
 
 test('one domain through the smart host, logged in, over TLS 1.3', async () => {

@@ -7,7 +7,6 @@ export function deliveryConfig(context: ConfigContext, process: ServicePlan): Do
     ...commonSections(context, process),
     delivery: {
       podName: process.instance,
-      helo: 'localhost.localdomain',
       egressPools: [{ name: 'default', localAddresses: [] }],
       sealKeyFile: context.sealKeyFile,
     },
