@@ -32,8 +32,10 @@ export interface EdgeEventFacts {
   readonly reversePath?: string;
   readonly recipient?: string;
   readonly reply?: Reply;
-  /** Closed names: reason, rule, mechanism, user, size, recipients, cipher, duration_ms, decided_by. */
+  /** Closed names: reason, rule, mechanism, user, size, limit, recipients, cipher, duration_ms, decided_by. */
   readonly detail?: Readonly<Record<string, string>>;
+  /** What the checks found that decided, by name of the check; for the trace only, it may name addresses. */
+  readonly evidence?: Readonly<Record<string, string>>;
 }
 
 export interface Journal {

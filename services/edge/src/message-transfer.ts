@@ -17,6 +17,7 @@ import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
 import { buildEnvelope } from './message-envelope.js';
 import { messageIdOf } from './message-id.js';
 import type { ContentExchange, PolicyAnswer } from './policy-port.js';
+import { refusalEvidence } from './refusal-evidence.js';
 import type { Session, SessionServices } from './session.js';
 import type { MessageEnd } from './smtp/command-stream.js';
 import type { ContentReader, LineViolation } from './smtp/line-policy.js';
@@ -46,9 +47,16 @@ export interface Refused {
   readonly kind: 'refused';
   readonly reply: Reply;
   readonly reason: string;
+  /** What was measured against which limit. */
+  readonly measured?: Readonly<Record<string, string>>;
 }
 
-const refused = (reply: Reply, reason: string): Refused => ({ kind: 'refused', reply, reason });
+const refused = (reply: Reply, reason: string, measured: Readonly<Record<string, string>> = {}): Refused => ({
+  kind: 'refused',
+  reply,
+  reason,
+  measured,
+});
 const taken: Judged = { kind: 'taken', verdict: { groups: [], action: Action.ACCEPT } };
 
 function both(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
@@ -90,7 +98,7 @@ export class MessageTransfer {
   get problem(): Refused | undefined {
     const { violation, size } = this.reader;
     if (violation !== undefined) return refused(violationReplies[violation], violation);
-    return size > this.transaction.messageSize ? refused(replies.tooBig, 'size') : undefined;
+    return size > this.transaction.messageSize ? refused(replies.tooBig, 'size', this.#measured()) : undefined;
   }
 
   /** The reply to the end of the message, all bytes being here. */
@@ -101,9 +109,13 @@ export class MessageTransfer {
     return replies.queued(this.transaction.queueId);
   }
 
-  refuse({ reply, reason }: Refused): Reply {
+  #measured(): Readonly<Record<string, string>> {
+    return { size: String(this.reader.size), limit: String(this.transaction.messageSize) };
+  }
+
+  refuse({ reply, reason, measured }: Refused): Reply {
     this.abandon();
-    this.#record('edge.message.rejected', reply, { reason });
+    this.#record('edge.message.rejected', reply, { reason, ...measured });
     return reply;
   }
 
@@ -113,7 +125,7 @@ export class MessageTransfer {
     if (this.reader.violation !== undefined || this.reader.size > transaction.messageSize) {
       this.abandon();
       if (this.reader.size > transaction.messageSize + drainAllowance) {
-        this.#record('edge.message.rejected', replies.tooBig, { reason: 'size' });
+        this.#record('edge.message.rejected', replies.tooBig, { reason: 'size', ...this.#measured() });
         this.wire.reply(replies.tooBig);
         this.wire.close();
       }
@@ -274,6 +286,15 @@ export class MessageTransfer {
       tenant: transaction.submittingTenant ?? transaction.recipients[0]?.tenant ?? 'system',
       reply,
       detail,
+      ...(event === 'edge.message.rejected' && detail.reason !== undefined
+        ? {
+            evidence: refusalEvidence(
+              detail.reason,
+              transaction.findings,
+              transaction.recipients.map(({ address }) => address),
+            ),
+          }
+        : {}),
       ...(transaction.recipients.length === 1 && transaction.recipients[0] !== undefined
         ? { recipient: transaction.recipients[0].address }
         : {}),

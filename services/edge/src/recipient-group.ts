@@ -7,6 +7,7 @@ import { type Decision, type EvaluateResponse, Stage } from '@postern/proto/poli
 import { parseRcptCommand, type RcptParameterName, type Reply, replies } from '@postern/smtp-core';
 import type { EdgeEventFacts } from './journal.js';
 import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
+import { refusalEvidence } from './refusal-evidence.js';
 import { recipientRight } from './relay-right.js';
 import { recipientBarrier } from './rules/transaction-ruling.js';
 import type { Session, SessionServices } from './session.js';
@@ -57,22 +58,34 @@ export class RecipientGroup {
     if (barred !== undefined) return this.#refuse(address, barred.reply, barred.reason, tenant);
     if (transaction.has(address) || this.#asked.has(address)) return { kind: 'answered', reply: replies.recipientOk };
     if (transaction.recipients.length + this.#asked.size >= transaction.maxRecipients)
-      return this.#refuse(address, replies.tooManyRecipients, 'recipient limit');
+      return this.#refuse(address, replies.tooManyRecipients, 'recipient limit', tenant, {
+        limit: String(transaction.maxRecipients),
+      });
     if (transaction.mail.size !== null && transaction.mail.size > transaction.messageSize)
-      return this.#refuse(address, replies.tooBig, 'declared size');
+      return this.#refuse(address, replies.tooBig, 'declared size', tenant, {
+        size: String(transaction.mail.size),
+        limit: String(transaction.messageSize),
+      });
     const { refusal } = transaction;
-    if (refusal !== undefined) return this.#refuse(address, refusal.reply, refusal.decidedBy);
+    if (refusal !== undefined) return this.#refuse(address, refusal.reply, refusal.decidedBy, tenant);
     const candidate = { address, tenant, recipientClass, command };
     this.#asked.set(address, candidate);
     return { kind: 'asked', candidate };
   }
 
-  #refuse(recipient: string, reply: Reply, reason: string, tenant?: string): Place {
+  #refuse(
+    recipient: string,
+    reply: Reply,
+    reason: string,
+    tenant?: string,
+    measured: Readonly<Record<string, string>> = {},
+  ): Place {
     const facts: EdgeEventFacts = {
       recipient,
       reply,
       reversePath: this.transaction.mail.reversePath.address,
-      detail: { reason },
+      detail: { reason, ...measured },
+      evidence: refusalEvidence(reason, this.transaction.findings, [recipient]),
       ...(tenant === undefined ? {} : { tenant }),
     };
     this.services.journal.record('edge.recipient.rejected', this.session, facts);

@@ -1,5 +1,6 @@
 /**
- * The journal over log, metrics and trace. Every event of a session becomes one log line and one trace event with the same facts, so that
+ * The journal over log, metrics and trace. Every event of a session becomes one log line and one trace event with the same facts (evidence of checks
+ * only in the trace), so that
  * `posternctl trace` explains a refusal by session id, address or queue id. Opened and closed sessions without incident are debug lines only.
  */
 import type { Clock } from '@postern/clock';
@@ -84,6 +85,7 @@ function traceEvent(atMs: number, event: string, session: Session, facts: EdgeEv
       client: session.clientAddress,
       listener: session.listener.name,
       ...(session.greeting === undefined ? {} : { helo: session.greeting.name }),
+      ...facts.evidence,
       ...facts.detail,
     },
   };

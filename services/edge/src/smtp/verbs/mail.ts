@@ -106,8 +106,8 @@ export const mail: Verb = {
   records: true,
   run(dialogue, argument) {
     const { session, services } = dialogue;
-    const refuse = (reply: Reply, reversePath: string, reason?: string): Reply => {
-      const detail = reason === undefined ? {} : { detail: { reason } };
+    const refuse = (reply: Reply, reversePath: string, reason?: string, measured = {}): Reply => {
+      const detail = reason === undefined ? {} : { detail: { reason, ...measured } };
       services.journal.record('edge.sender.rejected', session, { reversePath, reply, ...detail });
       return reply;
     };
@@ -128,7 +128,10 @@ export const mail: Verb = {
     if (ruling.requireTls !== undefined && session.tls === undefined)
       return refuse(tlsDemanded(ruling.requireTls.text), command.reversePath.address, ruling.requireTls.rule);
     const messageSize = ruledLimit(policy.messageSize, ruling, 'size');
-    if (command.size !== null && command.size > messageSize) return refuse(replies.tooBig, command.reversePath.address);
+    if (command.size !== null && command.size > messageSize) {
+      const measured = { size: String(command.size), limit: String(messageSize) };
+      return refuse(replies.tooBig, command.reversePath.address, 'declared size', measured);
+    }
     dialogue.transaction = new Transaction(
       services.ids(),
       command,
