@@ -147,6 +147,7 @@ describe('a refusal', () => {
     ['a duplicate key below', 'edge:\n  idle: 1s\n  "idle": 2s', ':3: duplicate key "idle"'],
     ['an alias to nothing', 'edge: { idle: *gone }', ':1: no anchor named gone'],
     ['an alias to itself', 'edge: &a { idle: *a }', ':1: more than 64 levels'],
+    ['an unknown key near none of few', 'edge: { zzzzzzzz: 1 }', ':1: edge.zzzzzzzz: unknown key; expected one of '],
     ['a merge key', 'edge: { <<: { idle: 1s } }', ':1: edge.<<: unknown key'],
     ['not a number', 'edge: { idle: .nan }', ':1: edge.idle: null is not allowed'],
     ['broken YAML', 'edge: [', ':1: not valid YAML'],

@@ -14,7 +14,7 @@ import {
   type Reader,
   refused,
 } from './schema.js';
-import { nearest } from './suggest.js';
+import { choices, nearest } from './suggest.js';
 
 export type Fields = Readonly<Record<string, AnySchema>>;
 
@@ -106,7 +106,7 @@ export function reportUnknownKey(
   reader: Reader,
 ): void {
   const near = nearest(key, names);
-  const hint = near === undefined ? `expected one of ${names.join(', ')}` : `did you mean ${near}?`;
+  const hint = near === undefined ? `expected one of ${choices(key, names)}` : `did you mean ${near}?`;
   reader.report(entry.value, entry.place, path, `unknown key; ${hint}`, 'unknown');
 }
 
