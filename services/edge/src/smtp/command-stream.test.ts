@@ -6,11 +6,12 @@ interface Recorded {
   readonly lines: string[];
   readonly problems: LineProblem[];
   noise: string | undefined;
+  partial: number;
 }
 
 /** A stream whose commands take `work`. */
 function open(work: (line: string, stream: CommandStream) => Promise<void> | undefined = () => undefined) {
-  const recorded: Recorded = { lines: [], problems: [], noise: undefined };
+  const recorded: Recorded = { lines: [], problems: [], noise: undefined, partial: 0 };
   const stream: CommandStream = new CommandStream({
     onLine: (line) => {
       recorded.lines.push(line);
@@ -20,6 +21,7 @@ function open(work: (line: string, stream: CommandStream) => Promise<void> | und
       recorded.problems.push(problem);
       return undefined;
     },
+    onPartialLine: () => void recorded.partial++,
     onNoise: (kind) => {
       recorded.noise = kind;
       stream.abandon();
@@ -91,6 +93,14 @@ describe('command stream', () => {
     stream.write(Buffer.from('AUTH\r\nanswer\r\nYES\r\nQUIT\r\n'));
     await expect.poll(() => recorded.lines).toEqual(['AUTH', 'QUIT']);
     expect(got).toEqual(['answer', 'YES']);
+  });
+
+  it('tells of a line that is not whole', () => {
+    const { stream, recorded } = open();
+    stream.write(Buffer.from('NOOP\r\n'));
+    expect(recorded.partial).toBe(0);
+    stream.write(Buffer.from('E'));
+    expect(recorded).toMatchObject({ lines: ['NOOP'], partial: 1 });
   });
 
   it.each<[string, string, LineProblem]>([

@@ -15,6 +15,8 @@ export interface CommandHandlers {
   /** One command line without its CRLF. A promise = busy until it settles; it must not reject. */
   onLine(line: string): Promise<void> | undefined;
   onBadLine(problem: LineProblem): Promise<void> | undefined;
+  /** Octets of a line that is not whole yet. */
+  onPartialLine(): void;
   /** Bytes that are no commands and will not become any: the connection must go. */
   onNoise(kind: Noise): void;
   /** Nothing more can be done with what has come: replies may be written. */
@@ -159,8 +161,9 @@ export class CommandStream extends SMTPStream {
       this.#handlers.onNoise('endlessLine');
       return false;
     }
-    if (end === -1) return this.#needMore();
-    return this.#dispatch(end);
+    if (end !== -1) return this.#dispatch(end);
+    if (this.hasPipelined) this.#handlers.onPartialLine();
+    return this.#needMore();
   }
 
   #dispatch(end: number): boolean {

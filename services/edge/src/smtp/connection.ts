@@ -125,6 +125,9 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     return new CommandStream({
       onLine: (line) => this.#onLine(line),
       onBadLine: (problem) => this.#whenReady(() => this.dialogue.onBadLine(problem)),
+      onPartialLine: () => {
+        if (!this._ready) this.#tooSoon();
+      },
       onNoise: (kind) => {
         if (kind === 'proxyHeader') this.#context.onUnexpectedProxy();
         this.#abort(noise[kind], kind);
@@ -149,12 +152,17 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     });
   }
 
-  /** RFC 5321 §4.3.1: the server speaks first. */
   #whenReady(act: () => Promise<void> | undefined): Promise<void> | undefined {
     if (this._ready) return act();
+    this.#tooSoon();
+    return undefined;
+  }
+
+  /** RFC 5321 §4.3.1: the server speaks first; one octet before its banner is one too many. */
+  #tooSoon(): void {
+    if (this.isClosed) return;
     this.#context.services.abuse.failed(this.edgeSession, 'bad_command');
     this.#abort(replies.talksTooSoon, 'early talker');
-    return undefined;
   }
 
   /** A client that sends and does not read must not fill our memory with replies. */

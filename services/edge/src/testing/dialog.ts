@@ -1,5 +1,5 @@
 /**
- * Dialog files against the whole front over doubles. Options besides `@listener`: policy, login, spool, overload, snapshot (as JSON over the test's
+ * Dialog files against the whole front over doubles. Options besides `@listener`: policy, login, spool, overload, banner, snapshot (as JSON over the test's
  * own). How a dialog is written is in @postern/testkit/smtp; those without options are in packages/e2e/conformance and run against a cluster too.
  */
 import { type Dialog, RawClient, readDialog, runDialog as run } from '@postern/testkit/smtp';
@@ -13,6 +13,8 @@ function setUp(doubles: Doubles, name: string, value: string): void {
   else if (name === 'spool' && value === 'unknown') doubles.spoolResult = { kind: 'unknown', reason: 'test' };
   else if (name === 'snapshot') doubles.setSnapshot(JSON.parse(value));
   else if (name === 'overload') doubles.overloaded = value;
+  else if (name === 'banner' && value === 'late')
+    doubles.abuse = { ...doubles.abuse, beforeBanner: () => new Promise(() => undefined) };
   else throw new Error(`unknown option @${name} ${value}`);
 }
 
