@@ -16,9 +16,11 @@ export const rcpt: Verb = {
     // RFC 3030 §2: recipients come before the first chunk.
     if (dialogue.chunks !== undefined) return dialogue.refuse(replies.badSequence, 'RCPT');
     if (!keyword.test(argument)) return dialogue.refuse(replies.syntaxError, 'RCPT');
+    const isGrouped = dialogue.offers('PIPELINING');
     const group = new RecipientGroup(session, services, transaction);
     group.add(argument.slice(3));
-    while (group.size < services.settings.maxRecipientGroup) {
+    // RFC 2920 §3.2: where it is not offered, what was sent ahead is refused by the dialogue.
+    while (isGrouped && group.size < services.settings.maxRecipientGroup) {
       const next = wire.takeLine((line) => line.length <= maxLine && command.test(line));
       if (next === undefined) break;
       group.add(next.slice(8));
