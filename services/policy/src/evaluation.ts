@@ -22,6 +22,7 @@ import { actionFor, consequenceOf, spareable, sparedBy, withSigned } from './act
 import { type CheckDefinition, lastFinding } from './check.js';
 import { type CheckResult, type CheckServices, runCheck, skippedFinding } from './check-runner.js';
 import { checks } from './checks/index.js';
+import { settleForwarded } from './checks/settle-forwarded.js';
 import { addWish, forcedPolicies, forcedSubject, isFound, type RunWishes } from './forced-checks.js';
 import { isEmpty } from './lists/list-matcher.js';
 import { rulesOf, sessionFacts, withBody, withHeaders, withRecipient } from './rules/rule-facts.js';
@@ -101,9 +102,11 @@ export class Evaluation {
       if (event === undefined || this.#whole.refusal !== undefined) continue;
       this.#open(event);
       const results = await this.#observe(this.#due(event), stage);
+      if (event === 'rcpt') settleForwarded(this.#subject.findings);
       const wished = await this.#observeWished(event, stage);
       this.#askRules(event, stage);
       wished.push(...(await this.#observeWished(event, stage)));
+      if (event === 'rcpt' && wished.length > 0) settleForwarded(this.#subject.findings);
       for (const { finding } of results) this.#spare(finding);
       const own = this.#asksScopes(event) ? await this.#observeOwn(event, stage) : [];
       for (const result of own.length === 0 ? results : inOrder([...results, ...own])) this.#conclude(result);

@@ -1,6 +1,7 @@
 /**
  * recipients: does each asked address of a hosted domain exist, and where does its mail go? RFC 5321 §3.3. Asks the DIRECTORY for the
- * address, then without its +tag, then the catch-all of the domain. What cannot be asked is `unavailable`, never unknown.
+ * address, then without its +tag, then the catch-all of the domain. What cannot be asked is `unavailable`, never unknown; whom the next hop knows
+ * instead (`callforward`) is `forwarded` in the end.
  */
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { type CheckContext, defineCheck, type Observation } from '../check.js';
@@ -12,6 +13,7 @@ const outcomes = [
   'tagged',
   'expanded',
   'catch_all',
+  'forwarded',
   'unknown',
   'disabled',
   'expansion_failed',
