@@ -54,6 +54,17 @@ export function parseCidr(text: string): Cidr | undefined {
   return { address, bits, family: version === 4 ? 4 : 6 };
 }
 
+/** A network, or a range `a-b` of one family whose lower address stands first. An IPv4-mapped address is of the family of IPv4. */
+export function isNetwork(text: string): boolean {
+  if (parseCidr(text) !== undefined) return true;
+  const [from = '', to = '', ...rest] = text.split('-').map((part) => part.trim());
+  if (rest.length > 0 || text.includes('%') || isIP(from) === 0 || isIP(from) !== isIP(to)) return false;
+  const [first, last] = [addressBits(from), addressBits(to)];
+  return first <= last && (isIPv4(from) || isMapped(first) === isMapped(last));
+}
+
+const isMapped = (bits: bigint): boolean => bits >> 32n === 0xffffn;
+
 export function formatCidr({ address, bits, family }: Cidr): string {
   return bits === (family === 4 ? 32 : 128) ? address : `${address}/${bits}`;
 }

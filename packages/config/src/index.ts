@@ -1,4 +1,12 @@
-export { type Cidr, formatCidr, formatHostPort, type HostPort, parseCidr, parseHostPort } from './addresses.js';
+export {
+  type Cidr,
+  formatCidr,
+  formatHostPort,
+  type HostPort,
+  isNetwork,
+  parseCidr,
+  parseHostPort,
+} from './addresses.js';
 export { commonSections, serviceSections } from './common-sections.js';
 export { type ConfigDefinition, type ConfigOf, defineConfig, environmentName } from './define.js';
 export { type Checked, checkDocument, checkYaml, parseDocument, parseYaml } from './document.js';

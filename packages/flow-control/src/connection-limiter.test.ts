@@ -159,6 +159,24 @@ test('every scope must pass, and the refusal names the limit that did not', asyn
   ]);
 });
 
+test('a scope with a prefix of its own counts IPv6 clients by it, and no wider network is remembered as refused', async () => {
+  const { limiter } = await pod();
+  const limits = { newPerAddressPerInterval: { count: 2, intervalMs: 60_000 } };
+  const kinds = async (ipv6Prefix: number, addresses: readonly string[]): Promise<string[]> => {
+    const scopes: LimitScope[] = [{ name: `set:${ipv6Prefix}`, limits, ipv6Prefix }];
+    const found: string[] = [];
+    for (const address of addresses) found.push((await limiter.admit({ address, scopes })).kind);
+    return found;
+  };
+  const nets = [1, 2, 3, 4].map((net) => `2001:db8:1:${net}::1`);
+  expect(await kinds(48, nets)).toEqual(['admitted', 'admitted', 'refused', 'refused']);
+  expect(await kinds(64, ['2001:db8:2:1::1', '2001:db8:2:2::1', '2001:db8:2:3::1'])).toEqual(
+    Array.from({ length: 3 }, () => 'admitted'),
+  );
+  const hosts = ['2001:db8:3::1', '2001:db8:3::1', '2001:db8:3::1', '2001:db8:3::2'];
+  expect(await kinds(128, hosts)).toEqual(['admitted', 'admitted', 'refused', 'admitted']);
+});
+
 test('a full total is asked again at once; an address over its own limit is remembered until it gives back', async () => {
   const { limiter } = await pod();
   await warm(limiter);

@@ -31,8 +31,6 @@ export interface ConnectionLimiterOptions {
   readonly service: string;
   /** ULID of this process's life; a restarted pod is another incarnation. */
   readonly incarnation: string;
-  /** IPv6 clients are counted by this prefix. @default 64 */
-  readonly ipv6PrefixLength?: number;
   /** @default 5000 */
   readonly beatMs?: number;
   /** @default 20000 */
@@ -52,6 +50,8 @@ export interface ConnectionLimiterOptions {
 export interface AdmissionRequest {
   readonly address: string;
   readonly scopes: readonly LimitScope[];
+  /** Prefix IPv6 clients are counted by in scopes that name none. @default 64 */
+  readonly ipv6Prefix?: number;
 }
 
 export interface Lease {
@@ -76,6 +76,7 @@ export interface LimitReading {
   readonly resetMs: number;
 }
 
+const defaultIpv6Prefix = 64;
 const PATIENCE_MS = 40;
 const REFUSAL_HOLD_MS = 1_000;
 const FREE: Lease = { release: () => undefined };
@@ -84,7 +85,6 @@ export class ConnectionLimiter {
   readonly #store: LimitStore;
   readonly #clock: Clock;
   readonly #incarnation: string;
-  readonly #prefixLength: number;
   readonly #ttlMs: number;
   readonly #warmupMs: number;
   readonly #releaseMs: number;
@@ -100,7 +100,6 @@ export class ConnectionLimiter {
     this.#store = options.store;
     this.#clock = options.clock;
     this.#incarnation = options.incarnation;
-    this.#prefixLength = options.ipv6PrefixLength ?? 64;
     this.#ttlMs = options.ttlMs ?? 20_000;
     this.#warmupMs = Math.min(options.beatMs ?? 5_000, this.#ttlMs);
     this.#releaseMs = options.releaseMs ?? 10;
@@ -146,10 +145,10 @@ export class ConnectionLimiter {
   }
 
   async admit(request: AdmissionRequest): Promise<Admission> {
-    const prefix = clientPrefix(request.address, this.#prefixLength);
+    const prefix = narrowestPrefix(request);
     const remembered = this.#recent.find(prefix, this.#clock.monotonic());
     if (remembered !== undefined) return { kind: 'refused', refusal: remembered, decidedBy: 'memory' };
-    const demand = connectionDemand(request.scopes, prefix);
+    const demand = demandOf(request);
     if (demand.leases.length + demand.rates.length === 0) return { kind: 'admitted', lease: FREE, decidedBy: 'memory' };
     const admission = await this.#decide(demand, prefix, true);
     if (admission.kind === 'refused' && isAboutAddress(admission.refusal))
@@ -159,7 +158,7 @@ export class ConnectionLimiter {
 
   /** What every limit that concerns this address holds now, over all pods. Throws when the store is away. */
   async show(request: AdmissionRequest): Promise<readonly LimitReading[]> {
-    const demand = connectionDemand(request.scopes, clientPrefix(request.address, this.#prefixLength));
+    const demand = demandOf(request);
     const limits = [...demand.leases, ...demand.rates];
     const keys = limits.map(({ counter }) => this.#key(counter));
     const windows = demand.rates.flatMap(({ limit, windowMs }) => [limit, windowMs]);
@@ -265,6 +264,16 @@ export class ConnectionLimiter {
       this.#heartbeat.lost(error instanceof Error ? error.message : 'unknown failure');
     }
   }
+}
+
+function demandOf({ address, scopes, ipv6Prefix = defaultIpv6Prefix }: AdmissionRequest): ConnectionDemand {
+  return connectionDemand(scopes, (scope) => clientPrefix(address, scope.ipv6Prefix ?? ipv6Prefix));
+}
+
+/** What a refusal is remembered for: no wider than any of the networks counted. */
+function narrowestPrefix({ address, scopes, ipv6Prefix = defaultIpv6Prefix }: AdmissionRequest): string {
+  const length = scopes.reduce((longest, scope) => Math.max(longest, scope.ipv6Prefix ?? ipv6Prefix), ipv6Prefix);
+  return clientPrefix(address, length);
 }
 
 function refusalAt(demand: ConnectionDemand, index: number, retryAfterMs: number): Refusal {

@@ -21,6 +21,8 @@ export interface LimitScope {
   /** Stable within the service, for example `service`, `listener:mx`, `set:partners`. */
   readonly name: string;
   readonly limits: ConnectionLimits;
+  /** Its per-address limits count IPv6 clients by this prefix; absent = as the request says. */
+  readonly ipv6Prefix?: number;
 }
 
 export type ConnectionLimitKind =
@@ -53,24 +55,34 @@ export interface ConnectionDemand {
 }
 
 /** The demands of one connection, in the order of the scopes; that order names the limit a refusal reports. */
-export function connectionDemand(scopes: readonly LimitScope[], prefix: string): ConnectionDemand {
+export function connectionDemand(
+  scopes: readonly LimitScope[],
+  prefixIn: (scope: LimitScope) => string,
+): ConnectionDemand {
   const leases: LeaseDemand[] = [];
   const rates: RateDemand<ConnectionLimitKind>[] = [];
-  for (const { name, limits } of scopes) {
+  for (const scope of scopes) {
+    const { name, limits } = scope;
     if (limits.simultaneous !== undefined)
       leases.push({ scope: name, kind: 'simultaneous', counter: `c|${name}`, limit: limits.simultaneous });
     if (limits.simultaneousPerAddress !== undefined)
       leases.push({
         scope: name,
         kind: 'simultaneous-per-address',
-        counter: `c|${name}|${prefix}`,
+        counter: `c|${name}|${prefixIn(scope)}`,
         limit: limits.simultaneousPerAddress,
       });
     if (limits.newPerInterval !== undefined)
       rates.push(rateDemand(name, 'new-per-interval', `r|${name}`, limits.newPerInterval, 1));
     if (limits.newPerAddressPerInterval !== undefined)
       rates.push(
-        rateDemand(name, 'new-per-address-per-interval', `r|${name}|${prefix}`, limits.newPerAddressPerInterval, 1),
+        rateDemand(
+          name,
+          'new-per-address-per-interval',
+          `r|${name}|${prefixIn(scope)}`,
+          limits.newPerAddressPerInterval,
+          1,
+        ),
       );
   }
   return { leases, rates };

@@ -25,7 +25,7 @@ function first(one: Verdict, other: Verdict): Verdict {
   return one.order <= other.order ? one : other;
 }
 
-/** Rules that hold no network are skipped: provisioning refused them before they were stored. */
+/** Rules that hold no network were refused before: `snapshot/readable-networks.ts`. */
 export function compileAccess(rules: readonly AccessRule[], sets: IpSetTable): AccessTable {
   const levels = new Map<string, PrefixTrie<Verdict>>();
   rules.forEach((rule, order) => {

@@ -1,19 +1,20 @@
+import { clientPrefix } from '@postern/flow-control';
 import { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { expect, test } from 'vitest';
 import { createAdmission } from './admission.js';
 import { openSession } from './session.js';
 import { compileSnapshot } from './snapshot/compile.js';
 
-async function addressesAsked(ipv6Prefix: number, clientAddress: string): Promise<string[]> {
+async function addressesAsked(limits: object, clientAddress: string): Promise<string[]> {
   const asked: string[] = [];
   const admit = createAdmission({
     limiter: {
-      admit: ({ address }) => {
-        asked.push(address);
+      admit: ({ address, scopes, ipv6Prefix = 0 }) => {
+        asked.push(...scopes.map((scope) => clientPrefix(address, scope.ipv6Prefix ?? ipv6Prefix)));
         return Promise.resolve({ kind: 'joining' });
       },
     },
-    snapshot: () => compileSnapshot(Snapshot.fromPartial({ version: 1, limits: { ipv6Prefix } })),
+    snapshot: () => compileSnapshot(Snapshot.fromPartial({ version: 1, ...limits })),
     abuse: { banned: () => undefined },
     overload: () => undefined,
     isDraining: () => false,
@@ -34,13 +35,22 @@ async function addressesAsked(ipv6Prefix: number, clientAddress: string): Promis
   return asked;
 }
 
-test.each([
-  [0, '2001:db8:1:2:3::4', '2001:db8:1:2:0:0:0:0/64'],
-  [48, '2001:db8:1:2:3::4', '2001:db8:1:0:0:0:0:0/48'],
-  [48, '192.0.2.1', '192.0.2.1'],
-  [48, '::ffff:192.0.2.1', '192.0.2.1'],
-])('with prefix %i the client %s is counted as %s', async (prefix, client, counted) => {
-  expect(await addressesAsked(prefix, client)).toEqual([counted]);
+const service = (ipv6Prefix: number) => ({ limits: { ipv6Prefix } });
+const listener = { listeners: [{ name: 'mx', role: 'mx', limits: { ipv6Prefix: 56 } }] };
+const set = (ipv6Prefix: number) => ({ ipSets: [{ name: 's', networks: ['2001:db8::/32'], limits: { ipv6Prefix } }] });
+const client6 = '2001:db8:1:234:5::6';
+const whole = '2001:db8:1:234:0:0:0:0/64';
+
+test.each<[object, string, string[]]>([
+  [service(0), client6, [whole]],
+  [service(48), client6, ['2001:db8:1:0:0:0:0:0/48']],
+  [service(48), '192.0.2.1', ['192.0.2.1']],
+  [service(48), '::ffff:192.0.2.1', ['192.0.2.1']],
+  [{ ...service(0), ...listener }, client6, [whole, '2001:db8:1:200:0:0:0:0/56']],
+  [{ ...service(0), ...set(48) }, client6, [whole, '2001:db8:1:0:0:0:0:0/48']],
+  [{ ...service(0), ...set(0) }, client6, [whole, whole]],
+])('by %j the client %s is counted as %j', async (limits, client, counted) => {
+  expect(await addressesAsked(limits, client)).toEqual(counted);
 });
 
 test.each<[string, 'mx' | 'submission', object, string, RegExp]>([

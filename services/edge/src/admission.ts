@@ -2,7 +2,7 @@
  * May this connection speak to us at all? Asked once, before the banner: drain, snapshot, access rules, then the limits of the service and the
  * listener over all pods in one round trip (design.md, step 1). A refusal names its kind to the client and the limit to the log.
  */
-import { type ConnectionLimiter, clientPrefix, type Refusal } from '@postern/flow-control';
+import type { ConnectionLimiter, Refusal } from '@postern/flow-control';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { AbuseControl } from './abuse/abuse-control.js';
 import { submittingTenant } from './relay-right.js';
@@ -49,8 +49,8 @@ export function createAdmission(options: AdmissionOptions): (session: Session) =
     const mayBeTrusted = trusted || session.listener.role !== 'mx' || submittingTenant(snapshot, session) !== undefined;
     const overload = options.overload(mayBeTrusted);
     if (overload !== undefined) return refuse('overload', replies.overloaded, `overload: ${overload}`);
-    const address = clientPrefix(session.clientAddress, snapshot.ipv6Prefix);
-    const admission = await options.limiter.admit({ address, scopes });
+    const { ipv6Prefix } = snapshot;
+    const admission = await options.limiter.admit({ address: session.clientAddress, scopes, ipv6Prefix });
     if (admission.kind === 'joining') return refuse('not_ready', replies.notReady, 'limits: joining');
     if (admission.kind === 'refused') {
       const { refusal } = admission;

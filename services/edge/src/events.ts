@@ -33,8 +33,11 @@ export const edgeEvents = defineEvents('edge', {
   'edge.stream.changed': 'The connection to NATS changed its state.',
   'edge.snapshot.applied': 'A snapshot is in use.',
   'edge.rules.stale': "The operator's rules of the snapshot cannot be used; those from before are.",
+  'edge.networks.stale':
+    'A list of networks of the snapshot holds one that cannot be read; the list from before is used. `reason` names it.',
   'edge.snapshot.refused': 'A snapshot was not taken; the old one stays.',
-  'edge.limits.changed': 'The limits are decided elsewhere than before: `cluster` or `local`.',
+  'edge.limits.changed':
+    'The limits are decided elsewhere than before: `state` is `joined` (over all pods, in Redis) or `local`.',
   'edge.client.banned': 'An address is banned for its errors; `kind` and `seconds` say why and for how long.',
   'edge.bans.changed': 'Whether the bans of the cluster can be read; while not, those known hold.',
   'edge.overload.changed':

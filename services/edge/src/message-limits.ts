@@ -35,9 +35,9 @@ interface Limited {
 
 function limitedOf(snapshot: CompiledSnapshot, session: Session): Limited[] {
   const found: Limited[] = [];
-  const { addressRate } = snapshot.policyFor(session.listener, session.ipSet);
+  const { addressRate, addressRatePrefix } = snapshot.policyFor(session.listener, session.ipSet);
   if (addressRate !== undefined) {
-    const id = clientPrefix(session.clientAddress, snapshot.ipv6Prefix);
+    const id = clientPrefix(session.clientAddress, addressRatePrefix || snapshot.ipv6Prefix);
     found.push({ subject: { kind: 'address', id }, limits: addressRate });
   }
   const { userRate } = snapshot;

@@ -43,6 +43,7 @@ import { openKerberos } from './sasl/gssapi/open.js';
 import type { SessionServices } from './session.js';
 import { defaultSessionSettings, type SessionSettings } from './session-settings.js';
 import { type CompiledSnapshot, compileSnapshot, edgeRuleCompilers } from './snapshot/compile.js';
+import { readableSnapshot } from './snapshot/readable-networks.js';
 import { SpoolLatency } from './spool-latency.js';
 import { createTelemetryJournal } from './telemetry-journal.js';
 import { type CertificateFiles, readTlsMaterial, type TlsMaterial, watchTlsMaterial } from './tls/certificate-files.js';
@@ -77,6 +78,8 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   const metrics = edgeMetrics(telemetry.metrics);
   const settings = settingsOf(config);
   let snapshot: CompiledSnapshot | undefined;
+  /** What it was made of. */
+  let readable: Snapshot | undefined;
   let draining = false;
   let everReady = false;
   let connection: StreamConnection | undefined;
@@ -180,8 +183,11 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
 
   const watchConfig = async (streams: StreamConnection): Promise<SnapshotWatch> =>
     watchSnapshot(await openBucket(streams, clock, 'CONFIG'), {
-      onSnapshot: (next) => {
+      onSnapshot: (stored) => {
+        const { snapshot: next, refused } = readableSnapshot(stored, readable);
         snapshot = compileSnapshot(next, ruleCompilers, ruleObserver);
+        readable = next;
+        for (const reason of refused) log.error('edge.networks.stale', { version: next.version, reason });
         if (kerberos === undefined && namesGssapi(next)) sayHidden();
         for (const listener of listeners) updateListener(listener);
         reportUnmatched();

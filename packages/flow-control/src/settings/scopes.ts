@@ -23,14 +23,16 @@ export function scopeOf(name: string, limits: Limits | undefined): LimitScope[] 
         newPerInterval: rate(limits.connectionRate),
         newPerAddressPerInterval: rate(limits.connectionRatePerIp),
       },
+      ...(limits.ipv6Prefix === 0 ? {} : { ipv6Prefix: limits.ipv6Prefix }),
     },
   ];
 }
 
 /** Without the per-address limits the set has of its own: a member counts against the set's. */
-function besides({ name, limits }: LimitScope, own: LimitScope['limits']): LimitScope {
+function besides(scope: LimitScope, own: LimitScope['limits']): LimitScope {
+  const { limits } = scope;
   return {
-    name,
+    ...scope,
     limits: {
       ...limits,
       ...(own.simultaneousPerAddress === undefined ? {} : { simultaneousPerAddress: undefined }),

@@ -37,6 +37,8 @@ export interface ListenerPolicy {
   readonly scopes: readonly LimitScope[];
   /** Messages, recipients and bytes of one address; undefined = no limit. */
   readonly addressRate: RateLimits | undefined;
+  /** Prefix its IPv6 clients are counted by; 0 = that of the service. */
+  readonly addressRatePrefix: number;
   /** Checks policy does not run. */
   readonly skipChecks: readonly string[];
   /** Never banned, not slowed down, shed last. */
@@ -95,6 +97,7 @@ export function listenerPolicy(
     errorsPerSession: either((limits) => limits.errorsPerSession, defaults.errorsPerSession),
     scopes: listenerScopes(service, facts.name, own),
     addressRate,
+    addressRatePrefix: 0,
     skipChecks: [],
     trusted: false,
     tls: settings?.tls,
@@ -105,6 +108,7 @@ export function listenerPolicy(
 /** What holds for members of an IP set: its own per-address limits, sizes and counts in place of the listener's; totals hold besides. */
 export function memberPolicy(policy: ListenerPolicy, set: IpSet): ListenerPolicy {
   const { limits, skipChecks, trusted } = set;
+  const ownRate = rateLimitsOf(set.messageRate);
   return {
     ...policy,
     messageSize: limits?.messageSize || policy.messageSize,
@@ -112,7 +116,8 @@ export function memberPolicy(policy: ListenerPolicy, set: IpSet): ListenerPolicy
     messagesPerSession: limits?.messagesPerSession || policy.messagesPerSession,
     errorsPerSession: limits?.errorsPerSession || policy.errorsPerSession,
     scopes: memberScopes(policy.scopes, set),
-    addressRate: rateLimitsOf(set.messageRate) ?? policy.addressRate,
+    addressRate: ownRate ?? policy.addressRate,
+    addressRatePrefix: ownRate === undefined ? policy.addressRatePrefix : (limits?.ipv6Prefix ?? 0),
     skipChecks,
     trusted,
   };

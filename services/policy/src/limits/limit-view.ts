@@ -49,7 +49,11 @@ export class LimitView {
   }
 
   countedAs(address: string): string {
-    return clientPrefix(address, this.#snapshot.limits?.ipv6Prefix || defaultIpv6Prefix);
+    return clientPrefix(address, this.#ipv6Prefix);
+  }
+
+  get #ipv6Prefix(): number {
+    return this.#snapshot.limits?.ipv6Prefix || defaultIpv6Prefix;
   }
 
   tenantOfDomain(domain: string): string | undefined {
@@ -79,12 +83,15 @@ export class LimitView {
       const set = this.#sets.find(name, address);
       const own = listenerScopes(service, name, limits);
       const scopes = set === undefined ? own : memberScopes(own, set);
-      for (const reading of await this.#connections.show({ address: countedAs, scopes }))
+      for (const reading of await this.#connections.show({ address, scopes, ipv6Prefix: this.#ipv6Prefix }))
         found.set(`${reading.scope} ${reading.kind}`, reading);
     }
     const set = listeners.map(({ name }) => this.#sets.find(name, address)).find((one) => one !== undefined);
-    const rate = rateLimitsOf(set?.messageRate) ?? rateLimitsOf(messageLimits?.perAddress);
-    const rates = await this.#rate({ kind: 'address', id: countedAs }, rate);
+    const ownRate = rateLimitsOf(set?.messageRate);
+    const rate = ownRate ?? rateLimitsOf(messageLimits?.perAddress);
+    const ownPrefix = ownRate === undefined ? 0 : (set?.limits?.ipv6Prefix ?? 0);
+    const id = clientPrefix(address, ownPrefix || this.#ipv6Prefix);
+    const rates = await this.#rate({ kind: 'address', id }, rate);
     return {
       countedAs,
       ipSet: set?.name ?? '',

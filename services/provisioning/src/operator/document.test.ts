@@ -36,6 +36,21 @@ test.each([
     /^base\.yaml:1: trustedProxies\[0\]: "10\.0\.0\.1\/8" is not allowed; expected a CIDR network, an address or a range/,
   ],
   [
+    'a range that begins with its higher address',
+    'access:\n- { network: 127.0.0.60-127.0.0.50, action: deny }',
+    /^base\.yaml:2: access\[0\]\.network: "127\.0\.0\.60-127\.0\.0\.50" is not allowed; expected .* from the lower address to the higher/,
+  ],
+  [
+    'such a range of an IP set',
+    'ipSets:\n  one:\n    networks: [2001:db8::9-2001:db8::1]',
+    /^base\.yaml:3: ipSets\.one\.networks\[0\]: "2001:db8::9-2001:db8::1" is not allowed/,
+  ],
+  [
+    'a range from IPv6 into IPv4',
+    'listeners:\n  mx:\n    xclient: ["::1-::ffff:192.0.2.1"]',
+    /^base\.yaml:3: listeners\.mx\.xclient\[0\]: "::1-::ffff:192\.0\.2\.1" is not allowed/,
+  ],
+  [
     'next hop that is not there',
     `${hop}\ndefaultNextHop: mailbx`,
     /^base\.yaml:2: defaultNextHop: "mailbx" is not allowed; expected one of mailbox/,
@@ -166,7 +181,7 @@ rules: [{ id: r, event: rcpt, then: [{ reject: { code: 550, text: no } }] }]`);
       dnsblZones: ['bl.test'],
       spf: { enabled: true, onFail: 'mark' },
     },
-    limits: { intervalMs: 60_000, ipv6Prefix: 64 },
+    limits: { intervalMs: 60_000, ipv6Prefix: 0 },
   });
   const listeners = Object.fromEntries(snapshot.listeners.map((listener) => [listener.name, listener]));
   expect(listeners.mx).toMatchObject({ requireTls: false, requireAuth: false, authMechanismsTls: [] });

@@ -99,7 +99,9 @@ export function flowFields<Limits, Raw>(network: Schema<string>, limits: Schema<
       .doc(
         'Limits of members. Per-address limits take the place of those of service and listener, as do sizes and counts; totals hold besides theirs.',
       ),
-    messageLimit: messageRate.optional().doc('Of one member, in place of messageLimits.perAddress.'),
+    messageLimit: messageRate
+      .optional()
+      .doc('Of one member, in place of messageLimits.perAddress; IPv6 by limits.ipv6Prefix of the set.'),
     skipChecks: s
       .list(s.string({ minLength: 1, maxLength: 63, pattern: /^[a-z]+$/, form: 'the name of a check' }), { max: 64 })
       .default([])

@@ -3,9 +3,8 @@
  * Configuration). Unknown keys are errors. References between parts (a next hop that exists) are checked in `references.ts`.
  */
 
-import { isIP } from 'node:net';
 import { checkPatch, checksSchema } from '@postern/check-settings';
-import { type Infer, parseCidr, parseEndDate, s } from '@postern/config';
+import { type Infer, isNetwork, parseEndDate, s } from '@postern/config';
 import { permittableActions } from '@postern/rules';
 import { defaultMechanisms, mechanismNames } from '../credentials/mechanisms.js';
 import { flowFields, messageRate } from './flow-schema.js';
@@ -32,12 +31,7 @@ const address = s.string({ maxLength: 320, pattern: /^[^\s@]+@[^\s@]+$/, form: '
 const count = s.integer({ min: 0, max: 4_294_967_295 });
 const network = s
   .string({ maxLength: 100 })
-  .check('a CIDR network, an address or a range a-b', (text) => parseCidr(text) !== undefined || isRange(text));
-
-function isRange(text: string): boolean {
-  const [from = '', to = '', ...rest] = text.split('-').map((part) => part.trim());
-  return rest.length === 0 && isIP(from) !== 0 && isIP(from) === isIP(to);
-}
+  .check('a CIDR network, an address or a range a-b from the lower address to the higher', isNetwork);
 
 const limits = s.object({
   connections: count.default(0).doc('Simultaneous connections over all pods; 0 = no limit.'),
@@ -45,7 +39,12 @@ const limits = s.object({
   connectionRate: count.default(0).doc('New connections per interval over all pods; 0 = no limit.'),
   connectionRatePerIp: count.default(0).doc('New connections per interval per client prefix; 0 = no limit.'),
   interval: s.duration({ min: 1_000, max: 86_400_000 }).default('1m').doc('Interval of the rates.'),
-  ipv6Prefix: s.integer({ min: 16, max: 128 }).default(64).doc('IPv6 clients are counted by this prefix length.'),
+  ipv6Prefix: s
+    .integer({ min: 16, max: 128 })
+    .optional()
+    .doc(
+      'IPv6 clients are counted by this prefix length. Left out: 64 for the service; for a listener or IP set what holds for the service.',
+    ),
   messageSize: s
     .bytes({ min: 1_024, max: 1_099_511_627_776 })
     .optional()

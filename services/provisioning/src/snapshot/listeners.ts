@@ -30,8 +30,8 @@ const keywords: readonly (readonly [keyof Listener['extensions'], string])[] = [
 /** Few next hops take binary mail, and what cannot be passed on fails after its 250. */
 const offByDefault: readonly string[] = ['BINARYMIME'];
 
-export function limitsOf({ interval, messageSize = 0, ...limits }: OperatorDocument['limits']): Limits {
-  return { ...limits, messageSize, intervalMs: interval };
+export function limitsOf({ interval, messageSize = 0, ipv6Prefix = 0, ...limits }: OperatorDocument['limits']): Limits {
+  return { ...limits, messageSize, ipv6Prefix, intervalMs: interval };
 }
 
 const extensionsOff = (extensions: Listener['extensions']): string[] =>
