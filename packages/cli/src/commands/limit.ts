@@ -59,7 +59,7 @@ export function addLimitCommands(program: Command, run: Run): void {
     );
   ban
     .command('add <address>')
-    .description('ban an address; of IPv6 its prefix')
+    .description('ban an address; of IPv6 its prefix. For a network write an access rule')
     .addOption(new Option('--for <duration>', 'how long').argParser(duration).default(3_600_000, '1h'))
     .option('--reason <text>', 'kept in list, log and audit', '')
     .option('--force', 'even this machine itself or a member of a trusted set')

@@ -158,6 +158,8 @@ test('a ban reaches the list of a pod, is shown, and is lifted', async () => {
 
 test.each([
   [{ address: 'nonsense', lengthMs: 60_000 }, /expected an IP address/],
+  [{ address: '203.0.113.0/24', lengthMs: 60_000 }, /address: "203\.0\.113\.0\/24" is not allowed; .* an access rule/],
+  [{ address: '2001:db8::/48', lengthMs: 60_000 }, /expected an IP address or its \/64; .* an access rule/],
   [{ address: '192.0.2.1', lengthMs: 10 }, /expected one second to one year/],
   [{ address: '10.9.1.1', lengthMs: 60_000 }, /trusted proxy/],
   [{ address: '10.9.1.1', lengthMs: 60_000, force: true }, /trusted proxy/],

@@ -103,15 +103,18 @@ export function limitHandlers({
     if (now === undefined) throw new PosternError('store-unavailable', 'no configuration snapshot yet');
     return now;
   };
+  /** An address, or a client as it is listed: of IPv6 its prefix. Bans are found by exactly that, so no other network can be one. */
   const addressOf = (text: string): string => {
-    // As it is listed: the prefix of an IPv6 client.
-    const [address = ''] = text.split('/');
-    if (isIP(address) === 0)
-      throw new PosternError(
-        'invalid-argument',
-        `address: ${JSON.stringify(text)} is not allowed; expected an IP address`,
-      );
-    return address;
+    const [address = '', length] = text.split('/');
+    const refused = `address: ${JSON.stringify(text)} is not allowed; expected an IP address`;
+    if (isIP(address) === 0) throw new PosternError('invalid-argument', refused);
+    const ofClient = current().countedAs(address).split('/')[1] ?? '32';
+    if (length === undefined || length === ofClient) return address;
+    const whole = isIPv6(address) ? ` or its /${ofClient}` : '';
+    throw new PosternError(
+      'invalid-argument',
+      `${refused}${whole}; to refuse a whole network set an access rule (access: [{ network, action: deny }] in the operator settings)`,
+    );
   };
 
   const show = async (subject: string, context: CallContext): Promise<ShowLimitsResponse> => {
