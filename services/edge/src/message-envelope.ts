@@ -16,12 +16,15 @@ import {
 } from '@postern/proto/mail/v1/envelope';
 import { Action, type Finding, type RecipientGroup } from '@postern/proto/policy/v1/policy_service';
 import type { NotifyEvent } from '@postern/smtp-core';
+import { ownerOf } from './finding-owner.js';
 import { isAcceptance, mailParameters, originOf } from './judgement.js';
 import type { Session } from './session.js';
 import { actionOf, type Recipient, strongerAction, type Transaction } from './transaction.js';
 
 /** Different forms in which one message may leave (design.md, step 4). */
 export const maxRenderings = 8;
+
+const noTenants: ReadonlyMap<string, string> = new Map();
 
 const notifyValues: Readonly<Record<NotifyEvent, Notify>> = {
   SUCCESS: Notify.SUCCESS,
@@ -126,16 +129,20 @@ function forwardPath(recipient: Recipient, rendering: number, action: Action): F
   };
 }
 
-function summaryOf({ check, outcome, evidence, recipient }: Finding): FindingSummary {
-  const text = Object.entries(evidence).map(([name, value]) => `${name}=${value}`);
-  return { check, outcome, evidence: text.join(' '), recipient };
+/** What was found of recipients that were refused says nothing about the message that was taken. */
+function findingsOf(transaction: Transaction): FindingSummary[] {
+  const { findings, recipients } = transaction;
+  const tenants = findings.every(({ recipient }) => recipient === '')
+    ? noTenants
+    : new Map(recipients.map(({ address, tenant }) => [address, tenant]));
+  return findings
+    .filter(({ recipient }) => recipient === '' || tenants.has(recipient))
+    .map((finding) => summaryOf(finding, ownerOf(finding, transaction.submittingTenant, tenants)));
 }
 
-/** What was found of recipients that were refused says nothing about the message that was taken. */
-function findingsOf({ findings, recipients }: Transaction): FindingSummary[] {
-  if (findings.every(({ recipient }) => recipient === '')) return findings.map(summaryOf);
-  const taken = new Set(recipients.map(({ address }) => address));
-  return findings.filter(({ recipient }) => recipient === '' || taken.has(recipient)).map(summaryOf);
+function summaryOf({ check, outcome, evidence, recipient }: Finding, tenant: string): FindingSummary {
+  const text = Object.entries(evidence).map(([name, value]) => `${name}=${value}`);
+  return { check, outcome, evidence: text.join(' '), recipient, tenant };
 }
 
 /** Undefined where policy asked for more forms than a message may have. */

@@ -33,5 +33,7 @@ test('findings about a refused recipient are not stored with the message', async
   client.destroy();
   listener.destroy();
   await listener.drain();
-  expect(doubles.stored[0]?.envelope.findings).toMatchObject([{ outcome: 'exists', recipient: 'x@example.test' }]);
+  expect(doubles.stored[0]?.envelope.findings).toMatchObject([
+    { outcome: 'exists', recipient: 'x@example.test', tenant: 'acme' },
+  ]);
 });

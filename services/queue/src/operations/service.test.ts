@@ -86,13 +86,16 @@ beforeAll(async () => {
     server.stop();
   };
   for (const domain of ['acme', 'beta']) {
-    const found = (outcome: string, recipient: string) => ({ check: 'recipients', outcome, evidence: '', recipient });
+    const found = (outcome: string, recipient: string) => ({
+      ...{ check: 'recipients', outcome, evidence: '' },
+      ...{ recipient: `${recipient}@${domain}.test`, tenant: domain },
+    });
     const held = envelope(
       [
         forwardPath(`held@${domain}.test`, { disposition: Disposition.HOLD }),
         forwardPath(`spam@${domain}.test`, { disposition: Disposition.QUARANTINE }),
       ],
-      { findings: [found('exists', 'held'), found('tagged', 'spam'), found('exists', 'other')] },
+      { findings: [found('exists', 'held'), found('tagged', 'spam'), found('exists', 'held')] },
     );
     await ground.spool(held);
   }
@@ -210,6 +213,40 @@ test('released mail goes out, is traced step by step, and the ledger balances at
     () => ground.bodies.stat(item.queueId),
     (facts) => facts === undefined,
   );
+});
+
+test('of a message for two tenants each sees what its own rules and lists and those of the operator said', async () => {
+  const { ground } = queue;
+  const found = (check: string, evidence: string, recipient: string, tenant: string) => ({
+    ...{ check, outcome: 'matched', evidence, recipient, tenant },
+  });
+  const mail = envelope(
+    [
+      forwardPath('one@acme.test', { disposition: Disposition.HOLD }),
+      forwardPath('two@beta.test', { disposition: Disposition.HOLD }),
+    ],
+    {
+      findings: [
+        found('rule', 'of=all', '', 'system'),
+        found('rule', 'of=acme', 'one@acme.test', 'acme'),
+        found('rule', 'name=X-Secret', 'two@beta.test', 'beta'),
+        found('lists_user', 'entry=friend.test', 'two@beta.test', 'beta'),
+      ],
+    },
+  );
+  await ground.spool(mail);
+  const seen = async (who: string) => {
+    const { messages } = await ground.until(
+      () => client.call(client.rpc.trace, TraceRequest.fromPartial({ id: mail.queueId }), as(who)),
+      ({ messages: some }) => some.length === 1,
+    );
+    const { rule, lists_user } = messages[0]?.events.find(({ event }) => event.endsWith('accepted'))?.detail ?? {};
+    return [rule, lists_user];
+  };
+  const listed = 'matched (entry=friend.test)';
+  expect(await seen('acme')).toEqual(['matched (of=all), matched (of=acme)', undefined]);
+  expect(await seen('beta')).toEqual(['matched (of=all), matched (name=X-Secret)', listed]);
+  expect(await seen('*')).toEqual(['matched (of=all), matched (of=acme), matched (name=X-Secret)', listed]);
 });
 
 test('a refused session is found by its id and by the recipient', async () => {

@@ -84,7 +84,7 @@ export function addQueueService(server: GrpcServer, parts: OperationParts): void
         if (request.id === '' && request.recipient === '' && request.reversePath === '')
           throw new PosternError('invalid-argument', 'give id, recipient or reverse_path');
         const scope = scopeFor(context, request.tenant);
-        return { messages: await database.scoped(scope, (transaction) => findTraces(transaction, request)) };
+        return { messages: await database.scoped(scope, (transaction) => findTraces(transaction, request, scope)) };
       }),
     ),
     simulateDelivery: unary(async (request: SimulateDeliveryRequest, context) => {

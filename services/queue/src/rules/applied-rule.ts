@@ -7,6 +7,8 @@ export interface AppliedRule {
   /** `id@version`. */
   readonly rule: string;
   readonly action: Action['kind'];
+  /** Tenant whose rule it is; `system` = the operator's. */
+  readonly tenant: string;
   /** Tenant, domain or user whose rule it is; empty = the operator's. */
   readonly owner: string;
   readonly detail: string;
@@ -14,7 +16,8 @@ export interface AppliedRule {
 
 export function appliedRule(event: DeliveryEvent, { ruleId, version, tenant, target, action }: Decision): AppliedRule {
   const owner = target === undefined || target === '' ? (tenant ?? '') : target;
-  return { event, rule: `${ruleId}@${version}`, action: action.kind, owner, detail: detailOf(action) };
+  const rule = `${ruleId}@${version}`;
+  return { event, rule, action: action.kind, tenant: tenant ?? 'system', owner, detail: detailOf(action) };
 }
 
 /** Texts are the operator's or tenant's own words and bounded when the rule is saved. */
@@ -56,7 +59,8 @@ export const ruleEvidence = ({ rule, event, action, owner, detail }: AppliedRule
   [rule, `at ${event}`, action, detail, owner === '' ? '' : `of ${owner}`].filter((part) => part !== '').join(' ');
 
 export function ruleSummary(recipient: string, applied: AppliedRule): FindingSummary {
-  return { check: 'rule', outcome: applied.action, evidence: ruleEvidence(applied), recipient };
+  const { action, tenant } = applied;
+  return { check: 'rule', outcome: action, evidence: ruleEvidence(applied), recipient, tenant };
 }
 
 /** Of a trace event. */

@@ -2,17 +2,16 @@
  * Where is my mail: messages by queue id, session id, Message-ID, reverse-path or recipient, with the state of every recipient and every step known, in order of
  * time; and sessions that were refused before anything was accepted. Runs in the scope of whoever asks, so other tenants' rows are not there.
  */
-import type { FindingSummary, Origin } from '@postern/proto/mail/v1/envelope';
 import { TraceEvent } from '@postern/proto/mail/v1/trace';
 import type { MessageTrace, RecipientState, TraceRequest } from '@postern/proto/queue/v1/queue_service';
 import type { Statement, Transaction } from '../store/database.js';
+import { acceptance, type MessageRow } from './acceptance.js';
 
 /** How a request asks for the null reverse-path. */
 const nullPath = '<>';
 const defaultLimit = 20;
 const longestList = 100;
 const eventsPerMessage = 500;
-const mostOutcomes = 10;
 
 const byId: Statement = {
   name: 'trace-by-id',
@@ -55,18 +54,6 @@ const refusedByAddress: Statement = {
          GROUP BY session_id ORDER BY last DESC LIMIT $5::int`,
 };
 
-interface MessageRow extends Record<string, unknown> {
-  readonly queue_id: string;
-  readonly session_id: string;
-  readonly parent: string;
-  readonly reverse_path: string;
-  readonly accepted_at: number;
-  readonly size: number;
-  readonly unjudged: boolean;
-  readonly message_id: string;
-  readonly detail: { readonly origin?: Origin; readonly findings?: readonly FindingSummary[] };
-}
-
 interface UnitRow extends Record<string, unknown> {
   readonly queue_id: string;
   readonly recipient: string;
@@ -91,7 +78,12 @@ interface EventRow extends Record<string, unknown> {
   readonly detail: Record<string, string> | null;
 }
 
-export async function findTraces(transaction: Transaction, request: TraceRequest): Promise<MessageTrace[]> {
+/** `scope`: the tenant that asks, as the transaction is bound to, or every tenant. */
+export async function findTraces(
+  transaction: Transaction,
+  request: TraceRequest,
+  scope: string,
+): Promise<MessageTrace[]> {
   const limit = Math.min(request.limit || defaultLimit, longestList);
   const messages = await findMessages(transaction, request, limit);
   const refused = await findRefused(transaction, request, limit, new Set(messages.map(({ session_id }) => session_id)));
@@ -104,7 +96,7 @@ export async function findTraces(transaction: Transaction, request: TraceRequest
     eventsPerMessage * Math.max(1, messages.length + refused.length),
   ]);
   return [
-    ...messages.map((message) => messageTrace(message, units, events)),
+    ...messages.map((message) => messageTrace(message, units, events, scope)),
     ...refused.map((sessionId) => refusedTrace(sessionId, events)),
   ].slice(0, limit);
 }
@@ -144,13 +136,19 @@ async function findRefused(
   return found.map(({ session_id }) => session_id).filter((id) => !known.has(id));
 }
 
-function messageTrace(message: MessageRow, units: readonly UnitRow[], events: readonly EventRow[]): MessageTrace {
+function messageTrace(
+  message: MessageRow,
+  units: readonly UnitRow[],
+  events: readonly EventRow[],
+  scope: string,
+): MessageTrace {
   const own = units.filter(({ queue_id }) => queue_id === message.queue_id);
   const told = events.filter(
     ({ queue_id, session_id }) =>
       queue_id === message.queue_id || (queue_id === '' && session_id !== '' && session_id === message.session_id),
   );
-  const steps = [acceptance(message), ...told.map(toEvent), ...own.flatMap(delivery)];
+  const viewer = { scope, addresses: own.map(({ recipient }) => recipient) };
+  const steps = [acceptance(message, viewer), ...told.map(toEvent), ...own.flatMap(delivery)];
   return {
     queueId: message.queue_id,
     sessionId: message.session_id,
@@ -195,33 +193,6 @@ const toEvent = (row: EventRow): TraceEvent => ({
   reply: row.reply,
   detail: row.detail ?? {},
 });
-
-function acceptance(message: MessageRow): TraceEvent {
-  const { origin, findings = [] } = message.detail;
-  const detail: Record<string, string> = { size: String(message.size) };
-  if (message.parent !== '') detail.parent = message.parent;
-  if (message.unjudged) detail.unjudged = 'true';
-  if (origin !== undefined) {
-    detail.client_address = origin.clientAddress;
-    detail.helo = origin.helo;
-    detail.listener = origin.listener;
-    detail.with = origin.withProtocol;
-    if (origin.authenticatedUser !== '') detail.authenticated_user = origin.authenticatedUser;
-  }
-  for (const [check, found] of Map.groupBy(findings, (finding) => finding.check)) {
-    const told = found.map(({ outcome, evidence }) => (evidence === '' ? outcome : `${outcome} (${evidence})`));
-    // Of many recipients one word where they are alike, and each different one where not.
-    detail[check] = [...new Set(told)].slice(0, mostOutcomes).join(', ');
-  }
-  return TraceEvent.fromPartial({
-    atMs: message.accepted_at,
-    event: 'queue.message.accepted',
-    sessionId: message.session_id,
-    queueId: message.queue_id,
-    reversePath: message.reverse_path,
-    detail,
-  });
-}
 
 /** Ends that leave no event of their own: they are the rule, and their row says all. */
 function delivery(unit: UnitRow): TraceEvent[] {

@@ -473,6 +473,8 @@ export interface FindingSummary {
   evidence: string;
   /** Recipient it concerns; empty = the whole message. */
   recipient: string;
+  /** Tenant whose rule, list or settings it came from; `system` = the operator's; empty = not known (written before this was kept). */
+  tenant: string;
 }
 
 function createBaseEnvelope(): Envelope {
@@ -1780,7 +1782,7 @@ export const Body: MessageFns<Body> = {
 };
 
 function createBaseFindingSummary(): FindingSummary {
-  return { check: "", outcome: "", evidence: "", recipient: "" };
+  return { check: "", outcome: "", evidence: "", recipient: "", tenant: "" };
 }
 
 export const FindingSummary: MessageFns<FindingSummary> = {
@@ -1796,6 +1798,9 @@ export const FindingSummary: MessageFns<FindingSummary> = {
     }
     if (message.recipient !== "") {
       writer.uint32(34).string(message.recipient);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(42).string(message.tenant);
     }
     return writer;
   },
@@ -1845,6 +1850,14 @@ export const FindingSummary: MessageFns<FindingSummary> = {
             message.recipient = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1863,6 +1876,7 @@ export const FindingSummary: MessageFns<FindingSummary> = {
       outcome: isSet(object.outcome) ? globalThis.String(object.outcome) : "",
       evidence: isSet(object.evidence) ? globalThis.String(object.evidence) : "",
       recipient: isSet(object.recipient) ? globalThis.String(object.recipient) : "",
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
     };
   },
 
@@ -1880,6 +1894,9 @@ export const FindingSummary: MessageFns<FindingSummary> = {
     if (message.recipient !== "") {
       obj.recipient = message.recipient;
     }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
     return obj;
   },
 
@@ -1892,6 +1909,7 @@ export const FindingSummary: MessageFns<FindingSummary> = {
     message.outcome = object.outcome ?? "";
     message.evidence = object.evidence ?? "";
     message.recipient = object.recipient ?? "";
+    message.tenant = object.tenant ?? "";
     return message;
   },
 };
