@@ -12,12 +12,14 @@ import {
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
 import { type Reply, replies } from '@postern/smtp-core';
+import { operatorTenant } from './finding-owner.js';
 import { countReceived } from './hop-count.js';
+import type { EdgeEventFacts } from './journal.js';
 import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
 import { buildEnvelope } from './message-envelope.js';
 import { messageIdOf } from './message-id.js';
 import type { ContentExchange, PolicyAnswer } from './policy-port.js';
-import { refusalEvidence } from './refusal-evidence.js';
+import { refusalEvidence, refusingTenant } from './refusal-evidence.js';
 import type { Session, SessionServices } from './session.js';
 import type { MessageEnd } from './smtp/command-stream.js';
 import type { ContentReader, LineViolation } from './smtp/line-policy.js';
@@ -283,21 +285,22 @@ export class MessageTransfer {
     this.services.journal.record(event, this.session, {
       queueId: transaction.queueId,
       reversePath: transaction.mail.reversePath.address,
-      tenant: transaction.submittingTenant ?? transaction.recipients[0]?.tenant ?? 'system',
       reply,
       detail,
-      ...(event === 'edge.message.rejected' && detail.reason !== undefined
-        ? {
-            evidence: refusalEvidence(
-              detail.reason,
-              transaction.findings,
-              transaction.recipients.map(({ address }) => address),
-            ),
-          }
-        : {}),
+      ...this.#told(event === 'edge.message.rejected' ? detail.reason : undefined),
       ...(transaction.recipients.length === 1 && transaction.recipients[0] !== undefined
         ? { recipient: transaction.recipients[0].address }
         : {}),
     });
+  }
+
+  /** There is one event for all recipients: it is who submits that is told, else whose rule refused, else the first recipient's tenant. */
+  #told(refusedBy: string | undefined): Pick<EdgeEventFacts, 'tenant' | 'evidence'> {
+    const { findings, recipients, submittingTenant } = this.transaction;
+    const usual = submittingTenant ?? recipients[0]?.tenant ?? operatorTenant;
+    if (refusedBy === undefined) return { tenant: usual };
+    const facts = { decidedBy: refusedBy, findings, recipients, submittingTenant };
+    const tenant = submittingTenant ?? refusingTenant(facts) ?? usual;
+    return { tenant, evidence: refusalEvidence(facts, tenant) };
   }
 }

@@ -7,7 +7,7 @@ import { type Decision, type EvaluateResponse, Stage } from '@postern/proto/poli
 import { parseRcptCommand, type RcptParameterName, type Reply, replies } from '@postern/smtp-core';
 import type { EdgeEventFacts } from './journal.js';
 import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
-import { refusalEvidence } from './refusal-evidence.js';
+import { refusalEvidence, refusingTenant } from './refusal-evidence.js';
 import { recipientRight } from './relay-right.js';
 import { recipientBarrier } from './rules/transaction-ruling.js';
 import type { Session, SessionServices } from './session.js';
@@ -85,11 +85,18 @@ export class RecipientGroup {
       reply,
       reversePath: this.transaction.mail.reversePath.address,
       detail: { reason, ...measured },
-      evidence: refusalEvidence(reason, this.transaction.findings, [recipient]),
-      ...(tenant === undefined ? {} : { tenant }),
+      ...(tenant === undefined ? {} : this.#told(recipient, tenant, reason)),
     };
     this.services.journal.record('edge.recipient.rejected', this.session, facts);
     return { kind: 'answered', reply };
+  }
+
+  /** A refusal is told to whose rule it was, else to the recipient's tenant. */
+  #told(address: string, tenant: string, decidedBy: string): Pick<EdgeEventFacts, 'tenant' | 'evidence'> {
+    const { findings, submittingTenant } = this.transaction;
+    const facts = { decidedBy, findings, submittingTenant, recipients: [{ address, tenant }] };
+    const told = refusingTenant(facts) ?? tenant;
+    return { tenant: told, evidence: refusalEvidence(facts, told) };
   }
 
   /** One reply per command, in order. */

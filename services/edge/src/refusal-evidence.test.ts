@@ -1,8 +1,9 @@
 /** A refusal is told with what it rests on: the findings of the check that decided, sizes with their limits. */
-import { EvaluateResponse, type Finding } from '@postern/proto/policy/v1/policy_service';
+import { EvaluateResponse, Finding } from '@postern/proto/policy/v1/policy_service';
 import { RawClient } from '@postern/testkit/smtp';
 import { afterEach, expect, test } from 'vitest';
 import type { Listener } from './listener.js';
+import { type RefusalFacts, refusalEvidence, refusingTenant } from './refusal-evidence.js';
 import { acceptAll, Doubles } from './testing/doubles.js';
 
 let listener: Listener | undefined;
@@ -100,4 +101,58 @@ test('a size, declared or come, with its limit', async () => {
     { reason: 'declared size', size: '1001', limit: '1000' },
     { reason: 'size', size: '1003', limit: '1000' },
   ]);
+});
+
+const mine: RefusalFacts = {
+  decidedBy: 'r@1',
+  findings: [
+    Finding.fromPartial({ check: 'rule', rule: 'r@1', recipient: 'x@acme.test', evidence: { tenant: 'acme' } }),
+    Finding.fromPartial({ check: 'lists', rule: 'r@1', recipient: 'x@acme.test', outcome: 'blocked' }),
+    Finding.fromPartial({ check: 'lists', rule: 'r@1', recipient: 'y@demo.test', outcome: 'allowed' }),
+    Finding.fromPartial({ check: 'spf', rule: 'r@1', outcome: 'fail' }),
+  ],
+  recipients: [
+    { address: 'y@demo.test', tenant: 'demo' },
+    { address: 'x@acme.test', tenant: 'acme' },
+  ],
+  submittingTenant: undefined,
+};
+
+test('a refusal of mail for two tenants is told to whose rule it was, and says nothing of the other', () => {
+  expect(refusingTenant(mine)).toBe('acme');
+  expect(refusingTenant({ ...mine, decidedBy: 'spf' })).toBeUndefined();
+  expect(refusalEvidence(mine, 'acme')).toEqual({ lists: 'blocked', spf: 'fail' });
+  expect(refusalEvidence(mine, 'demo')).toEqual({ lists: 'allowed', spf: 'fail' });
+  expect(refusalEvidence({ ...mine, submittingTenant: 'demo' }, 'acme')).toEqual({ lists: 'blocked' });
+});
+
+test('a message refused by a rule of the second recipient is filed under its tenant', async () => {
+  const doubles = new Doubles();
+  doubles.setSnapshot({
+    domains: [
+      { name: 'acme.test', tenant: 'acme' },
+      { name: 'demo.test', tenant: 'demo' },
+    ],
+  });
+  doubles.evaluate = (request) => {
+    const answer = acceptAll(request);
+    if (answer.kind !== 'verdict') return answer;
+    const atEnd = !request.stages.includes(5);
+    const decision = { action: 2, replyCode: 550, enhancedCode: '5.7.1', decidedBy: 'r@1' };
+    const verdict = EvaluateResponse.fromPartial({
+      ...answer.verdict,
+      contentPlan: 3,
+      ...(atEnd ? { decision, findings: mine.findings.map((finding) => finding) } : {}),
+    });
+    return { kind: 'verdict', verdict };
+  };
+  await say(doubles, [
+    'MAIL FROM:<a@sender.test>',
+    'RCPT TO:<y@demo.test>',
+    'RCPT TO:<x@acme.test>',
+    'DATA',
+    'Subject: x\r\n\r\nx\r\n.',
+  ]);
+  const refusal = doubles.events.find(({ event }) => event === 'edge.message.rejected')?.facts;
+  expect(refusal).toMatchObject({ tenant: 'acme', evidence: { lists: 'blocked', spf: 'fail' } });
 });

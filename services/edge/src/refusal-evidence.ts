@@ -3,6 +3,7 @@
  * with the evidence. Only what concerns the refused recipient or the whole message. For the trace, not the log: evidence may name addresses.
  */
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
+import { operatorTenant, ownerOf } from './finding-owner.js';
 
 const mostOutcomes = 10;
 const mostText = 500;
@@ -12,18 +13,44 @@ function told({ outcome, evidence }: Finding): string {
   return text.length === 0 ? outcome : `${outcome} (${text.join(' ')})`;
 }
 
-/** `recipients`: the refused one, or those the message would have been taken for. */
-export function refusalEvidence(
-  decidedBy: string,
-  findings: readonly Finding[],
-  recipients: readonly string[],
-): Readonly<Record<string, string>> {
-  const used = findings.filter(
-    (finding) =>
-      finding.check !== 'rule' &&
-      (finding.check === decidedBy || finding.rule === decidedBy) &&
-      (finding.recipient === '' || recipients.includes(finding.recipient)),
+export interface RefusalFacts {
+  /** Check, or rule as `id@version`. */
+  readonly decidedBy: string;
+  readonly findings: readonly Finding[];
+  /** The refused one, or those the message would have been taken for. */
+  readonly recipients: readonly { readonly address: string; readonly tenant: string }[];
+  readonly submittingTenant: string | undefined;
+}
+
+/** The tenant whose rule or settings refused; undefined = the operator's, or nothing of the findings. */
+export function refusingTenant({
+  decidedBy,
+  findings,
+  recipients,
+  submittingTenant,
+}: RefusalFacts): string | undefined {
+  const tenants = new Map(recipients.map(({ address, tenant }) => [address, tenant]));
+  const deciding = findings.findLast(
+    ({ check, rule, recipient }) =>
+      (check === decidedBy || (check === 'rule' && rule === decidedBy)) && (recipient === '' || tenants.has(recipient)),
   );
+  const owner = deciding === undefined ? operatorTenant : ownerOf(deciding, submittingTenant, tenants);
+  return owner === operatorTenant ? undefined : owner;
+}
+
+/** What `tenant` may be told: nothing of other tenants' recipients, rules, lists and settings. */
+export function refusalEvidence(
+  { decidedBy, findings, recipients, submittingTenant }: RefusalFacts,
+  tenant: string,
+): Readonly<Record<string, string>> {
+  const own = new Map(recipients.filter((one) => one.tenant === tenant).map((one) => [one.address, tenant]));
+  const used = findings.filter((finding) => {
+    const { check, rule, recipient } = finding;
+    if (check === 'rule' || (check !== decidedBy && rule !== decidedBy)) return false;
+    if (recipient !== '' && !own.has(recipient)) return false;
+    const owner = ownerOf(finding, submittingTenant, own);
+    return owner === operatorTenant || owner === tenant;
+  });
   const evidence: Record<string, string> = {};
   for (const [check, found] of Map.groupBy(used, (finding) => finding.check))
     evidence[check] = [...new Set(found.map(told))].slice(0, mostOutcomes).join(', ').slice(0, mostText);
