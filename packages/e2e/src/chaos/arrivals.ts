@@ -15,6 +15,7 @@ export interface Arrival {
 
 const numberPattern = new RegExp(`^${numberHeader}: (\\d+)`, 'm');
 const idPattern = /\bid ([0-9A-HJKMNP-TV-Z]{26})\b/;
+const messageIdPattern = /^Message-ID: (\S+)/im;
 
 export interface ArrivalsOptions {
   /** Every n-th RCPT is answered 451; 0 = none. */
@@ -32,7 +33,8 @@ export async function collectArrivals(options: ArrivalsOptions): Promise<Arrival
       const head = data.toString('latin1', 0, Math.min(data.length, 16_384));
       const number = Number(numberPattern.exec(head)?.[1] ?? Number.NaN);
       if (Number.isNaN(number)) return;
-      const queueId = idPattern.exec(head)?.[1] ?? 'unknown';
+      // A report has no trace of its own; its Message-ID tells it from that of another try.
+      const queueId = (idPattern.exec(head) ?? messageIdPattern.exec(head))?.[1] ?? 'unknown';
       const key = keyOf(
         number,
         recipients.some((recipient) => recipient.endsWith(`@${options.secondDomain}`)),

@@ -43,6 +43,9 @@ export interface Load {
 /** Beyond the 128 KiB that travel inline. */
 const largeBytes = 200_000;
 
+/** About one message in so many is the last of its connection. */
+const connectionOf = 25;
+
 export const numberHeader = 'X-Chaos-Number';
 
 /** A number, marked for its second recipient. */
@@ -94,6 +97,11 @@ export function startLoad(options: LoadOptions): Load {
         continue;
       }
       const number = next++;
+      // Not for ever to one edge: once all had left it, none would come back.
+      if (number % connectionOf === 0) {
+        await sender?.quit().catch(() => undefined);
+        sender = undefined;
+      }
       for (let done = false; !done && Date.now() < end; ) {
         try {
           if (sender === undefined) {
