@@ -41,7 +41,7 @@ function tell({ output }: CommandContext, domain: Domain | undefined): void {
       ['etag', domain.etag],
     ]);
     if (domain.verified) return text;
-    return `${text}\n\nTakes no mail yet. Publish this record, then run \`posternctl domain verify ${domain.name}\`:\n  _postern.${domain.name}. TXT "${domain.verification}"`;
+    return `${text}\n\nTakes no mail yet. Publish this record, then run \`posternctl domain verify ${domain.name}\`:\n  _postern.${domain.name}. TXT "${domain.verification}"\nWithout DNS here: \`posternctl domain delete ${domain.name}\`, then add it with --assume-verified.`;
   });
 }
 
