@@ -149,6 +149,7 @@ test('trace tells the story of a message', async () => {
           queueId: '01JD4Q6V6S7M8N9P0Q1R2S3T4V',
           sessionId: 'S1',
           messageId: 'm1@y.test',
+          findings: [],
           reversePath: 'x@y.test',
           recipients: [
             {
@@ -193,7 +194,7 @@ test('a session that was refused in part names the message that was taken', asyn
   const step = { atMs: 0, sessionId: 'S1', tenant: '', reversePath: '', reply: '', detail: {} };
   const rejected = { ...step, event: 'edge.recipient.rejected', queueId: '', recipient: 'nobody@acme.test' };
   const accepted = { ...step, event: 'edge.message.accepted', queueId: 'Q1', recipient: '' };
-  const message = { queueId: '', sessionId: 'S1', messageId: '', reversePath: '', recipients: [] };
+  const message = { queueId: '', sessionId: 'S1', messageId: '', reversePath: '', recipients: [], findings: [] };
   const trace = async (events: readonly object[]) => {
     server.answer('traceMessage', { result: { messages: [{ ...message, events }] } });
     return (await server.run('trace --recipient nobody@acme.test')).out.split('\n')[0];
@@ -582,7 +583,12 @@ test('a described session is sent whole and its verdicts are a timeline', async 
           reply: '',
         },
         ...{ delaysMs: [5_000, 60_000], expiresAfterMs: 600_000, notice: '' },
-        rules: [{ check: 'rule', outcome: 'retrySchedule', evidence: 'slow@1 at relay', recipient: 'y@acme.test' }],
+        rules: [
+          {
+            ...{ check: 'rule', outcome: 'retrySchedule', evidence: 'slow@1 at relay', recipient: 'y@acme.test' },
+            ...{ tenant: 'system', rule: 'slow@1', action: 'retrySchedule', durationUs: 0 },
+          },
+        ],
       },
       {
         ...{

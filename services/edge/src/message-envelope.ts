@@ -140,9 +140,12 @@ function findingsOf(transaction: Transaction): FindingSummary[] {
     .map((finding) => summaryOf(finding, ownerOf(finding, transaction.submittingTenant, tenants)));
 }
 
-function summaryOf({ check, outcome, evidence, recipient }: Finding, tenant: string): FindingSummary {
+function summaryOf(
+  { check, outcome, evidence, recipient, rule, action, durationUs }: Finding,
+  tenant: string,
+): FindingSummary {
   const text = Object.entries(evidence).map(([name, value]) => `${name}=${value}`);
-  return { check, outcome, evidence: text.join(' '), recipient, tenant };
+  return { check, outcome, evidence: text.join(' '), recipient, tenant, rule, action, durationUs };
 }
 
 /** Undefined where policy asked for more forms than a message may have. */

@@ -7,6 +7,7 @@ import { type Item, UnitKind } from '@postern/proto/mail/v1/item';
 import { Outcome, OutcomeKind, RecipientResult } from '@postern/proto/mail/v1/outcome';
 import { expand, type Unit } from './expand.js';
 import { type Planned, planItems } from './items.js';
+import { discardedBy, heldBy, keptBy } from './kept-by.js';
 import type { PolicyInUse } from './policy-in-use.js';
 import { type AppliedRule, ruleSummary } from './rules/applied-rule.js';
 import { type AskRelay, type RuledUnits, ruleUnits, unitRoute } from './rules/ruled-units.js';
@@ -41,6 +42,8 @@ interface Waiting {
   readonly kind: OutcomeKind.DEFERRED | OutcomeKind.HELD | OutcomeKind.QUARANTINED | OutcomeKind.BOUNCED;
   readonly planned: Planned;
   readonly reason: string;
+  /** Where it differs by recipient. */
+  readonly reasonOf?: (unit: Unit) => string;
   readonly enhanced?: string;
 }
 
@@ -79,11 +82,11 @@ export function placementOf(envelope: Envelope, context: PlacementContext): Plac
     work: plan.work.map(({ item }) => withBody(item, byReference)),
     outcomes: [
       ...createdOutcomes(envelope, units, bodyIds, context.nowMs, plan.applied),
-      ...closed(envelope, units, context.nowMs, plan.discarded),
-      ...plan.waiting.map(({ kind, planned, reason, enhanced }) =>
+      ...closed(envelope, units, context.nowMs, plan),
+      ...plan.waiting.map(({ kind, planned, reason, reasonOf: own = () => reason, enhanced }) =>
         outcomeOf(envelope, kind, planned.units, context.nowMs, {
           item: withBody(planned.item, true),
-          reason,
+          reasonOf: own,
           enhanced,
         }),
       ),
@@ -137,12 +140,22 @@ function divide(
     if (kind === 'discard') continue;
     const end = kind === 'hold' ? kept : { ...options, attempt: 0 };
     for (const planned of planItems(envelope, [{ unit, to }], end))
-      waiting.push({ kind: endedAs[kind], planned, reason: text, enhanced });
+      waiting.push({
+        kind: endedAs[kind],
+        planned,
+        reason: kind === 'hold' ? heldBy(unit, applied, text) : text,
+        enhanced,
+      });
   }
   for (const planned of planItems(envelope, routed('hold'), kept))
-    waiting.push({ kind: OutcomeKind.HELD, planned, reason: 'held by verdict' });
+    waiting.push({ kind: OutcomeKind.HELD, planned, reason: '', reasonOf: (unit) => keptBy(envelope, unit, 'held') });
   for (const planned of planItems(envelope, routed('quarantine'), kept))
-    waiting.push({ kind: OutcomeKind.QUARANTINED, planned, reason: 'quarantined by verdict' });
+    waiting.push({
+      kind: OutcomeKind.QUARANTINED,
+      planned,
+      reason: '',
+      reasonOf: (unit) => keptBy(envelope, unit, 'quarantined'),
+    });
   const discarded = ended.filter(({ kind }) => kind === 'discard').map(({ unit }) => unit);
   return { work, waiting, discarded, applied };
 }
@@ -207,7 +220,12 @@ function summariesOf(applied: RuledUnits['applied'], members: readonly Unit[]): 
     .flatMap(({ unit, rules }) => rules.map((rule) => ruleSummary(unit.address, rule)));
 }
 
-function closed(envelope: Envelope, units: readonly Unit[], nowMs: number, discarded: readonly Unit[]): Outcome[] {
+function closed(
+  envelope: Envelope,
+  units: readonly Unit[],
+  nowMs: number,
+  { discarded, applied }: Division,
+): Outcome[] {
   const groups = new Map<string, { kind: OutcomeKind; units: Unit[] }>();
   for (const unit of units) {
     const fate = discarded.includes(unit) ? 'discard' : unit.fate;
@@ -217,7 +235,11 @@ function closed(envelope: Envelope, units: readonly Unit[], nowMs: number, disca
     if (group === undefined) groups.set(key, { kind: closedAs[fate], units: [unit] });
     else group.units.push(unit);
   }
-  return [...groups.values()].map(({ kind, units: members }) => outcomeOf(envelope, kind, members, nowMs, {}));
+  return [...groups.values()].map(({ kind, units: members }) =>
+    outcomeOf(envelope, kind, members, nowMs, {
+      ...(kind === OutcomeKind.DISCARDED ? { reasonOf: (unit) => discardedBy(envelope, unit, applied) } : {}),
+    }),
+  );
 }
 
 function outcomeOf(
@@ -225,7 +247,7 @@ function outcomeOf(
   kind: OutcomeKind,
   units: readonly Unit[],
   nowMs: number,
-  extra: { readonly item?: Item; readonly reason?: string; readonly enhanced?: string | undefined },
+  extra: { readonly item?: Item; readonly reasonOf?: (unit: Unit) => string; readonly enhanced?: string | undefined },
 ): Outcome {
   return Outcome.fromPartial({
     kind,
@@ -233,8 +255,12 @@ function outcomeOf(
     tenant: units[0]?.tenant ?? '',
     attempt: 0,
     atMs: nowMs,
-    recipients: units.map(({ address }) =>
-      RecipientResult.fromPartial({ address, replyText: extra.reason ?? '', enhancedCode: extra.enhanced ?? '' }),
+    recipients: units.map((unit) =>
+      RecipientResult.fromPartial({
+        address: unit.address,
+        replyText: extra.reasonOf?.(unit) ?? '',
+        enhancedCode: extra.enhanced ?? '',
+      }),
     ),
     ...(extra.item === undefined ? {} : { item: extra.item }),
   });

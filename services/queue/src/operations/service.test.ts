@@ -88,7 +88,7 @@ beforeAll(async () => {
   for (const domain of ['acme', 'beta']) {
     const found = (outcome: string, recipient: string) => ({
       ...{ check: 'recipients', outcome, evidence: '' },
-      ...{ recipient: `${recipient}@${domain}.test`, tenant: domain },
+      ...{ recipient: `${recipient}@${domain}.test`, tenant: domain, rule: '', action: '', durationUs: 0 },
     });
     const held = envelope(
       [
@@ -218,7 +218,8 @@ test('released mail goes out, is traced step by step, and the ledger balances at
 test('of a message for two tenants each sees what its own rules and lists and those of the operator said', async () => {
   const { ground } = queue;
   const found = (check: string, evidence: string, recipient: string, tenant: string) => ({
-    ...{ check, outcome: 'matched', evidence, recipient, tenant },
+    ...{ check, outcome: 'matched', evidence, recipient, tenant, durationUs: 0 },
+    ...(check === 'rule' ? { rule: 'r@1', action: 'hold' } : { rule: '', action: '' }),
   });
   const mail = envelope(
     [
@@ -241,12 +242,17 @@ test('of a message for two tenants each sees what its own rules and lists and th
       ({ messages: some }) => some.length === 1,
     );
     const { rule, lists_user } = messages[0]?.events.find(({ event }) => event.endsWith('accepted'))?.detail ?? {};
+    expect(messages[0]?.recipients.map(({ reply }) => reply)).toContain('held by rule r@1');
+    expect(messages[0]?.findings).toHaveLength(who === '*' ? 4 : who === 'acme' ? 2 : 3);
     return [rule, lists_user];
   };
   const listed = 'matched (entry=friend.test)';
-  expect(await seen('acme')).toEqual(['matched (of=all), matched (of=acme)', undefined]);
-  expect(await seen('beta')).toEqual(['matched (of=all), matched (name=X-Secret)', listed]);
-  expect(await seen('*')).toEqual(['matched (of=all), matched (of=acme), matched (name=X-Secret)', listed]);
+  expect(await seen('acme')).toEqual(['matched (r@1 hold of=all), matched (r@1 hold of=acme)', undefined]);
+  expect(await seen('beta')).toEqual(['matched (r@1 hold of=all), matched (r@1 hold name=X-Secret)', listed]);
+  expect(await seen('*')).toEqual([
+    'matched (r@1 hold of=all), matched (r@1 hold of=acme), matched (r@1 hold name=X-Secret)',
+    listed,
+  ]);
 });
 
 test('a refused session is found by its id and by the recipient', async () => {

@@ -59,8 +59,11 @@ export const ruleEvidence = ({ rule, event, action, owner, detail }: AppliedRule
   [rule, `at ${event}`, action, detail, owner === '' ? '' : `of ${owner}`].filter((part) => part !== '').join(' ');
 
 export function ruleSummary(recipient: string, applied: AppliedRule): FindingSummary {
-  const { action, tenant } = applied;
-  return { check: 'rule', outcome: action, evidence: ruleEvidence(applied), recipient, tenant };
+  const { action, tenant, rule } = applied;
+  return {
+    ...{ check: 'rule', outcome: action, evidence: ruleEvidence(applied) },
+    ...{ recipient, tenant, rule, action, durationUs: 0 },
+  };
 }
 
 /** Of a trace event. */

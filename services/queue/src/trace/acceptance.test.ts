@@ -1,8 +1,8 @@
 /** What a tenant is shown of a message that is also for others. */
 import { everyTenant } from '@postern/grpc';
-import type { FindingSummary } from '@postern/proto/mail/v1/envelope';
+import { FindingSummary } from '@postern/proto/mail/v1/envelope';
 import { expect, test } from 'vitest';
-import { acceptance } from './acceptance.js';
+import { acceptance, visibleFindings } from './acceptance.js';
 
 type Found = Partial<FindingSummary> & Pick<FindingSummary, 'check' | 'outcome'>;
 
@@ -11,7 +11,8 @@ function shown(scope: string, finding: Found): boolean {
     ...{ queue_id: 'q', session_id: 's', parent: '', reverse_path: '', accepted_at: 1, size: 1, unjudged: false },
     ...{ message_id: '', detail: { findings: [finding] } },
   };
-  return finding.check in acceptance(message, { scope, addresses: ['Bob@acme.test'] }).detail;
+  const findings = visibleFindings(message, { scope, addresses: ['Bob@acme.test'] });
+  return finding.check in acceptance(message, findings).detail;
 }
 
 test.each<[string, Found, boolean]>([
@@ -37,4 +38,23 @@ test.each<[string, Found, boolean]>([
 ])('%s', (_, finding, isShown) => {
   expect(shown('acme', finding)).toBe(isShown);
   expect(shown(everyTenant, finding)).toBe(true);
+});
+
+test('a rule is told with id, version and action, a check with what was done about it, and the time', () => {
+  const findings = [
+    { check: 'rule', outcome: 'matched', rule: 'suspect@3', action: 'quarantine', evidence: 'reason=look' },
+    { check: 'dmarc', outcome: 'fail', action: 'quarantine', evidence: 'policy=reject', durationUs: 1_500 },
+    { check: 'spf', outcome: 'pass', action: 'none', evidence: 'domain=a.test', durationUs: 2_000 },
+  ].map((finding) => FindingSummary.fromPartial(finding));
+  const message = {
+    ...{ queue_id: 'q', session_id: 's', parent: '', reverse_path: '', accepted_at: 1, size: 1, unjudged: false },
+    ...{ message_id: '', detail: {} },
+  };
+  expect(acceptance(message, findings).detail).toEqual({
+    size: '1',
+    rule: 'matched (suspect@3 quarantine reason=look)',
+    dmarc: 'fail (quarantine policy=reject)',
+    spf: 'pass (domain=a.test)',
+    took: 'dmarc 1.5 ms, spf 2 ms',
+  });
 });

@@ -3,7 +3,7 @@
  * about the message by the operator's rules, lists and settings or by its own, and about its own recipients; never what another tenant's say.
  */
 import { everyTenant } from '@postern/grpc';
-import type { FindingSummary, Origin } from '@postern/proto/mail/v1/envelope';
+import { FindingSummary, type Origin } from '@postern/proto/mail/v1/envelope';
 import { TraceEvent } from '@postern/proto/mail/v1/trace';
 
 const mostOutcomes = 10;
@@ -31,8 +31,8 @@ export interface Viewer {
   readonly addresses: readonly string[];
 }
 
-export function acceptance(message: MessageRow, viewer: Viewer): TraceEvent {
-  const { origin, findings = [] } = message.detail;
+export function acceptance(message: MessageRow, findings: readonly FindingSummary[]): TraceEvent {
+  const { origin } = message.detail;
   const detail: Record<string, string> = { size: String(message.size) };
   if (message.parent !== '') detail.parent = message.parent;
   if (message.unjudged) detail.unjudged = 'true';
@@ -43,11 +43,14 @@ export function acceptance(message: MessageRow, viewer: Viewer): TraceEvent {
     detail.with = origin.withProtocol;
     if (origin.authenticatedUser !== '') detail.authenticated_user = origin.authenticatedUser;
   }
-  for (const [check, found] of Map.groupBy(visible(findings, viewer), (finding) => finding.check)) {
-    const told = found.map(({ outcome, evidence = '' }) => (evidence === '' ? outcome : `${outcome} (${evidence})`));
+  const took: string[] = [];
+  for (const [check, found] of Map.groupBy(findings, (finding) => finding.check)) {
     // Of many recipients one word where they are alike, and each different one where not.
-    detail[check] = [...new Set(told)].slice(0, mostOutcomes).join(', ');
+    detail[check] = [...new Set(found.map(told))].slice(0, mostOutcomes).join(', ');
+    const longest = Math.max(...found.map(({ durationUs }) => durationUs));
+    if (longest > 0) took.push(`${check} ${longest / 1_000} ms`);
   }
+  if (took.length > 0) detail.took = took.join(', ');
   return TraceEvent.fromPartial({
     atMs: message.accepted_at,
     event: 'queue.message.accepted',
@@ -58,14 +61,23 @@ export function acceptance(message: MessageRow, viewer: Viewer): TraceEvent {
   });
 }
 
-function visible(findings: readonly StoredFinding[], { scope, addresses }: Viewer): readonly StoredFinding[] {
+/** `id@version` and action of a rule, and what the configuration did about a check. */
+function told({ check, outcome, evidence, rule, action }: FindingSummary): string {
+  const plain = check !== 'rule' && (action === 'none' || action === 'accept');
+  const parts = evidence.startsWith(rule) && rule !== '' ? [evidence] : [rule, plain ? '' : action, evidence];
+  const text = parts.filter((part) => part !== '').join(' ');
+  return text === '' ? outcome : `${outcome} (${text})`;
+}
+
+export function visibleFindings({ detail }: MessageRow, { scope, addresses }: Viewer): FindingSummary[] {
+  const findings = (detail.findings ?? []).map((finding) => FindingSummary.fromPartial(finding));
   if (scope === everyTenant) return findings;
   const own = new Set(['', ...addresses.map((address) => address.toLowerCase())]);
-  return findings.filter((finding) => isShownTo(scope, finding) && own.has((finding.recipient ?? '').toLowerCase()));
+  return findings.filter((finding) => isShownTo(scope, finding) && own.has(finding.recipient.toLowerCase()));
 }
 
 /** Whose rule or list it was is not known of older rows: those are the operator's to see. */
-function isShownTo(scope: string, { check, tenant = '' }: StoredFinding): boolean {
+function isShownTo(scope: string, { check, tenant }: FindingSummary): boolean {
   if (tenant === '') return check !== 'rule' && check !== 'lists' && !check.startsWith('lists_');
   return tenant === operatorTenant || tenant === scope;
 }

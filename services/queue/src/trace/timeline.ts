@@ -5,7 +5,7 @@
 import { TraceEvent } from '@postern/proto/mail/v1/trace';
 import type { MessageTrace, RecipientState, TraceRequest } from '@postern/proto/queue/v1/queue_service';
 import type { Statement, Transaction } from '../store/database.js';
-import { acceptance, type MessageRow } from './acceptance.js';
+import { acceptance, type MessageRow, visibleFindings } from './acceptance.js';
 
 /** How a request asks for the null reverse-path. */
 const nullPath = '<>';
@@ -148,7 +148,8 @@ function messageTrace(
       queue_id === message.queue_id || (queue_id === '' && session_id !== '' && session_id === message.session_id),
   );
   const viewer = { scope, addresses: own.map(({ recipient }) => recipient) };
-  const steps = [acceptance(message, viewer), ...told.map(toEvent), ...own.flatMap(delivery)];
+  const findings = visibleFindings(message, viewer);
+  const steps = [acceptance(message, findings), ...told.map(toEvent), ...own.flatMap(delivery)];
   return {
     queueId: message.queue_id,
     sessionId: message.session_id,
@@ -156,6 +157,7 @@ function messageTrace(
     recipients: own.map(stateOf),
     events: inOrder(steps),
     messageId: message.message_id,
+    findings,
   };
 }
 
@@ -168,6 +170,7 @@ function refusedTrace(sessionId: string, events: readonly EventRow[]): MessageTr
     recipients: [],
     events: inOrder(told.map(toEvent)),
     messageId: '',
+    findings: [],
   };
 }
 

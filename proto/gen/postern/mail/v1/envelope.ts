@@ -475,6 +475,12 @@ export interface FindingSummary {
   recipient: string;
   /** Tenant whose rule, list or settings it came from; `system` = the operator's; empty = not known (written before this was kept). */
   tenant: string;
+  /** Rule that decided or used it, `id@version`; empty = none. */
+  rule: string;
+  /** Action taken on it, as the configuration names it; empty = none. */
+  action: string;
+  /** Time taken in microseconds; 0 = not measured. */
+  durationUs: number;
 }
 
 function createBaseEnvelope(): Envelope {
@@ -1782,7 +1788,7 @@ export const Body: MessageFns<Body> = {
 };
 
 function createBaseFindingSummary(): FindingSummary {
-  return { check: "", outcome: "", evidence: "", recipient: "", tenant: "" };
+  return { check: "", outcome: "", evidence: "", recipient: "", tenant: "", rule: "", action: "", durationUs: 0 };
 }
 
 export const FindingSummary: MessageFns<FindingSummary> = {
@@ -1801,6 +1807,15 @@ export const FindingSummary: MessageFns<FindingSummary> = {
     }
     if (message.tenant !== "") {
       writer.uint32(42).string(message.tenant);
+    }
+    if (message.rule !== "") {
+      writer.uint32(50).string(message.rule);
+    }
+    if (message.action !== "") {
+      writer.uint32(58).string(message.action);
+    }
+    if (message.durationUs !== 0) {
+      writer.uint32(64).uint32(message.durationUs);
     }
     return writer;
   },
@@ -1858,6 +1873,30 @@ export const FindingSummary: MessageFns<FindingSummary> = {
             message.tenant = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.durationUs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1877,6 +1916,13 @@ export const FindingSummary: MessageFns<FindingSummary> = {
       evidence: isSet(object.evidence) ? globalThis.String(object.evidence) : "",
       recipient: isSet(object.recipient) ? globalThis.String(object.recipient) : "",
       tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      rule: isSet(object.rule) ? globalThis.String(object.rule) : "",
+      action: isSet(object.action) ? globalThis.String(object.action) : "",
+      durationUs: isSet(object.durationUs)
+        ? globalThis.Number(object.durationUs)
+        : isSet(object.duration_us)
+        ? globalThis.Number(object.duration_us)
+        : 0,
     };
   },
 
@@ -1897,6 +1943,15 @@ export const FindingSummary: MessageFns<FindingSummary> = {
     if (message.tenant !== "") {
       obj.tenant = message.tenant;
     }
+    if (message.rule !== "") {
+      obj.rule = message.rule;
+    }
+    if (message.action !== "") {
+      obj.action = message.action;
+    }
+    if (message.durationUs !== 0) {
+      obj.durationUs = Math.round(message.durationUs);
+    }
     return obj;
   },
 
@@ -1910,6 +1965,9 @@ export const FindingSummary: MessageFns<FindingSummary> = {
     message.evidence = object.evidence ?? "";
     message.recipient = object.recipient ?? "";
     message.tenant = object.tenant ?? "";
+    message.rule = object.rule ?? "";
+    message.action = object.action ?? "";
+    message.durationUs = object.durationUs ?? 0;
     return message;
   },
 };

@@ -316,6 +316,8 @@ export interface MessageTrace {
   events: TraceEvent[];
   /** Message-ID without angle brackets, empty = none. */
   messageId: string;
+  /** What was found before acceptance, with rule, action and time taken: as much as the asker may see. */
+  findings: FindingSummary[];
 }
 
 /** State of one recipient. */
@@ -2682,7 +2684,7 @@ export const TraceResponse: MessageFns<TraceResponse> = {
 };
 
 function createBaseMessageTrace(): MessageTrace {
-  return { queueId: "", sessionId: "", reversePath: "", recipients: [], events: [], messageId: "" };
+  return { queueId: "", sessionId: "", reversePath: "", recipients: [], events: [], messageId: "", findings: [] };
 }
 
 export const MessageTrace: MessageFns<MessageTrace> = {
@@ -2704,6 +2706,9 @@ export const MessageTrace: MessageFns<MessageTrace> = {
     }
     if (message.messageId !== "") {
       writer.uint32(50).string(message.messageId);
+    }
+    for (const v of message.findings) {
+      FindingSummary.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -2769,6 +2774,14 @@ export const MessageTrace: MessageFns<MessageTrace> = {
             message.messageId = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.findings.push(FindingSummary.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2809,6 +2822,9 @@ export const MessageTrace: MessageFns<MessageTrace> = {
         : isSet(object.message_id)
         ? globalThis.String(object.message_id)
         : "",
+      findings: globalThis.Array.isArray(object?.findings)
+        ? object.findings.map((e: any) => FindingSummary.fromJSON(e))
+        : [],
     };
   },
 
@@ -2832,6 +2848,9 @@ export const MessageTrace: MessageFns<MessageTrace> = {
     if (message.messageId !== "") {
       obj.messageId = message.messageId;
     }
+    if (message.findings?.length) {
+      obj.findings = message.findings.map((e) => FindingSummary.toJSON(e));
+    }
     return obj;
   },
 
@@ -2846,6 +2865,7 @@ export const MessageTrace: MessageFns<MessageTrace> = {
     message.recipients = object.recipients?.map((e) => RecipientState.fromPartial(e)) || [];
     message.events = object.events?.map((e) => TraceEvent.fromPartial(e)) || [];
     message.messageId = object.messageId ?? "";
+    message.findings = object.findings?.map((e) => FindingSummary.fromPartial(e)) || [];
     return message;
   },
 };
