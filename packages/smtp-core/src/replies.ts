@@ -132,7 +132,7 @@ export const replies = {
   /** RFC 3463 §3.7 */
   bareNewlineData: fixed(550, '5.6.11', 'message contains bare CR or LF'),
   nulInData: fixed(550, '5.6.0', 'message contains NUL'),
-  textLineTooLong: fixed(550, '5.6.0', 'message contains a line longer than 998 octets'),
+  textLineTooLong: (limit: number): Reply => fixed(550, '5.6.0', `message contains a line longer than ${limit} octets`),
   malformedMessage: fixed(554, '5.6.0', 'malformed message'),
   virusFound: fixed(554, '5.7.0', 'message contains malware'),
   spamRefused: fixed(554, '5.7.1', 'message looks like spam'),

@@ -27,11 +27,10 @@ import type { Wire } from './smtp/wire.js';
 import type { SpoolWriter } from './spool.js';
 import { actionOf, type Transaction } from './transaction.js';
 
-const violationReplies: Readonly<Record<LineViolation, Reply>> = {
-  bareNewline: replies.bareNewlineData,
-  nul: replies.nulInData,
-  lineTooLong: replies.textLineTooLong,
-};
+function violationReply(violation: LineViolation, maxLine: number): Reply {
+  if (violation === 'bareNewline') return replies.bareNewlineData;
+  return violation === 'nul' ? replies.nulInData : replies.textLineTooLong(maxLine);
+}
 
 /** Bytes read beyond the size limit before the connection is closed instead of drained. */
 const drainAllowance = 16 * 1024 * 1024;
@@ -99,7 +98,8 @@ export class MessageTransfer {
   /** Why what has come so far will not be taken. */
   get problem(): Refused | undefined {
     const { violation, size } = this.reader;
-    if (violation !== undefined) return refused(violationReplies[violation], violation);
+    if (violation !== undefined)
+      return refused(violationReply(violation, this.services.settings.maxLineLength), violation);
     return size > this.transaction.messageSize ? refused(replies.tooBig, 'size', this.#measured()) : undefined;
   }
 

@@ -17,6 +17,9 @@ export const extensionKeywords = [
 
 export type ExtensionKeyword = (typeof extensionKeywords)[number];
 
+/** Few next hops take binary mail, and what cannot be passed on fails after its 250. */
+export const offByDefault: readonly ExtensionKeyword[] = ['BINARYMIME'];
+
 /** RFC 3030 §3: a binary message comes by BDAT only. */
 export function extensionsWithout(off: readonly string[]): ReadonlySet<ExtensionKeyword> {
   const on = new Set(extensionKeywords.filter((keyword) => !off.includes(keyword)));

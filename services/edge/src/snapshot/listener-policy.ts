@@ -11,7 +11,7 @@ import {
 } from '@postern/flow-control';
 import type { IpSet, Limits, ListenerSettings, ListenerTls } from '@postern/proto/config/v1/snapshot';
 import type { ListenerFacts } from '../session.js';
-import { type ExtensionKeyword, extensionsWithout } from './extensions.js';
+import { type ExtensionKeyword, extensionsWithout, offByDefault } from './extensions.js';
 
 export interface ListenerPolicy {
   readonly banner: string;
@@ -76,7 +76,7 @@ export function listenerPolicy(
   const submits = facts.role !== 'mx';
   const either = (pick: (limits: Limits) => number, otherwise: number): number =>
     (own === undefined ? 0 : pick(own)) || (service === undefined ? 0 : pick(service)) || otherwise;
-  const extensions = extensionsWithout(settings?.extensionsOff ?? []);
+  const extensions = extensionsWithout(settings?.extensionsOff ?? offByDefault);
   const mechanisms = (list: readonly string[]): readonly string[] => (extensions.has('AUTH') ? list : []);
   return {
     banner: settings?.banner || 'ESMTP',

@@ -1,5 +1,7 @@
 /** Settings of the listeners dialogs ask for by name, as the snapshot carries them; packages/e2e gives a cluster the same in its operator file. */
 export const dialogListeners = [
+  // Every extension, BINARYMIME as well.
+  { name: 'mx', role: 'mx' },
   {
     name: 'mx-bare',
     role: 'mx',

@@ -1,6 +1,7 @@
 import { ConfigError } from '@postern/config';
 import { expect, test } from 'vitest';
 import { compileSnapshot } from '../snapshot/compile.js';
+import { listenersOf } from '../snapshot/listeners.js';
 import { parseOperatorDocument } from './document.js';
 
 const parse = (...texts: string[]) =>
@@ -39,6 +40,21 @@ test.each([
     'a range that begins with its higher address',
     'access:\n- { network: 127.0.0.60-127.0.0.50, action: deny }',
     /^base\.yaml:2: access\[0\]\.network: "127\.0\.0\.60-127\.0\.0\.50" is not allowed; expected .* from the lower address to the higher/,
+  ],
+  [
+    'an access rule of a listener that is not there',
+    'listeners: { extra: { role: mx } }\naccess:\n- { level: listener, target: nosuch, network: 192.0.2.1, action: deny }',
+    /^base\.yaml:3: access\[0\]\.target: "nosuch" is not allowed; expected one of mx, submission, submissions, extra$/,
+  ],
+  [
+    'a login that is demanded and cannot be had',
+    'listeners:\n  submission:\n    authMechanismsTls: []',
+    /^base\.yaml:3: listeners\.submission\.authMechanismsTls: is empty while requireAuth is on; expected a mechanism/,
+  ],
+  [
+    'one that can be had in plain only where TLS comes first',
+    'listeners:\n  submission:\n    authMechanismsPlain: [PLAIN]\n    authMechanismsTls: []',
+    /^base\.yaml:4: listeners\.submission\.authMechanismsTls: is empty/,
   ],
   [
     'such a range of an IP set',
@@ -225,4 +241,15 @@ tenants:
     'tenants[0].weight',
     'tenants[1].domains[0].name',
   ]);
+});
+
+test.each<[string, 'mx' | 'submission', string[]]>([
+  ['mx', 'mx', []],
+  ['submission', 'submission', ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN']],
+])('a banner for %s changes nothing else of what role %s offers', (name, role, mechanisms) => {
+  const listenerOf = (text: string) =>
+    listenersOf(parse(text), new Map()).find((listener) => listener.name === name && listener.role === role);
+  const [without, written] = [listenerOf(''), listenerOf(`listeners: { ${name}: { banner: hello } }`)];
+  expect(written).toEqual({ ...without, banner: 'hello', tls: written?.tls });
+  expect(written?.authMechanismsTls).toEqual(mechanisms);
 });

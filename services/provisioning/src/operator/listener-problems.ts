@@ -46,6 +46,17 @@ export function listenerProblems(document: OperatorDocument): Fault[] {
       const message = 'is on while extensions.auth is off; expected false, or AUTH offered';
       problems.push({ path: [...at, 'requireAuth'], message });
     }
+    const needsTls = role === 'submissions' || (listener.requireTls ?? role === 'submission');
+    const usable = needsTls ? [] : listener.authMechanismsPlain;
+    if (
+      (listener.requireAuth ?? role !== 'mx') &&
+      auth &&
+      listener.authMechanismsTls?.length === 0 &&
+      usable.length === 0
+    ) {
+      const message = 'is empty while requireAuth is on; expected a mechanism, or requireAuth: false';
+      problems.push({ path: [...at, 'authMechanismsTls'], message });
+    }
     if (binaryMime && !chunking) {
       const message = 'is on while extensions.chunking is off; expected false, or CHUNKING offered';
       problems.push({ path: [...at, 'extensions', 'binaryMime'], message });

@@ -52,6 +52,7 @@ export function referenceProblems(document: OperatorDocument): Fault[] {
         message: `${shown(realm)} is named twice; expected it once`,
       });
   });
+  const listenerNames = new Set(['mx', 'submission', 'submissions', ...Object.keys(document.listeners)]);
   document.access.forEach((rule, index) => {
     const path = ['access', index, 'target'];
     if (rule.level !== 'global' && rule.target === '') {
@@ -60,6 +61,8 @@ export function referenceProblems(document: OperatorDocument): Fault[] {
       problems.push({ path, message: `missing; expected ${expected}, since level is ${rule.level}` });
     } else if (rule.level === 'service' && !services.includes(rule.target))
       problems.push({ path, message: `${shown(rule.target)} is not allowed; expected one of ${services.join(', ')}` });
+    else if (rule.level === 'listener' && !listenerNames.has(rule.target))
+      problems.push({ path, message: `${shown(rule.target)} is not allowed; ${oneOf(listenerNames, '')}` });
     else if (rule.level === 'global' && rule.target !== '')
       problems.push({
         path,

@@ -6,7 +6,7 @@
 import { checkPatch, checksSchema } from '@postern/check-settings';
 import { type Infer, isNetwork, parseEndDate, s } from '@postern/config';
 import { permittableActions } from '@postern/rules';
-import { defaultMechanisms, mechanismNames } from '../credentials/mechanisms.js';
+import { mechanismNames } from '../credentials/mechanisms.js';
 import { flowFields, messageRate } from './flow-schema.js';
 import { listenerFields } from './listener-schema.js';
 
@@ -84,7 +84,11 @@ const listener = s.object({
   requireTls: s.boolean().optional().doc('STARTTLS before AUTH and MAIL; on for submission.'),
   ...listenerFields(network),
   requireAuth: s.boolean().optional().doc('AUTH before MAIL; on for submission and submissions.'),
-  authMechanismsTls: mechanisms.default([...defaultMechanisms]).doc('Mechanisms on TLS connections, in order.'),
+  authMechanismsTls: mechanisms
+    .optional()
+    .doc(
+      'Mechanisms on TLS connections, in order. Left out: SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN; none for role mx.',
+    ),
   authMechanismsPlain: mechanisms.default([]).doc('Mechanisms on plain connections, in order.'),
 });
 

@@ -120,7 +120,8 @@ export const mail: Verb = {
     const parsed = parseMailCommand(argument.slice(5), { offered: offered(dialogue, policy), lenient: true });
     if (!parsed.ok) return refuse(parsed.reply, argument.slice(5, 325).trim());
     const { command } = parsed;
-    if (!isOffered(command.body, policy)) return refuse(replies.badParameter('BODY'), command.reversePath.address);
+    if (!isOffered(command.body, policy))
+      return refuse(replies.unknownParameter(`BODY=${command.body}`), command.reversePath.address);
     const refused = earlyRefusal(services, session, 'mail', command);
     if (refused !== undefined) return refuse(refused.reply, command.reversePath.address, refused.rule);
     const tenant = submittingTenant(snapshot, session);
