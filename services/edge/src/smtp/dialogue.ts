@@ -124,24 +124,38 @@ export class Dialogue {
   }
 
   /** Replies of one command; 421 ends the connection, and so does one refusal too many. */
-  answer(reply: Reply | readonly Reply[] | undefined, command = ''): undefined {
-    if (reply === undefined || this.wire.isClosed) return undefined;
-    const list: readonly Reply[] = 'code' in reply ? [reply] : reply;
-    for (const one of list) {
-      this.wire.reply(one);
-      if (one.code >= 500) this.#count(one);
-      if (one.code === 421) return this.#end(one, command);
-    }
+  answer(reply: Reply, command = ''): undefined {
+    if (this.wire.isClosed) return undefined;
+    const list = [reply];
+    return this.#says(list, 0, command) === 'ended' ? undefined : this.#settle(list, command);
+  }
+
+  /** One reply of several. What was to follow an end is not said, and counts all the same. */
+  #says(list: readonly Reply[], at: number, command: string): 'goesOn' | 'ended' {
+    const one = list[at];
+    if (one === undefined) return 'goesOn';
+    this.wire.reply(one);
+    if (one.code >= 500) this.#count(one);
+    const isTooMany = one.code >= 500 && this.session.errors >= (this.policy()?.errorsPerSession ?? 20);
+    if (one.code !== 421 && !isTooMany) return 'goesOn';
+    this.#countUnsaid(list, at + 1);
+    if (isTooMany) this.wire.reply(replies.tooManyErrors);
+    this.#end(isTooMany ? replies.tooManyErrors : one, command);
+    return 'ended';
+  }
+
+  #countUnsaid(list: readonly Reply[], from: number): void {
+    for (const one of list.slice(from)) if (one.code >= 500) this.#count(one);
+  }
+
+  #settle(list: readonly Reply[], command: string): undefined {
     // What was in hand when the drain began has ended with this reply: nobody waits for the client's next command.
     const isLast = this.services.isDraining() && this.transaction === undefined && !this.wire.isClosed;
     if (isLast && list.every(({ code }) => code !== 221 && code !== 354 && code !== 334)) {
       this.wire.reply(replies.shuttingDown);
       return this.#end(replies.shuttingDown, command);
     }
-    const limit = this.policy()?.errorsPerSession ?? 20;
-    if (this.session.errors < limit || list.every(({ code }) => code < 500)) return undefined;
-    this.wire.reply(replies.tooManyErrors);
-    return this.#end(replies.tooManyErrors, command);
+    return undefined;
   }
 
   #end(reply: Reply, command: string): undefined {
@@ -161,13 +175,33 @@ export class Dialogue {
     if (kind !== 'bad_command' || code < 530 || code === 555) this.services.abuse.failed(this.session, kind);
   }
 
-  /** A client that makes errors waits for the answers to them. */
+  /** A client that makes errors waits for the answers to them, in a pipelined group for each. */
   #late(result: VerbResult, command: string): Promise<void> | undefined {
-    const isFailure =
-      result !== undefined && ('code' in result ? result.code >= 400 : result.some(({ code }) => code >= 400));
-    const delayMs = isFailure ? this.services.abuse.tarpitMs(this.session) : 0;
-    if (delayMs === 0) return this.answer(result, command);
-    return this.services.clock.sleep(delayMs).then(() => this.answer(result, command));
+    if (result === undefined || this.wire.isClosed) return undefined;
+    const list = 'code' in result ? [result] : result;
+    for (let at = 0; at < list.length; at++) {
+      if (this.#delayMs(list[at]) > 0) return this.#slowly(list, at, command);
+      if (this.#says(list, at, command) === 'ended') return undefined;
+    }
+    return this.#settle(list, command);
+  }
+
+  #delayMs(reply: Reply | undefined): number {
+    return reply !== undefined && reply.code >= 400 ? this.services.abuse.tarpitMs(this.session) : 0;
+  }
+
+  /** Each reply written before the next is waited for; who leaves meanwhile is counted for all of them. */
+  async #slowly(list: readonly Reply[], from: number, command: string): Promise<void> {
+    for (let at = from; at < list.length; at++) {
+      const delayMs = this.#delayMs(list[at]);
+      if (delayMs > 0) {
+        this.wire.flush();
+        await this.services.clock.sleep(delayMs);
+      }
+      if (this.wire.isClosed) return this.#countUnsaid(list, at);
+      if (this.#says(list, at, command) === 'ended') return;
+    }
+    this.#settle(list, command);
   }
 
   #unknown(line: string): Promise<void> | undefined {

@@ -1,6 +1,7 @@
 /** The front over real sockets where a dialog file cannot say it: addresses, drain, admission, segmentation, memory. */
 import { createServer } from 'node:net';
 import { FakeClock } from '@postern/clock';
+import { Action, Decision } from '@postern/proto/policy/v1/policy_service';
 import { replies } from '@postern/smtp-core';
 import { RawClient } from '@postern/testkit/smtp';
 import fc from 'fast-check';
@@ -402,6 +403,54 @@ describe('policy', () => {
     expect(doubles.asked[1]).toMatchObject({ stages: [4, 5], sequence: 2 });
     client.destroy();
     await expect.poll(() => doubles.ended.length).toBe(1);
+  });
+});
+
+describe('refused recipients of a pipelined group', () => {
+  const group = (count: number) =>
+    Array.from({ length: count }, (_, index) => `RCPT TO:<u${index}@example.test>\r\n`).join('');
+
+  /** Knows no recipient, answers errors from the third on late; `sleep` is what waiting does. */
+  async function hostile(sleep: (ms: number) => Promise<void>) {
+    const doubles = new Doubles();
+    const failed: string[] = [];
+    doubles.evaluate = (request) => {
+      const answer = acceptAll(request);
+      if (answer.kind !== 'verdict') return answer;
+      const decision = Decision.fromPartial({ action: Action.REJECT });
+      const recipients = answer.verdict.recipients.map((recipient) => ({ ...recipient, decision }));
+      return { kind: 'verdict', verdict: { ...answer.verdict, recipients } };
+    };
+    doubles.setSnapshot({ limits: { recipients: 1_000, errorsPerSession: 6 } });
+    doubles.clock = Object.assign(new FakeClock(), { sleep });
+    doubles.abuse = {
+      ...doubles.abuse,
+      tarpitMs: ({ errors }) => (errors < 2 ? 0 : errors * 10),
+      failed: (_session, kind) => void failed.push(kind),
+    };
+    const { port } = await start(doubles);
+    return { client: await greeted(port, transaction.slice(0, 2)), failed };
+  }
+
+  it('are answered up to the limit of errors, each later than the one before, and all counted for the address', async () => {
+    const slept: number[] = [];
+    const { client, failed } = await hostile(async (ms) => void slept.push(ms));
+    client.send(group(100));
+    for (let index = 0; index < 6; index++) expect(await client.reply()).toMatch(/^550 5\.1\.1 /);
+    expect(await client.reply()).toMatch(/^421 4\.7\.0 too many errors/);
+    await client.closed();
+    expect(client.rest).toBe('');
+    expect(slept).toEqual([20, 30, 40, 50]);
+    expect(failed).toEqual(Array(100).fill('unknown_recipient'));
+  });
+
+  it('are all counted of a client that does not wait for the answers', async () => {
+    const { client, failed } = await hostile(async () => {
+      client.destroy();
+      await expect.poll(() => open?.sessions).toBe(0);
+    });
+    client.send(group(5));
+    await expect.poll(() => failed).toEqual(Array(5).fill('unknown_recipient'));
   });
 });
 
