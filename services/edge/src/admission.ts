@@ -6,7 +6,7 @@ import type { ConnectionLimiter, Refusal } from '@postern/flow-control';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { AbuseControl } from './abuse/abuse-control.js';
 import { submittingTenant } from './relay-right.js';
-import type { Session } from './session.js';
+import type { ClientFacts, Session } from './session.js';
 import type { Opening } from './smtp/connection.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 
@@ -30,6 +30,24 @@ function refusalReply(refusal: Refusal): Reply {
   return { ...replies.tooManyConnections, text: `${text}, try again later` };
 }
 
+interface Barrier {
+  readonly outcome: AdmissionOutcome;
+  readonly reply: Reply;
+  readonly reason: string;
+}
+
+/** What holds for an address whatever it does: access rules and bans. */
+export function barrier(
+  snapshot: CompiledSnapshot,
+  abuse: AdmissionOptions['abuse'],
+  client: ClientFacts,
+): Barrier | undefined {
+  if (!snapshot.access.isAllowed(client.listener.name, client.clientAddress))
+    return { outcome: 'access', reply: replies.serviceRefused, reason: 'access rule' };
+  const ban = abuse.banned(client);
+  return ban === undefined ? undefined : { outcome: 'banned', reply: replies.banned, reason: `banned: ${ban}` };
+}
+
 export function createAdmission(options: AdmissionOptions): (session: Session) => Promise<Opening> {
   const refuse = (outcome: AdmissionOutcome, reply: Reply, reason: string): Opening => {
     options.onDecided(outcome);
@@ -39,10 +57,8 @@ export function createAdmission(options: AdmissionOptions): (session: Session) =
     if (options.isDraining()) return refuse('not_ready', replies.shuttingDown, 'draining');
     const snapshot = options.snapshot();
     if (snapshot === undefined) return refuse('not_ready', replies.notReady, 'no snapshot yet');
-    if (!snapshot.access.isAllowed(session.listener.name, session.clientAddress))
-      return refuse('access', replies.serviceRefused, 'access rule');
-    const ban = options.abuse.banned(session);
-    if (ban !== undefined) return refuse('banned', replies.banned, `banned: ${ban}`);
+    const barred = barrier(snapshot, options.abuse, session);
+    if (barred !== undefined) return refuse(barred.outcome, barred.reply, barred.reason);
     session.ipSet = snapshot.ipSet(session.listener, session.clientAddress, session.addressSuspected)?.name;
     const { scopes, trusted } = snapshot.policyFor(session.listener, session.ipSet);
     // Who may still log in, or may relay, is not a stranger yet.

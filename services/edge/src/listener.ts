@@ -6,12 +6,13 @@
  */
 import type { Timer } from '@postern/clock';
 import type { MisconfigurationGuard } from './misconfiguration.js';
-import { type ListenerFacts, openSession, type Session, type SessionServices } from './session.js';
+import type { PreludeGate } from './prelude.js';
+import { type ListenerFacts, openSession, type Session, type SessionServices, type TlsFacts } from './session.js';
 import type { Opening } from './smtp/connection.js';
 import { EdgeConnection } from './smtp/connection.js';
 import { sweepMs } from './smtp/deadlines.js';
 import { noHeader, type ProxyExpectation } from './smtp/proxy-reader.js';
-import { EdgeServer, type ServerContext } from './smtp/server.js';
+import { EdgeServer, type Endpoints, type ServerContext } from './smtp/server.js';
 import type { TlsMaterial } from './tls/certificate-files.js';
 import { ticketEpoch } from './tls/ticket-keys.js';
 import { createTlsContexts } from './tls/tls-contexts.js';
@@ -31,6 +32,8 @@ export interface ListenerContext {
   /** Certificates now. */
   tls(): TlsMaterial;
   admit(session: Session): Promise<Opening>;
+  /** Before the handshake of implicit TLS. */
+  readonly enterPrelude: PreludeGate;
   onProxyFailure(listener: string, peerAddress: string, reason: string): void;
   readonly guard: MisconfigurationGuard;
   onTlsFailure(listener: string, peerAddress: string, reason: string): void;
@@ -94,6 +97,7 @@ class EdgeListener implements Listener {
         if (reason === noHeader) context.guard.suspect(options.name, 'missing_proxy', peer);
         context.onProxyFailure(options.name, peer, reason);
       },
+      enterPrelude: (endpoints) => this.#enterPrelude(endpoints),
       onTlsFailure: (peer, reason) => context.onTlsFailure(options.name, peer, reason),
       connection: (...made) => this.#connection(...made),
     });
@@ -178,9 +182,17 @@ class EdgeListener implements Listener {
     });
   }
 
-  #connection(...[base, socket, endpoints]: Parameters<ServerContext['connection']>): EdgeConnection {
+  #enterPrelude(endpoints: Endpoints): (() => void) | undefined {
+    const entry = this.#context.enterPrelude({ listener: this.facts, clientAddress: endpoints.remoteAddress });
+    if (entry.kind === 'entered') return entry.leave;
+    const session = this.#session(endpoints, endpoints.proxyTls);
+    this.#context.services.journal.record('edge.session.refused', session, { detail: { reason: entry.reason } });
+    return undefined;
+  }
+
+  #session(endpoints: Endpoints, tls: TlsFacts | undefined): Session {
     const { services } = this.#context;
-    const session = openSession({
+    return openSession({
       id: services.ids(),
       listener: this.facts,
       clientAddress: endpoints.remoteAddress,
@@ -189,9 +201,14 @@ class EdgeListener implements Listener {
       localPort: endpoints.localPort,
       startedAtMs: services.clock.now(),
       traceparent: this.#context.traceparent(),
-      tls: tlsFactsOf(socket) ?? endpoints.proxyTls,
+      tls,
       ...(endpoints.proxyAuthority === undefined ? {} : { proxyAuthority: endpoints.proxyAuthority }),
     });
+  }
+
+  #connection(...[base, socket, endpoints]: Parameters<ServerContext['connection']>): EdgeConnection {
+    const { services } = this.#context;
+    const session = this.#session(endpoints, tlsFactsOf(socket) ?? endpoints.proxyTls);
     session.addressSuspected = this.#context.guard.session(this.facts.name, session.peerAddress);
     return new EdgeConnection(
       base,

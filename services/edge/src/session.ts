@@ -81,6 +81,9 @@ export interface Session {
   findings: readonly Finding[];
 }
 
+/** Who comes where: all that is known before a session begins. */
+export type ClientFacts = Pick<Session, 'listener' | 'clientAddress'>;
+
 /** What a session asks of the rest of the process. */
 export interface SessionServices {
   readonly clock: Clock;

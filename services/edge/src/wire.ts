@@ -37,6 +37,7 @@ import { createNatsSpool } from './nats-spool.js';
 import { type OverloadWatch, watchOverload } from './overload.js';
 import { createPolicyClient, type PolicyClient } from './policy-client.js';
 import { type PodDirectory, watchPods } from './policy-pods.js';
+import { createPreludeGate, type PreludeGate } from './prelude.js';
 import { createRuleObserver } from './rules/rule-observer.js';
 import type { KerberosAcceptor } from './sasl/gssapi/acceptor.js';
 import { openKerberos } from './sasl/gssapi/open.js';
@@ -235,7 +236,11 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     return readTlsMaterial([...files, ...certificates], ticketKeyFile);
   };
 
-  const openListeners = async (services: SessionServices, admit: ListenerContext['admit']): Promise<void> => {
+  const openListeners = async (
+    services: SessionServices,
+    admit: ListenerContext['admit'],
+    enterPrelude: PreludeGate,
+  ): Promise<void> => {
     const { moreListeners, portOffset } = config.edge;
     const more = moreListeners.map(({ address: { host, port }, ...listener }) => ({
       ...listener,
@@ -252,6 +257,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
           tls: () => material,
           guard,
           admit,
+          enterPrelude,
           onProxyFailure: (name, peer, reason) => {
             metrics.proxyRefused.inc();
             log.warn('edge.proxy.refused', { listener: name, peer, reason });
@@ -404,7 +410,12 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         isDraining: () => draining,
         onDecided: (outcome) => metrics.connections.with({ outcome }).inc(),
       });
-      await openListeners(services, admit);
+      const enterPrelude = createPreludeGate({
+        snapshot: () => snapshot,
+        abuse,
+        onRefused: (outcome) => metrics.connections.with({ outcome }).inc(),
+      });
+      await openListeners(services, admit, enterPrelude);
     },
     async drain({ signal }) {
       draining = true;

@@ -5,13 +5,13 @@
  */
 import type { Clock } from '@postern/clock';
 import { type BanList, clientPrefix, type ErrorCounts, type ErrorKind } from '@postern/flow-control';
-import type { Session } from '../session.js';
+import type { ClientFacts, Session } from '../session.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
 import type { KnownClients } from './known-clients.js';
 
 export interface AbuseControl {
   /** Why this client is sent away; undefined = it is not. */
-  banned(session: Session): string | undefined;
+  banned(client: ClientFacts): string | undefined;
   failed(session: Session, kind: ErrorKind): void;
   /** How late the answer to a failed command comes, milliseconds. */
   tarpitMs(session: Session): number;
@@ -32,11 +32,8 @@ export interface AbuseControlOptions {
 const loopback = (address: string): boolean => address.startsWith('127.') || address === '::1';
 
 /** A place whose address says nothing about the client behind it. */
-function speaksForOthers(snapshot: CompiledSnapshot, session: Session): boolean {
-  return (
-    snapshot.isTrustedProxy(session.clientAddress) ||
-    snapshot.listener(session.listener).trustsXclient(session.clientAddress)
-  );
+function speaksForOthers(snapshot: CompiledSnapshot, { listener, clientAddress }: ClientFacts): boolean {
+  return snapshot.isTrustedProxy(clientAddress) || snapshot.listener(listener).trustsXclient(clientAddress);
 }
 
 function isExempt(snapshot: CompiledSnapshot, session: Session): boolean {
@@ -49,13 +46,13 @@ function isExempt(snapshot: CompiledSnapshot, session: Session): boolean {
 }
 
 export function createAbuseControl({ snapshot, bans, counts, known, clock }: AbuseControlOptions): AbuseControl {
-  const prefixOf = (now: CompiledSnapshot, session: Session): string =>
-    clientPrefix(session.clientAddress, now.ipv6Prefix);
+  const prefixOf = (now: CompiledSnapshot, client: ClientFacts): string =>
+    clientPrefix(client.clientAddress, now.ipv6Prefix);
   return {
-    banned(session) {
+    banned(client) {
       const now = snapshot();
-      if (now === undefined || bans.size === 0 || speaksForOthers(now, session)) return undefined;
-      return bans.find(prefixOf(now, session))?.reason;
+      if (now === undefined || bans.size === 0 || speaksForOthers(now, client)) return undefined;
+      return bans.find(prefixOf(now, client))?.reason;
     },
     failed(session, kind) {
       const now = snapshot();

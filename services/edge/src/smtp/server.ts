@@ -7,6 +7,7 @@ import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Clock } from '@postern/clock';
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { SMTPServer } from 'smtp-server/lib/smtp-server.js';
+import { maxPreludes } from '../prelude.js';
 import type { TlsFacts } from '../session.js';
 import { readServerName } from '../tls/client-hello.js';
 import type { TlsContexts } from '../tls/tls-contexts.js';
@@ -31,14 +32,14 @@ export interface ServerContext {
   proxyExpectation(peerAddress: string): ProxyExpectation | 'refused';
   connection(server: SMTPServer, socket: Socket | TLSSocket, endpoints: Endpoints): EdgeConnection;
   onProxyFailure(peerAddress: string, reason: string): void;
+  /** Asked before a handshake of implicit TLS; undefined = refused, else called when it is over. */
+  enterPrelude(endpoints: Endpoints): (() => void) | undefined;
   /** A handshake that came to nothing, of implicit TLS. */
   onTlsFailure(peerAddress: string, reason: string): void;
 }
 
 /** Time to a whole TLS handshake or PROXY header. */
 const preludeMs = 30_000;
-/** Sockets in that state at once. */
-const maxPreludes = 10_000;
 
 type PresentHeader = Extract<ProxyReading, { kind: 'proxied' }>['header'];
 
@@ -50,6 +51,8 @@ export class EdgeServer extends SMTPServer {
   readonly #context: ServerContext;
   #contexts: TlsContexts | undefined;
   readonly #proxied = new WeakMap<object, Pick<PresentHeader, 'authority' | 'tls'>>();
+  /** What is to be called when the handshake of a socket is over. */
+  readonly #preludes = new WeakMap<Socket, () => void>();
   readonly sessions = new Set<EdgeConnection>();
 
   constructor(context: ServerContext) {
@@ -104,10 +107,15 @@ export class EdgeServer extends SMTPServer {
 
   override _upgrade(...[socket, callback]: Parameters<SMTPServer['_upgrade']>): void {
     const remoteAddress = socket.remoteAddress ?? '';
+    const leave = this.#preludes.get(socket);
+    const done: typeof callback = (...result) => {
+      leave?.();
+      callback(...result);
+    };
     this.chooseContext(
       socket,
-      () => super._upgrade(socket, callback),
-      () => callback(Object.assign(new Error('Socket closed while initiating TLS'), { meta: { remoteAddress } })),
+      () => super._upgrade(socket, done),
+      () => done(Object.assign(new Error('Socket closed while initiating TLS'), { meta: { remoteAddress } })),
     );
   }
 
@@ -116,15 +124,7 @@ export class EdgeServer extends SMTPServer {
   }
 
   override connect(socket: Socket | TLSSocket, options?: SMTPConnectionOptions | null): void {
-    const { authority, tls } = (options == null ? undefined : this.#proxied.get(options)) ?? {};
-    const connection = this.#context.connection(this, socket, {
-      ...(authority === undefined ? {} : { proxyAuthority: authority }),
-      ...(tls === undefined ? {} : { proxyTls: proxiedFacts(tls) }),
-      remoteAddress: options?.remoteAddress ?? plainAddress(socket.remoteAddress),
-      remotePort: options?.remotePort ?? socket.remotePort ?? 0,
-      localAddress: options?.localAddress ?? plainAddress(socket.localAddress),
-      localPort: options?.localPort ?? socket.localPort ?? 0,
-    });
+    const connection = this.#context.connection(this, socket, this.#endpoints(socket, options));
     this.connections.add(connection);
     this.sessions.add(connection);
     // A socket's error ends its session by 'close'; there is nothing more to do about it.
@@ -136,6 +136,33 @@ export class EdgeServer extends SMTPServer {
     connection.init();
   }
 
+  #endpoints(socket: Socket | TLSSocket, options?: SMTPConnectionOptions | null): Endpoints {
+    const { authority, tls } = (options == null ? undefined : this.#proxied.get(options)) ?? {};
+    return {
+      ...(authority === undefined ? {} : { proxyAuthority: authority }),
+      ...(tls === undefined ? {} : { proxyTls: proxiedFacts(tls) }),
+      remoteAddress: options?.remoteAddress ?? plainAddress(socket.remoteAddress),
+      remotePort: options?.remotePort ?? socket.remotePort ?? 0,
+      localAddress: options?.localAddress ?? plainAddress(socket.localAddress),
+      localPort: options?.localPort ?? socket.localPort ?? 0,
+    };
+  }
+
+  /** The client is known: on with the session, or with the handshake before it. */
+  #begin(socket: Socket, options: SMTPConnectionOptions & { id: string }, callback: ProxyCallback): void {
+    if (this.#context.implicitTls) {
+      const leave = this.#context.enterPrelude(this.#endpoints(socket, options));
+      if (leave === undefined) {
+        socket.on('error', () => undefined);
+        socket.destroy();
+        callback(new Error('refused before TLS'));
+        return;
+      }
+      this.#preludes.set(socket, leave);
+    }
+    callback(null, options);
+  }
+
   override _expectsProxyHeader(socket: Socket): boolean {
     return this.#context.proxyExpectation(plainAddress(socket.remoteAddress)) !== 'none';
   }
@@ -144,7 +171,7 @@ export class EdgeServer extends SMTPServer {
     const peer = plainAddress(socket.remoteAddress);
     const expectation = this.#context.proxyExpectation(peer);
     if (expectation === 'none') {
-      callback(null, { id: '' });
+      this.#begin(socket, { id: '' }, callback);
       return;
     }
     const fail = (reason: string): void => {
@@ -162,7 +189,7 @@ export class EdgeServer extends SMTPServer {
       else {
         const options = optionsOf(reading);
         if (reading.kind === 'proxied') this.#proxied.set(options, reading.header);
-        callback(null, options);
+        this.#begin(socket, options, callback);
       }
     });
   }

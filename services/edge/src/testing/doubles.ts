@@ -11,6 +11,7 @@ import type { EdgeEventFacts, EdgeEventName, Journal } from '../journal.js';
 import { type Listener, type ListenerContext, type ListenerOptions, openListener } from '../listener.js';
 import { MisconfigurationGuard } from '../misconfiguration.js';
 import type { PolicyAnswer } from '../policy-port.js';
+import { createPreludeGate } from '../prelude.js';
 import { createRuleObserver } from '../rules/rule-observer.js';
 import type { Session, SessionServices } from '../session.js';
 import { defaultSessionSettings, type SessionSettings } from '../session-settings.js';
@@ -87,6 +88,7 @@ export class Doubles {
   released = 0;
   tls: TlsMaterial = { certificates: [{ name: 'default', ...testCertificate, names: [] }], ticketSeed: undefined };
   readonly tlsFailures: string[] = [];
+  readonly refusedBeforeTls: string[] = [];
   readonly suspicions: string[] = [];
   readonly refusedSettings: string[] = [];
   draining = false;
@@ -200,6 +202,11 @@ export class Doubles {
         session.ipSet = this.ipSet;
         return this.admit === undefined ? this.opening() : this.admit(session);
       },
+      enterPrelude: createPreludeGate({
+        snapshot: () => this.snapshot,
+        abuse: { banned: (client) => this.abuse.banned(client) },
+        onRefused: (outcome) => void this.refusedBeforeTls.push(outcome),
+      }),
       onTlsFailure: (_listener, peer, reason) => void this.tlsFailures.push(`${peer} ${reason}`),
       onRefused: (_listener, reason) => void this.refusedSettings.push(reason),
       onOpened: () => undefined,
