@@ -10,6 +10,7 @@ import { isKnownAt } from './event.js';
 import { LIST_LIMIT } from './fact-context.js';
 import { type FactEntry, factEntry, factNames, HEADERS_SINCE } from './fact-table.js';
 import { networkProblem, patternProblem } from './literals.js';
+import { nearest } from './problem.js';
 
 export interface Complaint {
   readonly offset: number;
@@ -57,6 +58,12 @@ const functions: ReadonlySet<string> = new Set([
   'count',
 ]);
 const zoned = /^get(Date|DayOfMonth|DayOfWeek|DayOfYear|FullYear|Hours|Minutes|Month|Seconds|Milliseconds)$/;
+
+function instead(name: string): string {
+  const known = [...functions, ...macros];
+  const near = nearest(name, known);
+  return near === undefined ? `available: ${known.join(', ')}` : `did you mean ${near}?`;
+}
 
 export class ExpressionWalk {
   readonly complaints: Complaint[] = [];
@@ -147,8 +154,7 @@ export class ExpressionWalk {
   #call(node: ASTNode, name: string, receiver: ASTNode | undefined, args: readonly ASTNode[]): number {
     if (receiver !== undefined && macros.has(name)) return this.#macro(receiver, args);
     if (name === 'matches') this.#complain(node, 'matches is not available', 'use rx, which takes linear time');
-    else if (!functions.has(name) && !zoned.test(name))
-      this.#complain(node, `${name} is not available`, `available: ${[...functions, ...macros].join(', ')}`);
+    else if (!functions.has(name) && !zoned.test(name)) this.#complain(node, `${name} is not available`, instead(name));
     const base = this.#sum(args) + (receiver === undefined ? 0 : this.#cost(receiver));
     if (name === 'rx') return base + PATTERN_COST + this.#literal(node, args[0], patternProblem);
     if (name === 'inNetwork') return base + this.#literal(node, args[0], networkProblem);

@@ -6,6 +6,7 @@
 import { type ASTNode, Environment, EvaluationError, ParseError, TypeError as TypeProblem } from '@marcbachmann/cel-js';
 import { type ExpressionScope, ExpressionWalk, knownNames } from './expression-walk.js';
 import { factGroups, HeaderFacts, plainFacts } from './fact-context.js';
+import { useOf } from './function-use.js';
 import { networkHolds, patternFinds } from './literals.js';
 import { nearest, type Place, placeOf, START } from './problem.js';
 
@@ -95,12 +96,17 @@ function problemOf(source: string, error: unknown): ExpressionProblem {
   if (!(error instanceof ParseError || error instanceof TypeProblem || error instanceof EvaluationError))
     return { ...START, message: error instanceof Error ? error.message : 'not an expression', hint: 'rewrite it' };
   const place = placeOf(source, error.range?.start ?? 0);
-  return { ...place, message: error.summary, hint: hintFor(source, error.code, error.range) };
+  return { ...place, message: error.summary, hint: hintFor(source, error) };
 }
 
-function hintFor(source: string, code: string, range: { start: number; end: number } | undefined): string {
-  if (code === 'no_such_overload' || code === 'invalid_logical_operand')
-    return 'the two sides have different types; text is quoted, numbers are not';
+function hintFor(source: string, { code, range, summary }: ParseError | TypeProblem | EvaluationError): string {
+  const use = useOf(summary);
+  if (use !== undefined) return `write it as in ${use}`;
+  if (code === 'invalid_logical_operand') return 'write a comparison on each side, such as helo == "a.test"';
+  if (code === 'no_such_overload')
+    return / overload: [-!]/.test(summary)
+      ? 'write it before a number (-) or before what is true or false (!)'
+      : 'write both sides in the same type: text in quotes, numbers without';
   if (code !== 'unknown_variable' && code !== 'no_such_key') return 'see the reference of conditions';
   const from = /[\w.]*$/.exec(source.slice(0, range?.start ?? 0))?.[0] ?? '';
   const word = from + source.slice(range?.start ?? 0, range?.end ?? 0);

@@ -323,6 +323,14 @@ test('routes keep their sealed password, are refused while used, and their secre
   );
   expect((await stored()).sealed).toBeUndefined();
   await api.call(api.rpc.updateDomain, { domain: { ...domain, nextHop: 'main' }, updateMask: ['next_hop'] }, as);
+  const document = (to: string) => `event: relay\nthen:\n  - route: { to: ${to} }`;
+  const rule = (to: string) => ({ id: 'way', tenant: '', version: 0, document: document(to), etag: '', scope: '' });
+  expect(await refusal(api.call(api.rpc.putRule, { rule: rule('nosuch') }, as))).toMatch(
+    /^invalid-argument: rule\.document:3: then\[0\]\.route\.to: "nosuch" is not allowed; expected one of .*\bbeta\/main\b/,
+  );
+  for (const to of ['beta/main', 'mailbox'])
+    expect((await api.call(api.rpc.putRule, { rule: rule(to) }, as)).rule?.id).toBe('way');
+  await api.call(api.rpc.deleteRule, { tenant: '', id: 'way', scope: '' }, as);
   expect(await refusal(api.call(api.rpc.deleteRoute, { tenant: 'beta', name: 'main' }, as))).toMatch(
     /^failed-precondition: route main is used by beta\.test/,
   );
@@ -340,7 +348,17 @@ test('a rule that does not compile is refused with line and hint, one that does 
     api.call(api.rpc.putRule, { rule: { id: 'big', tenant: 'beta', version: 0, document, etag: '', scope: '' } }, as);
   expect(
     await refusal(put('event: rcpt\nwhen: sender.domian == "x"\nthen: [{ reject: { code: 550, text: no } }]')),
-  ).toMatch(/^invalid-argument: rule\.document: when/);
+  ).toMatch(/^invalid-argument: rule\.document:2: when/);
+  const at = 'is not allowed \\(line 1, column \\d+ of the condition\\)';
+  for (const [when, hint] of [
+    ['sender.address == 3', 'write both sides in the same type'],
+    ['helo == "x" && helo', 'write a comparison on each side'],
+    ['helo', 'compare it with something'],
+    ['helo.inDomian("x")', 'did you mean inDomain\\?'],
+  ]) {
+    const told = await refusal(put(`event: rcpt\nwhen:\n  - esmtp\n  - >-\n    ${when}\nthen: [discard]`));
+    expect(told).toMatch(new RegExp(`^invalid-argument: rule\\.document:4: when\\[1\\]: .*${at}: .*; ${hint}`));
+  }
   expect(await refusal(put('{'))).toMatch(/^invalid-argument: rule\.document/);
   const saved = await put(
     'event: rcpt\nwhen: sender.domain == "x.test"\nthen: [{ reject: { code: 550, text: "no" } }]',

@@ -1,5 +1,18 @@
-/** The text of one rule, YAML or JSON, as what the snapshot holds; refused with every fault, each with its field, value and place. */
-import { ConfigError, locateYaml, type PlainValue, pathText, plainOf } from '@postern/config';
+/**
+ * The text of one rule, YAML or JSON, as what the snapshot holds; refused with every fault, each with the line of the text, its field and its value.
+ * Line and column of a condition are told within it: folded text has other lines than the file.
+ */
+import {
+  ConfigError,
+  type Fault,
+  type FieldPath,
+  type Located,
+  locateYaml,
+  type PlainValue,
+  pathText,
+  placeOf,
+  plainOf,
+} from '@postern/config';
 import { PosternError } from '@postern/errors';
 import type { ActionKind } from '@postern/rules';
 import { invalid } from './request-fields.js';
@@ -19,16 +32,23 @@ export interface RuleOwner {
   readonly hasAsn: boolean;
 }
 
-export function readRuleDocument(id: string, owner: RuleOwner, text: string): Readonly<Record<string, PlainValue>> {
+export interface RuleDocument {
+  readonly document: Readonly<Record<string, PlainValue>>;
+  /** Refuses it for what only the caller knows, such as names that must exist. */
+  refuse(faults: readonly Fault[]): void;
+}
+
+export function readRuleDocument(id: string, owner: RuleOwner, text: string): RuleDocument {
   if (text.length > longestDocument)
     throw invalid('rule.document', `${text.length} characters`, `at most ${longestDocument}`);
-  let plain: PlainValue;
+  let located: Located;
   try {
-    plain = plainOf(locateYaml(text, 'rule.document'));
+    located = locateYaml(text, 'rule.document');
   } catch (error) {
     if (error instanceof ConfigError) throw new PosternError('invalid-argument', error.message);
     throw error;
   }
+  const plain = plainOf(located);
   if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) {
     throw invalid('rule.document', text, 'a map with event, when and then');
   }
@@ -39,9 +59,14 @@ export function readRuleDocument(id: string, owner: RuleOwner, text: string): Re
     tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant, target, permitted },
     hasAsn,
   );
-  if (faults.length === 0) return document;
-  const lines = faults.slice(0, mostFaults).map(({ path: [, , ...field], message }) => {
-    return ['rule.document', pathText(field), message].filter((part) => part !== '').join(': ');
-  });
-  throw new PosternError('invalid-argument', lines.join('\n'));
+  const refuse = (found: readonly Fault[]): void => {
+    if (found.length === 0) return;
+    const lines = found.slice(0, mostFaults).map(({ path, message }) => lineOf(located, path, message));
+    throw new PosternError('invalid-argument', lines.join('\n'));
+  };
+  refuse(faults.map(({ path: [, , ...path], message }) => ({ path, message })));
+  return { document, refuse };
 }
+
+const lineOf = (located: Located, path: FieldPath, message: string): string =>
+  [placeOf(located, path), pathText(path), message].filter((part) => part !== '').join(': ');

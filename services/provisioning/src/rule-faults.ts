@@ -47,15 +47,19 @@ function faultOf(
 ): Fault {
   const steps = stepsOf(field);
   const value = fieldOf(rule, steps);
-  const where = line > 1 || column > 1 ? ` (line ${line}, column ${column})` : '';
   const way = hint === '' ? '' : `; ${isAdvice(hint) ? hint : `expected ${hint}`}`;
   const path = [...at, ...steps];
   if (value === undefined) return { path, message: way === '' ? `missing: ${message}` : `missing${way}` };
   if (typeof value === 'object' && value !== null) return { path, message: `${message}${way}` };
   const [reason = ''] = message.split('\n');
-  const isCondition = steps[0] === 'when';
-  const told = isCondition ? ` is not allowed${where}: ${reason}` : ` ${reason}`;
+  const isCondition = steps[0] === 'when' && typeof value === 'string';
+  const told = isCondition
+    ? ` is not allowed (line ${line}, column ${column} of the condition): ${reason}`
+    : ` ${reason}`;
   return { path, message: `${quoteValue(value)}${told}${way}` };
 }
 
-const isAdvice = (hint: string): boolean => /^(see|did|write|give|move|remove|use|known|it is|at most)\b/.test(hint);
+const isAdvice = (hint: string): boolean =>
+  /^(see|did|write|give|move|remove|use|known|it is|at most|compare|look|correct|rewrite|ask|available|choose|leave|for example)\b/.test(
+    hint,
+  );

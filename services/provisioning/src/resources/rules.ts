@@ -16,6 +16,7 @@ import { rightsOfTenant } from '../operator/file-rules.js';
 import { idsInFile, mostRules } from '../operator/stored-rules.js';
 import { assertEtag, etagOf, invalid, required, textField, unknown } from '../request-fields.js';
 import { readRuleDocument } from '../rule-document.js';
+import { routeFaults } from '../rule-routes.js';
 import { noteSnapshot } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
 import { assertScopeOwned, scopeField } from './tenant-part.js';
@@ -64,11 +65,12 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
         throw invalid('rule.id', rule.id, 'an id that no rule of the operator file has in this scope');
       const permitted = rightsOfTenant(operator(), tenant);
       const hasAsn = operator().asnDatabase !== undefined;
-      const document = readRuleDocument(rule.id, { tenant, scope, permitted, hasAsn }, rule.document);
+      const { document, refuse } = readRuleDocument(rule.id, { tenant, scope, permitted, hasAsn }, rule.document);
       const priority = typeof document.priority === 'number' ? document.priority : usualPriority;
       return withTenant(caller.scope, async (tx) => {
         if (tenant !== '') await readTenant(tx, tenant);
         await assertScopeOwned(tx, tenant, scope);
+        refuse(await routeFaults(tx, tenant, document, Object.keys(operator().nextHops)));
         const [before] = await tx.rows<Row>(
           `SELECT ${columns} FROM rules WHERE tenant = $1 AND scope = $2 AND id = $3 FOR UPDATE`,
           [tenant, scope, rule.id],
