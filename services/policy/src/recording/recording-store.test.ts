@@ -70,3 +70,14 @@ test('a session has a bound of steps', async () => {
   );
   expect(results.filter(Boolean)).toHaveLength(200);
 });
+
+test('Redis away: what is asked for is unavailable and the store is named, nothing is recorded', async () => {
+  const gone = new Redis({ port: 1, lazyConnect: true, enableOfflineQueue: false, retryStrategy: () => null });
+  gone.on('error', () => undefined);
+  const store = redisRecordings(gone);
+  const expected = { id: 'store-unavailable', message: expect.stringMatching(/Redis/) };
+  await expect(store.list('t', bounds)).rejects.toMatchObject(expected);
+  await expect(store.read('t', 'a')).rejects.toMatchObject(expected);
+  expect(await store.append('t', 'a', step(1), bounds)).toBe(false);
+  gone.disconnect();
+});

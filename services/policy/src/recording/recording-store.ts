@@ -1,7 +1,9 @@
 /**
  * Recorded sessions in Redis, per tenant: an index by time, the steps of each session, their bytes. One script keeps every bound, counts, bytes
- * and age, whatever pods write at once: the oldest session goes first. Redis away: nothing is recorded, and that is counted.
+ * and age, whatever pods write at once: the oldest session goes first. Redis away: nothing is recorded, and that is counted; who
+ * reads is told `store-unavailable`.
  */
+import { PosternError } from '@postern/errors';
 import type { RedisClient } from '@postern/flow-control';
 import { RecordedStep, type RecordingSummary } from '@postern/proto/policy/v1/policy_service';
 
@@ -57,6 +59,15 @@ const keysOf = (tenant: string) => {
   return { index: `${tag}index`, bytes: `${tag}bytes`, prefix: `${tag}s:` };
 };
 
+/** Whatever Redis fails with, it is the store that is away. */
+async function asked<T>(question: () => Promise<T>): Promise<T> {
+  try {
+    return await question();
+  } catch (cause) {
+    throw new PosternError('store-unavailable', 'Redis, which keeps recorded sessions, does not answer', { cause });
+  }
+}
+
 export function redisRecordings(redis: RedisClient): RecordingStore {
   return {
     async append(tenant, sessionId, step, { sessions, bytes, ageMs }) {
@@ -68,16 +79,18 @@ export function redisRecordings(redis: RedisClient): RecordingStore {
     },
     async list(tenant, { ageMs }) {
       const { index, bytes: sizes } = keysOf(tenant);
-      const [seconds] = await redis.time();
-      const since = Number(seconds) * 1_000 - ageMs;
-      const found = await redis.zrevrangebyscore(index, '+inf', since, 'WITHSCORES', 'LIMIT', 0, mostListed);
-      const kept = await redis.hgetall(sizes);
+      const [found, kept] = await asked(async () => {
+        const [seconds] = await redis.time();
+        const since = Number(seconds) * 1_000 - ageMs;
+        const ids = await redis.zrevrangebyscore(index, '+inf', since, 'WITHSCORES', 'LIMIT', 0, mostListed);
+        return [ids, await redis.hgetall(sizes)] as const;
+      });
       return found.flatMap((sessionId, at) =>
         at % 2 === 1 ? [] : [{ sessionId, atMs: Number(found[at + 1]), bytes: Number(kept[sessionId] ?? 0) }],
       );
     },
     async read(tenant, sessionId) {
-      const steps = await redis.lrangeBuffer(keysOf(tenant).prefix + sessionId, 0, -1);
+      const steps = await asked(() => redis.lrangeBuffer(keysOf(tenant).prefix + sessionId, 0, -1));
       return steps.map((step) => RecordedStep.decode(step));
     },
   };
