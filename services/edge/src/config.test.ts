@@ -1,5 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { loadConfig } from '@postern/config';
-import { expect, test } from 'vitest';
+import { testAuthority } from '@postern/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { edgeConfig } from './config.js';
 
 const load = (...sets: string[]) => loadConfig(edgeConfig, { env: {}, argv: sets.flatMap((set) => ['--set', set]) });
@@ -26,4 +30,71 @@ test('several workers need ports with numbers', () => {
   const listeners = 'edge.listeners=[{ name: mx, role: mx, address: "127.0.0.1:0" }]';
   expect(load(listeners).edge.listeners).toHaveLength(1);
   expect(() => load(listeners, 'edge.workers.max=2')).toThrow(/edge\.workers\.max: 2 workers cannot share port 0/);
+});
+
+test.each([
+  [
+    'a name',
+    '{ name: mx, role: mx, address: "127.0.0.1:2599" }',
+    /edge\.moreListeners\[0\]\.name: "mx" is given twice/,
+  ],
+  [
+    'an address',
+    '{ name: other, role: mx, address: "127.0.0.1:2525" }',
+    /edge\.moreListeners\[0\]\.address: "127\.0\.0\.1:2525" is given twice/,
+  ],
+  [
+    'TLS without a certificate',
+    '{ name: other, role: submissions, address: "127.0.0.1:2599" }',
+    /edge\.moreListeners\[0\]\.role: "submissions" needs a certificate/,
+  ],
+])('further listeners refused: %s', (_, listener, problem) => {
+  expect(() => load(`edge.moreListeners=[${listener}]`)).toThrow(problem);
+});
+
+describe('TLS files', () => {
+  let folder: string;
+  const path = (name: string): string => join(folder, name);
+  const pair = (cert: string, key: string, name: string): string =>
+    `{ name: ${name}, certFile: ${path(cert)}, keyFile: ${path(key)} }`;
+  const main = (cert: string, key: string): string[] => [
+    `edge.tls.certFile=${path(cert)}`,
+    `edge.tls.keyFile=${path(key)}`,
+  ];
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'postern-tls-'));
+    const authority = testAuthority('files');
+    for (const name of ['one', 'two']) {
+      const { cert, key } = authority.issue([`${name}.test`]);
+      await Promise.all([writeFile(path(`${name}.pem`), cert), writeFile(path(`${name}.key`), key)]);
+    }
+    await Promise.all([writeFile(path('junk'), 'junk'), writeFile(path('short'), 'x'.repeat(31))]);
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test.each<[string, () => string[], RegExp | undefined]>([
+    ['that fit', () => [...main('one.pem', 'one.key')], undefined],
+    ['junk for a chain', () => [...main('junk', 'one.key')], /edge\.tls\.certFile: ".*" holds no certificate/],
+    ['junk for a key', () => [...main('one.pem', 'junk')], /edge\.tls\.keyFile: ".*" holds no private key/],
+    ['of two', () => [...main('one.pem', 'two.key')], /edge\.tls\.keyFile: ".*" is not the key of ".*one\.pem"/],
+    [
+      'of two, further ones',
+      () => [`edge.certificates=[${pair('one.pem', 'two.key', 'a')}]`],
+      /edge\.certificates\[0\]\.keyFile: ".*" is not the key of/,
+    ],
+    [
+      'of one name',
+      () => [`edge.certificates=[${pair('one.pem', 'one.key', 'a')}, ${pair('two.pem', 'two.key', 'a')}]`],
+      /edge\.certificates\[1\]\.name: "a" is given twice/,
+    ],
+    [
+      'of the name of edge.tls',
+      () => [...main('one.pem', 'one.key'), `edge.certificates=[${pair('two.pem', 'two.key', 'default')}]`],
+      /edge\.certificates\[0\]\.name: "default" is the name of edge\.tls/,
+    ],
+    ['a short ticket key', () => [`edge.ticketKeyFile=${path('short')}`], /edge\.ticketKeyFile: ".*" holds 31 bytes/],
+  ])('%s', (_, sets, problem) => {
+    if (problem === undefined) expect(load(...sets()).edge.tls?.certFile).toBe(path('one.pem'));
+    else expect(() => load(...sets())).toThrow(problem);
+  });
 });

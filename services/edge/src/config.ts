@@ -8,6 +8,7 @@ import {
   type Infer,
   s,
 } from '@postern/config';
+import { tlsFaults } from './tls/material-faults.js';
 
 const listener = s.object({
   name: s
@@ -159,13 +160,20 @@ const fields = {
     .doc('SMTP sessions.'),
 };
 
-type Listeners = readonly Infer<typeof listener>[];
+type Edge = Infer<(typeof fields)['edge']>;
 
 /** Names and addresses are given once; TLS from the first byte needs a certificate. */
-function listenerFaults(listeners: Listeners, tls: boolean): Fault[] {
-  return listeners.flatMap(({ name, role, address }, index) => {
-    const path = ['edge', 'listeners', index];
-    const before = listeners.slice(0, index);
+function listenerFaults({ listeners, moreListeners, portOffset, tls, certificates }: Edge): Fault[] {
+  const all = [
+    ...listeners.map((one, index) => ({ ...one, path: ['edge', 'listeners', index] })),
+    ...moreListeners.map(({ address: { host, port }, ...one }, index) => ({
+      ...one,
+      address: { host, port: port === 0 ? 0 : port + portOffset },
+      path: ['edge', 'moreListeners', index],
+    })),
+  ];
+  return all.flatMap(({ name, role, address, path }, index) => {
+    const before = all.slice(0, index);
     const faults: Fault[] = [];
     if (before.some((other) => other.name === name))
       faults.push({ path: [...path, 'name'], message: `"${name}" is given twice; expected a name of its own` });
@@ -174,16 +182,14 @@ function listenerFaults(listeners: Listeners, tls: boolean): Fault[] {
         path: [...path, 'address'],
         message: `"${formatHostPort(address)}" is given twice; expected an address of its own`,
       });
-    if (role === 'submissions' && !tls)
+    if (role === 'submissions' && tls === undefined && certificates.length === 0)
       faults.push({
         path: [...path, 'role'],
-        message: '"submissions" needs a certificate; expected edge.tls with certFile and keyFile',
+        message: '"submissions" needs a certificate; expected edge.tls with certFile and keyFile, or edge.certificates',
       });
     return faults;
   });
 }
-
-type Edge = Infer<(typeof fields)['edge']>;
 
 /** Fewer at the least than at the most; a number is left at a lower load than it is reached at; shared ports have numbers. */
 function workerFaults({ workers, listeners, moreListeners }: Edge): Fault[] {
@@ -202,7 +208,8 @@ function workerFaults({ workers, listeners, moreListeners }: Edge): Fault[] {
 }
 
 export const edgeConfig = defineConfig('edge', fields, ({ edge }) => [
-  ...listenerFaults(edge.listeners, edge.tls !== undefined),
+  ...listenerFaults(edge),
+  ...tlsFaults(edge),
   ...workerFaults(edge),
 ]);
 

@@ -5,6 +5,7 @@
  * (RFC 8314 §3.3) and does not start without a certificate.
  */
 import type { Timer } from '@postern/clock';
+import { formatHostPort } from '@postern/config';
 import type { MisconfigurationGuard } from './misconfiguration.js';
 import type { PreludeGate } from './prelude.js';
 import { type ListenerFacts, openSession, type Session, type SessionServices, type TlsFacts } from './session.js';
@@ -141,11 +142,22 @@ class EdgeListener implements Listener {
     } catch (error) {
       this.#state = 'shut';
       this.#triedMs = this.#context.services.clock.monotonic();
-      throw error;
+      throw new Error(this.#listenFailure(error), { cause: error });
     }
     this.#triedMs = undefined;
     const bound = server.address();
     if (bound !== null && typeof bound === 'object') this.#port = bound.port;
+  }
+
+  #listenFailure(error: unknown): string {
+    const at = formatHostPort({ host: this.host, port: this.#port });
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const known: Readonly<Record<string, string>> = {
+      EADDRINUSE: 'another program has it',
+      EADDRNOTAVAIL: 'this host has no such address',
+      EACCES: 'this process may not use the port',
+    };
+    return `address of listener ${this.facts.name} in edge.listeners: cannot listen on ${at}: ${known[reason] ?? 'refused'} (${reason})`;
   }
 
   /** No new connections; idle clients are sent away, transactions go on. */

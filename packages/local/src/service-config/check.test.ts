@@ -9,6 +9,7 @@ import { Cluster } from '../supervisor/cluster.js';
 import { type DataFolder, prepareDataFolder } from '../supervisor/data-folder.js';
 import { parseStartOptions } from '../supervisor/options.js';
 import { planCluster } from '../supervisor/plan.js';
+import { makeCertificate } from '../trust/x509.js';
 
 let dir = '';
 let file = '';
@@ -19,6 +20,9 @@ beforeAll(async () => {
   file = join(dir, 'own.yaml');
   folder = await prepareDataFolder(join(dir, 'data'));
   await writeFile(join(dir, 'short'), 'seven77\n');
+  const one = makeCertificate({ subject: 'one.test', days: 1, now: new Date() });
+  await writeFile(join(dir, 'one.pem'), one.certificatePem);
+  await writeFile(join(dir, 'one.key'), one.keyPem);
   await writeFile(join(dir, 'empty'), '');
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
@@ -151,6 +155,11 @@ test.each<[string, string, string | RegExp]>([
     '5: tenants[0].aliases[0].address: "X@mine.test" is given twice; expected each address once, as a user or as an alias',
   ],
   [
+    'a certificate that is none',
+    'edge: { tls: { certFile: short, keyFile: one.key } }',
+    /^1: edge\.tls\.certFile: ".*\/short" holds no certificate; expected a chain in PEM/,
+  ],
+  [
     'short password',
     tenant('users: [{ address: x@mine.test, password: seven77 }]'),
     '4: tenants[0].users[0].password: the value is not allowed; expected a password of 8 to 1,024 characters',
@@ -241,12 +250,12 @@ test('a right file: every service gets its own section with the paths of files m
   const written = () => readFile(join(folder.config, 'edge-0.yaml'), 'utf8').then(parse);
   expect(
     await linesAbout(
-      'edge: { tls: { certFile: short, keyFile: empty } }\nlifecycle: { drainTimeout: 7s }\nlimits: { connections: 5 }',
+      'edge: { tls: { certFile: one.pem, keyFile: one.key } }\nlifecycle: { drainTimeout: 7s }\nlimits: { connections: 5 }',
     ),
   ).toEqual([]);
   expect(await readdir(folder.config)).toContain('delivery-0.yaml');
   expect(await written()).toMatchObject({
-    edge: { tls: { certFile: join(dir, 'short'), keyFile: join(dir, 'empty') }, podName: 'edge-0' },
+    edge: { tls: { certFile: join(dir, 'one.pem'), keyFile: join(dir, 'one.key') }, podName: 'edge-0' },
     lifecycle: { drainTimeout: '7s' },
   });
   expect(await written()).not.toHaveProperty('limits');

@@ -120,7 +120,9 @@ export class EdgeServer extends SMTPServer {
   }
 
   override _onError(error: Error & { readonly meta?: { readonly remoteAddress?: string } }): void {
-    this.#context.onTlsFailure(plainAddress(error.meta?.remoteAddress), tlsFailure(error.message));
+    // An error of the server itself, such as a port that is taken, has no client: whoever called `listen` hears it.
+    if (error.meta?.remoteAddress === undefined) return;
+    this.#context.onTlsFailure(plainAddress(error.meta.remoteAddress), tlsFailure(error.message));
   }
 
   override connect(socket: Socket | TLSSocket, options?: SMTPConnectionOptions | null): void {

@@ -30,7 +30,8 @@ export interface TlsMaterial {
 }
 
 const lookEveryMs = 10_000;
-const shortestSeed = 32;
+/** Octets of the file ticket keys come from. */
+export const shortestSeed = 32;
 
 /** DNS names of a certificate: its alternative names, else its common name (RFC 6125 §6.4.4). */
 export function namesOf(pem: Buffer): string[] {
@@ -49,7 +50,8 @@ export async function readCertificate({ name, certFile, keyFile }: CertificateFi
     return { name, cert, key, names: namesOf(cert) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`certificate ${name}: cannot use ${certFile} with ${keyFile}: ${reason}`);
+    const field = name === 'default' ? 'edge.tls.certFile' : `edge.certificates (${name})`;
+    throw new Error(`${field}: cannot use ${certFile} with ${keyFile}: ${reason}`);
   }
 }
 
