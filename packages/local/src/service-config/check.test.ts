@@ -121,7 +121,7 @@ test.each<[string, string, string | RegExp]>([
   [
     'a rule condition',
     'rules:\n- id: a\n  event: rcpt\n  when: client.ipp == "x"\n  then: [{ reject: {} }]',
-    /^4: rules\[0\]\.when: "client\.ipp == \\"x\\"" is not allowed \(line 1, column 8\): No such key: ipp/,
+    /^4: rules\[0\]\.when: "client\.ipp == \\"x\\"" is not allowed \(line 1, column 8 of the condition\): No such key: ipp/,
   ],
   [
     'the action of the second rule',
