@@ -31,7 +31,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 const PERIOD = 0x2e;
 /** Below this a moved segment is copied by hand: cheaper than a call. */
-const shortSegment = 48;
+const shortSegment = 24;
 
 const nothing = Buffer.alloc(0);
 
