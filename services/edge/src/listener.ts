@@ -178,6 +178,13 @@ class EdgeListener implements Listener {
     this.#tlsMark = mark;
     try {
       this.#server.useTls(createTlsContexts(material, settings, this.facts.name, epoch));
+      const here = material.certificates.map(({ name }) => name);
+      for (const name of settings?.certificates ?? [])
+        if (!here.includes(name))
+          this.#context.onRefused(
+            this.facts.name,
+            `tls.certificates: ${JSON.stringify(name)} is no certificate of this pod; it has ${here.join(', ') || 'none'}`,
+          );
     } catch (error) {
       this.#context.onRefused(this.facts.name, error instanceof Error ? error.message : String(error));
     }

@@ -11,6 +11,7 @@ import { maxPreludes } from '../prelude.js';
 import type { TlsFacts } from '../session.js';
 import { readServerName } from '../tls/client-hello.js';
 import type { TlsContexts } from '../tls/tls-contexts.js';
+import { tlsFailure } from '../tls/tls-failure.js';
 import type { EdgeConnection } from './connection.js';
 import type { ProxiedTls } from './proxy-header.js';
 import { type ProxyExpectation, type ProxyReading, readProxyHeader } from './proxy-reader.js';
@@ -203,15 +204,6 @@ function proxiedFacts({ version, cipher, clientName, clientVerified }: ProxiedTl
   const subject = `CN=${clientName}`;
   const clientCertificate = { verified: clientVerified, subject, issuer: '', fingerprint: '', names: [] };
   return { version, cipher, clientCertificate };
-}
-
-/** What a client did that ended a handshake, as an administrator would say it. */
-function tlsFailure(message: string): string {
-  if (/http request/i.test(message)) return 'HTTP on a port that begins with TLS';
-  if (/wrong version number|packet length too long|unknown protocol/i.test(message))
-    return 'plain text on a port that begins with TLS';
-  if (/peer did not return a certificate|certificate required/i.test(message)) return 'no client certificate';
-  return message.replace(/^.*?:SSL routines:[^:]*:/, '').slice(0, 200);
 }
 
 /** The addresses of the header, or nothing where the socket's own stand. */

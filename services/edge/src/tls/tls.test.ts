@@ -270,6 +270,15 @@ describe('certificates', () => {
     shaken.socket.destroy();
   });
 
+  it('that a listener names and this pod has not are told', async () => {
+    const doubles = new Doubles();
+    doubles.tls = material(main);
+    await listen(doubles, { certificates: ['nix'] });
+    expect(doubles.refusedSettings).toEqual([
+      expect.stringMatching(/^tls\.certificates: "nix" is no certificate of this pod/),
+    ]);
+  });
+
   it('are swapped when their files change, and no session notices', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'postern-tls-'));
     const files = { name: 'default', certFile: join(folder, 'c.pem'), keyFile: join(folder, 'k.pem') };

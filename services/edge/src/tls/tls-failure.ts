@@ -1,0 +1,12 @@
+/** Why a handshake came to nothing, as an administrator would say it: one line, without the function and source file OpenSSL names. Pure. */
+export function tlsFailure(message: string): string {
+  if (/http request/i.test(message)) return 'HTTP on a port that begins with TLS';
+  if (/wrong version number|packet length too long|unknown protocol/i.test(message))
+    return 'plain text on a port that begins with TLS';
+  if (/peer did not return a certificate|certificate required/i.test(message)) return 'no client certificate';
+  const [line = ''] = message.trim().split(/[\r\n]/);
+  return line
+    .replace(/^.*?:SSL routines:[^:]*:/, '')
+    .replace(/:[^:\s]*\.c:\d+:.*$/, '')
+    .slice(0, 200);
+}
