@@ -651,6 +651,18 @@ test('a described session is sent whole and its verdicts are a timeline', async 
   expect(server.requests[2]?.request).toMatchObject({
     scene: { attempt: 3, ageMs: 60_000, reply: { replyCode: 452, enhancedCode: '', replyText: '' } },
   });
+  for (const [option, value] of [
+    ['--from', 'a@b@c'],
+    ['--from', 'nobody'],
+    ['--to', 'nope'],
+    ['--to', 'a@'],
+    ['--helo', 'ä'],
+    ['--size', '99999999999'],
+  ]) {
+    const from = option === '--to' ? '--from a@b.test' : '';
+    const told = await server.run(`simulate --client 192.0.2.1 ${from} ${option} ${value}`.replaceAll('  ', ' '));
+    expect(told).toMatchObject({ code: 2, err: expect.stringContaining(option ?? '') });
+  }
   expect(await server.run('simulate --client 192.0.2.1 --reply 250')).toMatchObject({
     code: 2,
     err: expect.stringContaining('--reply: "250" is not allowed; expected a failure as "452 4.2.2 full"'),

@@ -34,6 +34,24 @@ interface SimulateOptions {
 }
 
 const largestMessage = 50 * 1024 * 1024;
+/** SIZE= beyond this is no message any server takes. */
+const largestDeclared = 2 ** 31 - 1;
+
+const mailbox =
+  /^(?:"(?:[^"\\\p{Cc}]|\\[ -~])*"|[^\s@<>"(),:;\\[\]\p{Cc}]+)@(?:\[[0-9A-Za-z:.]+\]|[^\s@<>"(),:;\\[\]\p{Cc}]+)$/u;
+const greeting = /^[!-~]{1,255}$/;
+
+/** What could not have been said in SMTP is not judged. */
+function assertSayable({ helo, from, to }: SimulateOptions): void {
+  const refused = (option: string, value: string, expected: string): UsageError =>
+    new UsageError(`${option}: ${JSON.stringify(value)} is not allowed; expected ${expected}`);
+  const isAddress = (value: string): boolean => value.length <= 320 && mailbox.test(value);
+  if (!greeting.test(helo)) throw refused('--helo', helo, 'a name or an address literal, without spaces');
+  if (from !== undefined && from !== '' && !isAddress(from))
+    throw refused('--from', from, 'an address user@domain, or "" for the null sender');
+  for (const one of to) if (!isAddress(one)) throw refused('--to', one, 'an address user@domain');
+}
+
 /** Stages in the order they were judged: verdicts carry no stage of their own, their findings do. */
 function stagesOf(facts: SessionFacts, hasContent: boolean): string[] {
   return [
@@ -169,7 +187,7 @@ export function addSimulateCommand(program: Command, run: Run): void {
     .addOption(new Option('--tls [version]', 'on TLS').choices(['TLSv1.2', 'TLSv1.3']).preset('TLSv1.3'))
     .option('--user <login>', 'authenticated as user@domain')
     .option('--mechanism <name>', 'with this SASL mechanism', 'PLAIN')
-    .option('--size <bytes>', 'SIZE= of MAIL', wholeNumber(0, Number.MAX_SAFE_INTEGER), 0)
+    .option('--size <bytes>', 'SIZE= of MAIL', wholeNumber(0, largestDeclared), 0)
     .option('--message <file>', 'message or header section; - reads standard input')
     .option(
       '--rule <file>',
@@ -190,6 +208,7 @@ export function addSimulateCommand(program: Command, run: Run): void {
           throw new UsageError(`--client: ${JSON.stringify(options.client)} is not allowed; expected an IP address`);
         if (options.to.length > 0 && options.from === undefined) throw new UsageError('--to needs --from');
         if (options.message !== undefined && options.to.length === 0) throw new UsageError('--message needs --to');
+        assertSayable(options);
         const content = options.message === undefined ? Buffer.alloc(0) : readMessage(options.message);
         const query = describe(options, content);
         const scene = sceneOf(options);
