@@ -6,6 +6,10 @@ import { suspicions } from './misconfiguration.js';
 
 const replyClasses = ['2xx', '4xx', '5xx'] as const;
 
+export const sessionEvents = ['connect', 'ehlo', 'auth', 'mail', 'rcpt'] as const;
+/** What the session itself does of what a rule says. */
+export const sessionActions = ['greeting', 'auth', 'requireTls', 'allowRelay', 'allowLocal', 'setLimit'] as const;
+
 export type ReplyClass = (typeof replyClasses)[number];
 
 export const replyClass = (code: number): ReplyClass => (code >= 500 ? '5xx' : code >= 400 ? '4xx' : '2xx');
@@ -101,6 +105,11 @@ export function edgeMetrics(metrics: Metrics) {
     policyBypassed: metrics.counter({
       name: 'postern_edge_policy_bypassed_total',
       help: 'Decisions taken without policy: 451, or admitted unjudged where configured.',
+    }),
+    rules: metrics.counter({
+      name: 'postern_edge_rule_decisions_total',
+      help: 'What rules decided for a session without asking policy, by event and action.',
+      labels: { event: sessionEvents, action: sessionActions },
     }),
     ruleFaults: metrics.counter({
       name: 'postern_edge_rule_faults_total',

@@ -31,7 +31,7 @@ import { type Limits, openLimits } from './limits-store.js';
 import { type Listener, type ListenerContext, openListener } from './listener.js';
 import { withLoginCache } from './login-cache.js';
 import { createMessageLimits } from './message-limits.js';
-import { edgeMetrics } from './metrics.js';
+import { edgeMetrics, sessionActions, sessionEvents } from './metrics.js';
 import { MisconfigurationGuard } from './misconfiguration.js';
 import { createNatsSpool } from './nats-spool.js';
 import { type OverloadWatch, watchOverload } from './overload.js';
@@ -180,7 +180,14 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
   };
 
   const ruleCompilers = edgeRuleCompilers();
-  const ruleObserver = createRuleObserver(() => journal);
+  const ruleObserver = createRuleObserver(
+    () => journal,
+    (decidedAt, kind) => {
+      const event = sessionEvents.find((one) => one === decidedAt);
+      const action = sessionActions.find((one) => one === kind);
+      if (event !== undefined && action !== undefined) metrics.rules.with({ event, action }).inc();
+    },
+  );
 
   const watchConfig = async (streams: StreamConnection): Promise<SnapshotWatch> =>
     watchSnapshot(await openBucket(streams, clock, 'CONFIG'), {

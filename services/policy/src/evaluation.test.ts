@@ -67,3 +67,13 @@ test('a check the IP set of the client skips is not run; recipients are looked u
     ['recipients', 'exists'],
   ]);
 });
+
+test('what rules decide is told by event and action', async () => {
+  const rules = [
+    { event: 'mail', then: [{ tag: { name: 'a' } }] },
+    { event: 'rcpt', when: 'recipient.user == "user"', then: [{ quarantine: { reason: 'b' } }] },
+  ];
+  const here = ground({ rules });
+  await askEnvelope(here);
+  expect(here.ruled).toEqual(['mail tag', 'rcpt quarantine']);
+});

@@ -30,6 +30,14 @@ const cacheEvents = [
   'coalesced',
 ] as const;
 
+/** What rules may do before acceptance. */
+export const ruleActions = [
+  ...(['accept', 'reject', 'tempfail', 'close', 'discard', 'quarantine', 'hold'] as const),
+  ...(['greeting', 'auth', 'requireTls', 'allowRelay', 'allowLocal', 'setLimit', 'skip', 'run'] as const),
+  ...(['addHeader', 'addHeaderIfAbsent', 'changeHeader', 'removeHeader', 'tag'] as const),
+  ...(['addRecipient', 'dropRecipient', 'redirect', 'changeSender'] as const),
+] as const;
+
 export function policyMetrics(metrics: Metrics) {
   return {
     check: metrics.counter({
@@ -41,6 +49,11 @@ export function policyMetrics(metrics: Metrics) {
       name: 'postern_policy_check_duration_seconds',
       help: 'Time one run of a check took, by check.',
       labels: { check: checkNames },
+    }),
+    rules: metrics.counter({
+      name: 'postern_policy_rule_decisions_total',
+      help: 'What rules decided before acceptance, by event and action; simulations included.',
+      labels: { event: stages, action: ruleActions },
     }),
     requests: metrics.counter({
       name: 'postern_policy_requests_total',

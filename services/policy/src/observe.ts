@@ -5,7 +5,7 @@ import type { EvaluateRequest } from '@postern/proto/policy/v1/policy_service';
 import { describeError, type Logger } from '@postern/telemetry';
 import type { CheckObserver } from './check-runner.js';
 import type { PolicyEvent } from './events.js';
-import type { PolicyMetrics } from './metrics.js';
+import { type PolicyMetrics, ruleActions } from './metrics.js';
 import type { RuleObserver } from './rules/rule-runner.js';
 import type { ServerObserver } from './server.js';
 import { eventOf } from './stage-event.js';
@@ -44,6 +44,11 @@ export function observeRules(log: Log, metrics: PolicyMetrics): RuleObserver {
     unfinished(event) {
       metrics.failures.with({ kind: 'rule_time' }).inc();
       log.warn('policy.rule.unfinished', { stage: event });
+    },
+    decided(event, action) {
+      const stage = stageLabels.find((label) => label === event);
+      const counted = ruleActions.find((kind) => kind === action);
+      if (stage !== undefined && counted !== undefined) metrics.rules.with({ event: stage, action: counted }).inc();
     },
   };
 }

@@ -44,14 +44,17 @@ test('greeting', async () => {
 test('one recipient domain demands TLS in words of the rule, others do not', async () => {
   const then = [{ requireTls: { text: 'example.test takes mail over TLS only' } }];
   const rules = stored([{ event: 'rcpt', when: 'recipient.domain == "example.test"', then }]);
-  const [, , , first, second] = await talk({ rules }, [
+  const doubles = new Doubles();
+  const commands = [
     hello,
     'MAIL FROM:<a@sender.test>',
     'RCPT TO:<bob@example.test>',
     'RCPT TO:<bob@xn--bcher-kva.test>',
-  ]);
+  ];
+  const [, , , first, second] = await talk({ rules }, commands, doubles);
   expect(first).toMatch(/^530 5\.7\.0 example.test takes mail over TLS only \(/);
   expect(second).toMatch(/^250/);
+  expect(doubles.ruled).toContain('rcpt requireTls');
 });
 
 test('TLS is demanded of a sender at MAIL, and of everybody after EHLO', async () => {

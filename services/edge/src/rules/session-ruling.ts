@@ -104,5 +104,6 @@ export function rule(
   for (const { ruleId, version, message } of faults)
     snapshot.ruleObserver.failed(session, `${ruleId}@${version}`, message);
   if (unfinished) snapshot.ruleObserver.unfinished(session, event);
+  for (const { action } of decisions) snapshot.ruleObserver.decided(event, action.kind);
   return decisions.reduce(after, said);
 }

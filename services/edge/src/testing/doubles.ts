@@ -104,6 +104,8 @@ export class Doubles {
   };
   messageLimits: SessionServices['messageLimits'] = { barred: () => undefined, take: () => undefined };
   aborted = 0;
+  /** `event action` of what rules decided. */
+  readonly ruled: string[] = [];
   clock: Clock = systemClock;
 
   /** Fields of a snapshot, partial ones allowed, over the test's own. */
@@ -112,7 +114,10 @@ export class Doubles {
     this.snapshot = compileSnapshot(
       next,
       undefined,
-      createRuleObserver(() => this.journal),
+      createRuleObserver(
+        () => this.journal,
+        (event, action) => this.ruled.push(`${event} ${action}`),
+      ),
     );
   }
 

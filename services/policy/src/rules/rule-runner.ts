@@ -4,11 +4,12 @@
  */
 import type { Clock } from '@postern/clock';
 import type { RuleChoice } from '@postern/rules';
-import { type Decision, evaluate, type Facts, type Remembered, type RuleEvent } from '@postern/rules';
+import { type Action, type Decision, evaluate, type Facts, type Remembered, type RuleEvent } from '@postern/rules';
 
 export interface RuleObserver {
   failed(rule: string, message: string): void;
   unfinished(event: RuleEvent): void;
+  decided(event: RuleEvent, action: Action['kind']): void;
 }
 
 /** `remembered`: one for all recipients of one evaluation at one event. */
@@ -27,6 +28,7 @@ export function createRuleRunner(clock: Clock, observer: RuleObserver): AskRules
     const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget, remembered);
     for (const { ruleId, version, message } of faults) observer.failed(`${ruleId}@${version}`, message);
     if (unfinished) observer.unfinished(event);
+    for (const { action } of decisions) observer.decided(event, action.kind);
     return decisions;
   };
 }

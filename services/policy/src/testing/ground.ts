@@ -36,6 +36,8 @@ export interface Ground {
   /** `check outcome seconds` of every finding counted. */
   readonly observed: string[];
   readonly faults: string[];
+  /** `event action` of every decision of a rule. */
+  readonly ruled: string[];
 }
 
 export function memoryDirectory(entries: GroundOptions['entries'] = {}): Directory {
@@ -86,6 +88,7 @@ export function ground(options: GroundOptions = {}): Ground {
   const clock = options.clock ?? new FakeClock();
   const observed: string[] = [];
   const faults: string[] = [];
+  const ruled: string[] = [];
   const compiler = createRuleCompiler((tenant, rule, reason) => faults.push(`${tenant} ${rule} ${reason}`));
   const snapshot = compileSnapshot(
     Snapshot.fromPartial({
@@ -114,6 +117,7 @@ export function ground(options: GroundOptions = {}): Ground {
     askRules: createRuleRunner(clock, {
       failed: (rule, message) => faults.push(`${rule} ${message}`),
       unfinished: (event) => faults.push(`unfinished ${event}`),
+      decided: (event, action) => ruled.push(`${event} ${action}`),
     }),
     pod: 'policy-1',
     inlineLimit: 131_072,
@@ -121,7 +125,7 @@ export function ground(options: GroundOptions = {}): Ground {
     snapshot: () => snapshot,
     ...(options.recorder === undefined ? {} : { recorder: options.recorder }),
   });
-  return { judge, snapshot, observed, faults };
+  return { judge, snapshot, observed, faults, ruled };
 }
 
 export interface Described {
