@@ -80,7 +80,7 @@ function readCandidates(query: SimulateRequest, operator: OperatorDocument): Sim
     if (target !== '' && tenant === '') throw invalid('candidates.target', target, 'no target without a tenant');
     const permitted = rightsOfTenant(operator, tenant);
     const hasAsn = operator.asnDatabase !== undefined;
-    const document = readRuleDocument(rule.id, { tenant, scope: target, permitted, hasAsn }, rule.document);
+    const { document } = readRuleDocument(rule.id, { tenant, scope: target, permitted, hasAsn }, rule.document);
     return {
       ...rule,
       scope: ruleScope(tenant, target),

@@ -4,6 +4,7 @@
  */
 import type { Envelope, FindingSummary } from '@postern/proto/mail/v1/envelope';
 import type { Unit } from './expand.js';
+import type { AppliedRule } from './rules/applied-rule.js';
 import type { RuledUnits } from './rules/ruled-units.js';
 
 const operatorTenant = 'system';
@@ -29,20 +30,13 @@ function nameOf({ check, rule, tenant }: FindingSummary, viewer: string): string
   return check === 'rule' ? `rule ${rule}` : check;
 }
 
-type Applied = RuledUnits['applied'];
-
-const ruleOf = (unit: Unit, applied: Applied, action: 'hold' | 'discard'): string | undefined =>
-  applied.find((one) => one.unit === unit)?.rules.findLast((rule) => rule.action === action)?.rule;
-
 /** Thrown away by what was judged before acceptance, or by a rule before delivery. */
-export function discardedBy(envelope: Envelope, unit: Unit, applied: Applied): string {
-  const rule = ruleOf(unit, applied, 'discard');
+export function discardedBy(envelope: Envelope, unit: Unit, applied: RuledUnits['applied']): string {
+  const rule = applied.find((one) => one.unit === unit)?.rules.findLast(({ action }) => action === 'discard')?.rule;
   return rule === undefined ? keptBy(envelope, unit, 'discarded') : `discarded by rule ${rule}`;
 }
 
-/** By a rule before delivery; `text`: its own words. */
-export function heldBy(unit: Unit, applied: Applied, text: string): string {
-  const rule = ruleOf(unit, applied, 'hold');
-  if (rule === undefined) return text;
-  return text === '' ? `held by rule ${rule}` : `held by rule ${rule}: ${text}`;
+/** By a rule before delivery, for `reason`. What was released is known again by these words. */
+export function heldBy({ rule }: AppliedRule, reason: string): string {
+  return reason === '' ? `held by rule ${rule}` : `held by rule ${rule}: ${reason}`;
 }

@@ -7,7 +7,7 @@ import { type Item, UnitKind } from '@postern/proto/mail/v1/item';
 import { Outcome, OutcomeKind, RecipientResult } from '@postern/proto/mail/v1/outcome';
 import { expand, type Unit } from './expand.js';
 import { type Planned, planItems } from './items.js';
-import { discardedBy, heldBy, keptBy } from './kept-by.js';
+import { discardedBy, keptBy } from './kept-by.js';
 import type { PolicyInUse } from './policy-in-use.js';
 import { type AppliedRule, ruleSummary } from './rules/applied-rule.js';
 import { type AskRelay, type RuledUnits, ruleUnits, unitRoute } from './rules/ruled-units.js';
@@ -143,7 +143,7 @@ function divide(
       waiting.push({
         kind: endedAs[kind],
         planned,
-        reason: kind === 'hold' ? heldBy(unit, applied, text) : text,
+        reason: text,
         enhanced,
       });
   }

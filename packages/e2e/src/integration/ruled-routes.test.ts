@@ -187,7 +187,7 @@ test('a rule of a domain, saved by posternctl, is in force within two seconds an
   expect(saved).toMatchObject({ code: 0, stdout: expect.stringContaining('domain open.test') });
   await vi.waitFor(async () => {
     const queueId = await sent('a@good.test', 'x@open.test', 'while-closed');
-    await explained(world.cluster, queueId, /"held"/i, 'held by a rule: closed for the day');
+    await explained(world.cluster, queueId, /"held"/i, 'held by rule closed@1: closed for the day');
     // Released once it is not held by the same rule again.
     await world.cluster.ctl('queue', 'release', queueId);
     await explained(world.cluster, queueId, /delivered/i);

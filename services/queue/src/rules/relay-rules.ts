@@ -12,6 +12,7 @@ import {
   type RuleBook,
   scopeAddress,
 } from '@postern/rules';
+import { heldBy } from '../kept-by.js';
 import { domainOf, type RouteResult, type Router } from '../route.js';
 import { type AppliedRule, appliedRule } from './applied-rule.js';
 import { type DeliverySubject, deliveryFacts } from './delivery-facts.js';
@@ -88,16 +89,22 @@ export function relayed(parts: RuleParts, subject: DeliverySubject, before: Rout
       findHop: (owner, name) => router.findHop(owner, name),
     });
   }
-  const applied = decisions.map((decided) => appliedRule('relay', decided));
-  const base = { route, retry: retryOf(decisions), enhanced: '', text: '', applied };
-  for (const { action } of decisions) {
+  const told = decisions.map((decided) => ({ ...decided, applied: appliedRule('relay', decided) }));
+  const base = {
+    route,
+    retry: retryOf(decisions),
+    enhanced: '',
+    text: '',
+    applied: told.map(({ applied }) => applied),
+  };
+  for (const { action, applied } of told) {
     switch (action.kind) {
       case 'reject':
         return { ...base, kind: 'bounce', enhanced: action.enhanced, text: action.text };
       case 'discard':
         return { ...base, kind: 'discard' };
       case 'hold':
-        return { ...base, kind: 'hold', text: `held by a rule: ${action.reason}` };
+        return { ...base, kind: 'hold', text: heldBy(applied, action.reason) };
       case 'tempfail':
         return { ...base, kind: 'defer', enhanced: action.enhanced, text: action.text };
       default:
