@@ -296,6 +296,7 @@ test('ledger and status say what holds', async () => {
     dependencies: [{ name: 'queue', state: 'away', detail: 'cannot be reached' }],
     outboxPending: 0,
     suspicions: [],
+    staleRules: '',
   };
   server.answer('getStatus', status);
   expect((await server.run('status')).out).toContain(
@@ -309,6 +310,14 @@ test('ledger and status say what holds', async () => {
   expect((await server.run('status')).out).toContain(
     'PARKED holds 2 that nobody could work on: posternctl queue parked',
   );
+  expect((await server.run('status')).out).not.toMatch(/operator/);
+  const refusedOperatorFile = { problems: ['own.yaml:3: limits.connections: "x" is not allowed'], ageMs: 61_000 };
+  server.answer('getStatus', { ...status, refusedOperatorFile, staleRules: 'twice id: used\u001b by another' });
+  const told = (await server.run('status')).out;
+  expect(told).toMatch(
+    /^The operator file was refused 1m 1s ago; .*\n {2}own\.yaml:3: limits\.connections: "x" is not/m,
+  );
+  expect(told).toMatch(/judge by those before them:\n {2}twice id: used\\x1b by another$/m);
   const suspicion = { listener: 'mx', kind: 'source_nat', address: '10.0.0.1', ageMs: 61_000 };
   server.answer('getStatus', { ...status, suspicions: [suspicion] });
   expect((await server.run('status')).out).toMatch(
@@ -545,6 +554,7 @@ test('status of a local cluster lists its processes and asks each', async () => 
     dependencies: [],
     outboxPending: 0,
     suspicions: [],
+    staleRules: '',
   });
   try {
     const { out } = await runWith('/', {}, `status --data ${data}`);

@@ -209,6 +209,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
           bans,
           greylist: new GreylistDesk(lasting),
           suspicions: new SuspicionBook(stores.lasting),
+          staleRules: () => snapshot?.rules.stale,
           view: () => limits?.(),
         }),
       );

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { isPosternError } from '@postern/errors';
 import { withNats, withPostgres } from '@postern/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -505,6 +505,20 @@ test('status reports what the streams guarantee and what is away', async () => {
     ['queue', 'degraded'],
     ['policy', 'degraded'],
   ]);
+  expect(status.refusedOperatorFile).toBeUndefined();
+});
+
+test('status says why the operator file on disk is not in effect, until it is', async () => {
+  const { api } = service;
+  const refused = async () => (await api.call(api.rpc.getStatus, {}, service.as())).refusedOperatorFile;
+  const good = await readFile(service.operatorFile, 'utf8');
+  await writeFile(service.operatorFile, `${good}\nretry: { first: 9h, cap: 1h }\n`);
+  await eventually(5_000, async () => (await refused()) !== undefined);
+  expect((await refused())?.problems).toEqual([
+    expect.stringMatching(/operator\.yaml:\d+: retry\.cap: shorter than retry\.first; expected at least as long$/),
+  ]);
+  await writeFile(service.operatorFile, good);
+  await eventually(5_000, async () => (await refused()) === undefined);
 });
 
 test('no secret was logged', () => {

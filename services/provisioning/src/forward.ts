@@ -5,7 +5,7 @@
 import type { Clock } from '@postern/clock';
 import { isPosternError, PosternError } from '@postern/errors';
 import { createClient, type GrpcClient } from '@postern/grpc';
-import { LimitServiceClient, type Suspicion } from '@postern/proto/policy/v1/limit_service';
+import { LimitServiceClient, type ListSuspicionsResponse } from '@postern/proto/policy/v1/limit_service';
 import { PolicyServiceClient, type SimulateRequest } from '@postern/proto/policy/v1/policy_service';
 import type {
   GetLedgerRequest,
@@ -58,8 +58,8 @@ export interface Forwarding {
     ReturnType<typeof recordingMethods>;
   /** Whether the callee can be reached now; undefined = it is not configured. */
   reachable(callee: 'queue' | 'policy'): Promise<boolean | undefined>;
-  /** What edges suspect of the network; for operators. */
-  suspicions(caller: Caller): Promise<readonly Suspicion[]>;
+  /** What edges suspect of the network, and whether rules are stale; for operators. */
+  signs(caller: Caller): Promise<ListSuspicionsResponse>;
   close(): void;
 }
 
@@ -131,11 +131,11 @@ export function createForwarding(parts: ForwardParts): Forwarding {
       ...parkedMethods(parts, callees.queue),
       ...recordingMethods(parts, callees.policy),
     },
-    suspicions: async (caller) => {
+    signs: async (caller) => {
       const { limits } = callees;
-      if (limits === undefined) return [];
+      if (limits === undefined) return { suspicions: [], staleRules: '' };
       const scope = scopeSigner(parts.scopeKey, parts.clock)(caller);
-      return (await limits.call(limits.rpc.listSuspicions, {}, { scope })).suspicions;
+      return limits.call(limits.rpc.listSuspicions, {}, { scope });
     },
     reachable: async (callee) => {
       const client = callees[callee];

@@ -5,11 +5,13 @@ import type {
   DependencyStatus,
   GetStatusRequest,
   GetStatusResponse,
+  RefusedFile,
   StreamStatus,
 } from '@postern/proto/provisioning/v1/provisioning_service';
 import { type Bucket, readDurability, type StreamConnection } from '@postern/stream';
 import { operatorScope, type WithTenant } from './database/tenant-scope.js';
 import type { Forwarding } from './forward.js';
+import type { Refusal, RefusalNote } from './operator/refusal.js';
 import { apiMethod } from './resources/api-method.js';
 import { snapshotKey } from './snapshot/projector.js';
 
@@ -19,6 +21,7 @@ export interface StatusParts {
   readonly config: Bucket;
   readonly natsMonitors: readonly string[];
   readonly forwarding: Forwarding;
+  readonly refusal: RefusalNote;
   readonly clock: Clock;
 }
 
@@ -27,7 +30,7 @@ const askMs = 3_000;
 type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
 
 export function statusMethods(parts: StatusParts) {
-  const { withTenant, connection, config, natsMonitors, forwarding, clock } = parts;
+  const { withTenant, connection, config, natsMonitors, forwarding, refusal, clock } = parts;
   /** Nothing that is away holds up what can be said. */
   const ask = async <T>(work: Promise<T>): Promise<Answer<T>> => {
     const late = Promise.withResolvers<Answer<T>>();
@@ -53,14 +56,16 @@ export function statusMethods(parts: StatusParts) {
   };
   return {
     getStatus: apiMethod<GetStatusRequest, GetStatusResponse>('operator', async (_request, caller) => {
-      const [pending, version, streams, queue, policy, suspicions] = await Promise.all([
+      const [pending, version, streams, queue, policy, signs, refused] = await Promise.all([
         ask(readPending()),
         ask(readVersion()),
         ask(readDurability(connection, natsMonitors)),
         ask(forwarding.reachable('queue')),
         ask(forwarding.reachable('policy')),
-        ask(forwarding.suspicions(caller)),
+        ask(forwarding.signs(caller)),
+        ask(refusal.current()),
       ]);
+      const shown = refused.ok ? refused.value : undefined;
       return {
         snapshotVersion: version.ok ? version.value : 0,
         streams: streams.ok
@@ -84,11 +89,18 @@ export function statusMethods(parts: StatusParts) {
           reached('policy', policy),
         ],
         outboxPending: pending.ok ? pending.value : 0,
-        suspicions: suspicions.ok ? [...suspicions.value] : [],
+        suspicions: signs.ok ? [...signs.value.suspicions] : [],
+        staleRules: signs.ok ? signs.value.staleRules : '',
+        refusedOperatorFile: shown === undefined ? undefined : refusedFile(shown, clock),
       };
     }),
   };
 }
+
+const refusedFile = ({ problems, atMs }: Refusal, clock: Clock): RefusedFile => ({
+  problems: [...problems],
+  ageMs: Math.max(0, clock.now() - atMs),
+});
 
 function dependency(name: string, answer: Answer<unknown>): DependencyStatus {
   return { name, state: answer.ok ? 'ok' : 'away', detail: answer.ok ? '' : answer.reason };

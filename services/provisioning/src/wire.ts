@@ -23,6 +23,7 @@ import type { ProvisioningEvent } from './events.js';
 import { createForwarding, type Forwarding } from './forward.js';
 import { startHousekeeping } from './housekeeping.js';
 import { provisioningMetrics } from './metrics.js';
+import { RefusalNote } from './operator/refusal.js';
 import { type OperatorSource, openOperatorSource } from './operator/source.js';
 import { createSealer } from './secrets/seal.js';
 import { provisioningHandlers } from './server.js';
@@ -94,8 +95,10 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
       // The operator file may hold any number of passwords; they wait in a line of their own and never crowd out logins.
       const importSlots = createHashSlots(own.credentials.concurrentHashes, Number.POSITIVE_INFINITY);
       const settled = Promise.withResolvers<void>();
+      const refusal = new RefusalNote(withTenant, clock);
       const projector = new Projector({
         withTenant,
+        refusal,
         config: configBucket,
         directory,
         secrets,
@@ -109,8 +112,12 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
         onSettled: settled.resolve,
       });
       operator.watch(
-        () => projector.operatorChanged(),
+        () => {
+          refusal.read(undefined);
+          projector.operatorChanged();
+        },
         (error) => {
+          refusal.read(error);
           metrics.operatorFile.set(0);
           log.error('provisioning.operator_file.refused', { error: error.message });
         },
@@ -152,7 +159,17 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
       const handlers = provisioningHandlers({
         resources: { withTenant, sealer, hashSlots, random, clock, operator: () => source.current(), readTxt },
         forwarding,
-        status: { withTenant, connection, config: configBucket, natsMonitors: own.natsMonitors, forwarding, clock },
+        status: {
+          ...{
+            withTenant,
+            connection,
+            config: configBucket,
+            natsMonitors: own.natsMonitors,
+            forwarding,
+            refusal,
+            clock,
+          },
+        },
         authenticate: createAuthenticate(withTenant, clock),
         log,
         metrics,

@@ -1,9 +1,9 @@
 /** posternctl status: what is up, what the streams really guarantee, which configuration is live. */
 import type { Suspicion } from '@postern/proto/policy/v1/limit_service';
-import type { DependencyStatus, StreamStatus } from '@postern/proto/provisioning/v1/provisioning_service';
+import type { DependencyStatus, RefusedFile, StreamStatus } from '@postern/proto/provisioning/v1/provisioning_service';
 import type { Command } from 'commander';
 import type { Run } from '../context.js';
-import { age, bytes, type Column, facts, table } from '../output.js';
+import { age, bytes, type Column, facts, printable, table } from '../output.js';
 import { processColumns, processStates } from '../processes.js';
 
 const streamColumns: readonly Column<StreamStatus>[] = [
@@ -59,6 +59,25 @@ function parked(streams: readonly StreamStatus[]): string[] {
   return count === 0 ? [] : [`PARKED holds ${count} that nobody could work on: posternctl queue parked`];
 }
 
+/** What somebody wrote and believes to be in effect, and is not. */
+function notInEffect(file: RefusedFile | undefined, staleRules: string): string[] {
+  const refused =
+    file === undefined
+      ? []
+      : [
+          `The operator file was refused ${age(file.ageMs)} ago; until it is corrected the settings before it stay in effect:`,
+          ...file.problems.map((problem) => `  ${printable(problem)}`),
+        ];
+  const stale =
+    staleRules === ''
+      ? []
+      : [
+          "Pods cannot use the operator's newest rules and judge by those before them:",
+          ...staleRules.split('\n').map((line) => `  ${printable(line)}`),
+        ];
+  return [...refused, ...stale].length === 0 ? [] : [...refused, ...stale, ''];
+}
+
 export function addStatusCommand(program: Command, run: Run): void {
   program
     .command('status')
@@ -74,6 +93,7 @@ export function addStatusCommand(program: Command, run: Run): void {
               ['to publish', status.outboxPending],
             ]),
             '',
+            ...notInEffect(status.refusedOperatorFile, status.staleRules),
             ...(processes.length === 0 ? [] : [table(processes, processColumns, ''), '']),
             table(status.dependencies, dependencyColumns, ''),
             '',

@@ -27,6 +27,7 @@ const clock = systemClock;
 const ends: (() => void | Promise<void>)[] = [];
 let store: RedisLimitStore;
 let port = 0;
+let stale: string | undefined;
 let admin: Redis;
 
 const snapshot = Snapshot.fromPartial({
@@ -63,7 +64,7 @@ beforeAll(async () => {
   const server = createServer({ telemetry: captureTelemetry(), interceptors: [requireScope({ key, clock })] });
   server.add(
     LimitServiceService,
-    limitHandlers({ bans, greylist: new GreylistDesk(admin), suspicions, view: () => view }),
+    limitHandlers({ bans, greylist: new GreylistDesk(admin), suspicions, staleRules: () => stale, view: () => view }),
   );
   port = await server.listen({ host: '127.0.0.1', port: 0 });
   ends.push(() => server.stop());
@@ -205,6 +206,13 @@ test('greylisting is shown and forgotten, by triplet, origin and as a whole', as
   await expect(client.call(client.rpc.clearGreylist, { ...everything, client: 'x.test' })).rejects.toThrow(/either/);
   const tenant = as('provisioning', 'acme');
   await expect(tenant.call(tenant.rpc.clearGreylist, everything)).rejects.toMatchObject({ id: 'permission-denied' });
+});
+
+test('why rules in use are older than the snapshot is told to operators', async () => {
+  const operator = as('provisioning');
+  expect(await operator.call(operator.rpc.listSuspicions, {})).toMatchObject({ staleRules: '' });
+  stale = 'twice id: is used by another rule';
+  expect(await operator.call(operator.rpc.listSuspicions, {})).toMatchObject({ staleRules: stale });
 });
 
 test('suspicions of the edges are for operators', async () => {

@@ -41,6 +41,8 @@ export interface LimitServerOptions {
   readonly bans: BanBook;
   readonly greylist: GreylistDesk;
   readonly suspicions: SuspicionBook;
+  /** Why the operator's rules in use are not those of the newest snapshot; undefined = they are. */
+  staleRules(): string | undefined;
   view(): LimitView | undefined;
 }
 
@@ -96,6 +98,7 @@ export function limitHandlers({
   bans,
   greylist,
   suspicions,
+  staleRules,
   view,
 }: LimitServerOptions): Handlers<typeof LimitServiceService> {
   const current = (): LimitView => {
@@ -157,7 +160,10 @@ export function limitHandlers({
     }),
     listSuspicions: unary((_request: ListSuspicionsRequest, context) => {
       assertCaller(context, everyTenant);
-      const list = async (): Promise<ListSuspicionsResponse> => ({ suspicions: [...(await suspicions.list())] });
+      const list = async (): Promise<ListSuspicionsResponse> => ({
+        suspicions: [...(await suspicions.list())],
+        staleRules: staleRules() ?? '',
+      });
       return stored(list());
     }),
     addBan: unary((request: AddBanRequest, context) => {

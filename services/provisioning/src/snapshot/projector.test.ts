@@ -1,9 +1,11 @@
 import { writeFile } from 'node:fs/promises';
+import { systemClock } from '@postern/clock';
 import { RecipientKind } from '@postern/proto/directory/v1/recipient';
 import type { StreamConnection } from '@postern/stream';
 import { withNats, withPostgres } from '@postern/testkit';
 import { afterEach, expect, test } from 'vitest';
 import { operatorScope } from '../database/tenant-scope.js';
+import { RefusalNote } from '../operator/refusal.js';
 import { eventually, openTestDatabase, openTestStreams, startProjector, type TestDatabase } from '../testing/ground.js';
 import { noteRecipients, noteSnapshot } from './outbox.js';
 
@@ -100,6 +102,13 @@ test('a change of the file is live in under two seconds; a bad one is refused an
     /operator\.yaml:\d+: limits\.conections: unknown key; did you mean connections\?/,
   );
   expect((await projector.snapshot()).limits?.connections).toBe(77);
+  expect(await projector.refusal.current()).toMatchObject({
+    problems: [
+      expect.stringMatching(/operator\.yaml:\d+: limits\.conections: unknown key; did you mean connections\?/),
+    ],
+  });
+  await writeFile(projector.operatorFile, acme('limits: { connections: 78 }'));
+  await eventually(2_000, async () => (await projector.refusal.current()) === undefined);
 });
 
 test('a file whose rule has the id of a saved one is refused by name, the old one stays; with another id it is taken', async () => {
@@ -131,8 +140,12 @@ test('a file whose rule has the id of a saved one is refused by name, the old on
   expect(refusals()[0]).toContain(`rules[0].id: "twice" is the id of a rule of the server ${way}`);
   expect(refusals()[0]).toContain(`rules[1].id: "own" is the id of a rule of tenant acme ${way}`);
   expect((await projector.snapshot()).rules).toEqual([]);
+  // Whichever pod is asked.
+  const elsewhere = new RefusalNote(parts.database.withTenant, systemClock);
+  await eventually(2_000, async () => (await elsewhere.current())?.problems.length === 2);
   await writeFile(projector.operatorFile, rules('once', 'other'));
   await eventually(2_000, async () => (await projector.snapshot()).rules.length === 4);
+  await eventually(2_000, async () => (await elsewhere.current()) === undefined);
 });
 
 test('an unchanged file publishes nothing new when the service starts again', async () => {

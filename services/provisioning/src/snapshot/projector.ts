@@ -17,6 +17,7 @@ import type { ProvisioningMetrics } from '../metrics.js';
 import { type ApplyContext, applyOperatorDocument } from '../operator/apply.js';
 import { readListenerFiles } from '../operator/listener-problems.js';
 import { givenPassword } from '../operator/password-source.js';
+import type { RefusalNote } from '../operator/refusal.js';
 import type { OperatorDocument } from '../operator/schema.js';
 import type { OperatorSource } from '../operator/source.js';
 import { routeSecretKey, type Sealer } from '../secrets/seal.js';
@@ -35,6 +36,7 @@ export interface ProjectorParts {
   readonly secrets: Bucket;
   readonly operator: OperatorSource;
   readonly apply: ApplyContext;
+  readonly refusal: RefusalNote;
   readonly sealer: Sealer;
   readonly clock: Clock;
   readonly log: Logger<ProvisioningEvent>;
@@ -163,13 +165,14 @@ export class Projector {
 
   /** True when another document is in effect now. */
   async #applyCandidate(settled: boolean): Promise<boolean> {
-    const { operator, apply, log, metrics } = this.#parts;
+    const { operator, apply, refusal, log, metrics } = this.#parts;
     const candidate = this.#candidate;
     if (candidate === undefined) return false;
     this.#candidate = undefined;
     try {
       await applyOperatorDocument(candidate, apply);
       await this.#putOperatorSecrets(candidate);
+      await refusal.applied(undefined);
       this.#document = candidate;
       metrics.operatorFile.set(1);
       log.info('provisioning.operator_file.applied', { file: operator.name });
@@ -181,6 +184,10 @@ export class Projector {
       }
       metrics.operatorFile.set(0);
       log.error('provisioning.operator_file.refused', { file: operator.name, error: error.message });
+      // Not kept, it is in the log alone.
+      await refusal
+        .applied(error)
+        .catch((failure: unknown) => log.warn('provisioning.outbox.failed', { error: failure }));
       if (!settled && this.#document === undefined) this.#parts.onFirstRefusal(error);
       if (this.#document === undefined) throw error;
       return false;

@@ -23,6 +23,7 @@ import { migrate } from '../database/migrate.js';
 import { type DatabaseTarget, openPool } from '../database/pool.js';
 import { tenantScopes, type WithTenant } from '../database/tenant-scope.js';
 import { provisioningMetrics } from '../metrics.js';
+import { RefusalNote } from '../operator/refusal.js';
 import { openOperatorSource } from '../operator/source.js';
 import { createSealer, type Sealer } from '../secrets/seal.js';
 import { campaign } from '../snapshot/leadership.js';
@@ -86,6 +87,7 @@ export async function openTestStreams(nats: TestNats): Promise<StreamConnection>
 export interface TestProjector {
   readonly operatorFile: string;
   readonly lines: readonly Readonly<Record<string, unknown>>[];
+  readonly refusal: RefusalNote;
   /** Resolves when the first publication is done; rejects when the first file cannot be applied. */
   readonly settled: Promise<void>;
   readonly sealer: Sealer;
@@ -115,8 +117,10 @@ export async function startProjector(
   const sealer = createSealer(Buffer.alloc(32, 7), systemRandom);
   const operator = await openOperatorSource([operatorFile], systemClock);
   const first = Promise.withResolvers<void>();
+  const refusal = new RefusalNote(database.withTenant, systemClock);
   const projector = new Projector({
     withTenant: database.withTenant,
+    refusal,
     config,
     directory,
     secrets,
@@ -136,8 +140,14 @@ export async function startProjector(
     onSettled: first.resolve,
   });
   operator.watch(
-    () => projector.operatorChanged(),
-    (error) => telemetry.log.error('provisioning.operator_file.refused', { error: error.message }),
+    () => {
+      refusal.read(undefined);
+      projector.operatorChanged();
+    },
+    (error) => {
+      refusal.read(error);
+      telemetry.log.error('provisioning.operator_file.refused', { error: error.message });
+    },
   );
   const running = campaign(
     database.target,
@@ -149,6 +159,7 @@ export async function startProjector(
   return {
     operatorFile,
     lines: telemetry.lines,
+    refusal,
     settled: first.promise,
     sealer,
     secrets,

@@ -31,6 +31,8 @@ export interface ListSuspicionsRequest {
 export interface ListSuspicionsResponse {
   /** The newest first, at most 200. */
   suspicions: Suspicion[];
+  /** Why the pod that answers judges by the operator's rules of an earlier snapshot; empty = it uses the newest. */
+  staleRules: string;
 }
 
 /** One sign, however many pods saw it. */
@@ -236,13 +238,16 @@ export const ListSuspicionsRequest: MessageFns<ListSuspicionsRequest> = {
 };
 
 function createBaseListSuspicionsResponse(): ListSuspicionsResponse {
-  return { suspicions: [] };
+  return { suspicions: [], staleRules: "" };
 }
 
 export const ListSuspicionsResponse: MessageFns<ListSuspicionsResponse> = {
   encode(message: ListSuspicionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.suspicions) {
       Suspicion.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.staleRules !== "") {
+      writer.uint32(18).string(message.staleRules);
     }
     return writer;
   },
@@ -268,6 +273,14 @@ export const ListSuspicionsResponse: MessageFns<ListSuspicionsResponse> = {
             message.suspicions.push(Suspicion.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.staleRules = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -285,6 +298,11 @@ export const ListSuspicionsResponse: MessageFns<ListSuspicionsResponse> = {
       suspicions: globalThis.Array.isArray(object?.suspicions)
         ? object.suspicions.map((e: any) => Suspicion.fromJSON(e))
         : [],
+      staleRules: isSet(object.staleRules)
+        ? globalThis.String(object.staleRules)
+        : isSet(object.stale_rules)
+        ? globalThis.String(object.stale_rules)
+        : "",
     };
   },
 
@@ -292,6 +310,9 @@ export const ListSuspicionsResponse: MessageFns<ListSuspicionsResponse> = {
     const obj: any = {};
     if (message.suspicions?.length) {
       obj.suspicions = message.suspicions.map((e) => Suspicion.toJSON(e));
+    }
+    if (message.staleRules !== "") {
+      obj.staleRules = message.staleRules;
     }
     return obj;
   },
@@ -302,6 +323,7 @@ export const ListSuspicionsResponse: MessageFns<ListSuspicionsResponse> = {
   fromPartial<I extends Exact<DeepPartial<ListSuspicionsResponse>, I>>(object: I): ListSuspicionsResponse {
     const message = createBaseListSuspicionsResponse();
     message.suspicions = object.suspicions?.map((e) => Suspicion.fromPartial(e)) || [];
+    message.staleRules = object.staleRules ?? "";
     return message;
   },
 };

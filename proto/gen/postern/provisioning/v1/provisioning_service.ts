@@ -661,6 +661,20 @@ export interface GetStatusResponse {
   outboxPending: number;
   /** Signs that the network in front of a listener is not as its settings say; empty also while policy is away. */
   suspicions: Suspicion[];
+  /** The operator file on disk where it was refused and settings before it are in effect; absent = it is in effect. */
+  refusedOperatorFile:
+    | RefusedFile
+    | undefined;
+  /** Why pods judge by the operator's rules of an earlier snapshot; empty = they use the newest, or policy is away. */
+  staleRules: string;
+}
+
+/** A file that was refused. */
+export interface RefusedFile {
+  /** Each with file, line, field, value and what is allowed; at most 21. */
+  problems: string[];
+  /** Milliseconds since it was refused. */
+  ageMs: number;
 }
 
 /** What a stream guarantees, read back from the servers. */
@@ -7192,7 +7206,15 @@ export const GetStatusRequest: MessageFns<GetStatusRequest> = {
 };
 
 function createBaseGetStatusResponse(): GetStatusResponse {
-  return { snapshotVersion: 0, streams: [], dependencies: [], outboxPending: 0, suspicions: [] };
+  return {
+    snapshotVersion: 0,
+    streams: [],
+    dependencies: [],
+    outboxPending: 0,
+    suspicions: [],
+    refusedOperatorFile: undefined,
+    staleRules: "",
+  };
 }
 
 export const GetStatusResponse: MessageFns<GetStatusResponse> = {
@@ -7211,6 +7233,12 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     for (const v of message.suspicions) {
       Suspicion.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.refusedOperatorFile !== undefined) {
+      RefusedFile.encode(message.refusedOperatorFile, writer.uint32(50).fork()).join();
+    }
+    if (message.staleRules !== "") {
+      writer.uint32(58).string(message.staleRules);
     }
     return writer;
   },
@@ -7268,6 +7296,22 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.suspicions.push(Suspicion.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.refusedOperatorFile = RefusedFile.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.staleRules = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7301,6 +7345,16 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
       suspicions: globalThis.Array.isArray(object?.suspicions)
         ? object.suspicions.map((e: any) => Suspicion.fromJSON(e))
         : [],
+      refusedOperatorFile: isSet(object.refusedOperatorFile)
+        ? RefusedFile.fromJSON(object.refusedOperatorFile)
+        : isSet(object.refused_operator_file)
+        ? RefusedFile.fromJSON(object.refused_operator_file)
+        : undefined,
+      staleRules: isSet(object.staleRules)
+        ? globalThis.String(object.staleRules)
+        : isSet(object.stale_rules)
+        ? globalThis.String(object.stale_rules)
+        : "",
     };
   },
 
@@ -7321,6 +7375,12 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     if (message.suspicions?.length) {
       obj.suspicions = message.suspicions.map((e) => Suspicion.toJSON(e));
     }
+    if (message.refusedOperatorFile !== undefined) {
+      obj.refusedOperatorFile = RefusedFile.toJSON(message.refusedOperatorFile);
+    }
+    if (message.staleRules !== "") {
+      obj.staleRules = message.staleRules;
+    }
     return obj;
   },
 
@@ -7334,6 +7394,99 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     message.dependencies = object.dependencies?.map((e) => DependencyStatus.fromPartial(e)) || [];
     message.outboxPending = object.outboxPending ?? 0;
     message.suspicions = object.suspicions?.map((e) => Suspicion.fromPartial(e)) || [];
+    message.refusedOperatorFile = (object.refusedOperatorFile !== undefined && object.refusedOperatorFile !== null)
+      ? RefusedFile.fromPartial(object.refusedOperatorFile)
+      : undefined;
+    message.staleRules = object.staleRules ?? "";
+    return message;
+  },
+};
+
+function createBaseRefusedFile(): RefusedFile {
+  return { problems: [], ageMs: 0 };
+}
+
+export const RefusedFile: MessageFns<RefusedFile> = {
+  encode(message: RefusedFile, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.problems) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.ageMs !== 0) {
+      writer.uint32(16).uint64(message.ageMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefusedFile {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefusedFile();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.problems.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ageMs = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RefusedFile {
+    return {
+      problems: globalThis.Array.isArray(object?.problems) ? object.problems.map((e: any) => globalThis.String(e)) : [],
+      ageMs: isSet(object.ageMs)
+        ? globalThis.Number(object.ageMs)
+        : isSet(object.age_ms)
+        ? globalThis.Number(object.age_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: RefusedFile): unknown {
+    const obj: any = {};
+    if (message.problems?.length) {
+      obj.problems = message.problems;
+    }
+    if (message.ageMs !== 0) {
+      obj.ageMs = Math.round(message.ageMs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RefusedFile>, I>>(base?: I): RefusedFile {
+    return RefusedFile.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RefusedFile>, I>>(object: I): RefusedFile {
+    const message = createBaseRefusedFile();
+    message.problems = object.problems?.map((e) => e) || [];
+    message.ageMs = object.ageMs ?? 0;
     return message;
   },
 };
