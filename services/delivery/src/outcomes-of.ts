@@ -48,6 +48,7 @@ function resultOf(answer: RecipientAnswer, by: AnsweredBy): RecipientResult {
     tlsVersion: by.tlsVersion,
     maybeDelivered: answer.maybeDelivered,
     noticeText: '',
+    noticeStatus: '',
   };
 }
 

@@ -94,7 +94,9 @@ const fallbackStatus = { failure: '5.0.0', delay: '4.0.0', success: '2.0.0' } as
 
 function reported(notice: NoticeRow, outcome: Outcome, item: Item, result: RecipientResult): ReportedRecipient {
   const recipient = item.recipients.find(({ address }) => address === result.address);
-  const status = isEnhancedCode(result.enhancedCode) ? result.enhancedCode : fallbackStatus[notice.kind];
+  // What the next hop said is told as it was said (RFC 3464 §2.3.6); the status is ours where a rule of ours ended it.
+  const said = result.noticeStatus === '' ? result.enhancedCode : result.noticeStatus;
+  const status = isEnhancedCode(said) ? said : fallbackStatus[notice.kind];
   return {
     action: notice.kind === 'success' && item.route?.laneClass === LaneClass.LOCAL ? 'delivered' : actions[notice.kind],
     finalRecipient: result.address,

@@ -55,6 +55,12 @@ const rules = [
     then: [{ reject: { enhanced: '5.2.0', text: 'It was busy once too often' } }],
   },
   {
+    id: 'told-of-busy',
+    event: 'delivery-failure',
+    when: 'failure.code == 451',
+    then: [{ ndrText: { text: 'Write a letter instead' } }],
+  },
+  {
     id: 'held',
     event: 'temporary-failure',
     when: 'failure.code == 451 && recipient.user.startsWith("451-hold")',
@@ -100,7 +106,8 @@ test('simulation says what these rules would decide, before anything is sent', a
   );
   const busy = await told('--to', '451-end@far.test', '--reply', '451 4.3.2 busy');
   expect(busy).toMatch(/temporary-failure <451-end@far\.test> if answered "451 4\.3\.2 busy": comes back/);
-  expect(busy).not.toContain('delivery-failure');
+  expect(busy).toContain('report says "It was busy once too often');
+  expect(busy).toContain('told-of-busy@1 at delivery-failure');
   expect(servers.flatMap(({ messages }) => messages)).toEqual([]);
 });
 
@@ -163,8 +170,11 @@ test('a rule ends what would be tried again, and its sender is told', async () =
   await vi.waitFor(() => expect(reports('451-end@open.test')).toHaveLength(1), patience);
   const report = reports('451-end@open.test')[0]?.data.toString() ?? '';
   expect(report).toContain('It was busy once too often');
-  expect(report).toMatch(/^Status: 5\.2\.0/im);
-  await explained(world.cluster, queueId, /bounced/i, 'busy-enough@1');
+  expect(report).toContain('Write a letter instead');
+  // The status is ours; what the next hop said stands as it was said (RFC 3464 §2.3.6).
+  expect(report).toMatch(/^Status: 5\.2\.0\r$/im);
+  expect(report).toMatch(/^Diagnostic-Code: smtp; 451 4\.3\.0 not now\r$/im);
+  await explained(world.cluster, queueId, /bounced/i, 'busy-enough@1', 'told-of-busy@1');
 });
 
 test('a rule holds what failed for now until an operator releases it', async () => {

@@ -171,7 +171,11 @@ test.each([
     'reject',
     { reject: { enhanced: '5.2.0', text: 'gave up' } },
     {
-      final: { state: 'bounced', result: { enhancedCode: '5.2.0', noticeText: 'gave up', replyCode: 451 } },
+      final: {
+        state: 'bounced',
+        reply: '451 4.2.0 mailbox busy (mx.acme.test)',
+        result: { enhancedCode: '4.2.0', noticeStatus: '5.2.0', noticeText: 'gave up', replyCode: 451 },
+      },
       wait: undefined,
     },
   ],
@@ -216,6 +220,46 @@ test.each([
   ['tempfail', { tempfail: {} }, { final: undefined, wait: { state: 'deferred' } }],
 ])('delivery-failure %s', (_what, action, expected) => {
   expect(failed([{ ...onGone, then: [action] }], OutcomeKind.BOUNCED, gone)).toMatchObject(expected);
+});
+
+const giveUp = {
+  ...onBusy,
+  then: [{ ndrText: { text: 'it was busy' } }, { reject: { enhanced: '5.2.0', text: 'gave up' } }],
+};
+const afterBusy = { event: 'delivery-failure', when: 'failure.code == 451 && failure.enhanced == "4.2.0"' };
+const ended = { final: { state: 'bounced', result: { noticeStatus: '5.2.0', noticeText: 'gave up\nit was busy' } } };
+
+test.each([
+  [
+    'its words follow those of the first',
+    { ndrText: { text: 'call the help desk' } },
+    { final: { state: 'bounced', result: { noticeText: 'gave up\nit was busy\ncall the help desk' } } },
+  ],
+  ['it may throw the report away', 'discard', { final: { state: 'discarded' } }],
+  ['it may hold', { hold: { reason: 'x' } }, { final: undefined, wait: { state: 'held' } }],
+  ['it does not try again', { tempfail: {} }, { ...ended, wait: undefined }],
+])('what a temporary-failure rule ended is a delivery-failure too: %s', (_what, action, expected) => {
+  const change = failed([giveUp, { ...afterBusy, then: [action] }], OutcomeKind.DEFERRED, busy);
+  expect(change).toMatchObject(expected);
+  expect(change.ruled.map(({ event, action: kind }) => `${event} ${kind}`).slice(0, 2)).toEqual([
+    'temporary-failure ndrText',
+    'temporary-failure reject',
+  ]);
+  expect(change.ruled.slice(2)).toMatchObject([{ event: 'delivery-failure' }]);
+});
+
+test.each([
+  ['a lifetime that a rule has ended is one', { retrySchedule: { delays: [7], giveUpAfter: 0 } }, 'expired', 2],
+  ['what waits is none', { ndrText: { text: 'slow' } }, undefined, 1],
+  ['what is thrown away is none', 'discard', 'discarded', 1],
+])('delivery-failure after temporary-failure: %s', (_what, action, state, spoke) => {
+  const rules = [
+    { ...onBusy, then: [action] },
+    { ...afterBusy, then: [{ ndrText: { text: 'call' } }] },
+  ];
+  const change = failed(rules, OutcomeKind.DEFERRED, busy);
+  expect(change.final?.state).toBe(state);
+  expect(change.ruled).toHaveLength(spoke);
 });
 
 test('the lifetime bounds what a rule would try again', () => {

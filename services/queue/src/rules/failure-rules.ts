@@ -1,7 +1,8 @@
 /**
  * Rules after an attempt that failed: for now (temporary-failure) or for good, the end of the lifetime included (delivery-failure). They may end what
- * would wait, let wait what would end, throw away, hold, choose the schedule, or add words to the report. Works on folded changes before they
- * are settled, so that the first final state still wins; operators' own bounces are not asked about.
+ * would wait, let wait what would end, throw away, hold, choose the schedule, or add words to the report. What a rule ends here has failed for
+ * good as well, so that the second kind is asked after the first. Works on folded changes before they are settled, so that the first final
+ * state still wins; operators' own bounces are not asked about.
  */
 import type { Item } from '@postern/proto/mail/v1/item';
 import type { RecipientResult } from '@postern/proto/mail/v1/outcome';
@@ -19,10 +20,12 @@ export function ruleFailures(parts: RuleParts, changes: readonly UnitChange[]): 
   const onFinal = rules.has('delivery-failure');
   if (!onTemporary && !onFinal) return;
   for (const change of changes) {
-    const { wait, final } = change;
-    if (final === undefined && onTemporary && wait?.state === 'deferred' && wait.attempt > 0)
-      ruleTemporary(parts, change, wait);
-    else if (onFinal && (final?.state === 'bounced' || final?.state === 'expired')) ruleFinal(parts, change, final);
+    const { wait } = change;
+    const isForNow = change.final === undefined && wait?.state === 'deferred' && wait.attempt > 0;
+    if (isForNow && onTemporary) ruleTemporary(parts, change, wait);
+    const { final } = change;
+    if (!onFinal || (final?.state !== 'bounced' && final?.state !== 'expired')) continue;
+    ruleFinal(parts, change, final, isForNow ? ruledEnds : finalEnds);
   }
 }
 
@@ -51,7 +54,8 @@ function ask(
   const isLocal = parts.router.ownerOf(domainOf(change.recipient)) !== undefined;
   const subject = subjectOf(item, change.recipient, attempt);
   const decisions = askDelivery(parts, event, subject, isLocal, (facts) => withFailure(facts, result, attempt));
-  if (decisions.length > 0) change.ruled = decisions.map((decided) => appliedRule(event, decided));
+  if (decisions.length > 0)
+    change.ruled = [...change.ruled, ...decisions.map((decided) => appliedRule(event, decided))];
   return decisions;
 }
 
@@ -65,10 +69,14 @@ export function rescheduled(item: Item, retry: RuledRetry | undefined): Item {
 
 const temporaryEnds: ReadonlySet<Action['kind']> = new Set(['reject', 'discard', 'hold']);
 const finalEnds: ReadonlySet<Action['kind']> = new Set(['discard', 'hold', 'tempfail']);
+/** Of what a temporary-failure rule has ended: it is not tried again against that rule. */
+const ruledEnds: ReadonlySet<Action['kind']> = new Set(['discard', 'hold']);
+
+const linesOf = (texts: readonly string[]): string => texts.filter((text) => text !== '').join('\n');
 
 function told(result: RecipientResult, decisions: readonly Decision[]): RecipientResult {
   const texts = decisions.flatMap(({ action }) => (action.kind === 'ndrText' ? [action.text] : []));
-  return texts.length === 0 ? result : { ...result, noticeText: texts.join('\n') };
+  return texts.length === 0 ? result : { ...result, noticeText: linesOf([result.noticeText, ...texts]) };
 }
 
 function ruleTemporary(parts: RuleParts, change: UnitChange, wait: Wait): void {
@@ -84,15 +92,15 @@ function ruleTemporary(parts: RuleParts, change: UnitChange, wait: Wait): void {
   };
   const verdict = decisions.find(({ action }) => temporaryEnds.has(action.kind))?.action;
   if (verdict?.kind === 'reject') {
-    const noticeText = [verdict.text, result.noticeText].filter((text) => text !== '').join('\n');
-    end('bounced', { ...result, enhancedCode: verdict.enhanced, noticeText });
+    const noticeText = linesOf([verdict.text, result.noticeText]);
+    end('bounced', { ...result, noticeStatus: verdict.enhanced, noticeText });
   } else if (verdict?.kind === 'discard') end('discarded', result);
   else if (verdict?.kind === 'hold') change.wait = { ...next, state: 'held' };
   else if (item.expiresAtMs > 0 && wait.atMs >= item.expiresAtMs) end('expired', result);
   else change.wait = next;
 }
 
-function ruleFinal(parts: RuleParts, change: UnitChange, final: Final): void {
+function ruleFinal(parts: RuleParts, change: UnitChange, final: Final, ends: ReadonlySet<Action['kind']>): void {
   const { item: before } = final.outcome;
   if (before === undefined) return;
   const decisions = ask(parts, 'delivery-failure', before, change, final.result, final.attempt);
@@ -107,7 +115,7 @@ function ruleFinal(parts: RuleParts, change: UnitChange, final: Final): void {
     change.final = undefined;
     change.wait = { state, attempt, reply, siteFailure: isSiteFailure(result), atMs, item, outcome, result };
   };
-  const verdict = decisions.find(({ action }) => finalEnds.has(action.kind))?.action.kind;
+  const verdict = decisions.find(({ action }) => ends.has(action.kind))?.action.kind;
   if (verdict === 'discard') change.final = { ...final, state: 'discarded', outcome, result };
   else if (verdict === 'hold') wait('held');
   // Its lifetime still bounds it: what has come to its end is not tried again.

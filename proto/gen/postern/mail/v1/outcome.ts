@@ -189,6 +189,8 @@ export interface RecipientResult {
   maybeDelivered: boolean;
   /** Words a rule adds to the report for this recipient. */
   noticeText: string;
+  /** Status `x.y.z` of the report where a rule of ours ended it, not the next hop; empty = that of the reply. */
+  noticeStatus: string;
 }
 
 /** What message trace keeps of an acceptance. */
@@ -556,6 +558,7 @@ function createBaseRecipientResult(): RecipientResult {
     tlsVersion: "",
     maybeDelivered: false,
     noticeText: "",
+    noticeStatus: "",
   };
 }
 
@@ -587,6 +590,9 @@ export const RecipientResult: MessageFns<RecipientResult> = {
     }
     if (message.noticeText !== "") {
       writer.uint32(74).string(message.noticeText);
+    }
+    if (message.noticeStatus !== "") {
+      writer.uint32(82).string(message.noticeStatus);
     }
     return writer;
   },
@@ -676,6 +682,14 @@ export const RecipientResult: MessageFns<RecipientResult> = {
             message.noticeText = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.noticeStatus = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -731,6 +745,11 @@ export const RecipientResult: MessageFns<RecipientResult> = {
         : isSet(object.notice_text)
         ? globalThis.String(object.notice_text)
         : "",
+      noticeStatus: isSet(object.noticeStatus)
+        ? globalThis.String(object.noticeStatus)
+        : isSet(object.notice_status)
+        ? globalThis.String(object.notice_status)
+        : "",
     };
   },
 
@@ -763,6 +782,9 @@ export const RecipientResult: MessageFns<RecipientResult> = {
     if (message.noticeText !== "") {
       obj.noticeText = message.noticeText;
     }
+    if (message.noticeStatus !== "") {
+      obj.noticeStatus = message.noticeStatus;
+    }
     return obj;
   },
 
@@ -780,6 +802,7 @@ export const RecipientResult: MessageFns<RecipientResult> = {
     message.tlsVersion = object.tlsVersion ?? "";
     message.maybeDelivered = object.maybeDelivered ?? false;
     message.noticeText = object.noticeText ?? "";
+    message.noticeStatus = object.noticeStatus ?? "";
     return message;
   },
 };
