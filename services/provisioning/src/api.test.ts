@@ -330,6 +330,13 @@ test('routes keep their sealed password, are refused while used, and their secre
   );
   for (const to of ['beta/main', 'mailbox'])
     expect((await api.call(api.rpc.putRule, { rule: rule(to) }, as)).rule?.id).toBe('way');
+  expect(await refusal(api.call(api.rpc.deleteRoute, { tenant: 'beta', name: 'main' }, as))).toMatch(
+    /^failed-precondition: route main is used by beta\.test$/,
+  );
+  await api.call(api.rpc.putRule, { rule: rule('beta/main') }, as);
+  expect(await refusal(api.call(api.rpc.deleteRoute, { tenant: 'beta', name: 'main' }, as))).toMatch(
+    /^failed-precondition: route main is used by beta\.test, rule way$/,
+  );
   await api.call(api.rpc.deleteRule, { tenant: '', id: 'way', scope: '' }, as);
   expect(await refusal(api.call(api.rpc.deleteRoute, { tenant: 'beta', name: 'main' }, as))).toMatch(
     /^failed-precondition: route main is used by beta\.test/,

@@ -26,6 +26,9 @@ export function namedRoutes({ then }: Readonly<Record<string, PlainValue>>): Nam
   });
 }
 
+/** As a rule of the operator names a route of a tenant; a next hop of the operator has no slash in its name. */
+export const isTenantRoute = (name: string): boolean => name.includes('/');
+
 export async function routeFaults(
   tx: Transaction,
   tenant: string,

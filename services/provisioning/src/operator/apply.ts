@@ -13,6 +13,7 @@ import { dkimSecretKey, routeSecretKey, type Sealer } from '../secrets/seal.js';
 import type { StoredHost } from '../snapshot/compile.js';
 import { noteRecipients, noteSecrets, noteSnapshot, roleAddresses } from '../snapshot/outbox.js';
 import { applyFileChecks } from './file-checks.js';
+import { refuseUnknownRoutes } from './file-routes.js';
 import { givenPassword } from './password-source.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 import { refuseStoredRules } from './stored-rules.js';
@@ -72,6 +73,7 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
         [markName(tenant.name), marks.changed.get(tenant.name)],
       );
     }
+    await refuseUnknownRoutes(tx, document, context.file);
   });
 }
 

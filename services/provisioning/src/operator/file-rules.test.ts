@@ -45,6 +45,14 @@ test.each([
   expect(() => parse(routed('', route))).toThrow(expected);
 });
 
+test('a rule of the operator names a route of a tenant as tenant/route; one without tenant is shown those there are', () => {
+  const acme = 'tenants: [{ name: acme, routes: [{ name: way, hosts: [{ host: way.test }] }] }]';
+  expect(() => parse(`${routed('', '{ to: acme/way }')}\n${acme}`)).not.toThrow();
+  expect(() => parse(`${routed('', '{ to: way }')}\n${acme}`)).toThrow(
+    /"way" is not allowed; expected one of office, acme\/way/,
+  );
+});
+
 test('a rule may name a next hop of the file, and one of a tenant what the tenant makes later', () => {
   expect(() => parse(routed('', '{ to: office }'))).not.toThrow();
   expect(() =>

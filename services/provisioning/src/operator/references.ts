@@ -3,6 +3,7 @@
  */
 import type { Fault, FieldPath } from '@postern/config';
 import { canonical, domainOf } from '../addresses.js';
+import { isTenantRoute, namedRoutes } from '../rule-routes.js';
 import { fileCheckFaults } from './file-checks.js';
 import { fileRuleFaults, fileRules, isMap } from './file-rules.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
@@ -92,23 +93,19 @@ export function referenceProblems(document: OperatorDocument): Fault[] {
 }
 
 /**
- * Next hops that rules of the operator name, for mail or for its login: only those of this file can be meant. Rules of a tenant may name
- * routes it makes by the API later.
+ * Next hops of the operator that its rules name, for mail or for its login. Routes of tenants are looked up when the file is applied; rules of a
+ * tenant may name routes it makes by the API later.
  */
-function ruleHopFaults({ rules }: OperatorDocument, hops: ReadonlySet<string>): Fault[] {
-  return fileRules(rules).flatMap(({ index, tenant, rule }) => {
-    const actions = tenant === '' && isMap(rule) && Array.isArray(rule.then) ? rule.then : [];
-    return actions.flatMap((action, number) => {
-      const route = isMap(action) ? action.route : undefined;
-      if (!isMap(route)) return [];
-      return ['to', 'login'].flatMap((field): Fault[] => {
-        const name = route[field];
-        if (typeof name !== 'string' || hops.has(name)) return [];
-        const message = `${shown(name)} is not allowed; ${oneOf(hops, noHop)}`;
-        return [{ path: ['rules', index, 'then', number, 'route', field], message }];
-      });
-    });
-  });
+function ruleHopFaults({ rules, tenants }: OperatorDocument, hops: ReadonlySet<string>): Fault[] {
+  const ofTenants = tenants.flatMap(({ name, routes }) => routes.map((route) => `${name}/${route.name}`));
+  return fileRules(rules).flatMap(({ index, tenant, rule }) =>
+    (tenant === '' && isMap(rule) ? namedRoutes(rule) : [])
+      .filter(({ name }) => !hops.has(name) && !isTenantRoute(name))
+      .map(({ field, action, name }) => ({
+        path: ['rules', index, 'then', action, 'route', field],
+        message: `${shown(name)} is not allowed; ${oneOf([...hops, ...ofTenants], noHop)}`,
+      })),
+  );
 }
 
 type Hosts = OperatorDocument['nextHops'][string]['hosts'];

@@ -11,6 +11,9 @@ import type {
 import type { Route, RouteHost } from '@postern/proto/provisioning/v1/resources';
 import { tenantOf } from '../access.js';
 import { audit } from '../audit.js';
+import type { Transaction } from '../database/tenant-scope.js';
+import { tenantRoutesInFile } from '../operator/file-routes.js';
+import type { OperatorDocument } from '../operator/schema.js';
 import { assertEtag, cutPage, etagOf, invalid, pageOf, required, textField, unknown } from '../request-fields.js';
 import { routeSecretKey, type Sealer } from '../secrets/seal.js';
 import type { StoredHost } from '../snapshot/compile.js';
@@ -76,7 +79,21 @@ function storedHost(
   return same && before.sealed !== undefined ? { ...base, sealed: before.sealed } : base;
 }
 
-export function routeMethods({ withTenant, sealer }: ResourceParts) {
+/** Domains and rules that send mail there; without it their mail would wait. Rules of the server are seen by operators. */
+async function usersOf(tx: Transaction, tenant: string, route: string, operator: OperatorDocument): Promise<string[]> {
+  const path = '$.then[*].route ? (@.to == $name || @.login == $name)';
+  const rows = await tx.rows<{ name: string }>(
+    `SELECT name FROM domains WHERE tenant = $1 AND next_hop = $2
+     UNION ALL SELECT 'rule ' || id FROM rules WHERE tenant = $1 AND jsonb_path_exists(document, $3, jsonb_build_object('name', $2::text))
+     UNION ALL SELECT 'rule ' || id FROM rules WHERE tenant = '' AND jsonb_path_exists(document, $3, jsonb_build_object('name', $4::text))
+     LIMIT 10`,
+    [tenant, route, path, `${tenant}/${route}`],
+  );
+  const isInFile = tenantRoutesInFile(operator).some(({ name }) => name === `${tenant}/${route}`);
+  return [...rows.map(({ name }) => name), ...(isInFile ? ['a rule of the operator file'] : [])];
+}
+
+export function routeMethods({ withTenant, sealer, operator }: ResourceParts) {
   return {
     putRoute: apiMethod<PutRouteRequest, PutRouteResponse>('admin', (request, caller) => {
       const route = required('route', request.route);
@@ -121,16 +138,9 @@ export function routeMethods({ withTenant, sealer }: ResourceParts) {
     deleteRoute: apiMethod<DeleteRouteRequest, DeleteRouteResponse>('admin', (request, caller) => {
       const tenant = tenantOf(caller, request.tenant);
       return withTenant(caller.scope, async (tx) => {
-        const used = await tx.rows<{ name: string }>(
-          'SELECT name FROM domains WHERE tenant = $1 AND next_hop = $2 LIMIT 10',
-          [tenant, request.name],
-        );
-        if (used.length > 0) {
-          throw new PosternError(
-            'failed-precondition',
-            `route ${request.name} is used by ${used.map((row) => row.name).join(', ')}`,
-          );
-        }
+        const used = await usersOf(tx, tenant, request.name, operator());
+        if (used.length > 0)
+          throw new PosternError('failed-precondition', `route ${request.name} is used by ${used.join(', ')}`);
         const [row] = await tx.rows<Row>(`DELETE FROM routes WHERE tenant = $1 AND name = $2 RETURNING ${columns}`, [
           tenant,
           request.name,

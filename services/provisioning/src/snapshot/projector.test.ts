@@ -148,6 +148,32 @@ test('a file whose rule has the id of a saved one is refused by name, the old on
   await eventually(2_000, async () => (await elsewhere.current()) === undefined);
 });
 
+test('a rule of the file may name a route of a tenant, of the file or saved; one that is not there is refused by name', async () => {
+  const parts = await ground();
+  const projector = await begin(parts, acme());
+  await parts.database.withTenant(operatorScope, (tx) =>
+    tx.run(
+      `INSERT INTO routes (tenant, name, hosts) VALUES ('acme', 'saved', '[{"host":"saved.test","port":25,"protocol":"smtp","tls":"none","username":""}]')`,
+    ),
+  );
+  const rules = (to: string, login: string) =>
+    acme(`rules:
+  - { id: a, event: relay, then: [{ route: { to: ${to} } }] }
+  - { id: b, event: relay, then: [discard, { route: { host: a.test, login: ${login} } }] }`);
+  const refusals = () =>
+    projector.lines
+      .filter((line) => line.event === 'provisioning.operator_file.refused')
+      .map((line) => String(line.error));
+  await writeFile(projector.operatorFile, rules('acme/saved', 'acme/mian'));
+  await eventually(2_000, async () => refusals().length > 0);
+  expect(refusals()[0]).toContain(
+    'rules[1].then[1].route.login: "acme/mian" is not allowed; expected one of acme/saved, acme/main',
+  );
+  expect((await projector.snapshot()).rules).toEqual([]);
+  await writeFile(projector.operatorFile, rules('acme/saved', 'acme/main'));
+  await eventually(2_000, async () => (await projector.snapshot()).rules.length === 2);
+});
+
 test('an unchanged file publishes nothing new when the service starts again', async () => {
   const parts = await ground();
   const first = await begin(parts, acme());
