@@ -3,9 +3,9 @@
  * listener over all pods in one round trip (design.md, step 1). A refusal names its kind to the client and the limit to the log.
  */
 import type { ConnectionLimiter, Refusal } from '@postern/flow-control';
+import { submittingTenant } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { AbuseControl } from './abuse/abuse-control.js';
-import { submittingTenant } from './relay-right.js';
 import type { ClientFacts, Session } from './session.js';
 import type { Opening } from './smtp/connection.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';

@@ -1,12 +1,9 @@
-/**
- * Words between the session and policy: facts out, decisions in. A decision without code or text gets the reply of its action; a code that
- * does not fit the action is not believed (a local fault must never turn into 5xx, nor a refusal into 250). Pure.
- */
+/** What policy is told of a session and its transaction. Pure. */
 
 import { transmissionType } from '@postern/mail-message';
 import { BodyType, DsnReturn, type MailParameters, type Origin } from '@postern/proto/mail/v1/envelope';
-import { Action, type Decision, type RecipientFacts, type SessionFacts } from '@postern/proto/policy/v1/policy_service';
-import { isEnhancedCode, type MailCommand, type Reply, replies } from '@postern/smtp-core';
+import type { RecipientFacts, SessionFacts } from '@postern/proto/policy/v1/policy_service';
+import type { MailCommand } from '@postern/smtp-core';
 import type { Session } from './session.js';
 
 const bodyTypes = {
@@ -83,30 +80,4 @@ export function sessionFacts(sources: FactSources): SessionFacts {
     proxyAuthority: session.proxyAuthority ?? '',
     skipChecks: [...sources.skipChecks],
   };
-}
-
-/** Takes the message, whatever is done with it afterwards. */
-export function isAcceptance(decision: Decision | undefined): boolean {
-  const action = decision?.action ?? Action.ACCEPT;
-  return (
-    action !== Action.REJECT && action !== Action.TEMPFAIL && action !== Action.CLOSE && action !== Action.UNRECOGNIZED
-  );
-}
-
-/** The reply of a decision that takes nothing. */
-export function refusalOf(decision: Decision | undefined, otherwise: Reply = replies.rejected('rejected')): Reply {
-  const action = decision?.action ?? Action.TEMPFAIL;
-  const usual =
-    action === Action.CLOSE
-      ? replies.rateLimited
-      : action === Action.REJECT
-        ? otherwise
-        : replies.temporaryRejection('try again later');
-  const band = action === Action.REJECT ? 5 : 4;
-  const code = decision?.replyCode ?? 0;
-  const fits = Math.floor(code / 100) === band && (action === Action.CLOSE ? code === 421 : true);
-  const enhanced = decision?.enhancedCode ?? '';
-  const text = decision?.text === undefined || decision.text === '' ? usual.text : decision.text;
-  const own = isEnhancedCode(enhanced) && enhanced.startsWith(`${band}.`) ? enhanced : usual.enhanced;
-  return { code: fits ? code : usual.code, ...(own === undefined ? {} : { enhanced: own }), text };
 }

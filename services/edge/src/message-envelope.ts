@@ -3,6 +3,8 @@
  * first prepended edit of every rendering, so what policy prepends stands above it (RFC 5321 §4.4). Recipients with equal renderings share
  * one; more than eight is a fault of policy and refused as temporary.
  */
+
+import { isAcceptance } from '@postern/flow-control/session';
 import { formatReceived } from '@postern/mail-message';
 import {
   Disposition,
@@ -17,7 +19,7 @@ import {
 import { Action, type Finding, type RecipientGroup } from '@postern/proto/policy/v1/policy_service';
 import type { NotifyEvent } from '@postern/smtp-core';
 import { ownerOf } from './finding-owner.js';
-import { isAcceptance, mailParameters, originOf } from './judgement.js';
+import { mailParameters, originOf } from './judgement.js';
 import type { Session } from './session.js';
 import { actionOf, type Recipient, strongerAction, type Transaction } from './transaction.js';
 

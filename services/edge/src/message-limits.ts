@@ -12,7 +12,7 @@ import {
   type Refusal,
   tenantUser,
 } from '@postern/flow-control';
-import { submittingTenant } from './relay-right.js';
+import { submittingTenant } from '@postern/flow-control/session';
 import type { Session } from './session.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 

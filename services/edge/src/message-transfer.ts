@@ -3,6 +3,8 @@
  * write, then 250 (design.md, steps 4 and 5). What was refused is dropped; what could not be judged or stored is 4xx.
  * Invariants: no byte goes downstream after a line violation; 250 only after `stored`; reading goes on only to a bounded size.
  */
+
+import { countReceived, isAcceptance, refusalOf, refusalOfGroups, sizeLimit } from '@postern/flow-control/session';
 import { readHeaderSection } from '@postern/mail-message';
 import {
   Action,
@@ -13,9 +15,8 @@ import {
 } from '@postern/proto/policy/v1/policy_service';
 import { type Reply, replies } from '@postern/smtp-core';
 import { operatorTenant } from './finding-owner.js';
-import { countReceived } from './hop-count.js';
 import type { EdgeEventFacts } from './journal.js';
-import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
+import { sessionFacts } from './judgement.js';
 import { buildEnvelope } from './message-envelope.js';
 import { messageIdOf } from './message-id.js';
 import type { ContentExchange, PolicyAnswer } from './policy-port.js';
@@ -97,10 +98,11 @@ export class MessageTransfer {
 
   /** Why what has come so far will not be taken. */
   get problem(): Refused | undefined {
-    const { violation, size } = this.reader;
+    const { violation } = this.reader;
     if (violation !== undefined)
       return refused(violationReply(violation, this.services.settings.maxLineLength), violation);
-    return size > this.transaction.messageSize ? refused(replies.tooBig, 'size', this.#measured()) : undefined;
+    const over = sizeLimit(this.reader.size, this.transaction);
+    return over === undefined ? undefined : refused(over.reply, over.reason, over.measured);
   }
 
   /** The reply to the end of the message, all bytes being here. */
@@ -219,15 +221,9 @@ export class MessageTransfer {
     return this.#groupsOf(verdict.groups, actionOf(verdict.decision));
   }
 
-  /** One reply for all: a temporary refusal of one keeps the whole message with the client; a refusal of all is said. */
   #groupsOf(groups: readonly RecipientGroup[], action: Action): Judged {
-    const open = groups.filter(({ decision }) => !isAcceptance(decision));
-    const later = open.find(({ decision }) => decision?.action === Action.TEMPFAIL);
-    if (later !== undefined) return refused(refusalOf(later.decision), later.decision?.decidedBy ?? 'policy');
-    const [first] = open;
-    const named = new Set(open.flatMap(({ recipients }) => recipients));
-    if (first !== undefined && this.transaction.recipients.every(({ address }) => named.has(address)))
-      return refused(refusalOf(first.decision, replies.spamRefused), first.decision?.decidedBy ?? 'policy');
+    const refusal = refusalOfGroups(groups, this.transaction.recipients);
+    if (refusal !== undefined) return refused(refusalOf(refusal, replies.spamRefused), refusal.decidedBy || 'policy');
     return { kind: 'taken', verdict: { groups, action } };
   }
 

@@ -3,13 +3,19 @@
  * asked of policy in one request, together with the stages that were not judged yet. Replies come in the order of the commands.
  * Policy away: 451 for each, or admitted and marked `unjudged` where the snapshot says so. The relay right has no such way round.
  */
+
+import {
+  isAcceptance,
+  recipientBarrier,
+  recipientLimit,
+  recipientRight,
+  refusalOf,
+} from '@postern/flow-control/session';
 import { type Decision, type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
 import { parseRcptCommand, type RcptParameterName, type Reply, replies } from '@postern/smtp-core';
 import type { EdgeEventFacts } from './journal.js';
-import { isAcceptance, refusalOf, sessionFacts } from './judgement.js';
+import { sessionFacts } from './judgement.js';
 import { refusalEvidence, refusingTenant } from './refusal-evidence.js';
-import { recipientRight } from './relay-right.js';
-import { recipientBarrier } from './rules/transaction-ruling.js';
 import type { Session, SessionServices } from './session.js';
 import { actionOf, type Recipient, type Transaction } from './transaction.js';
 
@@ -57,15 +63,8 @@ export class RecipientGroup {
     const barred = recipientBarrier(this.services, this.session, transaction, right, this.#asked.size);
     if (barred !== undefined) return this.#refuse(address, barred.reply, barred.reason, tenant);
     if (transaction.has(address) || this.#asked.has(address)) return { kind: 'answered', reply: replies.recipientOk };
-    if (transaction.recipients.length + this.#asked.size >= transaction.maxRecipients)
-      return this.#refuse(address, replies.tooManyRecipients, 'recipient limit', tenant, {
-        limit: String(transaction.maxRecipients),
-      });
-    if (transaction.mail.size !== null && transaction.mail.size > transaction.messageSize)
-      return this.#refuse(address, replies.tooBig, 'declared size', tenant, {
-        size: String(transaction.mail.size),
-        limit: String(transaction.messageSize),
-      });
+    const over = recipientLimit(transaction, transaction.recipients.length + this.#asked.size);
+    if (over !== undefined) return this.#refuse(address, over.reply, over.reason, tenant, over.measured);
     const { refusal } = transaction;
     if (refusal !== undefined) return this.#refuse(address, refusal.reply, refusal.decidedBy, tenant);
     const candidate = { address, tenant, recipientClass, command };

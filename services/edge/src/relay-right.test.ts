@@ -1,7 +1,7 @@
+import { recipientRight } from '@postern/flow-control/session';
 import { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { parsePath } from '@postern/smtp-core';
 import { describe, expect, it } from 'vitest';
-import { recipientRight } from './relay-right.js';
 import { type Login, openSession } from './session.js';
 import { compileSnapshot } from './snapshot/compile.js';
 import { testSnapshot } from './testing/doubles.js';

@@ -3,7 +3,8 @@
  * except who connected where. Counters are of the whole session: a new EHLO does not forgive.
  */
 import type { Clock, Random, UlidSource } from '@postern/clock';
-import { type ClientCertificate, type Finding, Stage } from '@postern/proto/policy/v1/policy_service';
+import type { Greeting, ListenerFacts, Login, SessionView, TlsFacts } from '@postern/flow-control/session';
+import { type Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import type { AbuseControl } from './abuse/abuse-control.js';
 import type { CredentialPort } from './credentials.js';
 import type { Journal } from './journal.js';
@@ -14,33 +15,9 @@ import type { SessionSettings } from './session-settings.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 import type { Spool } from './spool.js';
 
-export type ListenerRole = 'mx' | 'submission' | 'submissions';
+export type { ListenerFacts, ListenerRole, Login, TlsFacts } from '@postern/flow-control/session';
 
-export interface ListenerFacts {
-  readonly name: string;
-  readonly role: ListenerRole;
-}
-
-export interface Greeting {
-  readonly name: string;
-  readonly esmtp: boolean;
-}
-
-export interface TlsFacts {
-  readonly version: string;
-  readonly cipher: string;
-  /** Certificate the client showed. */
-  readonly clientCertificate?: ClientCertificate;
-}
-
-export interface Login {
-  /** user@domain. */
-  readonly user: string;
-  readonly tenant: string;
-  readonly mechanism: string;
-}
-
-export interface Session {
+export interface Session extends SessionView {
   readonly id: string;
   readonly listener: ListenerFacts;
   /** Who connected, PROXY applied. */

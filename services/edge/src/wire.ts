@@ -3,6 +3,7 @@ import { createBodyStore } from '@postern/body-store';
 import { createUlidSource, systemClock, systemRandom, type Timer } from '@postern/clock';
 import { formatHostPort, readSecret, readSecretBytes } from '@postern/config';
 import { BanBook, BanList, ErrorCounts, LoginAttempts, SuspicionBook } from '@postern/flow-control';
+import { termsCompilers } from '@postern/flow-control/session';
 import { createClient, createScopeSource } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
 import type { Snapshot } from '@postern/proto/config/v1/snapshot';
@@ -43,7 +44,7 @@ import type { KerberosAcceptor } from './sasl/gssapi/acceptor.js';
 import { openKerberos } from './sasl/gssapi/open.js';
 import type { SessionServices } from './session.js';
 import { defaultSessionSettings, type SessionSettings } from './session-settings.js';
-import { type CompiledSnapshot, compileSnapshot, edgeRuleCompilers } from './snapshot/compile.js';
+import { type CompiledSnapshot, compileSnapshot } from './snapshot/compile.js';
 import { readableSnapshot } from './snapshot/readable-networks.js';
 import { SpoolLatency } from './spool-latency.js';
 import { createTelemetryJournal } from './telemetry-journal.js';
@@ -179,7 +180,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     });
   };
 
-  const ruleCompilers = edgeRuleCompilers();
+  const ruleCompilers = termsCompilers();
   const ruleObserver = createRuleObserver(
     () => journal,
     (decidedAt, kind) => {

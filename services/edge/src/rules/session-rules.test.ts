@@ -84,6 +84,18 @@ test.each([
   expect(replies[4]).toMatch(/^250/);
 });
 
+test('a refusal for want of a right names the rule', async () => {
+  const doubles = new Doubles();
+  const rules = stored([
+    { event: 'mail', then: [{ allowRelay: { for: 'authenticated' } }] },
+    { event: 'rcpt', then: [{ allowLocal: { for: 'none' } }] },
+  ]);
+  const recipients = ['RCPT TO:<x@elsewhere.test>', 'RCPT TO:<bob@example.test>'];
+  await talk({ ...relaying, rules }, [hello, 'MAIL FROM:<a@sender.test>', ...recipients], doubles);
+  const told = doubles.events.filter(({ event }) => event === 'edge.recipient.rejected');
+  expect(told.map(({ facts }) => facts?.detail)).toEqual([{ reason: 'r1@1' }, { reason: 'r2@1' }]);
+});
+
 test('no rule gives a stranger the right to relay', async () => {
   const then = [{ allowRelay: { for: 'authenticated' } }, 'accept'];
   const replies = await talk({ rules: stored([{ event: 'rcpt', then }]) }, [

@@ -5,10 +5,10 @@
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { earlyRefusal } from '@postern/flow-control/session';
 import { formatReply, type Reply, replies } from '@postern/smtp-core';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js';
-import { earlyRefusal } from '../rules/early-refusal.js';
 import type { BindingType } from '../sasl/mechanism.js';
 import { forgetPlain, type Session, type SessionServices } from '../session.js';
 import { channelBinding } from '../tls/channel-binding.js';

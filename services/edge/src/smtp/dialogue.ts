@@ -2,12 +2,10 @@
  * The dialogue of one connection: takes lines, keeps the order of commands (RFC 5321 §4.1.4), counts errors, answers. Verbs are in `verbs/`,
  * one file each; sockets are behind `Wire`. Nothing a verb throws leaves here: it is 451 and the session goes on.
  */
+import { type ExtensionKeyword, type ListenerPolicy, ruledPolicy } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
-import { ruledPolicy } from '../rules/ruled-policy.js';
 import type { Session, SessionServices } from '../session.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
-import type { ExtensionKeyword } from '../snapshot/extensions.js';
-import type { ListenerPolicy } from '../snapshot/listener-policy.js';
 import type { Transaction } from '../transaction.js';
 import type { LineProblem } from './command-stream.js';
 import type { ChunkedMessage } from './verbs/bdat.js';

@@ -2,9 +2,10 @@
  * AUTH (RFC 4954 §4): only after EHLO, once, outside a transaction, with a mechanism that is offered on this connection. Failures are counted
  * per session. The credentials are verified elsewhere; not being able to ask is 454, never 535 (invariant 4).
  */
+
+import { earlyRefusal } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { CredentialAnswer } from '../../credentials.js';
-import { earlyRefusal } from '../../rules/early-refusal.js';
 import { mechanisms } from '../../sasl/index.js';
 import type { Challenge, SaslContext, SaslResult } from '../../sasl/mechanism.js';
 import type { Dialogue } from '../dialogue.js';

@@ -3,11 +3,9 @@
  * A name that is no domain is taken (many clients give one); whether it matters is a check of policy. Only what could break a header or a log
  * is refused. Offered is only what works now: AUTH is not shown where it would be refused, so no client sends a password in plain (RFC 4954 §4).
  */
+import { type ExtensionKeyword, earlyRefusal, type ListenerPolicy } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
-import { earlyRefusal } from '../../rules/early-refusal.js';
 import { mechanisms, needsKerberos, needsTls } from '../../sasl/index.js';
-import type { ExtensionKeyword } from '../../snapshot/extensions.js';
-import type { ListenerPolicy } from '../../snapshot/listener-policy.js';
 import type { Dialogue } from '../dialogue.js';
 import type { Verb } from './index.js';
 import { xclientKeyword } from './xclient.js';

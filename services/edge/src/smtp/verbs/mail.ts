@@ -2,13 +2,15 @@
  * MAIL (RFC 5321 §4.1.1.2). A refused MAIL leaves nothing behind; an accepted one begins a new transaction object. Size is judged here
  * (RFC 1870 §6.1), relay right and policy at RCPT.
  */
+import {
+  type ExtensionKeyword,
+  earlyRefusal,
+  type ListenerPolicy,
+  listenerDemand,
+  mailTerms,
+  submittingTenant,
+} from '@postern/flow-control/session';
 import { type BodyType, type MailParameterName, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
-import { submittingTenant } from '../../relay-right.js';
-import { earlyRefusal } from '../../rules/early-refusal.js';
-import { ruledLimit } from '../../rules/session-ruling.js';
-import { rulingOfMail } from '../../rules/transaction-ruling.js';
-import type { ExtensionKeyword } from '../../snapshot/extensions.js';
-import type { ListenerPolicy } from '../../snapshot/listener-policy.js';
 import { Transaction } from '../../transaction.js';
 import type { Dialogue } from '../dialogue.js';
 import type { Verb } from './index.js';
@@ -78,8 +80,6 @@ function barrier(dialogue: Dialogue): Barrier | undefined {
   return overload === undefined ? undefined : { reply: replies.insufficientStorage, reason: `overload: ${overload}` };
 }
 
-const tlsDemanded = (text = replies.tlsRequired.text): Reply => ({ ...replies.tlsRequired, text });
-
 /** Shed last: a login, a relay right, a trusted set. */
 function isTrusted(dialogue: Dialogue): boolean {
   const { session, services } = dialogue;
@@ -93,8 +93,8 @@ function order(dialogue: Dialogue): Reply | undefined {
   const policy = dialogue.policy();
   if (session.greeting === undefined) return replies.helloFirst;
   if (policy === undefined) return replies.localError;
-  if (policy.requireTls && session.tls === undefined) return tlsDemanded(policy.requireTlsText);
-  if (policy.requireAuth && session.login === undefined) return replies.authRequired;
+  const demand = listenerDemand(policy, session);
+  if (demand !== undefined) return demand;
   if (dialogue.transaction !== undefined) return replies.nestedMail;
   if (policy.messagesPerSession > 0 && session.messages >= policy.messagesPerSession) return replies.rateLimited;
   return undefined;
@@ -125,19 +125,13 @@ export const mail: Verb = {
     const refused = earlyRefusal(services, session, 'mail', command);
     if (refused !== undefined) return refuse(refused.reply, command.reversePath.address, refused.rule);
     const tenant = submittingTenant(snapshot, session);
-    const ruling = rulingOfMail(snapshot, session, command, tenant, services.clock);
-    if (ruling.requireTls !== undefined && session.tls === undefined)
-      return refuse(tlsDemanded(ruling.requireTls.text), command.reversePath.address, ruling.requireTls.rule);
-    const messageSize = ruledLimit(policy.messageSize, ruling, 'size');
-    if (command.size !== null && command.size > messageSize) {
-      const measured = { size: String(command.size), limit: String(messageSize) };
-      return refuse(replies.tooBig, command.reversePath.address, 'declared size', measured);
-    }
+    const terms = mailTerms(snapshot, session, { policy, command, tenant }, services.clock);
+    if (terms.kind === 'refused') return refuse(terms.reply, command.reversePath.address, terms.reason, terms.measured);
     dialogue.transaction = new Transaction(
       services.ids(),
       command,
-      messageSize,
-      ruledLimit(policy.recipients, ruling, 'recipients'),
+      terms.messageSize,
+      terms.recipients,
       tenant,
       session.findings,
     );

@@ -3,12 +3,12 @@
  * computed only when something it depends on has changed: snapshot, TLS, greeting, login, counters; never for the time alone. Without such rules it is the listener's own object.
  */
 import type { Clock } from '@postern/clock';
-import { submittingTenant } from '../relay-right.js';
-import type { Session } from '../session.js';
-import type { CompiledSnapshot } from '../snapshot/compile.js';
-import type { ListenerPolicy } from '../snapshot/listener-policy.js';
+import type { ListenerPolicy } from './listener-policy.js';
+import { submittingTenant } from './relay-right.js';
 import { sessionFacts } from './session-facts.js';
 import { noRuling, type Ruling, rule, ruledLimit } from './session-ruling.js';
+import type { SessionTerms } from './session-terms.js';
+import type { SessionView } from './session-view.js';
 
 interface Computed {
   readonly mark: readonly unknown[];
@@ -16,7 +16,7 @@ interface Computed {
   readonly policy: ListenerPolicy;
 }
 
-const computed = new WeakMap<Session, Computed>();
+const computed = new WeakMap<SessionView, Computed>();
 
 function applied(base: ListenerPolicy, ruling: Ruling): ListenerPolicy {
   const hasAuth = base.extensions.has('AUTH');
@@ -33,7 +33,7 @@ function applied(base: ListenerPolicy, ruling: Ruling): ListenerPolicy {
   };
 }
 
-function compute(snapshot: CompiledSnapshot, session: Session, clock: Clock): Computed {
+function compute(snapshot: SessionTerms, session: SessionView, clock: Clock): Computed {
   const base = snapshot.policyFor(session.listener, session.ipSet);
   const { tls, greeting, login, clientAddress, messages, errors } = session;
   const mark = [base, snapshot.rules, tls, greeting, login, clientAddress, messages, errors];
@@ -50,12 +50,12 @@ function compute(snapshot: CompiledSnapshot, session: Session, clock: Clock): Co
   return made;
 }
 
-export function ruledPolicy(snapshot: CompiledSnapshot, session: Session, clock: Clock): ListenerPolicy {
+export function ruledPolicy(snapshot: SessionTerms, session: SessionView, clock: Clock): ListenerPolicy {
   if (snapshot.rules.size === 0) return snapshot.policyFor(session.listener, session.ipSet);
   return compute(snapshot, session, clock).policy;
 }
 
 /** What later rules of the session begin with. */
-export function sessionRuling(snapshot: CompiledSnapshot, session: Session, clock: Clock): Ruling {
+export function sessionRuling(snapshot: SessionTerms, session: SessionView, clock: Clock): Ruling {
   return snapshot.rules.size === 0 ? noRuling : compute(snapshot, session, clock).ruling;
 }

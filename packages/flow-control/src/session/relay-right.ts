@@ -5,8 +5,8 @@
 
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { domainToAscii, type Path, type Reply, replies } from '@postern/smtp-core';
-import type { Session } from './session.js';
-import type { CompiledSnapshot } from './snapshot/compile.js';
+import type { SessionTerms } from './session-terms.js';
+import type { SessionView } from './session-view.js';
 
 export type RecipientRight =
   | {
@@ -18,7 +18,7 @@ export type RecipientRight =
   | { readonly kind: 'refused'; readonly reply: Reply; readonly reason: string };
 
 /** Tenant the client submits for; undefined = an outsider, who may send to hosted domains only. */
-export function submittingTenant(snapshot: CompiledSnapshot, session: Session): string | undefined {
+export function submittingTenant(snapshot: SessionTerms, session: SessionView): string | undefined {
   const certificate = session.tls?.clientCertificate;
   const valid = certificate?.verified === true && certificate.fingerprint !== '' ? certificate.fingerprint : undefined;
   return session.login?.tenant ?? snapshot.relayTenant(session.clientAddress, valid, session.addressSuspected);
@@ -28,7 +28,7 @@ function refuse(reply: Reply, reason: string): RecipientRight {
   return { kind: 'refused', reply, reason };
 }
 
-export function recipientRight(snapshot: CompiledSnapshot | undefined, session: Session, path: Path): RecipientRight {
+export function recipientRight(snapshot: SessionTerms | undefined, session: SessionView, path: Path): RecipientRight {
   if (snapshot === undefined) return refuse(replies.localError, 'no snapshot');
   if (path.domain === '') {
     const domain = snapshot.postmasterDomain;

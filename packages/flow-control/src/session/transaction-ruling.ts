@@ -4,19 +4,17 @@
  */
 import type { Clock } from '@postern/clock';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
-import type { Clientele } from '@postern/rules';
 import { type MailCommand, type Reply, replies } from '@postern/smtp-core';
-import type { RecipientRight } from '../relay-right.js';
-import type { Session, SessionServices } from '../session.js';
-import type { CompiledSnapshot } from '../snapshot/compile.js';
-import type { Transaction } from '../transaction.js';
+import type { RecipientRight } from './relay-right.js';
 import { sessionRuling } from './ruled-policy.js';
 import { sessionFacts, withRecipient, withSender } from './session-facts.js';
-import { noRuling, type Ruling, rule } from './session-ruling.js';
+import { noRuling, type RuledRight, type Ruling, rule } from './session-ruling.js';
+import type { SessionTerms, TermsInUse } from './session-terms.js';
+import type { SessionView } from './session-view.js';
 
 export function rulingOfMail(
-  snapshot: CompiledSnapshot,
-  session: Session,
+  snapshot: SessionTerms,
+  session: SessionView,
   mail: MailCommand,
   tenant: string | undefined,
   clock: Clock,
@@ -29,32 +27,36 @@ export function rulingOfMail(
   return rule(said, { snapshot, session, clock }, 'mail', tenant ?? '', facts);
 }
 
+export interface TransactionFacts {
+  readonly mail: MailCommand;
+  readonly submittingTenant: string | undefined;
+  /** Those that were taken. */
+  readonly recipients: { readonly length: number };
+}
+
 export interface Barrier {
   readonly reply: Reply;
   readonly reason: string;
 }
 
-const closed = (clientele: Clientele | undefined, session: Session): boolean =>
-  clientele === 'none' || (clientele === 'authenticated' && session.login === undefined);
+const closed = (right: RuledRight | undefined, { login }: SessionView): right is RuledRight =>
+  right?.for === 'none' || (right?.for === 'authenticated' && login === undefined);
 
-function barrierOf(ruling: Ruling, session: Session, recipientClass: RecipientClass): Barrier | undefined {
+function barrierOf(ruling: Ruling, session: SessionView, recipientClass: RecipientClass): Barrier | undefined {
   const { requireTls, relayFor, localFor } = ruling;
   if (requireTls !== undefined && session.tls === undefined)
     return { reply: { ...replies.tlsRequired, text: requireTls.text }, reason: requireTls.rule };
   if (recipientClass === RecipientClass.RELAY)
-    return closed(relayFor, session)
-      ? { reply: replies.relayDenied, reason: `a rule allows relaying for ${relayFor}` }
-      : undefined;
+    return closed(relayFor, session) ? { reply: replies.relayDenied, reason: relayFor.rule } : undefined;
   if (!closed(localFor, session)) return undefined;
-  const reply = localFor === 'authenticated' ? replies.authRequired : replies.accessDenied;
-  return { reply, reason: `a rule allows local delivery for ${localFor}` };
+  return { reply: localFor.for === 'none' ? replies.accessDenied : replies.authRequired, reason: localFor.rule };
 }
 
 /** Why a recipient the client has the right to is refused all the same. `asked`: recipients before it in its group. */
 export function recipientBarrier(
-  { snapshot, clock }: Pick<SessionServices, 'snapshot' | 'clock'>,
-  session: Session,
-  transaction: Transaction,
+  { snapshot, clock }: TermsInUse,
+  session: SessionView,
+  transaction: TransactionFacts,
   { address, tenant, recipientClass }: Extract<RecipientRight, { kind: 'granted' }>,
   asked: number,
 ): Barrier | undefined {

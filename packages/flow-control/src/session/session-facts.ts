@@ -2,9 +2,9 @@
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import type { Facts } from '@postern/rules';
 import type { MailCommand } from '@postern/smtp-core';
-import type { Session } from '../session.js';
+import type { SessionView } from './session-view.js';
 
-export function sessionFacts(session: Session, nowMs: number): Facts {
+export function sessionFacts(session: SessionView, nowMs: number): Facts {
   const { greeting, tls, login, listener } = session;
   const certificate = tls?.clientCertificate?.verified === true ? tls.clientCertificate : undefined;
   return {

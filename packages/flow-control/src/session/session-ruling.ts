@@ -5,8 +5,8 @@
  */
 import type { Clock } from '@postern/clock';
 import { type Clientele, type Decision, evaluate, type Facts, type RuleEvent, scopeAddress } from '@postern/rules';
-import type { Session } from '../session.js';
-import type { CompiledSnapshot } from '../snapshot/compile.js';
+import type { SessionTerms } from './session-terms.js';
+import type { SessionView } from './session-view.js';
 
 export interface Ruling {
   readonly greeting: string | undefined;
@@ -14,12 +14,18 @@ export interface Ruling {
   readonly mechanismsTls: readonly string[] | undefined;
   /** TLS is demanded: the words of the refusal, and the rule. */
   readonly requireTls: { readonly text: string; readonly rule: string } | undefined;
-  readonly relayFor: Clientele | undefined;
-  readonly localFor: Clientele | undefined;
+  readonly relayFor: RuledRight | undefined;
+  readonly localFor: RuledRight | undefined;
   /** The operator's choice, in place of the listener's. */
   readonly chosen: RuledLimits;
   /** What tenants narrow it to. */
   readonly caps: RuledLimits;
+}
+
+/** For whom relaying or local delivery is open, and the rule. */
+export interface RuledRight {
+  readonly for: Clientele;
+  readonly rule: string;
 }
 
 export interface RuledLimits {
@@ -68,9 +74,9 @@ function after(said: Ruling, { action, ruleId, version, tenant }: Decision): Rul
     case 'requireTls':
       return { ...said, requireTls: said.requireTls ?? { text: action.text, rule: `${ruleId}@${version}` } };
     case 'allowRelay':
-      return { ...said, relayFor: action.for };
+      return { ...said, relayFor: { for: action.for, rule: `${ruleId}@${version}` } };
     case 'allowLocal':
-      return { ...said, localFor: action.for };
+      return { ...said, localFor: { for: action.for, rule: `${ruleId}@${version}` } };
     case 'setLimit':
       return tenant === undefined
         ? { ...said, chosen: narrowed(said.chosen, action) }
@@ -84,8 +90,8 @@ const budgetMs = 25;
 
 /** Whose rules are asked. */
 export interface Asker {
-  readonly snapshot: Pick<CompiledSnapshot, 'rules' | 'ruleObserver'>;
-  readonly session: Session;
+  readonly snapshot: Pick<SessionTerms, 'rules' | 'ruleObserver'>;
+  readonly session: SessionView;
   readonly clock: Clock;
 }
 

@@ -4,8 +4,10 @@
  * address says; in no set = allow. An address that cannot be read is denied.
  */
 
-import { type IpSetTable, ipOctets, PrefixTrie, parseNetworks } from '@postern/flow-control';
 import type { AccessRule } from '@postern/proto/config/v1/snapshot';
+import { ipOctets, parseNetworks } from '../networks/ip-network.js';
+import type { IpSetTable } from '../networks/ip-sets.js';
+import { PrefixTrie } from '../networks/prefix-trie.js';
 
 interface Verdict {
   readonly priority: number;
@@ -25,7 +27,7 @@ function first(one: Verdict, other: Verdict): Verdict {
   return one.order <= other.order ? one : other;
 }
 
-/** Rules that hold no network were refused before: `snapshot/readable-networks.ts`. */
+/** Rules that hold no network were refused before. */
 export function compileAccess(rules: readonly AccessRule[], sets: IpSetTable): AccessTable {
   const levels = new Map<string, PrefixTrie<Verdict>>();
   rules.forEach((rule, order) => {

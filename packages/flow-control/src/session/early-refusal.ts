@@ -4,9 +4,10 @@
  */
 import { type Action, evaluate, type Facts, scopeAddress } from '@postern/rules';
 import { isEnhancedCode, type MailCommand, type Reply } from '@postern/smtp-core';
-import { submittingTenant } from '../relay-right.js';
-import type { Session, SessionServices } from '../session.js';
+import { submittingTenant } from './relay-right.js';
 import { sessionFacts, withSender } from './session-facts.js';
+import type { TermsInUse } from './session-terms.js';
+import type { SessionView } from './session-view.js';
 
 export type EarlyEvent = 'connect' | 'ehlo' | 'auth' | 'mail';
 
@@ -19,8 +20,8 @@ export interface EarlyRefusal {
 const budgetMs = 25;
 
 export function earlyRefusal(
-  { snapshot, clock }: Pick<SessionServices, 'snapshot' | 'clock'>,
-  session: Session,
+  { snapshot, clock }: TermsInUse,
+  session: SessionView,
   event: EarlyEvent,
   mail?: MailCommand,
 ): EarlyRefusal | undefined {

@@ -1,6 +1,8 @@
-import { compileIpSets, ipOctets, PrefixTrie, parseNetworks } from '@postern/flow-control';
 import { AccessRule, IpSet } from '@postern/proto/config/v1/snapshot';
 import { describe, expect, it } from 'vitest';
+import { ipOctets, parseNetworks } from '../networks/ip-network.js';
+import { compileIpSets } from '../networks/ip-sets.js';
+import { PrefixTrie } from '../networks/prefix-trie.js';
 import { compileAccess } from './access.js';
 
 type Row = readonly [level: string, target: string, priority: number, network: string, allow: boolean];

@@ -1,17 +1,12 @@
 /** What holds on one listener now: its settings over those of the service over the defaults. Pure; made once per snapshot and listener. */
-import {
-  ipOctets,
-  type LimitScope,
-  listenerScopes,
-  memberScopes,
-  PrefixTrie,
-  parseNetworks,
-  type RateLimits,
-  rateLimitsOf,
-} from '@postern/flow-control';
 import type { IpSet, Limits, ListenerSettings, ListenerTls } from '@postern/proto/config/v1/snapshot';
-import type { ListenerFacts } from '../session.js';
+import type { LimitScope } from '../limits.js';
+import { ipOctets, parseNetworks } from '../networks/ip-network.js';
+import { PrefixTrie } from '../networks/prefix-trie.js';
+import type { RateLimits } from '../rate-limiter.js';
+import { listenerScopes, memberScopes, rateLimitsOf } from '../settings/scopes.js';
 import { type ExtensionKeyword, extensionsWithout, offByDefault } from './extensions.js';
+import type { ListenerFacts } from './session-view.js';
 
 export interface ListenerPolicy {
   readonly banner: string;

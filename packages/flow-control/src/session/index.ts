@@ -1,0 +1,21 @@
+export { type AccessTable, compileAccess } from './access.js';
+export { earlyRefusal } from './early-refusal.js';
+export { type ExtensionKeyword, extensionKeywords } from './extensions.js';
+export { countReceived } from './hop-count.js';
+export type { ListenerPolicy } from './listener-policy.js';
+export { isAcceptance, refusalOf, refusalOfGroups } from './refusal.js';
+export { recipientRight, submittingTenant } from './relay-right.js';
+export { ruledPolicy } from './ruled-policy.js';
+export {
+  compileTerms,
+  findIn,
+  type SessionTerms,
+  type TermsCompilers,
+  type TermsObserver,
+  termsCompilers,
+  trieOf,
+  unobserved,
+} from './session-terms.js';
+export type { Greeting, ListenerFacts, ListenerRole, Login, SessionView, TlsFacts } from './session-view.js';
+export { recipientBarrier } from './transaction-ruling.js';
+export { listenerDemand, mailTerms, recipientLimit, sizeLimit, type TermsRefusal } from './transaction-terms.js';

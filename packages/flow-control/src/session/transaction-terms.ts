@@ -1,0 +1,69 @@
+/** What the listener and the rules demand at MAIL, and the limits a transaction begins with; at RCPT its limits. Decided without a call. */
+import type { Clock } from '@postern/clock';
+import { type MailCommand, type Reply, replies } from '@postern/smtp-core';
+import type { ListenerPolicy } from './listener-policy.js';
+import { ruledLimit } from './session-ruling.js';
+import type { SessionTerms } from './session-terms.js';
+import type { SessionView } from './session-view.js';
+import { rulingOfMail } from './transaction-ruling.js';
+
+export interface TermsRefusal {
+  readonly reply: Reply;
+  /** What decided. */
+  readonly reason: string;
+  /** What was measured against which limit. */
+  readonly measured?: Readonly<Record<string, string>>;
+}
+
+const tlsDemanded = (text = replies.tlsRequired.text): Reply => ({ ...replies.tlsRequired, text });
+
+/** RFC 3207 §4, RFC 4954 §6: what the listener demands before any mail. */
+export function listenerDemand(policy: ListenerPolicy, { tls, login }: SessionView): Reply | undefined {
+  if (policy.requireTls && tls === undefined) return tlsDemanded(policy.requireTlsText);
+  return policy.requireAuth && login === undefined ? replies.authRequired : undefined;
+}
+
+export type MailTerms =
+  | { readonly kind: 'open'; readonly messageSize: number; readonly recipients: number }
+  | ({ readonly kind: 'refused' } & TermsRefusal);
+
+/** RFC 1870 §6.1: the declared size is judged here. */
+export function mailTerms(
+  snapshot: SessionTerms,
+  session: SessionView,
+  { policy, command, tenant }: { policy: ListenerPolicy; command: MailCommand; tenant: string | undefined },
+  clock: Clock,
+): MailTerms {
+  const ruling = rulingOfMail(snapshot, session, command, tenant, clock);
+  if (ruling.requireTls !== undefined && session.tls === undefined)
+    return { kind: 'refused', reply: tlsDemanded(ruling.requireTls.text), reason: ruling.requireTls.rule };
+  const messageSize = ruledLimit(policy.messageSize, ruling, 'size');
+  if (command.size === null || command.size <= messageSize)
+    return { kind: 'open', messageSize, recipients: ruledLimit(policy.recipients, ruling, 'recipients') };
+  return { kind: 'refused', ...tooBig('declared size', command.size, messageSize) };
+}
+
+function tooBig(reason: string, size: number, limit: number): TermsRefusal {
+  return { reply: replies.tooBig, reason, measured: { size: String(size), limit: String(limit) } };
+}
+
+export interface TransactionLimits {
+  readonly mail: MailCommand;
+  readonly messageSize: number;
+  readonly maxRecipients: number;
+}
+
+/** Limits at RCPT; rules of policy may have narrowed them since MAIL. `taken`: recipients before this one. */
+export function recipientLimit(
+  { mail, messageSize, maxRecipients }: TransactionLimits,
+  taken: number,
+): TermsRefusal | undefined {
+  if (taken >= maxRecipients)
+    return { reply: replies.tooManyRecipients, reason: 'recipient limit', measured: { limit: String(maxRecipients) } };
+  return mail.size !== null && mail.size > messageSize ? tooBig('declared size', mail.size, messageSize) : undefined;
+}
+
+/** Limits of the message once it is here. */
+export function sizeLimit(size: number, { messageSize }: TransactionLimits): TermsRefusal | undefined {
+  return size > messageSize ? tooBig('size', size, messageSize) : undefined;
+}
