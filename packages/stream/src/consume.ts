@@ -13,6 +13,8 @@ export interface Delivery {
   readonly data: Uint8Array;
   /** Stream sequence. */
   readonly sequence: number;
+  /** Place in a batch (`spool-batch.ts`); absent = a message of its own. */
+  readonly part?: number;
   /** 1 on first delivery. */
   readonly deliveryCount: number;
   /** Messages the consumer had pending when this one was sent. */

@@ -8,6 +8,7 @@ export * from './leftovers.js';
 export * from './permissions.js';
 export * from './publish.js';
 export * from './snapshot.js';
+export * from './spool-batch.js';
 export { createFillReader, type FillReader } from './stream-fill.js';
 export * from './streams.js';
 export * from './subjects.js';

@@ -97,6 +97,11 @@ export function edgeMetrics(metrics: Metrics) {
       help: 'Time of the durable write before 250.',
       labels: { outcome: ['stored', 'full', 'unknown'] },
     }),
+    spooledTogether: metrics.histogram({
+      name: 'postern_edge_spooled_together_messages',
+      help: 'Mails of one durable write (ADR 10).',
+      buckets: [1, 2, 4, 8, 16, 32, 64],
+    }),
     policySeconds: metrics.histogram({
       name: 'postern_edge_policy_seconds',
       help: 'Time to an answer of policy, waiting and asking again included.',

@@ -1,20 +1,19 @@
 /**
  * The spool over JetStream. Order of the durable steps: the body is whole in BODIES, then the SPOOL message that names it, then 250; so a
  * crash in between leaves a body that nothing names, which the sweep removes, never a message without its body.
- * Msg-Id is the queue id: asking again after a timeout cannot store it twice (design.md, step 5).
+ * The write itself is shared with the mails of the same moments (`group-commit.ts`); asking again after a timeout cannot store it twice (design.md,
+ * step 5).
  */
 import { BodyRefused, type BodyStore, type BodyWriter } from '@postern/body-store';
 import { failpoint } from '@postern/lifecycle';
 import { Envelope } from '@postern/proto/mail/v1/envelope';
-import { type Publisher, spoolSubject } from '@postern/stream';
+import type { GroupCommit } from './group-commit.js';
 import type { Spool, SpoolResult, SpoolWriter } from './spool.js';
 
 export interface SpoolOptions {
   readonly bodies: BodyStore;
-  readonly publisher: Publisher;
+  readonly commits: GroupCommit;
   readonly inlineLimit: number;
-  /** Milliseconds for the durable write in all. */
-  readonly deadlineMs: number;
   /** Called with the time each durable write took. */
   readonly onCommitted: (seconds: number, result: SpoolResult['kind'], isLarge: boolean) => void;
   readonly now: () => number;
@@ -76,7 +75,6 @@ class NatsSpoolWriter implements SpoolWriter {
 
   async #store(envelope: Envelope): Promise<SpoolResult> {
     if (this.#failure !== undefined) return this.#failure;
-    const { publisher, deadlineMs } = this.options;
     envelope.body = {
       place:
         this.#body === undefined ? { $case: 'inline', value: this.head() } : { $case: 'bodyId', value: this.queueId },
@@ -90,11 +88,7 @@ class NatsSpoolWriter implements SpoolWriter {
       }
       failpoint('edge.after-body-finish');
     }
-    const answer = await publisher.publish(spoolSubject(this.queueId), bytes, {
-      msgId: this.queueId,
-      deadlineMs,
-      repeatHeaders: { 'Postern-Again': 'edge' },
-    });
+    const answer = await this.options.commits.store(this.queueId, bytes);
     failpoint('edge.after-spool-publish');
     if (answer.kind === 'stored') return { kind: 'stored' };
     return { kind: answer.kind === 'refused' ? 'full' : 'unknown', reason: answer.reason };

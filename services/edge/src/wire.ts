@@ -27,6 +27,7 @@ import { createAdmission } from './admission.js';
 import type { EdgeConfig } from './config.js';
 import { createCredentialClient } from './credential-client.js';
 import type { EdgeLogEvent } from './events.js';
+import { GroupCommit } from './group-commit.js';
 import type { Journal } from './journal.js';
 import { type Limits, openLimits } from './limits-store.js';
 import { type Listener, type ListenerContext, openListener } from './listener.js';
@@ -379,9 +380,13 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         spool: latency.watch(
           createNatsSpool({
             bodies: await createBodyStore(streams, clock),
-            publisher: createPublisher(streams, clock),
+            commits: new GroupCommit({
+              publisher: createPublisher(streams, clock),
+              clock,
+              deadlineMs: config.edge.spoolDeadline,
+              onWrite: (mails) => metrics.spooledTogether.observe(mails),
+            }),
             inlineLimit: settings.inlineLimit,
-            deadlineMs: config.edge.spoolDeadline,
             onCommitted: (seconds, outcome) => metrics.spoolSeconds.with({ outcome }).observe(seconds),
             now: () => clock.monotonic(),
           }),

@@ -18,7 +18,7 @@ export const queueConfig = defineConfig('queue', {
       intakeInFlight: s
         .integer({ min: 1, max: 4096 })
         .default(256)
-        .doc('Messages from SPOOL in work at most; each may hold 128 KiB.'),
+        .doc('Messages from SPOOL in work at most; each may hold 256 KiB, and up to 64 mails.'),
       outcomeBatch: s
         .integer({ min: 1, max: 5_000 })
         .default(500)

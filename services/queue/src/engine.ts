@@ -49,6 +49,7 @@ import type { Database, Transaction } from './store/database.js';
 import { createStoreHealth } from './store/health.js';
 import { leavePod } from './store/pods.js';
 import type { LevelReader } from './stream-levels.js';
+import { createTakeApart } from './take-apart.js';
 import { createTraceIntake } from './trace/intake.js';
 import { foldOutcomes, type UnitChange } from './unit-change.js';
 import type { WorkScanner } from './work-scan.js';
@@ -146,6 +147,7 @@ export function createEngine(parts: EngineParts): Engine {
     windows,
     renewal,
     park: createPark('spool', publisher, clock, log, metrics),
+    takeApart: createTakeApart(publisher),
     policy,
     relay: (current) => ruling.relayOfMessage(current),
     quarantineKeepMs: settings.quarantineKeep,

@@ -8,7 +8,7 @@ import type { Clock } from '@postern/clock';
 import { failpoint } from '@postern/lifecycle';
 import { Envelope } from '@postern/proto/mail/v1/envelope';
 import type { Outcome } from '@postern/proto/mail/v1/outcome';
-import { type Delivery, maxDeliveries } from '@postern/stream';
+import { type Delivery, maxDeliveries, spoolParts } from '@postern/stream';
 import type { LaneWindows } from './lanes.js';
 import type { OutcomePublisher } from './outcome-publisher.js';
 import type { Park } from './park.js';
@@ -17,6 +17,7 @@ import type { Placer, Step } from './placer.js';
 import type { PolicyInUse } from './policy-in-use.js';
 import type { Renewal } from './renewal.js';
 import type { AskRelay } from './rules/ruled-units.js';
+import type { TakeApart } from './take-apart.js';
 
 export interface IntakeParts {
   readonly clock: Clock;
@@ -25,6 +26,7 @@ export interface IntakeParts {
   readonly windows: LaneWindows;
   readonly renewal: Renewal;
   readonly park: Park;
+  readonly takeApart: TakeApart;
   readonly policy: () => PolicyInUse;
   readonly relay: (policy: PolicyInUse) => AskRelay | undefined;
   readonly quarantineKeepMs: number;
@@ -46,7 +48,7 @@ export interface Intake {
 const stallPauseMs = 1_000;
 
 export function createIntake(parts: IntakeParts): Intake {
-  const { clock, placer, outcomes, windows, renewal, park, observer } = parts;
+  const { clock, placer, outcomes, windows, renewal, park, takeApart, observer } = parts;
   const aborted = new AbortController();
 
   /** Repeats until done; false = this pod stops. */
@@ -78,8 +80,11 @@ export function createIntake(parts: IntakeParts): Intake {
   const handle = async (batch: readonly Delivery[]): Promise<void> => {
     for (const message of batch) renewal.hold(message);
     try {
+      const envelopes = (await Promise.all(batch.map(takeApart)))
+        .flatMap((message) => message ?? [])
+        .flatMap(spoolParts);
       const placed = await Promise.all(
-        batch.map(async (message) => {
+        envelopes.map(async (message) => {
           const made = await takeOne(message, place, park);
           if (made === undefined && aborted.signal.aborted) message.nak();
           return made === undefined ? undefined : { message, made };

@@ -2,7 +2,14 @@ import { systemClock } from '@postern/clock';
 import { Envelope } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
 import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
-import { createLeftoverReader, type Delivery, type LeftoverReader, spoolSubject, workSubject } from '@postern/stream';
+import {
+  createLeftoverReader,
+  type Delivery,
+  type LeftoverReader,
+  spoolMessage,
+  spoolSubject,
+  workSubject,
+} from '@postern/stream';
 import { expect, test } from 'vitest';
 import { createLeftoverRound, type LeftoverParts } from './leftovers.js';
 import { withQueue } from './testing/ground.js';
@@ -105,4 +112,36 @@ test('an envelope the tables do not know goes through intake, a known one does n
   expect(intake.map(({ data }) => Envelope.decode(data).queueId)).toEqual([skipped.queueId]);
   intake[0]?.ack();
   expect(removed).toEqual([1_000, 1_001]);
+});
+
+test('a batch is gone when the tables know every envelope of it, and goes through intake whole when they do not', async () => {
+  const { ground } = queue;
+  const known = [envelope(['carol@acme.test']), envelope(['dave@acme.test'])] as const;
+  for (const message of known) await ground.spool(message);
+  await ground.until(
+    async () =>
+      (
+        await ground.admin.query('SELECT 1 FROM mail.recipients WHERE queue_id = ANY ($1)', [
+          known.map(({ queueId }) => queueId),
+        ])
+      ).rows,
+    ({ length }) => length === 2,
+  );
+  const batch = (sequence: number, first: Envelope, second: Envelope) => {
+    const { data, headers } = spoolMessage([Envelope.encode(first).finish(), Envelope.encode(second).finish()]);
+    const header = (name: string): string => headers[name] ?? '';
+    return { sequence, subject: spoolSubject(first.queueId), data, storedAtMs: 0, header };
+  };
+  const stored = [batch(2_000, ...known), batch(2_001, known[0], envelope(['erin@acme.test']))];
+  const removed: number[] = [];
+  const reader: LeftoverReader = {
+    oldest: (stream) => Promise.resolve(stream === 'SPOOL' ? stored : []),
+    at: () => Promise.resolve(undefined),
+    remove: (_stream, sequence) => Promise.resolve(void removed.push(sequence)),
+    acknowledgedUpTo: () => Promise.resolve(2_001),
+  };
+  const intake: Delivery[] = [];
+  await createLeftoverRound({ ...parts(reader, [], intake), clock: systemClock })();
+  expect(removed).toEqual([2_000]);
+  expect(intake.map(({ sequence, data }) => [sequence, data])).toEqual([[2_001, stored[1]?.data]]);
 });

@@ -14,6 +14,7 @@ import {
   type Publisher,
   type StoredMessage,
   type StreamName,
+  spooledEnvelopes,
   workConsumer,
 } from '@postern/stream';
 import type { Database, Statement } from './store/database.js';
@@ -46,19 +47,21 @@ type Unit = {
   readonly attempts: number;
 };
 
-/** What the tables must show of a message that was worked on. */
+/** What the tables must show of a mail that was worked on. */
 interface Claim {
   readonly queueId: string;
   readonly isProven: (units: readonly Unit[]) => boolean;
 }
 
-function claimOfEnvelope({ data }: StoredMessage): Claim {
+function claimOfEnvelope(data: Uint8Array): Claim {
   const { queueId, forwardPaths } = Envelope.decode(data);
   return {
     queueId,
     isProven: (units) => forwardPaths.every(({ address }) => units.some(({ recipient }) => recipient === address)),
   };
 }
+
+const claimsOfSpooled = (message: StoredMessage): Claim[] => spooledEnvelopes(message).map(claimOfEnvelope);
 
 function claimOfItem({ data }: StoredMessage): Claim {
   const { queueId, attempt, recipients } = Item.decode(data);
@@ -68,11 +71,11 @@ function claimOfItem({ data }: StoredMessage): Claim {
 }
 
 /** A message that cannot be read claims nothing: whoever works on it parks it. */
-function claimOf(message: StoredMessage, read: (message: StoredMessage) => Claim): Claim | undefined {
+function claimsOf(message: StoredMessage, read: (message: StoredMessage) => Claim[]): Claim[] {
   try {
     return read(message);
   } catch {
-    return undefined;
+    return [];
   }
 }
 
@@ -107,16 +110,17 @@ export function createLeftoverRound(parts: LeftoverParts): () => Promise<boolean
   const withoutProof = async (
     stream: StreamName,
     messages: readonly StoredMessage[],
-    read: (message: StoredMessage) => Claim,
+    read: (message: StoredMessage) => Claim[],
   ): Promise<StoredMessage[]> => {
-    const claims = new Map(messages.map((message) => [message, claimOf(message, read)]));
-    const ids = [...claims.values()].flatMap((claim) => (claim === undefined ? [] : [claim.queueId]));
+    const claimed = new Map(messages.map((message) => [message, claimsOf(message, read)]));
+    const ids = [...claimed.values()].flatMap((claims) => claims.map(({ queueId }) => queueId));
     const rows = await database.service((transaction) => transaction.query<Unit>(unitsOf, [ids]));
     const units = Map.groupBy(rows, ({ queue_id }) => queue_id);
     const rest: StoredMessage[] = [];
     let removed = 0;
-    for (const [message, claim] of claims) {
-      if (claim?.isProven(units.get(claim.queueId) ?? []) !== true) rest.push(message);
+    for (const [message, claims] of claimed) {
+      const isProven = claims.length > 0 && claims.every((claim) => claim.isProven(units.get(claim.queueId) ?? []));
+      if (!isProven) rest.push(message);
       else {
         await reader.remove(stream, message.sequence);
         removed++;
@@ -140,13 +144,13 @@ export function createLeftoverRound(parts: LeftoverParts): () => Promise<boolean
       await parts.outcomes(outcomes.map((message) => deliver('OUTCOMES', message)));
     }
     const envelopes = await find('SPOOL', () => intakeConsumer.durable);
-    const unknown = envelopes.length === 0 ? [] : await withoutProof('SPOOL', envelopes, claimOfEnvelope);
+    const unknown = envelopes.length === 0 ? [] : await withoutProof('SPOOL', envelopes, claimsOfSpooled);
     if (unknown.length > 0) {
       parts.onLeftover('SPOOL', 'worked', unknown.length);
       await parts.intake(unknown.map((message) => deliver('SPOOL', message)));
     }
     const items = await find('WORK', (subject) => workConsumer(poolOf(subject)).durable);
-    const open = items.length === 0 ? [] : await withoutProof('WORK', items, claimOfItem);
+    const open = items.length === 0 ? [] : await withoutProof('WORK', items, (message) => [claimOfItem(message)]);
     if (open.length > 0) {
       parts.onLeftover('WORK', 'worked', open.length);
       for (const message of open) await publishAgain(message);

@@ -24,12 +24,13 @@ export function createPark(
   metrics: QueueMetrics,
 ): Park {
   return async (message, reason) => {
-    const msgId = `parked:${stream}:${message.sequence}`;
+    const { sequence, part } = message;
+    const msgId = `parked:${stream}:${part === undefined ? sequence : `${sequence}.${part}`}`;
     const result = await publisher.publish(parkedSubject(stream), message.data, {
       msgId,
       headers: { 'Postern-Reason': reason.replace(/[^\x20-\x7e]/g, ' '), 'Postern-Subject': message.subject },
     });
-    log.error('queue.message.parked', { stream, sequence: message.sequence, reason, stored: result.kind });
+    log.error('queue.message.parked', { stream, sequence, reason, stored: result.kind });
     if (result.kind !== 'stored') return;
     metrics.parked.with({ stream }).inc();
     message.ack();

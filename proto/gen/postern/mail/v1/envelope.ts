@@ -330,7 +330,7 @@ export function headerEditKindToJSON(object: HeaderEditKind): string {
  * Written once by the edge before it answers 250; never rewritten.
  */
 export interface Envelope {
-  /** Queue id: ULID, also the Nats-Msg-Id of the SPOOL message. */
+  /** Queue id: ULID. The Nats-Msg-Id of the SPOOL message is the queue id of its first envelope. */
   queueId: string;
   /** Id of the SMTP session that brought it: ULID. */
   sessionId: string;
@@ -370,6 +370,15 @@ export interface Envelope {
   findings: FindingSummary[];
   /** Message-ID of the header section without angle brackets (RFC 5322 section 3.6.4), at most 500 characters; empty = none. */
   messageId: string;
+}
+
+/**
+ * Envelopes that were accepted in the same moments by one edge pod and spooled in one durable write: a message of SPOOL with the header
+ * `Postern-Batch`. Without that header a message of SPOOL is one Envelope. Each may be unreadable without harm to the others.
+ */
+export interface SpoolBatch {
+  /** Encoded envelopes, at most 64, together at most 256 KiB or one alone. */
+  envelopes: Buffer[];
 }
 
 /** Where a message came from, as the edge saw it. */
@@ -866,6 +875,77 @@ export const Envelope: MessageFns<Envelope> = {
     message.senderAuthenticated = object.senderAuthenticated ?? false;
     message.findings = object.findings?.map((e) => FindingSummary.fromPartial(e)) || [];
     message.messageId = object.messageId ?? "";
+    return message;
+  },
+};
+
+function createBaseSpoolBatch(): SpoolBatch {
+  return { envelopes: [] };
+}
+
+export const SpoolBatch: MessageFns<SpoolBatch> = {
+  encode(message: SpoolBatch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.envelopes) {
+      writer.uint32(10).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpoolBatch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpoolBatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.envelopes.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SpoolBatch {
+    return {
+      envelopes: globalThis.Array.isArray(object?.envelopes)
+        ? object.envelopes.map((e: any) => Buffer.from(bytesFromBase64(e)))
+        : [],
+    };
+  },
+
+  toJSON(message: SpoolBatch): unknown {
+    const obj: any = {};
+    if (message.envelopes?.length) {
+      obj.envelopes = message.envelopes.map((e) => base64FromBytes(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SpoolBatch>, I>>(base?: I): SpoolBatch {
+    return SpoolBatch.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SpoolBatch>, I>>(object: I): SpoolBatch {
+    const message = createBaseSpoolBatch();
+    message.envelopes = object.envelopes?.map((e) => e) || [];
     return message;
   },
 };
