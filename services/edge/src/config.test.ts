@@ -6,7 +6,17 @@ import { testAuthority } from '@postern/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { edgeConfig } from './config.js';
 
-const load = (...sets: string[]) => loadConfig(edgeConfig, { env: {}, argv: sets.flatMap((set) => ['--set', set]) });
+const loadWhole = (...sets: string[]) =>
+  loadConfig(edgeConfig, { env: {}, argv: sets.flatMap((set) => ['--set', set]) });
+/** With a listener that needs no certificate, unless others are named. */
+const load = (...sets: string[]) =>
+  loadWhole('edge.listeners=[{ name: mx, role: mx, address: "127.0.0.1:2525" }]', ...sets);
+
+test('three listeners stand where none are named, and the one that begins with TLS wants a certificate', () => {
+  expect(() => loadWhole()).toThrow(
+    /edge\.listeners\[2\]\.role: "submissions" needs a certificate; expected edge\.tls/,
+  );
+});
 
 test('a pod is one process unless it is told otherwise', () => {
   expect(load().edge.workers).toMatchObject({ min: 1, max: 1 });
@@ -71,6 +81,15 @@ describe('TLS files', () => {
     await Promise.all([writeFile(path('junk'), 'junk'), writeFile(path('short'), 'x'.repeat(31))]);
   });
   afterAll(() => rm(folder, { recursive: true }));
+
+  test('they let the three listeners of every cluster stand', () => {
+    const { listeners } = loadWhole(...main('one.pem', 'one.key')).edge;
+    expect(listeners.map(({ name, role, address }) => [name, role, address.port])).toEqual([
+      ['mx', 'mx', 2525],
+      ['submission', 'submission', 2587],
+      ['submissions', 'submissions', 2465],
+    ]);
+  });
 
   test.each<[string, () => string[], RegExp | undefined]>([
     ['that fit', () => [...main('one.pem', 'one.key')], undefined],

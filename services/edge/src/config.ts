@@ -63,6 +63,7 @@ const fields = {
         .default([
           { name: 'mx', role: 'mx', address: '127.0.0.1:2525' },
           { name: 'submission', role: 'submission', address: '127.0.0.1:2587' },
+          { name: 'submissions', role: 'submissions', address: '127.0.0.1:2465' },
         ])
         .doc('Listeners of this pod. Everything else of a listener is an operator setting, by its name.'),
       moreListeners: s
