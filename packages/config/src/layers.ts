@@ -7,7 +7,7 @@ import { type ConfigDefinition, leavesOf } from './define.js';
 import { faultsBeside } from './fault.js';
 import { filesIn, resolveFiles } from './file-paths.js';
 import { emptyMap, type LocatedMap, locateYaml } from './located.js';
-import { asMap, type Fields, readFields, reportUnknownKey } from './object.js';
+import { asMap, type Fields, type ObjectOf, readFields, reportUnknownKey } from './object.js';
 import { applyEnvironment, type Environment } from './overrides.js';
 import { type PlainValue, plainOf } from './plain.js';
 import { ConfigError, type Problem } from './problem.js';
@@ -31,6 +31,13 @@ export interface ConfigCheckResult {
   readonly problems: readonly Problem[];
   /** The overlays' sections that are this service's, ready to be written to another folder: paths of files made absolute. */
   readonly sections: Readonly<Record<string, PlainValue>>;
+  /** What only other servers know to be wrong or right: told, and refused by them. */
+  readonly notes?: readonly Problem[];
+}
+
+export interface CheckedLayers<F extends Fields> extends ConfigCheckResult {
+  /** Undefined when a field is wrong by itself. */
+  readonly value: ObjectOf<F> | undefined;
 }
 
 export type ConfigCheck = (input: ConfigCheckInput) => ConfigCheckResult;
@@ -73,7 +80,7 @@ export function checkLayers<F extends Fields>(
   definition: ConfigDefinition<F>,
   { base, overlays, env }: ConfigCheckInput,
   madeWhenMissing: readonly string[] = [],
-): ConfigCheckResult {
+): CheckedLayers<F> {
   const reader = new Reader();
   try {
     const above = overlays
@@ -84,9 +91,13 @@ export function checkLayers<F extends Fields>(
     const outcome = readFields(definition.fields, map, '', reader);
     const faults = faultsBeside(definition, outcome, map, reader);
     const missing = unreadable(definition.fields, above).filter(({ path }) => !madeWhenMissing.includes(path));
-    return { problems: [...reader.problems, ...faults, ...missing], sections: plainSections(definition.fields, above) };
+    return {
+      problems: [...reader.problems, ...faults, ...missing],
+      sections: plainSections(definition.fields, above),
+      value: outcome.ok ? outcome.value : undefined,
+    };
   } catch (error) {
-    if (error instanceof ConfigError) return { problems: error.problems, sections: {} };
+    if (error instanceof ConfigError) return { problems: error.problems, sections: {}, value: undefined };
     throw error;
   }
 }

@@ -1,5 +1,90 @@
-/** What a whole start asks before any process runs: is the configuration right that this service would get? Nothing is connected. */
-import { type ConfigCheck, checkLayers } from '@postern/config';
+/**
+ * What a whole start asks before any process runs: is the configuration right that this service would get, and do its listeners go together
+ * with their settings in the operator file? Nothing is connected; the operator file itself is judged by provisioning.
+ */
+import {
+  type ConfigCheck,
+  ConfigError,
+  type ConfigText,
+  checkLayers,
+  type FieldPath,
+  type Located,
+  type LocatedMap,
+  layMaps,
+  locateTop,
+  type Problem,
+  pathText,
+  placeOf,
+} from '@postern/config';
+import type { AgreedSettings } from '@postern/flow-control/session';
 import { edgeConfig } from './config.js';
+import { disagreements } from './listener-agreement.js';
 
-export const checkConfig: ConfigCheck = (input) => checkLayers(edgeConfig, input);
+type Edge = NonNullable<ReturnType<typeof checkLayers<(typeof edgeConfig)['fields']>>['value']>['edge'];
+
+export const checkConfig: ConfigCheck = (input) => {
+  const { problems, sections, value } = checkLayers(edgeConfig, input);
+  if (value === undefined) return { problems, sections };
+  const texts = [...(input.operatorFile === undefined ? [] : [input.operatorFile]), ...input.overlays];
+  const found = compare(value.edge, texts);
+  return { problems: [...problems, ...found.problems], sections, notes: found.notes };
+};
+
+function operatorMap(texts: readonly ConfigText[]): LocatedMap | undefined {
+  try {
+    return texts.map(locateTop).reduce<LocatedMap | undefined>((below, above) => {
+      return below === undefined ? above : layMaps(below, above);
+    }, undefined);
+  } catch (error) {
+    // No YAML: the service it is for has said so.
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
+}
+
+const partOf = (at: Located | undefined, name: string): Located | undefined =>
+  at?.kind === 'map' ? at.entries.get(name)?.value : undefined;
+
+/** What is of another kind is refused by provisioning. */
+const scalarOf = <T extends string | boolean>(at: Located | undefined, is: (value: unknown) => value is T) =>
+  at?.kind === 'scalar' && is(at.value) ? at.value : undefined;
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isSwitch = (value: unknown): value is boolean => typeof value === 'boolean';
+
+function settingsOf(written: Located | undefined, isProxied: boolean): AgreedSettings {
+  const names = partOf(partOf(written, 'tls'), 'certificates');
+  return {
+    role: scalarOf(partOf(written, 'role'), isText),
+    certificates: names?.kind === 'list' ? names.items.map((item) => scalarOf(item, isText) ?? '') : [],
+    requireTls: scalarOf(partOf(written, 'requireTls'), isSwitch),
+    proxyProtocol: isProxied || scalarOf(partOf(written, 'proxyProtocol'), isSwitch) === true,
+  };
+}
+
+function compare(edge: Edge, texts: readonly ConfigText[]): { problems: Problem[]; notes: Problem[] } {
+  const operator = operatorMap(texts);
+  if (operator === undefined) return { problems: [], notes: [] };
+  const told = (path: FieldPath, message: string): Problem => ({
+    place: placeOf(operator, path),
+    path: pathText(path),
+    message,
+  });
+  const certificates = [...(edge.tls === undefined ? [] : ['default']), ...edge.certificates.map(({ name }) => name)];
+  const here = [...edge.listeners, ...edge.moreListeners];
+  const written = partOf(operator, 'listeners');
+  const problems = here.flatMap((listener) => {
+    const settings = settingsOf(partOf(written, listener.name), listener.proxyProtocol);
+    return disagreements(listener, settings, certificates).map(({ field, message }) =>
+      told(['listeners', listener.name, ...field], message),
+    );
+  });
+  const names = here.map(({ name }) => name);
+  const portless = written?.kind === 'map' ? [...written.entries.keys()].filter((name) => !names.includes(name)) : [];
+  const notes = portless.map((name) =>
+    told(
+      ['listeners', name],
+      `has no port here: edge.listeners and edge.moreListeners hold ${names.join(', ')}; it counts where a pod has it`,
+    ),
+  );
+  return { problems, notes };
+}

@@ -5,7 +5,8 @@
  * (RFC 8314 §3.3) and does not start without a certificate.
  */
 import type { Timer } from '@postern/clock';
-import { formatHostPort } from '@postern/config';
+import { formatHostPort, pathText } from '@postern/config';
+import { disagreements } from './listener-agreement.js';
 import type { MisconfigurationGuard } from './misconfiguration.js';
 import type { PreludeGate } from './prelude.js';
 import { type ListenerFacts, openSession, type Session, type SessionServices, type TlsFacts } from './session.js';
@@ -79,6 +80,7 @@ class EdgeListener implements Listener {
   #port: number;
   #state: 'shut' | 'open' | 'draining' = 'shut';
   #tlsMark: readonly unknown[] = [];
+  #disagreements: readonly string[] = [];
   #emptied: (() => void) | undefined;
   /** The port could not be opened then; it is tried again. */
   #triedMs: number | undefined;
@@ -116,6 +118,7 @@ class EdgeListener implements Listener {
 
   async update(): Promise<void> {
     this.#updateTls();
+    this.#compare();
     if (this.#state === 'draining') return;
     const wanted = this.#context.services.snapshot()?.listener(this.facts).enabled !== false;
     if (wanted && this.#state === 'shut') {
@@ -178,16 +181,23 @@ class EdgeListener implements Listener {
     this.#tlsMark = mark;
     try {
       this.#server.useTls(createTlsContexts(material, settings, this.facts.name, epoch));
-      const here = material.certificates.map(({ name }) => name);
-      for (const name of settings?.certificates ?? [])
-        if (!here.includes(name))
-          this.#context.onRefused(
-            this.facts.name,
-            `tls.certificates: ${JSON.stringify(name)} is no certificate of this pod; it has ${here.join(', ') || 'none'}`,
-          );
     } catch (error) {
       this.#context.onRefused(this.facts.name, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** Says what of its settings does not go together with what it is on this pod, each once. */
+  #compare(): void {
+    const settings = this.#context.services.snapshot()?.listener(this.facts).agreed;
+    if (settings === undefined) return;
+    const here = this.#context.tls().certificates.map(({ name }) => name);
+    const proxyProtocol = settings.proxyProtocol || this.#options.proxyProtocol;
+    const found = disagreements(this.facts, { ...settings, proxyProtocol }, here).map(
+      ({ field, message }) => `${pathText(['listeners', this.facts.name, ...field])}: ${message}`,
+    );
+    for (const reason of found)
+      if (!this.#disagreements.includes(reason)) this.#context.onRefused(this.facts.name, reason);
+    this.#disagreements = found;
   }
 
   #look(): void {

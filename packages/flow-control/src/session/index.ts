@@ -2,7 +2,7 @@ export { type AccessTable, compileAccess } from './access.js';
 export { earlyRefusal } from './early-refusal.js';
 export { type ExtensionKeyword, extensionKeywords } from './extensions.js';
 export { countReceived } from './hop-count.js';
-export type { ListenerPolicy } from './listener-policy.js';
+export type { AgreedSettings, ListenerPolicy } from './listener-policy.js';
 export { isAcceptance, refusalOf, refusalOfGroups } from './refusal.js';
 export { recipientRight, submittingTenant } from './relay-right.js';
 export { ruledPolicy } from './ruled-policy.js';

@@ -8,6 +8,15 @@ import { listenerScopes, memberScopes, rateLimitsOf } from '../settings/scopes.j
 import { type ExtensionKeyword, extensionsWithout, offByDefault } from './extensions.js';
 import type { ListenerFacts } from './session-view.js';
 
+/** What the settings of one listener say of role and TLS; undefined = not said. */
+export interface AgreedSettings {
+  readonly role: string | undefined;
+  readonly certificates: readonly string[];
+  readonly requireTls: boolean | undefined;
+  /** TLS may end at a proxy that says so. */
+  readonly proxyProtocol: boolean;
+}
+
 export interface ListenerPolicy {
   readonly banner: string;
   /** Name in banner, EHLO reply and trace headers. */
@@ -38,6 +47,8 @@ export interface ListenerPolicy {
   readonly skipChecks: readonly string[];
   /** Never banned, not slowed down, shed last. */
   readonly trusted: boolean;
+  /** What the settings say of role and TLS; undefined = there are none. */
+  readonly agreed: AgreedSettings | undefined;
   /** TLS bounds; undefined = the defaults. */
   readonly tls: ListenerTls | undefined;
   /** May this peer say by XCLIENT who its client is? */
@@ -60,6 +71,13 @@ function membership(networks: readonly string[]): (address: string) => boolean {
   };
 }
 
+const agreedSettings = ({ role, tls, requireTls, proxyProtocol }: ListenerSettings): AgreedSettings => ({
+  role: role === '' ? undefined : role,
+  certificates: tls?.certificates ?? [],
+  requireTls,
+  proxyProtocol,
+});
+
 export function listenerPolicy(
   facts: ListenerFacts,
   settings: ListenerSettings | undefined,
@@ -73,16 +91,18 @@ export function listenerPolicy(
     (own === undefined ? 0 : pick(own)) || (service === undefined ? 0 : pick(service)) || otherwise;
   const extensions = extensionsWithout(settings?.extensionsOff ?? offByDefault);
   const mechanisms = (list: readonly string[]): readonly string[] => (extensions.has('AUTH') ? list : []);
+  // Settings for another role have the mechanisms of that one.
+  const usual = submits ? ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN'] : [];
+  const isOther = settings !== undefined && settings.role !== '' && settings.role !== facts.role;
+  const onTls = settings?.authMechanismsTls ?? usual;
   return {
     banner: settings?.banner || 'ESMTP',
     hostname: settings?.hostname || clusterName,
     enabled: settings?.disabled !== true,
     proxyProtocol: settings?.proxyProtocol ?? false,
-    requireTls: settings?.requireTls ?? submits,
-    requireAuth: settings?.requireAuth ?? submits,
-    mechanismsTls: mechanisms(
-      settings?.authMechanismsTls ?? (submits ? ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN'] : []),
-    ),
+    requireTls: settings === undefined ? submits : settings.requireTls || (isOther && submits),
+    requireAuth: settings === undefined ? submits : settings.requireAuth || (isOther && submits),
+    mechanismsTls: mechanisms(isOther && onTls.length === 0 ? usual : onTls),
     mechanismsPlain: mechanisms(settings?.authMechanismsPlain ?? []),
     extensions,
     linePolicy: settings?.linePolicy === 'normalise' ? 'normalise' : 'refuse',
@@ -95,6 +115,7 @@ export function listenerPolicy(
     addressRatePrefix: 0,
     skipChecks: [],
     trusted: false,
+    agreed: settings === undefined ? undefined : agreedSettings(settings),
     tls: settings?.tls,
     trustsXclient: membership(settings?.xclientNetworks ?? []),
   };

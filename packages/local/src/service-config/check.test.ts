@@ -28,10 +28,14 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 /** The judgement of the services as they were built; what they say, without the way out. */
-async function linesAbout(text: string | undefined, environment: NodeJS.ProcessEnv = {}): Promise<string[]> {
+async function linesAbout(
+  text: string | undefined,
+  environment: NodeJS.ProcessEnv = {},
+  say: (line: string) => void = () => undefined,
+): Promise<string[]> {
   if (text !== undefined) await writeFile(file, text);
   const start = parseStartOptions(text === undefined ? [] : ['--config', file], dir);
-  const options = { start, folder, cache: sharedCache(), environment, say: () => undefined, now: () => new Date() };
+  const options = { start, folder, cache: sharedCache(), environment, say, now: () => new Date() };
   try {
     await new Cluster(options, await planCluster(folder, start)).check();
     return [];
@@ -190,6 +194,26 @@ test.each<[string, string, string | RegExp]>([
     'edge: { tls: { certFile: nope, keyFile: short } }',
     /^1: edge\.tls\.certFile: ".*\/nope" cannot be read \(ENOENT\); expected a readable file/,
   ],
+  [
+    'a role that is not that of the port',
+    'listeners:\n  mx: { role: submission }',
+    '2: listeners.mx.role: "submission" is not the role of the listener on the pod; expected "mx", its role in edge.listeners',
+  ],
+  [
+    'a port whose name says another role',
+    'edge: { moreListeners: [{ name: inner, role: mx, address: "127.0.0.1:0" }] }\nlisteners:\n  inner: { role: submission }',
+    '3: listeners.inner.role: "submission" is not the role of the listener on the pod; expected "mx", its role in edge.listeners',
+  ],
+  [
+    'a certificate nobody has',
+    'edge: { certificates: [{ name: partners, certFile: one.pem, keyFile: one.key }] }\nlisteners:\n  mx:\n    tls: { certificates: [partners, partner] }',
+    '4: listeners.mx.tls.certificates[1]: "partner" is not allowed; expected one of default, partners',
+  ],
+  [
+    'a check that has nothing to ask',
+    'checks:\n  dnsbl: { enabled: true }',
+    '2: checks.dnsbl.enabled: is on, but no list is named; expected dnsbl.zones or dnsbl.lists, or false',
+  ],
   ['policy', 'policy:\n  credits: 5', '2: policy.credits: unknown key; did you mean credit?'],
   ['queue', 'queue: { window: 0 }', '1: queue.window: 0 is not allowed; expected a whole number from 1 to 100000'],
   [
@@ -231,6 +255,23 @@ test('every problem of every section is told, in the order of the file', async (
   const text = 'queue: { window: 0 }\nlimits: { connections: -1 }\nedge: { maxHops: 1 }\ntelemetry: { level: x }';
   const fields = (await linesAbout(text)).map((line) => line.split(': ').slice(0, 2).join(' '));
   expect(fields).toEqual(['1 queue.window', '2 limits.connections', '3 edge.maxHops', '4 telemetry.level']);
+});
+
+test.each<[string, string, string]>([
+  [
+    'a tenant that may have been made through the API',
+    'relayNetworks:\n- { network: 192.0.2.1, tenant: guests }',
+    '2: relayNetworks[0].tenant: "guests" is not under tenants; expected a tenant made through the API before, else this file is refused',
+  ],
+  [
+    'settings without a port',
+    'listeners:\n  partners: { role: mx }',
+    '2: listeners.partners: has no port here: edge.listeners and edge.moreListeners hold mx, submission, submissions; it counts where a pod has it',
+  ],
+])('%s is a note, since the file alone cannot tell', async (_name, text, expected) => {
+  const said: string[] = [];
+  expect(await linesAbout(text, {}, (line) => said.push(line.replace(`${file}:`, '')))).toEqual([]);
+  expect(said).toEqual([`note: ${expected}`]);
 });
 
 test('no file, a folder instead of one, a wrong environment', async () => {

@@ -47,6 +47,8 @@ export interface CheckInput {
   readonly ownFile: ConfigText | undefined;
   readonly environment: NodeJS.ProcessEnv;
   readonly checkerOf: CheckerOf;
+  /** Told what only the running servers know to be wrong or right. */
+  readonly note: (line: string) => void;
 }
 
 /** Sections of the own file by service. Throws SetupError with one line per problem. */
@@ -55,14 +57,17 @@ export async function checkConfiguration(input: CheckInput): Promise<ReadonlyMap
   const overlays = ownFile === undefined ? [] : [ownFile];
   const sections = new Map<ServiceName, Document>();
   const problems: Problem[] = [];
+  const notes: Problem[] = [];
   for (const { plan, generated } of input.processes) {
     const check = await input.checkerOf(plan.service);
     const result = check({ base: { file: plan.configFile, text: generated }, overlays, env, operatorFile });
     problems.push(...result.problems);
+    notes.push(...(result.notes ?? []));
     sections.set(plan.service, result.sections);
   }
   if (ownFile !== undefined) problems.push(...decidedByStart(ownFile));
   if (problems.length > 0) throw new SetupError(linesOf(problems), wayOut(problems, ownFile?.file));
+  for (const note of notes) input.note(problemLine(note));
   return sections;
 }
 

@@ -24,6 +24,7 @@ export interface Preparation {
   readonly environment: NodeJS.ProcessEnv;
   readonly now: () => Date;
   readonly checkerOf: CheckerOf;
+  readonly say: (line: string) => void;
 }
 
 export interface Prepared {
@@ -35,7 +36,7 @@ export interface Prepared {
 }
 
 export async function prepareConfiguration(
-  { start, folder, environment, now, checkerOf }: Preparation,
+  { start, folder, environment, now, checkerOf, say }: Preparation,
   plan: ClusterPlan,
 ): Promise<Prepared> {
   const ownFile = await readOwnFile(start.configFile);
@@ -63,6 +64,7 @@ export async function prepareConfiguration(
     ownFile,
     environment: { ...environment, ...withoutStoreNames },
     checkerOf,
+    note: (line) => say(`note: ${line}`),
   });
   await writeOperatorSettings(context.operatorFile, settings);
   const own = (service: ServiceName): Document => sections.get(service) ?? {};

@@ -275,7 +275,7 @@ describe('certificates', () => {
     doubles.tls = material(main);
     await listen(doubles, { certificates: ['nix'] });
     expect(doubles.refusedSettings).toEqual([
-      expect.stringMatching(/^tls\.certificates: "nix" is no certificate of this pod/),
+      expect.stringMatching(/^listeners\.\w+\.tls\.certificates\[0\]: "nix" is not allowed; expected one of main$/),
     ]);
   });
 

@@ -14,6 +14,7 @@ import type { StoredHost } from '../snapshot/compile.js';
 import { noteRecipients, noteSecrets, noteSnapshot, roleAddresses } from '../snapshot/outbox.js';
 import { applyFileChecks } from './file-checks.js';
 import { refuseUnknownRoutes } from './file-routes.js';
+import { refuseUnknownTenants } from './named-tenants.js';
 import { givenPassword } from './password-source.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 import { refuseStoredRules } from './stored-rules.js';
@@ -74,6 +75,7 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
       );
     }
     await refuseUnknownRoutes(tx, document, context.file);
+    await refuseUnknownTenants(tx, document, context.file);
   });
 }
 

@@ -121,6 +121,26 @@ test.each([
     'tenants:\n- name: a\n  domains: [{ name: a.test }]\n  users:\n  - address: x@a.test\n    passwordFile: /nowhere/pw',
     /^base\.yaml:6: tenants\[0\]\.users\[0\]\.passwordFile: "\/nowhere\/pw" cannot be read \(ENOENT\)/,
   ],
+  [
+    'a blocklist check without a list',
+    'checks:\n  dnsbl:\n    enabled: true',
+    /^base\.yaml:3: checks\.dnsbl\.enabled: is on, but no list is named; expected dnsbl\.zones or dnsbl\.lists, or false$/,
+  ],
+  [
+    'a list of good clients without a list',
+    'checks: { dnswl: { enabled: true } }',
+    /^base\.yaml:1: checks\.dnswl\.enabled: is on, but no list is named/,
+  ],
+  [
+    'a country check without a country',
+    'checks: { country: { enabled: true, exempt: [192.0.2.0/24] } }',
+    /^base\.yaml:1: checks\.country\.enabled: is on, but no country is named; expected country\.block or country\.allow/,
+  ],
+  [
+    'a tenant that switches on a check without a list',
+    'tenants:\n- name: a\n  checks: { uribl: { enabled: true } }',
+    /^base\.yaml:3: tenants\[0\]\.checks\.uribl\.enabled: is on, but no list is named/,
+  ],
   ['reserved tenant', 'tenants: [{ name: system }]', /^base\.yaml:1: tenants\[0\]\.name: "system" is reserved/],
   [
     'listener without role',

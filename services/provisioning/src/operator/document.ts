@@ -14,12 +14,15 @@ import {
   layMaps,
   locateTop,
   type Problem,
+  pathText,
+  placeOf,
   Reader,
   reportUnknownKey,
 } from '@postern/config';
 import { flowProblems } from './flow-problems.js';
 import { listenerProblems } from './listener-problems.js';
 import { fileProblems } from './named-files.js';
+import { tenantNotes } from './named-tenants.js';
 import { referenceProblems } from './references.js';
 import { type OperatorDocument, operatorSchema } from './schema.js';
 
@@ -53,6 +56,8 @@ export interface Examined {
   /** What could be read, faults between its parts included; undefined when a field is wrong by itself. */
   readonly document: OperatorDocument | undefined;
   readonly problems: readonly Problem[];
+  /** What only the database can judge. */
+  readonly notes: readonly Problem[];
 }
 
 export function examineOperatorDocument(texts: readonly ConfigText[]): Examined {
@@ -64,7 +69,12 @@ export function examineOperatorDocument(texts: readonly ConfigText[]): Examined 
   const read = (map: LocatedMap, again: Reader) => operatorSchema.read(map, '', again);
   const found = [...reader.problems, ...faultsOf(outcome, merged, reader, read, documentFaults)];
   const problems = found.map((problem) => ({ ...problem, path: ownPath(problem.path) }));
-  return { document: outcome.ok ? outcome.value : undefined, problems };
+  const notes = outcome.ok ? tenantNotes(outcome.value) : [];
+  return {
+    document: outcome.ok ? outcome.value : undefined,
+    problems,
+    notes: notes.map(({ path, message }) => ({ place: placeOf(merged, path), path: pathText(path), message })),
+  };
 }
 
 const documentFaults = (document: OperatorDocument): Fault[] => [

@@ -174,6 +174,22 @@ test('a rule of the file may name a route of a tenant, of the file or saved; one
   await eventually(2_000, async () => (await projector.snapshot()).rules.length === 2);
 });
 
+test('a file that names a tenant nobody made is refused by field; one made through the API is known', async () => {
+  const parts = await ground();
+  const projector = await begin(parts, acme());
+  const naming = (tenant: string) => acme().replace('tenant: acme }]', `tenant: ${tenant} }]`);
+  const refusals = () => projector.lines.filter((line) => line.event === 'provisioning.operator_file.refused');
+  await writeFile(projector.operatorFile, naming('guests'));
+  await eventually(2_000, async () => refusals().length > 0);
+  expect(String(refusals()[0]?.error)).toMatch(
+    /operator\.yaml: relayNetworks\[0\]\.tenant: "guests" is no tenant; expected one that is there/,
+  );
+  expect((await projector.snapshot()).relayNetworks[0]?.tenant).toBe('acme');
+  await parts.database.withTenant(operatorScope, (tx) => tx.run("INSERT INTO tenants (name) VALUES ('guests')", []));
+  await writeFile(projector.operatorFile, `${naming('guests')}\nlimits: { connections: 78 }`);
+  await eventually(2_000, async () => (await projector.snapshot()).relayNetworks[0]?.tenant === 'guests');
+});
+
 test('an unchanged file publishes nothing new when the service starts again', async () => {
   const parts = await ground();
   const first = await begin(parts, acme());

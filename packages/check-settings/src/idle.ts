@@ -1,0 +1,28 @@
+/**
+ * Checks that are on and can find nothing, since what they look things up in was not given. Of a check whose settings an inner scope may give
+ * (`tenantsMay: anything`) nothing is said. Pure.
+ */
+import type { CheckName, CheckSettings } from './all.js';
+
+export interface IdleCheck {
+  readonly check: CheckName;
+  /** Completes the name of the check's `enabled`. */
+  readonly message: string;
+}
+
+const asked = ['dnsbl', 'dnswl', 'uribl'] as const;
+
+export function idleChecks(settings: CheckSettings): IdleCheck[] {
+  const idle: IdleCheck[] = asked.flatMap((check) => {
+    const { enabled, zones, lists, tenantsMay } = settings[check];
+    if (!enabled || tenantsMay === 'anything' || zones.length + lists.length > 0) return [];
+    return [{ check, message: `is on, but no list is named; expected ${check}.zones or ${check}.lists, or false` }];
+  });
+  const { enabled, block, allow, tenantsMay } = settings.country;
+  if (enabled && tenantsMay !== 'anything' && block.length + allow.length === 0)
+    idle.push({
+      check: 'country',
+      message: 'is on, but no country is named; expected country.block or country.allow, or false',
+    });
+  return idle;
+}
