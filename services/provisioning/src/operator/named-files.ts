@@ -91,6 +91,12 @@ function works(use: () => unknown): boolean {
   }
 }
 
+/** Their names, those that are named twice once. */
+export function filesNamedBy(document: OperatorDocument): string[] {
+  const names = [...filesOf(document)].map(({ file }) => file).filter((file) => file !== undefined);
+  return [...new Set(names)];
+}
+
 export function fileProblems(document: OperatorDocument): Fault[] {
   const problems: Fault[] = [];
   for (const { path, file, holds } of filesOf(document)) {

@@ -155,7 +155,12 @@ const tenant = s.object({
           .string({ minLength: 8, maxLength: 1024, form: 'a password of 8 to 1,024 characters' })
           .secret()
           .optional(),
-        passwordFile: s.file().optional().doc('File with the password.'),
+        passwordFile: s
+          .file()
+          .optional()
+          .doc(
+            'File with the password; watched. It is set when the file says another than it said before: one changed since through the API stays.',
+          ),
         recoverablePassword: s
           .boolean()
           .default(false)

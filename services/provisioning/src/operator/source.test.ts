@@ -6,21 +6,23 @@ import { systemClock } from '@postern/clock';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openOperatorSource } from './source.js';
 
-async function watched() {
+async function watched(text = 'hostname: one.test\n', secret = '') {
   const dir = await mkdtemp(join(tmpdir(), 'postern-operator-source-'));
   const file = join(dir, 'operator.yaml');
-  await writeFile(file, 'hostname: one.test\n');
+  const secretFile = join(dir, 'carol.password');
+  if (secret !== '') await writeFile(secretFile, secret);
+  await writeFile(file, text);
   const source = await openOperatorSource([file], systemClock);
   const seen: (string | undefined)[] = [];
   source.watch(
     () => seen.push(source.current().hostname),
-    () => seen.push('refused'),
+    (error) => seen.push(`refused: ${error.message}`),
   );
   onTestFinished(async () => {
     source.close();
     await rm(dir, { recursive: true, force: true });
   });
-  return { file, source, seen };
+  return { file, secretFile, source, seen };
 }
 
 test('a file that is emptied before it is written again never takes its settings away', async () => {
@@ -47,4 +49,38 @@ test('an empty file that stays empty is what the operator wants', async () => {
   await writeFile(file, '');
   await vi.waitFor(() => expect(seen).toHaveLength(1), { timeout: 5_000 });
   expect(source.current().hostname).not.toBe('one.test');
+});
+
+const carol = `hostname: one.test
+tenants:
+  - name: acme
+    domains: [{ name: acme.test }]
+    users: [{ address: carol@acme.test, passwordFile: carol.password }]
+`;
+
+test('what a named file holds is watched: another password is a change, a wrong one is refused until it is right', async () => {
+  const { secretFile, seen } = await watched(carol, 'a first password');
+  await writeFile(secretFile, 'another password');
+  await vi.waitFor(() => expect(seen).toEqual(['one.test']), { timeout: 8_000 });
+  await writeFile(secretFile, 'short');
+  await vi.waitFor(() => expect(seen).toHaveLength(2), { timeout: 8_000 });
+  expect(seen[1]).toMatch(
+    /^refused: .*:5: tenants\[0\]\.users\[0\]\.passwordFile: ".*" holds 5 characters; expected a/,
+  );
+  await rm(secretFile);
+  await vi.waitFor(() => expect(seen).toHaveLength(3), { timeout: 8_000 });
+  expect(seen[2]).toContain('cannot be read (ENOENT)');
+  await writeFile(secretFile, 'a third password');
+  await vi.waitFor(() => expect(seen.slice(3)).toEqual(['one.test']), { timeout: 8_000 });
+}, 40_000);
+
+test('a file that is gone is said once, and is in effect again when it is back as it was', async () => {
+  const { file, seen } = await watched();
+  await rm(file);
+  await vi.waitFor(() => expect(seen).toHaveLength(1), { timeout: 5_000 });
+  expect(seen[0]).toMatch(/^refused: .*cannot be read \(ENOENT\)/);
+  await sleep(1_500);
+  expect(seen).toHaveLength(1);
+  await writeFile(file, 'hostname: one.test\n');
+  await vi.waitFor(() => expect(seen.slice(1)).toEqual(['one.test']), { timeout: 5_000 });
 });

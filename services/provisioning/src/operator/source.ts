@@ -1,12 +1,14 @@
 /**
- * The operator file as it is on disk, watched. A change that does not parse is refused here, the last good document stays. Whether a good
- * one can be applied is the projector's to say. Polls, since mounted files of Kubernetes change by a swapped link that events miss. A file that
- * is being written is waited for: an editor that empties it first must not take every setting away for a moment.
+ * The operator file as it is on disk, watched, with the files it names (passwords, keys, certificates). A change that does not parse is refused
+ * here, the last good document stays. Whether a good one can be applied is the projector's to say. Polls, since mounted files of Kubernetes change
+ * by a swapped link that events miss. A file that is being written is waited for: an editor that empties it first must not take every setting away
+ * for a moment.
  */
 import { stat } from 'node:fs/promises';
 import type { Clock, Timer } from '@postern/clock';
 import { ConfigError, type ConfigText } from '@postern/config';
-import { parseOperatorDocument, readOperatorText } from './document.js';
+import { examineOperatorDocument, readOperatorText } from './document.js';
+import { filesNamedBy } from './named-files.js';
 import type { OperatorDocument } from './schema.js';
 
 export interface OperatorSource {
@@ -14,11 +16,16 @@ export interface OperatorSource {
   current(): OperatorDocument;
   /** Where it came from, for messages. */
   readonly name: string;
+  /** `onChange`: another document, or a file it names holds something else. `onRefused`: once for each state of the files. */
   watch(onChange: () => void, onRefused: (error: ConfigError) => void): void;
   close(): void;
 }
 
 const pollMs = 400;
+/** Named files are many and seldom change: they are looked at every so many polls. */
+const namedEvery = 5;
+/** More of them are read with the next change of the operator file. */
+const mostNamed = 10_000;
 /** A change is read when the files have been the same for so long; an emptied one is most likely half written. */
 const settledMs = 150;
 const settledEmptyMs = 1_000;
@@ -28,32 +35,51 @@ const mostWaits = 10;
 /** Throws ConfigError when the first reading is wrong. */
 export async function openOperatorSource(files: readonly string[], clock: Clock): Promise<OperatorSource> {
   let marks = await marksOf(files);
-  let texts = await Promise.all(files.map(readOperatorText));
-  let document = parseOperatorDocument(texts);
+  let texts: readonly ConfigText[] | undefined = await Promise.all(files.map(readOperatorText));
+  let named: readonly string[] = [];
+  const parse = (fresh: readonly ConfigText[]): OperatorDocument => {
+    const { document: found, problems } = examineOperatorDocument(fresh);
+    // Also those of a document that is refused because of one of them.
+    if (found !== undefined) named = filesNamedBy(found).slice(0, mostNamed);
+    if (found === undefined || problems.length > 0) throw new ConfigError(problems);
+    return found;
+  };
+  let document = parse(texts);
+  let namedMarks = await marksOf(named);
   let timer: Timer | undefined;
   let closed = false;
-  const settled = async (): Promise<string> => {
-    let before = await marksOf(files);
+  let polls = 0;
+  const settled = async (watched: readonly string[]): Promise<void> => {
+    let before = await marksOf(watched);
     for (let waits = 0; waits < mostWaits; waits++) {
       await clock.sleep(before.includes(emptyMark) ? settledEmptyMs : settledMs);
-      const now = await marksOf(files);
-      if (now === before) return now;
+      const now = await marksOf(watched);
+      if (now === before) return;
       before = now;
     }
-    return before;
   };
+  const namedChanged = async (): Promise<boolean> => polls % namedEvery === 0 && (await marksOf(named)) !== namedMarks;
   return {
     name: files.at(-1) ?? 'operator file',
     current: () => document,
     watch(onChange, onRefused) {
       const look = async (): Promise<void> => {
-        if ((await marksOf(files)) === marks) return;
-        const now = await settled();
+        polls++;
+        const namedDiffer = await namedChanged();
+        if (!namedDiffer && (await marksOf(files)) === marks) return;
+        await settled([...files, ...(namedDiffer ? named : [])]);
+        // Before they are read: what changes meanwhile is another change.
+        marks = await marksOf(files);
+        const before = texts;
+        texts = undefined;
         const fresh = await Promise.all(files.map(readOperatorText));
-        marks = now;
-        if (sameTexts(texts, fresh)) return;
         texts = fresh;
-        document = parseOperatorDocument(fresh);
+        if (!namedDiffer && sameTexts(before, fresh)) return;
+        try {
+          document = parse(fresh);
+        } finally {
+          namedMarks = await marksOf(named);
+        }
         onChange();
       };
       const poll = (): void => {
@@ -80,7 +106,7 @@ async function marksOf(files: readonly string[]): Promise<string> {
   const marks = await Promise.all(
     files.map((file) =>
       stat(file).then(
-        (found) => `${found.ino}${found.size === 0 ? emptyMark : `:${found.size}:`}${found.mtimeMs}`,
+        (found) => `${found.ino}${found.size === 0 ? emptyMark : `:${found.size}:`}${found.mtimeMs}:${found.ctimeMs}`,
         () => 'missing',
       ),
     ),
@@ -88,5 +114,5 @@ async function marksOf(files: readonly string[]): Promise<string> {
   return marks.join('|');
 }
 
-const sameTexts = (a: readonly ConfigText[], b: readonly ConfigText[]): boolean =>
-  a.every((entry, index) => entry.text === b[index]?.text);
+const sameTexts = (a: readonly ConfigText[] | undefined, b: readonly ConfigText[]): boolean =>
+  a?.every((entry, index) => entry.text === b[index]?.text) === true;

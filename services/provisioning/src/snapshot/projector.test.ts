@@ -1,9 +1,11 @@
 import { writeFile } from 'node:fs/promises';
-import { systemClock } from '@postern/clock';
+import { join } from 'node:path';
+import { systemClock, systemRandom } from '@postern/clock';
 import { RecipientKind } from '@postern/proto/directory/v1/recipient';
 import type { StreamConnection } from '@postern/stream';
-import { withNats, withPostgres } from '@postern/testkit';
+import { withFolders, withNats, withPostgres } from '@postern/testkit';
 import { afterEach, expect, test } from 'vitest';
+import { hashPassword, verifyPassword } from '../credentials/password.js';
 import { operatorScope } from '../database/tenant-scope.js';
 import { RefusalNote } from '../operator/refusal.js';
 import { eventually, openTestDatabase, openTestStreams, startProjector, type TestDatabase } from '../testing/ground.js';
@@ -11,6 +13,7 @@ import { noteRecipients, noteSnapshot } from './outbox.js';
 
 const nats = withNats();
 const postgres = withPostgres();
+const folders = withFolders();
 const cleanups: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
@@ -209,6 +212,47 @@ test('an unchanged file publishes nothing new when the service starts again', as
   const users = await parts.database.admin.query('SELECT address, version FROM config.users ORDER BY address');
   expect(users.rows.map((row) => row.version)).toEqual(['1', '1']);
 });
+
+test('the operator file sets a password when the file says another one than before, not when somebody has changed it since', async () => {
+  const parts = await ground();
+  const dir = await folders.make('passwords');
+  const passwordFile = join(dir, 'carol.password');
+  const file = (more = '') => `
+tenants:
+  - name: acme
+    domains: [{ name: acme.test }]
+    users: [{ address: carol@acme.test, passwordFile: ${passwordFile} }${more}]
+`;
+  const isSet = async (password: string): Promise<boolean> => {
+    const { rows } = await parts.database.admin.query('SELECT password FROM config.users WHERE address = $1', [
+      'carol@acme.test',
+    ]);
+    return verifyPassword(password, rows[0]?.password);
+  };
+  const changeByApi = async (password: string): Promise<void> => {
+    const verifiers = await hashPassword(password, systemRandom);
+    await parts.database.admin.query('UPDATE config.users SET password = $1', [verifiers.password]);
+  };
+  await writeFile(passwordFile, 'the first one\n');
+  const first = await begin(parts, file());
+  expect(await isSet('the first one')).toBe(true);
+
+  await changeByApi('her own choice');
+  await writeFile(first.operatorFile, file(', { address: dave@acme.test }'));
+  await eventually(5_000, async () => (await first.recipient('dave@acme.test')) !== undefined);
+  expect(await isSet('her own choice')).toBe(true);
+  await first.stop();
+
+  const second = await begin(parts, file());
+  expect(await isSet('her own choice')).toBe(true);
+  await writeFile(passwordFile, 'the second one\n');
+  await eventually(8_000, () => isSet('the second one'));
+  await second.stop();
+
+  await writeFile(passwordFile, 'the third one\n');
+  await begin(parts, file());
+  expect(await isSet('the third one')).toBe(true);
+}, 40_000);
 
 test('a committed change is published within 500 ms, ten thousand recipients within seconds', async () => {
   const parts = await ground();
