@@ -54,7 +54,7 @@ export const streamDeclarations: readonly StreamDeclaration[] = [
     maxBytes: 512 * MiB,
     maxAgeMs: 86_400_000,
   },
-  { name: 'PARKED', subjects: ['parked.>'], retention: 'limits', discard: 'old', maxBytes: 256 * MiB, maxAgeMs: 0 },
+  { name: 'PARKED', subjects: ['parked.>'], retention: 'limits', discard: 'new', maxBytes: 256 * MiB, maxAgeMs: 0 },
 ];
 
 export interface BucketDeclaration {

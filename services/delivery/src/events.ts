@@ -8,7 +8,8 @@ export const deliveryEvents = defineEvents('delivery', {
   'delivery.attempt.bounced': 'The next hop refused for good; a DSN follows where one may be sent.',
   'delivery.attempt.fenced': 'The renewal of the item was stale: stopped before the final dot, another worker has it.',
   'delivery.item.failed': 'A local fault while working on an item; it is not acknowledged and comes again.',
-  'delivery.item.parked': 'An item that cannot be worked on was copied to PARKED.',
+  'delivery.item.parked':
+    'An item that cannot be worked on was copied to PARKED, when its result is `stored`. Otherwise it stays and comes again.',
   'delivery.outcome.not_stored': 'OUTCOMES did not acknowledge; the item is not acknowledged and comes again.',
   'delivery.consumer.failed': 'Taking from WORK failed; the loop goes on with back-off.',
   'delivery.redis.failed': 'A done mark could not be set or read; a redelivered item may be delivered twice.',

@@ -3,7 +3,8 @@ import { defineEvents } from '@postern/telemetry';
 
 export const queueEvents = defineEvents('queue', {
   'queue.message.accepted': 'A spooled message was expanded and routed; its items are in WORK or wait.',
-  'queue.message.parked': 'A message that cannot be worked on was copied to PARKED and acknowledged.',
+  'queue.message.parked':
+    'A message that cannot be worked on was copied to PARKED and acknowledged; when `stored` says so. Otherwise it stays and comes again.',
   'queue.parked.retried': 'An operator put a parked message back where it came from.',
   'queue.parked.dropped': 'An operator ended a parked message; its recipients are closed in the ledger.',
   'queue.intake.stalled':
