@@ -45,6 +45,7 @@ export const replies = {
   overloaded: fixed(421, '4.3.1', 'too busy now, try again later'),
   tooManyConnections: fixed(421, '4.7.0', 'too many connections, try again later'),
   rateLimited: fixed(421, '4.7.0', 'too much traffic, try again later'),
+  sessionFull: fixed(421, '4.7.0', 'this session has brought its share, send the rest in another'),
   tooManyErrors: fixed(421, '4.7.0', 'too many errors'),
   /** For a time: 4xx, since a ban ends. */
   banned: fixed(421, '4.7.0', 'your address is refused for a time, try again later'),
@@ -123,6 +124,8 @@ export const replies = {
   mailboxFull: fixed(452, '4.2.2', 'mailbox full'),
   /** RFC 1870 §6.1 */
   tooBig: fixed(552, '5.3.4', 'message exceeds the maximum size'),
+  /** One message alone is more than a limit over time ever lets through. */
+  tooBigFor: (limit: number, what: string): Reply => fixed(552, '5.3.4', `message exceeds the ${limit} bytes ${what}`),
   /** RFC 6531 §3.5 */
   nonAsciiAddress: fixed(553, '5.6.7', 'non-ASCII address needs SMTPUTF8'),
   mailboxNameRefused: fixed(553, '5.1.3', 'mailbox name not allowed'),

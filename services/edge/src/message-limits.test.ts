@@ -3,7 +3,7 @@ import { systemClock } from '@postern/clock';
 import { RateLimiter, RedisLimitStore } from '@postern/flow-control';
 import { withRedis } from '@postern/testkit';
 import { RawClient } from '@postern/testkit/smtp';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Listener } from './listener.js';
 import { createMessageLimits } from './message-limits.js';
 import { openSession } from './session.js';
@@ -136,6 +136,56 @@ test.each<[string, object, [recipients: number, size: number][], string]>([
   expect(await send(port, 2, 2_000)).toMatch(refused);
   expect(doubles.stored).toHaveLength(fitting.length);
   expect(doubles.events.some(({ facts }) => facts?.detail?.reason === reason)).toBe(true);
+});
+
+describe('what one message alone is more than', () => {
+  const snapshot = {
+    ...relay,
+    messageLimits: {
+      perAddress: { bytes: 5_000, intervalMs: hour + 7 },
+      perTenant: { bytes: 4_000, recipients: 2, intervalMs: hour + 7 },
+    },
+  };
+  const tooBig = /^552 5\.3\.4 message exceeds the 4000 bytes your organisation may send in /;
+
+  test('is refused for good, declared or not, by DATA and by BDAT, and nothing is counted for it', async () => {
+    const { port, doubles } = await edge(0, snapshot);
+    const before = asked;
+    const client = await RawClient.open(port);
+    await client.reply();
+    expect(await client.command('EHLO c.test')).toMatch(/^250-SIZE 4000$/m);
+    expect(await client.command('MAIL FROM:<a@sender.test> SIZE=4001')).toMatch(tooBig);
+    await client.command('MAIL FROM:<a@sender.test>');
+    await client.command('RCPT TO:<bob@example.test>');
+    client.send('BDAT 4001 LAST\r\n');
+    client.send('x'.repeat(4_001));
+    expect(await client.reply()).toMatch(tooBig);
+    client.destroy();
+    expect(await send(port, 1, 3_999)).toMatch(tooBig);
+    expect(asked).toBe(before);
+    expect(doubles.stored).toEqual([]);
+    expect(doubles.events).toContainEqual({
+      event: 'edge.sender.rejected',
+      facts: expect.objectContaining({ detail: { reason: 'tenant bytes limit', size: '4001', limit: '4000' } }),
+    });
+    expect(await send(port, 1, 3_998)).toMatch(/^250/);
+    expect(await send(port, 1, 20)).toMatch(refused);
+  });
+
+  test('recipients beyond those of an interval are asked to come with another message', async () => {
+    const { port } = await edge(0, { ...relay, messageLimits: { perTenant: { recipients: 2, intervalMs: hour + 8 } } });
+    const client = await RawClient.open(port);
+    await client.reply();
+    await client.command('EHLO c.test');
+    await client.command('MAIL FROM:<a@sender.test>');
+    expect(await client.command('RCPT TO:<r1@example.test>')).toMatch(/^250/);
+    expect(await client.command('RCPT TO:<r2@example.test>')).toMatch(/^250/);
+    expect(await client.command('RCPT TO:<r3@example.test>')).toMatch(/^452 4\.5\.3/);
+    await client.command('DATA');
+    client.send('x\r\n.\r\n');
+    expect(await client.reply()).toMatch(/^250/);
+    client.destroy();
+  });
 });
 
 test("a set's own rate takes the place of the service's", async () => {

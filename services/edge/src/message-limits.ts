@@ -21,7 +21,17 @@ export interface MessageUse {
   readonly bytes: number;
 }
 
+/** What an interval lets one message have at most; 0 = no limit. */
+export interface MessageBound {
+  readonly scope: RateSubject['kind'];
+  readonly bytes: number;
+  readonly recipients: number;
+  readonly intervalMs: number;
+}
+
 export interface MessageLimits {
+  /** What the session's messages can never exceed, however long they wait; asks nobody. */
+  bounds(session: Session): readonly MessageBound[];
   /** Why the session's next message is refused already; asks nobody. */
   barred(session: Session): string | undefined;
   /** Undefined = within all limits; else why not. */
@@ -78,6 +88,13 @@ export function createMessageLimits({ rates, snapshot, onRefused }: MessageLimit
     return undefined;
   };
   return {
+    bounds: (session) =>
+      of(session).map(({ subject, limits: { bytes, recipients } }) => ({
+        scope: subject.kind,
+        bytes: bytes?.count ?? 0,
+        recipients: recipients?.count ?? 0,
+        intervalMs: bytes?.intervalMs ?? 0,
+      })),
     barred(session) {
       for (const { subject } of of(session)) {
         const refusal = rates.recentlyRefused(subject);

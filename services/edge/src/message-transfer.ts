@@ -4,7 +4,7 @@
  * Invariants: no byte goes downstream after a line violation; 250 only after `stored`; reading goes on only to a bounded size.
  */
 
-import { countReceived, isAcceptance, refusalOf, refusalOfGroups, sizeLimit } from '@postern/flow-control/session';
+import { countReceived, isAcceptance, refusalOf, refusalOfGroups } from '@postern/flow-control/session';
 import { readHeaderSection } from '@postern/mail-message';
 import {
   Action,
@@ -101,7 +101,7 @@ export class MessageTransfer {
     const { violation } = this.reader;
     if (violation !== undefined)
       return refused(violationReply(violation, this.services.settings.maxLineLength), violation);
-    const over = sizeLimit(this.reader.size, this.transaction);
+    const over = this.transaction.overSize(this.reader.size);
     return over === undefined ? undefined : refused(over.reply, over.reason, over.measured);
   }
 
@@ -113,10 +113,6 @@ export class MessageTransfer {
     return replies.queued(this.transaction.queueId);
   }
 
-  #measured(): Readonly<Record<string, string>> {
-    return { size: String(this.reader.size), limit: String(this.transaction.messageSize) };
-  }
-
   refuse({ reply, reason, measured }: Refused): Reply {
     this.abandon();
     this.#record('edge.message.rejected', reply, { reason, ...measured });
@@ -126,11 +122,13 @@ export class MessageTransfer {
   /** Content for the spool, and for policy where its plan asks; a promise = wait with more. */
   take(content: Buffer): Promise<void> | undefined {
     const { transaction } = this;
-    if (this.reader.violation !== undefined || this.reader.size > transaction.messageSize) {
+    const { size, violation } = this.reader;
+    if (violation !== undefined || size > transaction.room) {
       this.abandon();
-      if (this.reader.size > transaction.messageSize + drainAllowance) {
-        this.#record('edge.message.rejected', replies.tooBig, { reason: 'size', ...this.#measured() });
-        this.wire.reply(replies.tooBig);
+      const over = size > transaction.room + drainAllowance ? transaction.overSize(size) : undefined;
+      if (over !== undefined) {
+        this.#record('edge.message.rejected', over.reply, { reason: over.reason, ...over.measured });
+        this.wire.reply(over.reply);
         this.wire.close();
       }
       return undefined;

@@ -2,6 +2,7 @@
  * One mail transaction: reverse-path, recipients, what policy said so far. A new object for every MAIL, so nothing of a refused or reset
  * one is left over (RFC 5321 §4.1.1.5). Recipients keep their own DSN parameters; the same path given twice is one recipient (RFC 5321 §4.1.1.3).
  */
+import { sizeLimit, type TermsRefusal } from '@postern/flow-control/session';
 import type { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import {
   Action,
@@ -12,6 +13,7 @@ import {
   type RecipientFacts,
 } from '@postern/proto/policy/v1/policy_service';
 import type { MailCommand, RcptCommand, Reply } from '@postern/smtp-core';
+import type { MessageCeiling } from './message-ceiling.js';
 
 export interface Recipient {
   readonly address: string;
@@ -60,8 +62,21 @@ export class Transaction {
     readonly submittingTenant: string | undefined,
     /** Of the session's own stages, judged before. */
     sessionFindings: readonly Finding[] = [],
+    readonly ceiling?: MessageCeiling,
   ) {
     this.findings = [...sessionFindings];
+  }
+
+  /** Octets a message may have. */
+  get room(): number {
+    return Math.min(this.messageSize, this.ceiling?.bytes ?? this.messageSize);
+  }
+
+  /** Why a message of this size is not taken. */
+  overSize(size: number): TermsRefusal | undefined {
+    const over = sizeLimit(size, this);
+    if (over !== undefined || this.ceiling === undefined || size <= this.ceiling.bytes) return over;
+    return this.ceiling.refusal(size);
   }
 
   has(address: string): boolean {

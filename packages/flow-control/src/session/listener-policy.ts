@@ -36,6 +36,8 @@ export interface ListenerPolicy {
   readonly recipients: number;
   /** 0 = no limit. */
   readonly messagesPerSession: number;
+  /** 0 = no limit. */
+  readonly bytesPerSession: number;
   readonly errorsPerSession: number;
   /** Limits of connections, service first. */
   readonly scopes: readonly LimitScope[];
@@ -109,6 +111,7 @@ export function listenerPolicy(
     messageSize: either((limits) => limits.messageSize, defaults.messageSize),
     recipients: either((limits) => limits.recipients, defaults.recipients),
     messagesPerSession: either((limits) => limits.messagesPerSession, 0),
+    bytesPerSession: either((limits) => limits.bytesPerSession, 0),
     errorsPerSession: either((limits) => limits.errorsPerSession, defaults.errorsPerSession),
     scopes: listenerScopes(service, facts.name, own),
     addressRate,
@@ -130,6 +133,7 @@ export function memberPolicy(policy: ListenerPolicy, set: IpSet): ListenerPolicy
     messageSize: limits?.messageSize || policy.messageSize,
     recipients: limits?.recipients || policy.recipients,
     messagesPerSession: limits?.messagesPerSession || policy.messagesPerSession,
+    bytesPerSession: limits?.bytesPerSession || policy.bytesPerSession,
     errorsPerSession: limits?.errorsPerSession || policy.errorsPerSession,
     scopes: memberScopes(policy.scopes, set),
     addressRate: ownRate ?? policy.addressRate,

@@ -102,7 +102,11 @@ export class Doubles {
     beforeBanner: () => undefined,
     delivered: () => undefined,
   };
-  messageLimits: SessionServices['messageLimits'] = { barred: () => undefined, take: () => undefined };
+  messageLimits: SessionServices['messageLimits'] = {
+    bounds: () => [],
+    barred: () => undefined,
+    take: () => undefined,
+  };
   aborted = 0;
   /** `event action` of what rules decided. */
   readonly ruled: string[] = [];
@@ -139,6 +143,7 @@ export class Doubles {
         delivered: (session) => this.abuse.delivered(session),
       },
       messageLimits: {
+        bounds: (session) => this.messageLimits.bounds(session),
         barred: (session) => this.messageLimits.barred(session),
         take: (session, use) => this.messageLimits.take(session, use),
       },

@@ -53,6 +53,10 @@ const limits = s.object({
     ),
   recipients: count.default(0).doc('Recipients per message; 0 = 1,000 for the service, no own limit for a listener.'),
   messagesPerSession: count.default(0).doc('Messages per session; 0 = no limit.'),
+  bytesPerSession: s
+    .bytes({ max: 1_099_511_627_776 })
+    .default(0)
+    .doc('Bytes of accepted messages per session; 0 = no limit. One message with more is refused for good.'),
   errorsPerSession: count.default(0).doc('Wrong or failed commands per session; 0 = 20.'),
 });
 

@@ -322,6 +322,8 @@ export interface Limits {
   messagesPerSession: number;
   /** Wrong or failed commands per session; 0 = 20. */
   errorsPerSession: number;
+  /** Bytes of accepted messages per session; 0 = no limit. */
+  bytesPerSession: number;
 }
 
 /** A hosted domain. */
@@ -3179,6 +3181,7 @@ function createBaseLimits(): Limits {
     recipients: 0,
     messagesPerSession: 0,
     errorsPerSession: 0,
+    bytesPerSession: 0,
   };
 }
 
@@ -3213,6 +3216,9 @@ export const Limits: MessageFns<Limits> = {
     }
     if (message.errorsPerSession !== 0) {
       writer.uint32(80).uint32(message.errorsPerSession);
+    }
+    if (message.bytesPerSession !== 0) {
+      writer.uint32(88).uint64(message.bytesPerSession);
     }
     return writer;
   },
@@ -3310,6 +3316,14 @@ export const Limits: MessageFns<Limits> = {
             message.errorsPerSession = reader.uint32();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.bytesPerSession = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3366,6 +3380,11 @@ export const Limits: MessageFns<Limits> = {
         : isSet(object.errors_per_session)
         ? globalThis.Number(object.errors_per_session)
         : 0,
+      bytesPerSession: isSet(object.bytesPerSession)
+        ? globalThis.Number(object.bytesPerSession)
+        : isSet(object.bytes_per_session)
+        ? globalThis.Number(object.bytes_per_session)
+        : 0,
     };
   },
 
@@ -3401,6 +3420,9 @@ export const Limits: MessageFns<Limits> = {
     if (message.errorsPerSession !== 0) {
       obj.errorsPerSession = Math.round(message.errorsPerSession);
     }
+    if (message.bytesPerSession !== 0) {
+      obj.bytesPerSession = Math.round(message.bytesPerSession);
+    }
     return obj;
   },
 
@@ -3419,6 +3441,7 @@ export const Limits: MessageFns<Limits> = {
     message.recipients = object.recipients ?? 0;
     message.messagesPerSession = object.messagesPerSession ?? 0;
     message.errorsPerSession = object.errorsPerSession ?? 0;
+    message.bytesPerSession = object.bytesPerSession ?? 0;
     return message;
   },
 };

@@ -116,13 +116,9 @@ export const bdat: Verb = {
     const refused = barrier(dialogue);
     if (refused !== undefined) return discard(dialogue, chunk.octets, dialogue.refuse(refused, 'BDAT'));
     const message = messageOf(dialogue);
-    const room = (transaction?.messageSize ?? 0) - (message?.transfer.size ?? 0);
-    if (message !== undefined && chunk.octets > room)
-      return discard(
-        dialogue,
-        chunk.octets,
-        message.transfer.refuse({ kind: 'refused', reply: replies.tooBig, reason: 'size' }),
-      );
+    const over = transaction?.overSize((message?.transfer.size ?? 0) + chunk.octets);
+    if (message !== undefined && over !== undefined)
+      return discard(dialogue, chunk.octets, message.transfer.refuse({ kind: 'refused', ...over }));
     return take(dialogue, chunk);
   },
 };

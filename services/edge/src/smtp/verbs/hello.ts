@@ -5,6 +5,7 @@
  */
 import { type ExtensionKeyword, earlyRefusal, type ListenerPolicy } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
+import { messageCeiling } from '../../message-ceiling.js';
 import { mechanisms, needsKerberos, needsTls } from '../../sasl/index.js';
 import type { Dialogue } from '../dialogue.js';
 import type { Verb } from './index.js';
@@ -39,7 +40,10 @@ function limitsLine({ recipients, messagesPerSession }: ListenerPolicy): string 
 
 /** The line of an extension, '' where it cannot be used now. */
 const lines: Partial<Record<ExtensionKeyword, (dialogue: Dialogue, policy: ListenerPolicy) => string>> = {
-  SIZE: (_dialogue, { messageSize }) => `SIZE ${messageSize}`,
+  SIZE: ({ session, services }, { messageSize, bytesPerSession }) => {
+    const ceiling = messageCeiling(services.messageLimits.bounds(session), bytesPerSession, 0);
+    return `SIZE ${Math.min(messageSize, ceiling?.bytes ?? messageSize)}`;
+  },
   LIMITS: (_dialogue, policy) => limitsLine(policy),
   STARTTLS: (dialogue) => (dialogue.canStartTls() ? 'STARTTLS' : ''),
   AUTH: (dialogue) => {

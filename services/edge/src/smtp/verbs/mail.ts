@@ -11,6 +11,8 @@ import {
   submittingTenant,
 } from '@postern/flow-control/session';
 import { type BodyType, type MailParameterName, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
+import { messageCeiling } from '../../message-ceiling.js';
+import type { MessageBound } from '../../message-limits.js';
 import { Transaction } from '../../transaction.js';
 import type { Dialogue } from '../dialogue.js';
 import type { Verb } from './index.js';
@@ -97,8 +99,12 @@ function order(dialogue: Dialogue): Reply | undefined {
   if (demand !== undefined) return demand;
   if (dialogue.transaction !== undefined) return replies.nestedMail;
   if (policy.messagesPerSession > 0 && session.messages >= policy.messagesPerSession) return replies.rateLimited;
-  return undefined;
+  return policy.bytesPerSession > 0 && session.bytes >= policy.bytesPerSession ? replies.sessionFull : undefined;
 }
+
+/** Beyond what an interval lets through the rest is asked to come with another message (452), not put off for ever. */
+const mostRecipients = (limit: number, bounds: readonly MessageBound[]): number =>
+  bounds.reduce((least, { recipients }) => (recipients > 0 ? Math.min(least, recipients) : least), limit);
 
 const keyword = /^FROM:/i;
 
@@ -127,14 +133,20 @@ export const mail: Verb = {
     const tenant = submittingTenant(snapshot, session);
     const terms = mailTerms(snapshot, session, { policy, command, tenant }, services.clock);
     if (terms.kind === 'refused') return refuse(terms.reply, command.reversePath.address, terms.reason, terms.measured);
-    dialogue.transaction = new Transaction(
+    const bounds = services.messageLimits.bounds(session);
+    const ceiling = messageCeiling(bounds, policy.bytesPerSession, session.bytes);
+    const transaction = new Transaction(
       services.ids(),
       command,
       terms.messageSize,
-      terms.recipients,
+      mostRecipients(terms.recipients, bounds),
       tenant,
       session.findings,
+      ceiling,
     );
+    const over = command.size === null ? undefined : transaction.overSize(command.size);
+    if (over !== undefined) return refuse(over.reply, command.reversePath.address, over.reason, over.measured);
+    dialogue.transaction = transaction;
     return replies.senderOk;
   },
 };
