@@ -21,6 +21,7 @@ import type { StartOptions } from './options.js';
 import { type ClusterPlan, drainOrder, planCluster, publicPorts, type ServiceName, type ServicePlan } from './plan.js';
 import { type Prepared, prepareConfiguration } from './prepare.js';
 import { type RunFile, RunFileWriter, type RunInfrastructure, type RunService, type RunState } from './run-file.js';
+import { ToldEvents } from './told-events.js';
 
 /** Longer than the services' own drain time, so that they end by themselves. */
 const serviceStopGraceMs = 40_000;
@@ -29,6 +30,8 @@ const serviceStopGraceMs = 40_000;
  * second, a tenth of all CPU. Less for the edge, whose memory must not follow the size of messages. deploy/Dockerfile says the same.
  */
 const nodeOptions = (service: ServiceName): string[] => [`--initial-old-space-size=${service === 'edge' ? 64 : 128}`];
+/** How soon the person at the terminal learns what stands in a log. */
+const lookMs = 1_000;
 const startOrder: readonly (readonly ServiceName[])[] = [['provisioning'], ['queue', 'policy', 'delivery'], ['edge']];
 
 export interface ClusterOptions {
@@ -74,6 +77,8 @@ export class Cluster {
   readonly #operatorKeyFile: string;
   readonly #demoPasswordFile: string;
   readonly #runFile: RunFileWriter;
+  readonly #toldEvents: ToldEvents;
+  #looking: NodeJS.Timeout | undefined;
   #stopping = false;
 
   constructor(options: ClusterOptions, plan: ClusterPlan) {
@@ -83,6 +88,8 @@ export class Cluster {
     this.#operatorKeyFile = join(plan.folder.secrets, 'operator.key');
     this.#demoPasswordFile = join(plan.folder.secrets, 'demo.password');
     this.#runFile = new RunFileWriter(plan.folder.runFile, () => this.describe());
+    const logs = plan.services.map(({ instance, logFile }) => ({ instance, file: logFile }));
+    this.#toldEvents = new ToldEvents(logs, options.say);
   }
 
   /** Decide ports and processes; a public port in use is an error before anything is started. */
@@ -134,11 +141,14 @@ export class Cluster {
       });
     }
     await this.#runFile.settled();
+    await this.#toldEvents.skip();
+    this.#lookAgain();
   }
 
   /** Drain: services in the order mail flows, then the rest. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    clearTimeout(this.#looking);
     for (const service of drainOrder) {
       const keepers = this.#services.filter(({ plan }) => plan.service === service).map(({ keeper }) => keeper);
       await Promise.all(keepers.map((keeper) => keeper.stop()));
@@ -205,6 +215,14 @@ export class Cluster {
   async #startTogether(keepers: readonly Keeper[]): Promise<void> {
     const outcomes = await Promise.allSettled(keepers.map((keeper) => keeper.start()));
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  #lookAgain(): void {
+    if (this.#stopping) return;
+    // A log that cannot be read now is read later.
+    const look = () => this.#toldEvents.look().catch(() => undefined);
+    this.#looking = setTimeout(() => void look().then(() => this.#lookAgain()), lookMs);
+    this.#looking.unref();
   }
 
   #refuseWhenStopping(): void {
