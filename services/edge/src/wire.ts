@@ -253,7 +253,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     const { moreListeners, portOffset } = config.edge;
     const more = moreListeners.map(({ address: { host, port }, ...listener }) => ({
       ...listener,
-      address: { host, port: port + portOffset },
+      address: { host, port: port === 0 ? 0 : port + portOffset },
     }));
     const all = [...config.edge.listeners, ...more];
     const twice = all.find(({ name }, at) => all.findIndex((one) => one.name === name) !== at);

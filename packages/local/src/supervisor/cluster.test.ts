@@ -144,6 +144,31 @@ test('a cluster starts, names itself in run.json, restarts what is killed on the
   for (const entry of [...again.services, ...again.infrastructure]) expect(processExists(entry.pid)).toBe(false);
 }, 120_000);
 
+test('listeners of the own file stand in run.json, one address per edge', async () => {
+  const [port, dial] = [await freePort(), 'role: mx'];
+  const file = join(dir, 'partners.yaml');
+  const listeners = (step: number) =>
+    `edge:\n  moreListeners:\n    - { name: partners, ${dial}, address: "127.0.0.1:${port}" }\n    - { name: inner, ${dial}, address: "127.0.0.1:${port + step}" }\n`;
+  await writeFile(file, listeners(1));
+  const clashing = await cluster(['--config', file, '--edges', '2']);
+  await expect(clashing.start()).rejects.toThrow(
+    `127.0.0.1:${port + 1} is wanted by inner of edge-0 and by partners of edge-1. Way out: `,
+  );
+  await writeFile(file, listeners(2));
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(port + 3, '127.0.0.1', resolve));
+  const refused = await cluster(['--config', file, '--edges', '2']);
+  await expect(refused.start()).rejects.toThrow(`Port ${port + 3} (inner of edge-1) cannot be had on 127.0.0.1`);
+  await new Promise((resolve) => taken.close(resolve));
+  const running = await cluster(['--config', file, '--edges', '2']);
+  await running.start();
+  expect((await readRun()).listeners).toMatchObject({
+    mx: [expect.anything(), expect.anything()],
+    partners: [`127.0.0.1:${port}`, `127.0.0.1:${port + 1}`],
+    inner: [`127.0.0.1:${port + 2}`, `127.0.0.1:${port + 3}`],
+  });
+}, 120_000);
+
 test('over the same folder it starts again, and each service has a role that sees only its own schema', async () => {
   const running = await cluster([]);
   await running.start();

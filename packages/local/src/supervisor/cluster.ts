@@ -18,6 +18,7 @@ import { answersOk, infrastructureParts } from './infrastructure.js';
 import { Keeper, type KeeperState } from './keeper.js';
 import { assertNamedStoresAnswer, withoutStoreNames } from './named-stores.js';
 import type { StartOptions } from './options.js';
+import { assertOwnPortsFree, type OwnListener, ownListeners } from './own-listeners.js';
 import { type ClusterPlan, drainOrder, planCluster, publicPorts, type ServiceName, type ServicePlan } from './plan.js';
 import { type Prepared, prepareConfiguration } from './prepare.js';
 import { type RunFile, RunFileWriter, type RunInfrastructure, type RunService, type RunState } from './run-file.js';
@@ -78,6 +79,7 @@ export class Cluster {
   readonly #demoPasswordFile: string;
   readonly #runFile: RunFileWriter;
   readonly #toldEvents: ToldEvents;
+  #ownListeners: readonly OwnListener[] = [];
   #looking: NodeJS.Timeout | undefined;
   #stopping = false;
 
@@ -119,6 +121,8 @@ export class Cluster {
     const { stores, ownSections, streamLimits } = await this.check();
     const { SPOOL: spool } = streamLimits;
     if (spool !== undefined) say(`the disk is small: SPOOL holds ${spool} MiB at most, other streams in proportion`);
+    this.#ownListeners = ownListeners(ownSections, plan.edges.length);
+    await assertOwnPortsFree(this.#ownListeners, plan.edges);
     await assertNamedStoresAnswer(this.#options.environment);
 
     const parts = await infrastructureParts(plan, stores, cache, say);
@@ -169,7 +173,12 @@ export class Cluster {
     const on = (listener: 'mx' | 'submission' | 'submissions') =>
       plan.edges.map((ports) => `127.0.0.1:${ports[listener]}`);
     return {
-      listeners: { mx: on('mx'), submission: on('submission'), submissions: on('submissions') },
+      listeners: {
+        mx: on('mx'),
+        submission: on('submission'),
+        submissions: on('submissions'),
+        ...Object.fromEntries(this.#ownListeners.map(({ name, addresses }) => [name, addresses])),
+      },
       services: this.#services.flatMap(({ plan: process, keeper }): RunService[] => {
         const { service: name, instance, metricsPort } = process;
         return processOf(keeper).map((now) => ({ name, instance, ...now, metrics: `http://127.0.0.1:${metricsPort}` }));

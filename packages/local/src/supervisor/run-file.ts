@@ -34,6 +34,8 @@ export interface RunFile {
     readonly mx: readonly string[];
     readonly submission: readonly string[];
     readonly submissions: readonly string[];
+    /** Those of edge.moreListeners by name; all lists have one address per edge. */
+    readonly [name: string]: readonly string[];
   };
   readonly services: readonly RunService[];
   readonly infrastructure: readonly RunInfrastructure[];

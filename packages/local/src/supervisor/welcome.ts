@@ -11,11 +11,12 @@ export function welcome(run: RunFile, dataDir: string, standing: string, detache
     const short = relative(standing, path);
     return short.startsWith('..') ? path : short;
   };
+  const serving = Object.entries(run.listeners).map(([name, addresses]) => `${name} ${addresses.join(' ')}`);
   const at = resolve(standing, '.postern') === dataDir ? '' : ` --data ${shown(dataDir)}`;
   const to = run.demo.user;
   const message = `'From: you@example.org\\nTo: ${to}\\nSubject: hello\\n\\nHello Postern\\n'`;
   return `
-Postern is running: mx ${run.listeners.mx.join(' ')}, submission ${run.listeners.submission.join(' ')}, submissions ${run.listeners.submissions.join(' ')}
+Postern is running: ${serving.join(', ')}
 
 Send a mail:
   swaks --server ${host}:${port} --from you@example.org --to ${to}
