@@ -54,6 +54,9 @@ export const replies = {
   /** To a client that begins with TLS on a port that begins in plain. */
   tlsNotHere: fixed(421, '4.7.0', 'this port does not begin with TLS, use STARTTLS'),
   httpNotHere: fixed(421, '4.7.0', 'this is SMTP, not HTTP'),
+  /** To a trusted proxy: what it sent is half of a header, or none that can be read. */
+  proxyMalformed: fixed(421, '4.7.0', 'malformed PROXY header'),
+  proxyMissing: fixed(421, '4.7.0', 'a PROXY header is expected here first'),
   proxyNotHere: fixed(421, '4.7.0', 'no PROXY header is expected here'),
   talksTooSoon: fixed(421, '4.7.0', 'client spoke before its turn'),
   /** RFC 5321 §4.5.3.2.7 */

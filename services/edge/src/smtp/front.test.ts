@@ -50,18 +50,39 @@ describe('client address', () => {
     client.destroy();
   });
 
-  it('drops a peer that is not trusted, and one that sends no header, where it is required', async () => {
+  it.each<[string, 'mx' | 'submissions', string, RegExp]>([
+    [
+      'that cannot be read',
+      'mx',
+      'PROXY TCP4 999.0.2.9 198.51.100.1 4711 25\r\nEHLO c.test\r\n',
+      /^421 4\.7\.0 malformed PROXY header\r\n$/,
+    ],
+    [
+      'of version 2 that cannot be read',
+      'mx',
+      '\r\n\r\n\0\r\nQUIT\n\x31\x11\0\x0c',
+      /^421 4\.7\.0 malformed PROXY header\r\n$/,
+    ],
+    ['that is missing', 'mx', 'EHLO c.test\r\n', /^421 4\.7\.0 a PROXY header is expected here first\r\n$/],
+    ['that cannot be read, before TLS', 'submissions', 'PROXY TCP4 999.0.2.9 198.51.100.1 4711 465\r\n', /^$/],
+  ])('tells a trusted proxy of a header %s', async (_name, role, sent, expected) => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(trusted);
+    const { port } = await start(doubles, { name: role, role, proxyProtocol: true });
+    const client = await RawClient.open(port);
+    client.send(Buffer.from(sent, 'latin1'));
+    await client.closed();
+    expect(client.rest).toMatch(expected);
+    expect(doubles.events).toMatchObject([{ event: 'edge.session.refused' }]);
+  });
+
+  it('drops a peer that is not trusted, where a header is required', async () => {
     const doubles = new Doubles();
     const { port } = await start(doubles, { proxyProtocol: true });
     const stranger = await RawClient.open(port);
     stranger.send('PROXY TCP4 192.0.2.9 198.51.100.1 4711 25\r\n');
     await stranger.closed();
     expect(stranger.rest).toBe('');
-    doubles.setSnapshot(trusted);
-    const direct = await RawClient.open(port);
-    direct.send('EHLO c.test\r\n');
-    await direct.closed();
-    expect(direct.rest).toBe('');
   });
 
   it('takes TLS and names from the header of a proxy that ends TLS', async () => {

@@ -72,6 +72,6 @@ it.each(['optional', 'required'] as const)(
     await clock.advance(4_999);
     expect(clock.pendingTimers).toBe(1);
     await clock.advance(1);
-    expect(await reading).toEqual({ kind: 'failed', reason: 'half a PROXY header' });
+    expect(await reading).toMatchObject({ kind: 'failed', reason: 'half a PROXY header', reply: { code: 421 } });
   },
 );

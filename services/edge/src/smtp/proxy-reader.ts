@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '@postern/clock';
+import { type Reply, replies } from '@postern/smtp-core';
 import { type ProxyHeader, parseProxyHeader } from './proxy-header.js';
 
 export type ProxyExpectation = 'none' | 'optional' | 'required';
@@ -12,7 +13,8 @@ export type ProxyExpectation = 'none' | 'optional' | 'required';
 export type ProxyReading =
   | { readonly kind: 'direct' }
   | { readonly kind: 'proxied'; readonly header: Extract<ProxyHeader, { kind: 'present' }> }
-  | { readonly kind: 'failed'; readonly reason: string };
+  /** `reply`: what the proxy is told; undefined where nobody is there any more. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly reply?: Reply };
 
 export const noHeader = 'no PROXY header';
 
@@ -22,6 +24,12 @@ const halfHeader = 'half a PROXY header';
 const requiredWaitMs = 5_000;
 /** How long a trusted peer that need not send one is waited for until it begins. */
 const optionalWaitMs = 500;
+
+const failed = (reason: string): ProxyReading => ({
+  kind: 'failed',
+  reason,
+  reply: reason === noHeader ? replies.proxyMissing : replies.proxyMalformed,
+});
 
 export function readProxyHeader(
   socket: Socket,
@@ -43,7 +51,7 @@ export function readProxyHeader(
       resolve(reading);
     };
     const otherwise = (reason: string): void =>
-      finish(expectation === 'required' ? { kind: 'failed', reason } : { kind: 'direct' }, 0);
+      finish(expectation === 'required' ? failed(reason) : { kind: 'direct' }, 0);
     const onGone = (): void => finish({ kind: 'failed', reason: 'connection closed' }, held.length);
     const onReadable = (): void => {
       for (let chunk: Buffer | null = socket.read(); chunk !== null; chunk = socket.read()) {
@@ -51,12 +59,12 @@ export function readProxyHeader(
         const header = parseProxyHeader(held);
         if (header.kind === 'incomplete') continue;
         if (header.kind === 'present') finish({ kind: 'proxied', header }, header.length);
-        else if (header.kind === 'invalid') finish({ kind: 'failed', reason: header.reason }, 0);
+        else if (header.kind === 'invalid') finish(failed(header.reason), 0);
         else otherwise(noHeader);
         return;
       }
     };
-    const fail = (reason: string): void => finish({ kind: 'failed', reason }, held.length);
+    const fail = (reason: string): void => finish(failed(reason), held.length);
     const whole = clock.setTimer(requiredWaitMs, () => fail(held.length > 0 ? halfHeader : noHeader), { unref: true });
     const silence =
       expectation === 'optional'

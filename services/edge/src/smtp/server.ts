@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Clock } from '@postern/clock';
+import { formatReply, type Reply } from '@postern/smtp-core';
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { SMTPServer } from 'smtp-server/lib/smtp-server.js';
 import { maxPreludes } from '../prelude.js';
@@ -41,6 +42,8 @@ export interface ServerContext {
 
 /** Time to a whole TLS handshake or PROXY header. */
 const preludeMs = 30_000;
+/** Time for a refused proxy to read why and go. */
+const partingMs = 2_000;
 
 type PresentHeader = Extract<ProxyReading, { kind: 'proxied' }>['header'];
 
@@ -166,6 +169,17 @@ export class EdgeServer extends SMTPServer {
     callback(null, options);
   }
 
+  /** Says a last word. What still comes is read for a while: bytes nobody read would make a reset of the end, which takes the reply with it. */
+  #partWith(socket: Socket, reply: Reply, done: () => void): void {
+    const timer = this.#context.clock.setTimer(partingMs, () => socket.destroy(), { unref: true });
+    socket.once('close', () => {
+      timer.cancel();
+      done();
+    });
+    socket.resume();
+    socket.end(formatReply(reply));
+  }
+
   override _expectsProxyHeader(socket: Socket): boolean {
     return this.#context.proxyExpectation(plainAddress(socket.remoteAddress)) !== 'none';
   }
@@ -177,18 +191,21 @@ export class EdgeServer extends SMTPServer {
       this.#begin(socket, { id: '' }, callback);
       return;
     }
-    const fail = (reason: string): void => {
+    const fail = (reason: string, reply?: Reply): void => {
       this.#context.onProxyFailure(peer, reason);
       socket.on('error', () => undefined);
-      socket.destroy();
-      callback(new Error(reason));
+      // What begins with TLS can be told nothing in plain.
+      if (reply === undefined || this.#context.implicitTls) {
+        socket.destroy();
+        callback(new Error(reason));
+      } else this.#partWith(socket, reply, () => callback(new Error(reason)));
     };
     if (expectation === 'refused') {
       fail('peer is no trusted proxy');
       return;
     }
     void readProxyHeader(socket, expectation, this.#context.clock).then((reading) => {
-      if (reading.kind === 'failed') fail(reading.reason);
+      if (reading.kind === 'failed') fail(reading.reason, reading.reply);
       else {
         const options = optionsOf(reading);
         if (reading.kind === 'proxied') this.#proxied.set(options, reading.header);
