@@ -10,9 +10,15 @@ import { systemClock } from '@postern/clock';
 import { defaultCacheDir } from './servers/server-cache.js';
 import { explainSystemError, SetupError } from './setup-error.js';
 import { Cluster } from './supervisor/cluster.js';
-import { type DataFolder, dataFolder, prepareDataFolder } from './supervisor/data-folder.js';
-import { backgroundFlag, startInBackground, tellForeground } from './supervisor/detach.js';
-import { claimFolder, releaseFolder, stopCluster } from './supervisor/instance.js';
+import {
+  type DataFolder,
+  dataFolder,
+  discardDataFolder,
+  firstMissing,
+  prepareDataFolder,
+} from './supervisor/data-folder.js';
+import { backgroundFlag, newFolderName, startInBackground, tellForeground } from './supervisor/detach.js';
+import { claimFolder, hasClaim, refuseRunning, releaseFolder, stopCluster } from './supervisor/instance.js';
 import { parseStartOptions, type StartOptions, usage } from './supervisor/options.js';
 import { planCluster } from './supervisor/plan.js';
 import { welcome } from './supervisor/welcome.js';
@@ -54,13 +60,29 @@ async function check(options: StartOptions): Promise<number> {
   return 0;
 }
 
+/** A folder that was made for a start which started nothing is not left behind. */
 async function run(options: StartOptions): Promise<number> {
+  await refuseRunning(dataFolder(options.dataDir));
+  const made = process.env[newFolderName] || (await firstMissing(options.dataDir));
   const folder = await prepareDataFolder(options.dataDir);
   if (options.action === 'detach') {
-    return startInBackground(fileURLToPath(import.meta.url), process.argv.slice(2), folder, standing);
+    const program = fileURLToPath(import.meta.url);
+    return startInBackground({ program, args: process.argv.slice(2), folder, standing, made });
   }
   await claimFolder(folder, say);
-  const cluster = await Cluster.plan(clusterOf(options, folder));
+  let cluster: Cluster | undefined;
+  try {
+    cluster = await Cluster.plan(clusterOf(options, folder));
+    return await serve(cluster, folder);
+  } catch (error) {
+    const mayDiscard = error instanceof SetupError && cluster?.hasStarted !== true && (await hasClaim(folder));
+    await releaseFolder(folder);
+    if (mayDiscard && made !== undefined) await discardDataFolder(folder.root, made);
+    throw error;
+  }
+}
+
+async function serve(cluster: Cluster, folder: DataFolder): Promise<number> {
   const ended = Promise.withResolvers<void>();
   let firstSignalAt: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -84,7 +106,6 @@ async function run(options: StartOptions): Promise<number> {
   } catch (error) {
     if (firstSignalAt === undefined) {
       await cluster.stop();
-      await releaseFolder(folder);
       throw error;
     }
     // A start that was interrupted fails with the stop; that is no error.

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { portIsFree } from '../servers/free-port.js';
+import { processIdentity } from '../servers/process-identity.js';
 import { startServer } from '../servers/running-server.js';
 import type { ServerCache } from '../servers/server-cache.js';
 import { blameOverlay } from '../service-config/blame.js';
@@ -21,7 +22,14 @@ import type { StartOptions } from './options.js';
 import { assertOwnPortsFree, type OwnListener, ownListeners } from './own-listeners.js';
 import { type ClusterPlan, drainOrder, planCluster, publicPorts, type ServiceName, type ServicePlan } from './plan.js';
 import { type Prepared, prepareConfiguration } from './prepare.js';
-import { type RunFile, RunFileWriter, type RunInfrastructure, type RunService, type RunState } from './run-file.js';
+import {
+  type RunFile,
+  RunFileWriter,
+  type RunInfrastructure,
+  type RunProcess,
+  type RunService,
+  type RunState,
+} from './run-file.js';
 import { ToldEvents } from './told-events.js';
 
 /** Longer than the services' own drain time, so that they end by themselves. */
@@ -65,8 +73,8 @@ const runStates: Readonly<Record<KeeperState['kind'], RunState>> = {
 };
 
 /** None before its first process is there. */
-function processOf({ lastPid, state }: Keeper): { readonly pid: number; readonly state: RunState }[] {
-  return lastPid === undefined ? [] : [{ pid: lastPid, state: runStates[state.kind] }];
+function processOf({ last, state }: Keeper): RunProcess[] {
+  return last === undefined ? [] : [{ ...last, state: runStates[state.kind] }];
 }
 
 export class Cluster {
@@ -167,12 +175,18 @@ export class Cluster {
     for (const { keeper } of [...this.#services, ...this.#infrastructure]) keeper.kill();
   }
 
+  /** Whether there is, or was, a process. */
+  get hasStarted(): boolean {
+    return this.#infrastructure.length > 0;
+  }
+
   /** The content of run.json now. */
   describe(): RunFile {
     const plan = this.#plan;
     const on = (listener: 'mx' | 'submission' | 'submissions') =>
       plan.edges.map((ports) => `127.0.0.1:${ports[listener]}`);
     return {
+      supervisor: { pid: process.pid, identity: processIdentity(process.pid) },
       listeners: {
         mx: on('mx'),
         submission: on('submission'),

@@ -2,7 +2,7 @@
  * The one folder a local cluster lives in: streams, tables, mail, secrets, logs and run.json. Two clusters stand side by
  * side in two folders. Made with rights for its owner only, apart from what PostgreSQL's own user must reach.
  */
-import { mkdir, rename, stat, statfs } from 'node:fs/promises';
+import { mkdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { explainSystemError, SetupError } from '../setup-error.js';
 
@@ -54,10 +54,48 @@ async function makeFolder(path: string, mode: number): Promise<void> {
   });
 }
 
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** The uppermost folder that would have to be made for this one; undefined = it is there. */
+export async function firstMissing(root: string): Promise<string | undefined> {
+  let missing: string | undefined;
+  for (let path = root; !(await isThere(path)); path = dirname(path)) missing = path;
+  return missing;
+}
+
+/** Take away a folder that was made for a start which started nothing, and the empty ones made above it from `first` on. */
+export async function discardDataFolder(root: string, first: string): Promise<void> {
+  await rm(root, { recursive: true, force: true });
+  for (let path = root; path !== first; ) {
+    path = dirname(path);
+    const gone = await rmdir(path).then(
+      () => true,
+      () => false,
+    );
+    if (!gone) return;
+  }
+}
+
+async function assertRoom(root: string): Promise<void> {
+  const missing = await firstMissing(root);
+  const disk = await statfs(missing === undefined ? root : dirname(missing));
+  const free = disk.bavail * disk.bsize;
+  if (free >= leastFreeBytes) return;
+  throw new SetupError(
+    `Only ${Math.floor(free / 1_048_576)} MB are free on the disk of ${root}; ${leastFreeBytes / 1_048_576} MB are needed.`,
+    'free some space or choose another disk with `-- --data DIR`.',
+  );
+}
+
 /** Make the folders; too little space or no right to write is one clear line. */
 export async function prepareDataFolder(root: string): Promise<DataFolder> {
   const folder = dataFolder(root);
   try {
+    await assertRoom(root);
     await makeFolder(folder.root, 0o755);
     for (const path of [
       folder.secrets,
@@ -73,14 +111,6 @@ export async function prepareDataFolder(root: string): Promise<DataFolder> {
     await makeFolder(folder.postgres, 0o755);
   } catch (error) {
     throw explainSystemError(error, `write to ${root}`);
-  }
-  const disk = await statfs(root);
-  const free = disk.bavail * disk.bsize;
-  if (free < leastFreeBytes) {
-    throw new SetupError(
-      `Only ${Math.floor(free / 1_048_576)} MB are free on the disk of ${root}; ${leastFreeBytes / 1_048_576} MB are needed.`,
-      'free some space or choose another disk with `-- --data DIR`.',
-    );
   }
   return folder;
 }

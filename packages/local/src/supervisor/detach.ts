@@ -15,6 +15,17 @@ export type DetachMessage =
 /** Marks the process that is to be the supervisor in the background. */
 export const backgroundFlag = 'POSTERN_BACKGROUND';
 
+/** The uppermost folder that was made for this start, for the one in the background. */
+export const newFolderName = 'POSTERN_NEW_FOLDER';
+
+export interface BackgroundStart {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly folder: DataFolder;
+  readonly standing: string;
+  readonly made: string | undefined;
+}
+
 /** Tell the process in the foreground, if there is one still listening. */
 export function tellForeground(message: DetachMessage): void {
   if (process.connected) process.send?.(message, () => {});
@@ -24,17 +35,12 @@ const isMessage = (value: unknown): value is DetachMessage =>
   typeof value === 'object' && value !== null && 'kind' in value;
 
 /** Start the background supervisor with the same arguments; resolves with the exit code of this process. */
-export function startInBackground(
-  program: string,
-  args: readonly string[],
-  folder: DataFolder,
-  standing: string,
-): Promise<number> {
+export function startInBackground({ program, args, folder, standing, made }: BackgroundStart): Promise<number> {
   const log = openSync(join(folder.logs, 'supervisor.log'), 'a', 0o600);
   const child = spawn(process.execPath, [program, ...args.filter((arg) => arg !== '--detach')], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
-    env: { ...process.env, [backgroundFlag]: '1', POSTERN_INVOKED_FROM: standing },
+    env: { ...process.env, [backgroundFlag]: '1', [newFolderName]: made ?? '', POSTERN_INVOKED_FROM: standing },
   });
   closeSync(log);
   return new Promise((resolve) => {

@@ -77,16 +77,16 @@ describe('keeper', () => {
   test('while it is down it is known by the pid it had', async () => {
     const pause = Promise.withResolvers<void>();
     const scene = new Scene(() => pause.promise);
-    expect(scene.keeper.lastPid).toBeUndefined();
+    expect(scene.keeper.last?.pid).toBeUndefined();
     await scene.keeper.start();
     scene.servers.at(-1)?.end({ code: 1, signal: null });
     await expect.poll(() => scene.keeper.state.kind, { interval: 1 }).toBe('waiting');
-    expect([scene.keeper.pid, scene.keeper.lastPid]).toEqual([undefined, 100]);
+    expect([scene.keeper.pid, scene.keeper.last?.pid]).toEqual([undefined, 100]);
     pause.resolve();
     await expect.poll(() => scene.keeper.state.kind, { interval: 1 }).toBe('running');
-    expect(scene.keeper.lastPid).toBe(101);
+    expect(scene.keeper.last?.pid).toBe(101);
     await scene.keeper.stop();
-    expect(scene.keeper.lastPid).toBe(101);
+    expect(scene.keeper.last?.pid).toBe(101);
   });
 
   test('after half a minute of running the delay begins anew', async () => {

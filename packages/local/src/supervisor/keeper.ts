@@ -4,6 +4,7 @@
  * of configuration and ends the start; after it has served once it is restarted for ever.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { processIdentity } from '../servers/process-identity.js';
 import type { Exit, LaunchControl, RunningServer } from '../servers/running-server.js';
 
 export type KeeperState =
@@ -12,6 +13,12 @@ export type KeeperState =
   | { readonly kind: 'running'; readonly server: RunningServer }
   | { readonly kind: 'waiting'; readonly delayMs: number }
   | { readonly kind: 'stopped' };
+
+export interface KeptProcess {
+  readonly pid: number;
+  /** Undefined where the system does not tell. */
+  readonly identity: string | undefined;
+}
 
 export interface KeeperOptions {
   readonly name: string;
@@ -39,7 +46,7 @@ export class Keeper {
   readonly #ending = new AbortController();
   #state: KeeperState = { kind: 'idle' };
   #restarts = 0;
-  #lastPid: number | undefined;
+  #last: KeptProcess | undefined;
   #watching: Promise<void> = Promise.resolve();
 
   constructor(options: KeeperOptions) {
@@ -61,9 +68,9 @@ export class Keeper {
     return this.#state.kind === 'starting' ? this.#state.pid : undefined;
   }
 
-  /** The same, or of the one that ended last; undefined = none has started yet. */
-  get lastPid(): number | undefined {
-    return this.#lastPid;
+  /** The one that is starting or running, or that ended last; undefined = none has started yet. */
+  get last(): KeptProcess | undefined {
+    return this.#last;
   }
 
   /** Start it for the first time and resolve when it serves; rejects with its last words. */
@@ -154,7 +161,8 @@ export class Keeper {
 
   #set(state: KeeperState): void {
     this.#state = state;
-    this.#lastPid = this.pid ?? this.#lastPid;
+    const { pid } = this;
+    if (pid !== undefined && pid !== this.#last?.pid) this.#last = { pid, identity: processIdentity(pid) };
     this.#options.changed();
   }
 }

@@ -7,29 +7,33 @@ import { writeFileAtomic } from './atomic-file.js';
 
 export type RunState = 'running' | 'starting' | 'down';
 
-export interface RunService {
-  /** Service; several processes of one service share it. */
-  readonly name: string;
-  /** This process: `edge-0`. */
-  readonly instance: string;
-  /** Of an edge with several workers that of their supervisor; the workers come and go, and /workers lists them. */
+export interface RunProcess {
   readonly pid: number;
+  /** Tells it from a later process with its pid; absent where the system has no /proc. */
+  readonly identity: string | undefined;
   /** `down`: it ended and is started again after a pause; the pid is the one it had. */
   readonly state: RunState;
+}
+
+export interface RunService extends RunProcess {
+  /** Service; several processes of one service share it. */
+  readonly name: string;
+  /** This process: `edge-0`. Of an edge with several workers it is their supervisor; they come and go, and /workers lists them. */
+  readonly instance: string;
   /** Base of /metrics, /healthz and /readyz. */
   readonly metrics: string;
 }
 
-export interface RunInfrastructure {
+export interface RunInfrastructure extends RunProcess {
   readonly name: string;
-  readonly pid: number;
-  readonly state: RunState;
   readonly address: string;
   /** HTTP side, where it has one: the NATS monitor, the mailbox's message list. */
   readonly http?: string;
 }
 
 export interface RunFile {
+  /** Keeps the processes: without it none that ends is started again. */
+  readonly supervisor: Omit<RunProcess, 'state'>;
   readonly listeners: {
     readonly mx: readonly string[];
     readonly submission: readonly string[];
