@@ -34,3 +34,4 @@ export { documentJsonSchema, documentMarkdown, exampleYaml, jsonSchema, referenc
 export { s } from './s.js';
 export { type Infer, type JsonSchema, type Kind, type Presence, Reader, type Schema } from './schema.js';
 export { readSecret, readSecretBytes } from './secret.js';
+export { nearest } from './suggest.js';

@@ -117,7 +117,7 @@ async function serve(cluster: Cluster, folder: DataFolder): Promise<number> {
 }
 
 async function main(): Promise<number> {
-  const options = parseStartOptions(process.argv.slice(2), standing);
+  const options = parseStartOptions(process.argv.slice(2), standing, process.env);
   if (options.action === 'help') {
     process.stdout.write(usage);
     return 0;

@@ -47,11 +47,25 @@ describe('options of npm start', () => {
     [['--dns', '127.0.0.1'], '--dns is `127.0.0.1`; allowed is HOST:PORT'],
     [['--dns', 'host:70000'], '--dns is `host:70000`'],
     [['--port-base', '65000'], '--port-base is `65000`'],
-    [['--edge', '2'], "Unknown option '--edge'"],
-    [['extra'], "Unexpected argument 'extra'"],
+    [['--edge', '2'], "Unknown option '--edge' (did you mean --edges?). Way out:"],
+    [['--port_base=3'], "Unknown option '--port_base' (did you mean --port-base?)."],
+    [['-x'], "Unknown option '-x'. Way out:"],
+    [['extra'], "Unexpected argument 'extra'. Way out:"],
+    [['detach'], "Unexpected argument 'detach' (did you mean --detach?)."],
+    [['--data'], "Option '--data <value>' argument missing. Way out:"],
     [['--detach', '--stop'], '--detach and --stop exclude each other.'],
   ])('%j is refused in one line', (args, message) => {
     expect(() => parseStartOptions(args, '/')).toThrow(message);
     expect(() => parseStartOptions(args, '/')).toThrow(/^[^\n]*Way out: [^\n]+$/);
+  });
+
+  test.each([
+    [{ npm_config_stop: 'true' }, '--stop', 'npm start -- --stop'],
+    [{ npm_config_port_base: '3000' }, '--port-base', 'npm start -- --port-base 3000'],
+    [{ npm_config_edges: 'true' }, '--edges', 'npm start -- --edges ...'],
+  ])('%j: what npm took for its own is not passed over', (environment, option, way) => {
+    expect(() => parseStartOptions([], '/', environment)).toThrow(
+      `npm took ${option} for an option of its own. Way out: options of Postern come after \`--\`: \`${way}\`.`,
+    );
   });
 });

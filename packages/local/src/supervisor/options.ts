@@ -3,6 +3,7 @@
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { nearest } from '@postern/config';
 import { SetupError } from '../setup-error.js';
 
 export interface StartOptions {
@@ -47,32 +48,58 @@ function hostPort(text: string): string {
   );
 }
 
+const known = {
+  detach: { type: 'boolean', default: false },
+  stop: { type: 'boolean', default: false },
+  check: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+  edges: { type: 'string', default: '1' },
+  policies: { type: 'string', default: '1' },
+  config: { type: 'string' },
+  data: { type: 'string', default: '.postern' },
+  dns: { type: 'string' },
+  'port-base': { type: 'string', default: '2000' },
+} as const;
+
+/** What Node says, without its advice about `--`, and with the option that was meant. */
+function refusal(said: string): string {
+  const text = said.split(/\.?\s*\n|\. /)[0] ?? said;
+  const given = /^(?:Unknown option|Unexpected argument) '(?:--?)?([^'=]+)/.exec(text)?.[1] ?? '';
+  const meant = nearest(given, Object.keys(known));
+  return meant === undefined ? `${text}.` : `${text} (did you mean --${meant}?).`;
+}
+
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: false,
-      options: {
-        detach: { type: 'boolean', default: false },
-        stop: { type: 'boolean', default: false },
-        check: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-        edges: { type: 'string', default: '1' },
-        policies: { type: 'string', default: '1' },
-        config: { type: 'string' },
-        data: { type: 'string', default: '.postern' },
-        dns: { type: 'string' },
-        'port-base': { type: 'string', default: '2000' },
-      },
-    }).values;
+    return parseArgs({ args: [...args], allowPositionals: false, options: known }).values;
   } catch (error) {
-    const text = error instanceof Error ? (error.message.split(/\.?\s*\n|\. /)[0] ?? '') : String(error);
-    throw new SetupError(`${text}.`, 'see `npm start -- --help`.');
+    throw new SetupError(refusal(error instanceof Error ? error.message : String(error)), 'see `npm start -- --help`.');
+  }
+}
+
+/**
+ * `npm start --stop` without `--` between them: npm takes the option for its own, tells nobody, and would have a cluster started. It leaves
+ * what it took in the environment.
+ */
+function refuseTakenByNpm(environment: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, { type }] of Object.entries(known)) {
+    const value = environment[`npm_config_${name.replaceAll('-', '_')}`];
+    if (value === undefined || value === '') continue;
+    const shown = type === 'boolean' ? `--${name}` : `--${name} ${value === 'true' ? '...' : value}`;
+    throw new SetupError(
+      `npm took --${name} for an option of its own.`,
+      `options of Postern come after \`--\`: \`npm start -- ${shown}\`.`,
+    );
   }
 }
 
 /** Read the arguments after `--`; relative paths are meant from `standing`. */
-export function parseStartOptions(args: readonly string[], standing: string): StartOptions {
+export function parseStartOptions(
+  args: readonly string[],
+  standing: string,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): StartOptions {
+  refuseTakenByNpm(environment);
   const values = parse(args);
   const asked = (['detach', 'stop', 'check'] as const).filter((name) => values[name]);
   if (asked.length > 1) {
