@@ -208,6 +208,66 @@ test('a session that was refused in part names the message that was taken', asyn
   );
 });
 
+test('a refused message is titled as one', async () => {
+  const step = { atMs: 0, sessionId: 'S1', tenant: '', reversePath: '', reply: '', detail: {}, recipient: '' };
+  const refused = { ...step, event: 'edge.message.rejected', queueId: 'Q2' };
+  const message = {
+    queueId: '',
+    sessionId: 'S1',
+    messageId: '',
+    reversePath: 'x@y.test',
+    recipients: [],
+    findings: [],
+  };
+  server.answer('traceMessage', { result: { messages: [{ ...message, events: [refused] }] } });
+  expect((await server.run('trace Q2')).out.split('\n')[0]).toBe('Message Q2 (refused), session S1 from <x@y.test>');
+});
+
+test.each<[string, Record<string, string>, string]>([
+  [
+    'an unknown recipient',
+    { helo: 'c', client: '192.0.2.1', reason: 'recipients', listener: 'mx', recipients: 'unknown' },
+    'reason: no user, alias, group or catch-all of the domain takes it (check recipients: unknown); client=192.0.2.1 listener=mx helo=c',
+  ],
+  ['a check', { reason: 'spf', spf: 'fail (domain=bad.test)' }, 'reason: check spf: fail (domain=bad.test)'],
+  ['a rule', { reason: 'mine@3', spf: 'fail' }, 'reason: rule mine@3; spf=fail'],
+  [
+    'a relay attempt',
+    { reason: 'no relay right' },
+    'reason: its domain is not hosted here, and the client neither logged in nor is in a relay network',
+  ],
+  ['a size', { size: '9', limit: '5', reason: 'size' }, 'reason: the message is larger than is taken; size=9 limit=5'],
+  [
+    'a limit',
+    { reason: 'service simultaneous-per-address limit 2 (cluster)' },
+    'reason: over the limit of service: 2 simultaneous-per-address',
+  ],
+  [
+    'a limit of one pod',
+    { reason: 'tenant messages limit 9 (local)' },
+    'reason: over the limit of tenant: 9 messages, counted by one pod alone',
+  ],
+  ['a wrong password', { cached: 'false', reason: 'wrong password', user: 'a' }, 'reason: wrong password; user=a'],
+  ['a bounce', { attempt: '1', notice: 'send' }, 'a report to the sender follows; attempt=1'],
+  ['a bounce nobody hears of', { notice: 'null-reverse-path' }, 'no report: the message has no sender to tell'],
+])('trace says in words why: %s', async (_, detail, words) => {
+  const step = { event: 'e', atMs: 0, sessionId: 'S1', queueId: '', tenant: '', reversePath: '', reply: '' };
+  const message = { queueId: '', sessionId: 'S1', messageId: '', reversePath: '', recipients: [], findings: [] };
+  const events = [{ ...step, recipient: '', detail }];
+  server.answer('traceMessage', { result: { messages: [{ ...message, events }] } });
+  expect((await server.run('trace S1')).out.split('\n')[1]).toBe(`  -  ${'e'.padEnd(32)}  ${words}`);
+});
+
+test('steps of many recipients at once are one line', async () => {
+  const step = { event: 'e', atMs: 0, sessionId: 'S1', queueId: '', reversePath: '', reply: '550 no', detail: {} };
+  const message = { queueId: '', sessionId: 'S1', messageId: '', reversePath: '', recipients: [], findings: [] };
+  const events = Array.from({ length: 12 }, (_, index) => ({ ...step, recipient: `${index}@a`, tenant: `t${index}` }));
+  server.answer('traceMessage', { result: { messages: [{ ...message, events }] } });
+  const { out } = await server.run('trace S1');
+  expect(out.split('\n')).toHaveLength(3);
+  expect(out).toContain('<0@a> <1@a> <2@a> <3@a> <4@a> <5@a> <6@a> <7@a> <8@a> <9@a> and 2 more "550 no"');
+});
+
 test('queue operations need a selection', async () => {
   server.answer('operateQueue', { result: { changed: 1 } });
   expect(await server.run('queue delete')).toMatchObject({

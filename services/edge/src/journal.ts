@@ -36,6 +36,14 @@ export interface EdgeEventFacts {
   readonly detail?: Readonly<Record<string, string>>;
   /** What the checks found that decided, by name of the check; for the trace only, it may name addresses. */
   readonly evidence?: Readonly<Record<string, string>>;
+  /** Of an event of several recipients: whom it concerns. The trace has an event for each, so that each tenant finds its own. */
+  readonly each?: readonly Concerned[];
+}
+
+export interface Concerned {
+  readonly recipient: string;
+  readonly tenant: string;
+  readonly evidence: Readonly<Record<string, string>>;
 }
 
 export interface Journal {

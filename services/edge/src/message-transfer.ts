@@ -20,7 +20,7 @@ import { sessionFacts } from './judgement.js';
 import { buildEnvelope } from './message-envelope.js';
 import { messageIdOf } from './message-id.js';
 import type { ContentExchange, PolicyAnswer } from './policy-port.js';
-import { refusalEvidence, refusingTenant } from './refusal-evidence.js';
+import { concernedBy } from './refusal-evidence.js';
 import type { Session, SessionServices } from './session.js';
 import type { MessageEnd } from './smtp/command-stream.js';
 import type { ContentReader, LineViolation } from './smtp/line-policy.js';
@@ -276,25 +276,24 @@ export class MessageTransfer {
     detail: Readonly<Record<string, string>>,
   ): void {
     const { transaction } = this;
+    const [recipient, ...others] = transaction.recipients;
     this.services.journal.record(event, this.session, {
       queueId: transaction.queueId,
       reversePath: transaction.mail.reversePath.address,
       reply,
       detail,
       ...this.#told(event === 'edge.message.rejected' ? detail.reason : undefined),
-      ...(transaction.recipients.length === 1 && transaction.recipients[0] !== undefined
-        ? { recipient: transaction.recipients[0].address }
-        : {}),
+      ...(others.length === 0 && recipient !== undefined ? { recipient: recipient.address } : {}),
     });
   }
 
-  /** There is one event for all recipients: it is who submits that is told, else whose rule refused, else the first recipient's tenant. */
-  #told(refusedBy: string | undefined): Pick<EdgeEventFacts, 'tenant' | 'evidence'> {
+  /** Of an acceptance it is who submits that is told, else the first recipient's tenant. */
+  #told(refusedBy: string | undefined): Pick<EdgeEventFacts, 'tenant' | 'evidence' | 'each'> {
     const { findings, recipients, submittingTenant } = this.transaction;
-    const usual = submittingTenant ?? recipients[0]?.tenant ?? operatorTenant;
-    if (refusedBy === undefined) return { tenant: usual };
-    const facts = { decidedBy: refusedBy, findings, recipients, submittingTenant };
-    const tenant = submittingTenant ?? refusingTenant(facts) ?? usual;
-    return { tenant, evidence: refusalEvidence(facts, tenant) };
+    if (refusedBy === undefined) return { tenant: submittingTenant ?? recipients[0]?.tenant ?? operatorTenant };
+    const each = concernedBy({ decidedBy: refusedBy, findings, recipients, submittingTenant });
+    const [only] = each;
+    if (recipients.length > 1 || only === undefined) return { each };
+    return { tenant: only.tenant, evidence: only.evidence };
   }
 }

@@ -3,7 +3,7 @@ import { EvaluateResponse, Finding } from '@postern/proto/policy/v1/policy_servi
 import { RawClient } from '@postern/testkit/smtp';
 import { afterEach, expect, test } from 'vitest';
 import type { Listener } from './listener.js';
-import { type RefusalFacts, refusalEvidence, refusingTenant } from './refusal-evidence.js';
+import { concernedBy, type RefusalFacts, refusalEvidence, refusingTenant } from './refusal-evidence.js';
 import { acceptAll, Doubles } from './testing/doubles.js';
 
 let listener: Listener | undefined;
@@ -126,33 +126,75 @@ test('a refusal of mail for two tenants is told to whose rule it was, and says n
   expect(refusalEvidence({ ...mine, submittingTenant: 'demo' }, 'acme')).toEqual({ lists: 'blocked' });
 });
 
-test('a message refused by a rule of the second recipient is filed under its tenant', async () => {
-  const doubles = new Doubles();
-  doubles.setSnapshot({
-    domains: [
-      { name: 'acme.test', tenant: 'acme' },
-      { name: 'demo.test', tenant: 'demo' },
-    ],
-  });
+const twoTenants = {
+  domains: [
+    { name: 'acme.test', tenant: 'acme' },
+    { name: 'demo.test', tenant: 'demo' },
+  ],
+};
+const toBoth = ['MAIL FROM:<a@sender.test>', 'RCPT TO:<y@demo.test>', 'RCPT TO:<x@acme.test>', 'DATA'];
+
+function refusingContent(doubles: Doubles, by: string, findings: readonly Finding[]): void {
   doubles.evaluate = (request) => {
     const answer = acceptAll(request);
     if (answer.kind !== 'verdict') return answer;
     const atEnd = !request.stages.includes(5);
-    const decision = { action: 2, replyCode: 550, enhancedCode: '5.7.1', decidedBy: 'r@1' };
+    const decision = { action: 2, replyCode: 550, enhancedCode: '5.7.1', decidedBy: by };
     const verdict = EvaluateResponse.fromPartial({
       ...answer.verdict,
       contentPlan: 3,
-      ...(atEnd ? { decision, findings: mine.findings.map((finding) => finding) } : {}),
+      ...(atEnd ? { decision, findings: [...findings] } : {}),
     });
     return { kind: 'verdict', verdict };
   };
-  await say(doubles, [
-    'MAIL FROM:<a@sender.test>',
-    'RCPT TO:<y@demo.test>',
-    'RCPT TO:<x@acme.test>',
-    'DATA',
-    'Subject: x\r\n\r\nx\r\n.',
+}
+
+const refusedMessage = (doubles: Doubles) =>
+  doubles.events.find(({ event }) => event === 'edge.message.rejected')?.facts;
+
+test('a message refused by a rule of the second recipient is filed under its tenant alone', async () => {
+  const doubles = new Doubles();
+  doubles.setSnapshot(twoTenants);
+  refusingContent(doubles, 'r@1', mine.findings);
+  await say(doubles, [...toBoth, 'Subject: x\r\n\r\nx\r\n.']);
+  expect(refusedMessage(doubles)?.each).toEqual([
+    { recipient: 'x@acme.test', tenant: 'acme', evidence: { lists: 'blocked', spf: 'fail' } },
   ]);
-  const refusal = doubles.events.find(({ event }) => event === 'edge.message.rejected')?.facts;
-  expect(refusal).toMatchObject({ tenant: 'acme', evidence: { lists: 'blocked', spf: 'fail' } });
+});
+
+test('a message the operator refuses is filed under each recipient and its tenant', async () => {
+  const doubles = new Doubles();
+  doubles.setSnapshot(twoTenants);
+  refusingContent(doubles, 'spf', mine.findings);
+  await say(doubles, [...toBoth, 'Subject: x\r\n\r\nx\r\n.']);
+  expect(refusedMessage(doubles)?.recipient).toBeUndefined();
+  expect(refusedMessage(doubles)?.each).toEqual([
+    { recipient: 'y@demo.test', tenant: 'demo', evidence: { spf: 'fail' } },
+    { recipient: 'x@acme.test', tenant: 'acme', evidence: { spf: 'fail' } },
+  ]);
+});
+
+test('what a tenant submits is filed under it, of very many recipients for the first hundred', () => {
+  const recipients = Array.from({ length: 120 }, (_, index) => ({ address: `n${index}@far.test`, tenant: 'acme' }));
+  const told = concernedBy({ ...mine, decidedBy: 'size', recipients, submittingTenant: 'acme' });
+  expect(told).toHaveLength(100);
+  expect(told[99]).toEqual({ recipient: 'n99@far.test', tenant: 'acme', evidence: {} });
+});
+
+test('a session that is ended in the middle of a transaction says of which', async () => {
+  const doubles = new Doubles();
+  const wrong = Array.from({ length: 6 }, () => 'NONSENSE');
+  await say(doubles, ['MAIL FROM:<a@sender.test>', 'RCPT TO:<x@example.test>', ...wrong]);
+  expect(doubles.events.find(({ event }) => event === 'edge.session.aborted')?.facts).toMatchObject({
+    reversePath: 'a@sender.test',
+    recipient: 'x@example.test',
+    reply: { code: 421 },
+  });
+});
+
+test('a chunk that would be too much is told with what it would come to', async () => {
+  const doubles = new Doubles();
+  doubles.setSnapshot({ limits: { messageSize: 1_000 } });
+  await say(doubles, ['MAIL FROM:<a@sender.test>', 'RCPT TO:<x@example.test>', `BDAT 2000\r\n${'x'.repeat(1_998)}`]);
+  expect(refusals(doubles)).toEqual([{ reason: 'size', size: '2000', limit: '1000' }]);
 });

@@ -4,9 +4,12 @@
  */
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
 import { operatorTenant, ownerOf } from './finding-owner.js';
+import type { Concerned } from './journal.js';
 
 const mostOutcomes = 10;
 const mostText = 500;
+/** Recipients a refused message is traced for. */
+const mostConcerned = 100;
 
 function told({ outcome, evidence }: Finding): string {
   const text = Object.entries(evidence).map(([name, value]) => `${name}=${value}`);
@@ -55,4 +58,17 @@ export function refusalEvidence(
   for (const [check, found] of Map.groupBy(used, (finding) => finding.check))
     evidence[check] = [...new Set(found.map(told))].slice(0, mostOutcomes).join(', ').slice(0, mostText);
   return evidence;
+}
+
+/** Who is told of a refused message: of each recipient who submits, else whose rule refused and nobody but it, else the recipient's tenant. */
+export function concernedBy(facts: RefusalFacts): Concerned[] {
+  const { recipients, submittingTenant } = facts;
+  const refusing = submittingTenant === undefined ? refusingTenant(facts) : undefined;
+  return recipients
+    .filter(({ tenant }) => refusing === undefined || tenant === refusing)
+    .slice(0, mostConcerned)
+    .map((one) => {
+      const tenant = submittingTenant ?? one.tenant;
+      return { recipient: one.address, tenant, evidence: refusalEvidence({ ...facts, recipients: [one] }, tenant) };
+    });
 }

@@ -1,6 +1,6 @@
 /**
  * The journal over log, metrics and trace. Every event of a session becomes one log line and one trace event with the same facts (evidence of checks
- * only in the trace), so that
+ * only in the trace; a refused message for several has a trace event for each), so that
  * `posternctl trace` explains a refusal by session id, address or queue id. Opened and closed sessions without incident are debug lines only.
  */
 import type { Clock } from '@postern/clock';
@@ -102,7 +102,9 @@ export function createTelemetryJournal(options: TelemetryJournalOptions): Journa
       }
       if (loud.has(event)) log.warn(event, logFields(session, facts));
       else log.info(event, logFields(session, facts));
-      trace.add(traceEvent(clock.now(), event, session, facts));
+      const atMs = clock.now();
+      if (facts.each === undefined) trace.add(traceEvent(atMs, event, session, facts));
+      else for (const one of facts.each) trace.add(traceEvent(atMs, event, session, { ...facts, ...one }));
     },
   };
 }

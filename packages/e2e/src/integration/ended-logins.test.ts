@@ -51,7 +51,7 @@ test.each(ends)(
       const session = /\((\w{26})\)/.exec(text)?.[1] ?? '';
       await expect
         .poll(async () => (await world.cluster.ctl('trace', session)).stdout, { timeout: 20_000 })
-        .toContain(`reason=${reason}`);
+        .toContain(`reason: ${reason}`);
     }
     await ctl(...back, address);
     expect(await codes(user)).toEqual([235, 235]);

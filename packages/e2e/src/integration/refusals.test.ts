@@ -94,6 +94,13 @@ test('oversize is 552 at MAIL when announced, and while it streams when not', as
   const streamed = await sender.send(letter('x@good.test', 'bob@acme.test', 2_000_000));
   expect(`${streamed.code} ${streamed.text}`).toMatch(/^552 5\.3\.4 /);
   await explained(world.cluster, sessionIdOf(streamed), 'edge.message.rejected', '5.3.4');
+  // Beside what the session delivered, found by both addresses, in words.
+  for (const by of ['--recipient bob@acme.test', '--sender x@good.test']) {
+    const { stdout } = await world.cluster.ctl('trace', ...by.split(' '));
+    expect(stdout).toMatch(
+      /^Message \w{26} \(refused\), session \w{26} from <x@good\.test>\n(.*\n)*.* reason: the message is larger than is taken; size=/m,
+    );
+  }
   expect((await sender.send(letter('x@good.test', 'bob@acme.test', 900_000))).code).toBe(250);
   await sender.quit();
 });

@@ -151,7 +151,7 @@ test.each([
   const id = session.exec(said.slice(said.indexOf('535 5.7.8')))?.[1] ?? '';
   await expect
     .poll(async () => (await world.cluster.ctl('trace', id)).stdout, { timeout: 20_000 })
-    .toContain(`reason=${reason}`);
+    .toContain(`reason: ${reason}`);
 });
 
 test('a login by ticket stands in the trace and is counted', async () => {

@@ -215,7 +215,11 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   #abort(reply: Reply, reason: string): void {
     if (this.#ended || this.isClosed) return;
     const { session, services } = this.#context;
-    services.journal.record('edge.session.aborted', session, { reply, detail: { reason } });
+    services.journal.record('edge.session.aborted', session, {
+      ...this.dialogue.underWay(),
+      reply,
+      detail: { reason },
+    });
     this.reply(
       reply.code === 421
         ? reply

@@ -4,6 +4,7 @@
  */
 import { type ExtensionKeyword, type ListenerPolicy, ruledPolicy } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
+import type { EdgeEventFacts } from '../journal.js';
 import type { Session, SessionServices } from '../session.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
 import type { Transaction } from '../transaction.js';
@@ -157,9 +158,24 @@ export class Dialogue {
   }
 
   #end(reply: Reply, command: string): undefined {
-    this.services.journal.record('edge.session.aborted', this.session, { reply, detail: { reason: command } });
+    this.services.journal.record('edge.session.aborted', this.session, {
+      ...this.underWay(),
+      reply,
+      detail: { reason: command },
+    });
     this.wire.close();
     return undefined;
+  }
+
+  /** Of what mail the session was in the middle. */
+  underWay(): Pick<EdgeEventFacts, 'reversePath' | 'recipient'> {
+    if (this.transaction === undefined) return {};
+    const { mail, recipients } = this.transaction;
+    const [recipient, ...others] = recipients;
+    const reversePath = mail.reversePath.address;
+    return recipient === undefined || others.length > 0
+      ? { reversePath }
+      : { reversePath, recipient: recipient.address };
   }
 
   #fail(reply: Reply, reason: string): Promise<void> | undefined {

@@ -2,7 +2,7 @@ import { systemClock } from '@postern/clock';
 import { createClient, createServer, type GrpcClient, requireScope, signScope } from '@postern/grpc';
 import { Disposition } from '@postern/proto/mail/v1/envelope';
 import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
-import { TraceBatch } from '@postern/proto/mail/v1/trace';
+import { TraceBatch, type TraceEvent } from '@postern/proto/mail/v1/trace';
 import {
   DeliveryScene,
   LedgerRequest,
@@ -277,6 +277,137 @@ test('a refused session is found by its id and by the recipient', async () => {
   const request = TraceRequest.fromPartial({ recipient: 'ghost@acme.test' });
   expect((await client.call(client.rpc.trace, request, as('acme'))).messages).toHaveLength(1);
   expect((await client.call(client.rpc.trace, request, as('beta'))).messages).toHaveLength(0);
+});
+
+/** A step of the edge, stored; in the order they are given. */
+async function told(...events: readonly Partial<TraceEvent>[]): Promise<void> {
+  const { ground } = queue;
+  const batch = TraceBatch.encode(TraceBatch.fromPartial({ events: [...events] })).finish();
+  await ground.publisher.publish('trace.edge', batch, { msgId: newQueueId() });
+  const last = events.at(-1);
+  await ground.until(
+    async () =>
+      (
+        await ground.admin.query('SELECT 1 FROM mail.trace_events WHERE session_id = $1 AND event = $2', [
+          last?.sessionId,
+          last?.event,
+        ])
+      ).rows,
+    (rows) => rows.length > 0,
+  );
+}
+
+const traced = async (who: string, request: Partial<TraceRequest>) =>
+  (await client.call(client.rpc.trace, { ...TraceRequest.fromPartial({}), ...request }, as(who))).messages;
+
+test('a message refused after its data is found by its addresses and ids, by whom it concerns', async () => {
+  const [sessionId, queueId] = [newQueueId(), newQueueId()];
+  const refusal = {
+    ...{ atMs: systemClock.now(), event: 'edge.message.rejected', sessionId, queueId, tenant: 'acme' },
+    ...{ reversePath: 'big@far.test', recipient: 'big@acme.test', reply: '552 5.3.4 too big' },
+  };
+  await told(refusal, { ...refusal, tenant: 'beta', recipient: 'big@beta.test' });
+  for (const asked of [
+    { recipient: 'big@acme.test' },
+    { reversePath: 'big@far.test' },
+    { id: queueId },
+    { id: sessionId },
+  ])
+    expect(await traced('acme', asked)).toMatchObject([
+      { queueId: '', sessionId, reversePath: 'big@far.test', events: [{ recipient: 'big@acme.test' }] },
+    ]);
+  expect(await traced('acme', { recipient: 'big@beta.test' })).toEqual([]);
+  expect((await traced('*', { reversePath: 'big@far.test', recipient: 'big@beta.test' }))[0]?.events).toHaveLength(2);
+  expect(await traced('*', { reversePath: 'other@far.test', recipient: 'big@beta.test' })).toEqual([]);
+});
+
+test('a refused message beside one that was taken in the same session is found apart from it', async () => {
+  const { ground } = queue;
+  const mail = envelope([forwardPath('both@beta.test', { disposition: Disposition.HOLD })]);
+  await ground.spool(mail);
+  await ground.until(
+    () => traced('beta', { id: mail.queueId }),
+    (found) => found.length === 1,
+  );
+  const { sessionId } = mail;
+  const refused = newQueueId();
+  const step = { atMs: systemClock.now() + 1, sessionId, tenant: 'beta', recipient: 'both@beta.test' };
+  await told(
+    { ...step, event: 'edge.recipient.rejected', recipient: 'ghost@beta.test' },
+    { ...step, event: 'edge.message.accepted', queueId: mail.queueId },
+    { ...step, event: 'edge.message.rejected', queueId: refused, reply: '552 5.3.4 too big' },
+  );
+  const found = await traced('beta', { recipient: 'both@beta.test' });
+  expect(found.map(({ queueId }) => queueId)).toEqual(['', mail.queueId]);
+  expect(found[0]?.events.map(({ event }) => event)).toEqual(['edge.recipient.rejected', 'edge.message.rejected']);
+  expect(found[1]?.events.map(({ event }) => event)).not.toContain('edge.message.rejected');
+  expect(await traced('beta', { id: sessionId })).toHaveLength(2);
+  // Stored after all, though the client heard 451: the message tells it.
+  await told({ ...step, event: 'edge.message.rejected', queueId: mail.queueId, reply: '451 4.3.0 not stored' });
+  expect(await traced('beta', { recipient: 'both@beta.test' })).toHaveLength(2);
+});
+
+test('messages and refusals are one list, newest first, of which the limit keeps the newest', async () => {
+  const { ground } = queue;
+  const to = 'mixed@beta.test';
+  const mail = envelope([forwardPath(to, { disposition: Disposition.HOLD })]);
+  await ground.spool(mail);
+  await ground.until(
+    () => traced('beta', { recipient: to }),
+    (found) => found.length === 1,
+  );
+  const sessions = [newQueueId(), newQueueId()] as const;
+  const step = { event: 'edge.recipient.rejected', tenant: 'beta', recipient: to };
+  await told({ ...step, atMs: mail.acceptedAtMs - 1_000, sessionId: sessions[0] });
+  await told({ ...step, atMs: mail.acceptedAtMs + 1_000, sessionId: sessions[1] });
+  const found = async (limit: number) =>
+    (await traced('beta', { recipient: to, limit })).map(({ sessionId }) => sessionId);
+  expect(await found(10)).toEqual([sessions[1], mail.sessionId, sessions[0]]);
+  expect(await found(1)).toEqual([sessions[1]]);
+});
+
+test('a refused login is found by who tried, for operators', async () => {
+  const sessionId = newQueueId();
+  await told({
+    ...{ atMs: systemClock.now(), event: 'edge.login.refused', sessionId, tenant: 'system' },
+    ...{ reply: '535 5.7.8 no', detail: { user: 'bob@acme.test', reason: 'wrong password' } },
+  });
+  expect(await traced('*', { reversePath: 'bob@acme.test' })).toMatchObject([{ sessionId }]);
+  expect(await traced('acme', { reversePath: 'bob@acme.test' })).toEqual([]);
+});
+
+test('steps of one millisecond are shown as they happened', async () => {
+  const { ground } = queue;
+  const mail = envelope([forwardPath('order@beta.test', { disposition: Disposition.HOLD })]);
+  await ground.spool(mail);
+  await ground.until(
+    () => traced('beta', { id: mail.queueId }),
+    (found) => found.length === 1,
+  );
+  const atMs = mail.acceptedAtMs + 100_000;
+  const step = { atMs, sessionId: mail.sessionId, tenant: 'beta', queueId: mail.queueId };
+  await told(
+    { ...step, event: 'queue.notice.sent' },
+    { ...step, event: 'queue.recipient.bounced' },
+    { ...step, event: 'queue.rule.applied' },
+    { ...step, event: 'queue.recipient.operated' },
+    { ...step, queueId: '', event: 'edge.recipient.rejected', recipient: 'z@beta.test' },
+    { ...step, queueId: '', event: 'edge.recipient.rejected', recipient: 'a@beta.test' },
+    { ...step, event: 'edge.message.accepted' },
+  );
+  const [shown] = await traced('beta', { id: mail.queueId });
+  expect(
+    shown?.events.filter((one) => one.atMs === atMs).map(({ event, recipient }) => `${event} ${recipient}`.trim()),
+  ).toEqual([
+    'edge.recipient.rejected z@beta.test',
+    'edge.recipient.rejected a@beta.test',
+    'edge.message.accepted',
+    'queue.message.accepted',
+    'queue.recipient.operated',
+    'queue.rule.applied',
+    'queue.recipient.bounced',
+    'queue.notice.sent',
+  ]);
 });
 
 const simulate = async (

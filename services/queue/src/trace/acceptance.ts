@@ -31,7 +31,8 @@ export interface Viewer {
   readonly addresses: readonly string[];
 }
 
-export function acceptance(message: MessageRow, findings: readonly FindingSummary[]): TraceEvent {
+/** `storedAt`: when the edge said that it was stored, which comes before everything queue does. */
+export function acceptance(message: MessageRow, findings: readonly FindingSummary[], storedAt = 0): TraceEvent {
   const { origin } = message.detail;
   const detail: Record<string, string> = { size: String(message.size) };
   if (message.parent !== '') detail.parent = message.parent;
@@ -52,7 +53,7 @@ export function acceptance(message: MessageRow, findings: readonly FindingSummar
   }
   if (took.length > 0) detail.took = took.join(', ');
   return TraceEvent.fromPartial({
-    atMs: message.accepted_at,
+    atMs: Math.max(message.accepted_at, storedAt),
     event: 'queue.message.accepted',
     sessionId: message.session_id,
     queueId: message.queue_id,

@@ -1,11 +1,13 @@
 /**
  * Where is my mail: messages by queue id, session id, Message-ID, reverse-path or recipient, with the state of every recipient and every step known, in order of
- * time; and sessions that were refused before anything was accepted. Runs in the scope of whoever asks, so other tenants' rows are not there.
+ * time; and what was refused, among them by time, newest first. Runs in the scope of whoever asks, so other tenants' rows are not there.
  */
 import { TraceEvent } from '@postern/proto/mail/v1/trace';
 import type { MessageTrace, RecipientState, TraceRequest } from '@postern/proto/queue/v1/queue_service';
 import type { Statement, Transaction } from '../store/database.js';
 import { acceptance, type MessageRow, visibleFindings } from './acceptance.js';
+import { inOrder } from './order.js';
+import { findRefusals, type Refusal } from './refusals.js';
 
 /** How a request asks for the null reverse-path. */
 const nullPath = '<>';
@@ -39,21 +41,8 @@ const unitsOf: Statement = {
 const eventsOf: Statement = {
   name: 'trace-events',
   text: `SELECT * FROM mail.trace_events WHERE (queue_id <> '' AND queue_id = ANY ($1::text[]))
-           OR (session_id <> '' AND session_id = ANY ($2::text[])) ORDER BY at LIMIT $3::int`,
+           OR (session_id <> '' AND session_id = ANY ($2::text[])) ORDER BY at, tableoid, ctid LIMIT $3::int`,
 };
-const refusedById: Statement = {
-  name: 'trace-refused-id',
-  text: `SELECT session_id FROM mail.trace_events WHERE session_id = $1 AND session_id <> ''
-         UNION SELECT session_id FROM mail.trace_events WHERE queue_id = $1 AND queue_id <> '' AND session_id <> '' LIMIT $2::int`,
-};
-const refusedByAddress: Statement = {
-  name: 'trace-refused-address',
-  text: `SELECT session_id, max(at) AS last FROM mail.trace_events
-         WHERE queue_id = '' AND session_id <> '' AND ($1 = '' OR recipient = $1) AND ($2 = '' OR reverse_path = $2)
-           AND (recipient <> '' OR reverse_path <> '') AND at >= $3::bigint AND at <= $4::bigint
-         GROUP BY session_id ORDER BY last DESC LIMIT $5::int`,
-};
-
 interface UnitRow extends Record<string, unknown> {
   readonly queue_id: string;
   readonly recipient: string;
@@ -86,19 +75,24 @@ export async function findTraces(
 ): Promise<MessageTrace[]> {
   const limit = Math.min(request.limit || defaultLimit, longestList);
   const messages = await findMessages(transaction, request, limit);
-  const refused = await findRefused(transaction, request, limit, new Set(messages.map(({ session_id }) => session_id)));
-  const queueIds = messages.map(({ queue_id }) => queue_id);
-  const sessions = [...messages.map(({ session_id }) => session_id), ...refused].filter((id) => id !== '');
+  const refused = await refusalsFor(transaction, request, limit, new Set(messages.map(({ session_id }) => session_id)));
+  const found = [
+    ...messages.map((message) => ({ atMs: message.accepted_at, message })),
+    ...refused.map((refusal) => ({ atMs: refusal.atMs, refusal })),
+  ]
+    .sort((a, b) => b.atMs - a.atMs)
+    .slice(0, limit);
+  const queueIds = found.flatMap((one) => ('message' in one ? [one.message.queue_id] : []));
+  const sessions = found.map((one) => ('message' in one ? one.message.session_id : one.refusal.sessionId));
   const units = await transaction.query<UnitRow>(unitsOf, [queueIds]);
   const events = await transaction.query<EventRow>(eventsOf, [
     queueIds,
-    sessions,
-    eventsPerMessage * Math.max(1, messages.length + refused.length),
+    sessions.filter((id) => id !== ''),
+    eventsPerMessage * Math.max(1, found.length),
   ]);
-  return [
-    ...messages.map((message) => messageTrace(message, units, events, scope)),
-    ...refused.map((sessionId) => refusedTrace(sessionId, events)),
-  ].slice(0, limit);
+  return found.map((one) =>
+    'message' in one ? messageTrace(one.message, units, events, scope) : refusedTrace(one.refusal, events),
+  );
 }
 
 function findMessages(transaction: Transaction, request: TraceRequest, limit: number): Promise<MessageRow[]> {
@@ -114,26 +108,15 @@ function findMessages(transaction: Transaction, request: TraceRequest, limit: nu
   ]);
 }
 
-/** Sessions without an accepted message among those found: refused, or the message was taken and is not queued yet, or never will be since it is parked. */
-async function findRefused(
+async function refusalsFor(
   transaction: Transaction,
   request: TraceRequest,
   limit: number,
-  known: ReadonlySet<string>,
-): Promise<string[]> {
+  shown: ReadonlySet<string>,
+): Promise<Refusal[]> {
   // Steps of a session do not tell a null reverse-path from one not said yet.
   if (request.reversePath === nullPath) return [];
-  const found =
-    request.id !== ''
-      ? await transaction.query<{ session_id: string }>(refusedById, [request.id, limit])
-      : await transaction.query<{ session_id: string }>(refusedByAddress, [
-          request.recipient,
-          request.reversePath,
-          request.fromMs,
-          request.toMs || Number.MAX_SAFE_INTEGER,
-          limit,
-        ]);
-  return found.map(({ session_id }) => session_id).filter((id) => !known.has(id));
+  return findRefusals(transaction, request, limit, shown);
 }
 
 function messageTrace(
@@ -149,7 +132,7 @@ function messageTrace(
   );
   const viewer = { scope, addresses: own.map(({ recipient }) => recipient) };
   const findings = visibleFindings(message, viewer);
-  const steps = [acceptance(message, findings), ...told.map(toEvent), ...own.flatMap(delivery)];
+  const steps = [acceptance(message, findings, takenAt(told)), ...told.map(toEvent), ...own.flatMap(delivery)];
   return {
     queueId: message.queue_id,
     sessionId: message.session_id,
@@ -161,8 +144,9 @@ function messageTrace(
   };
 }
 
-function refusedTrace(sessionId: string, events: readonly EventRow[]): MessageTrace {
-  const told = events.filter(({ session_id }) => session_id === sessionId);
+function refusedTrace({ sessionId, queueId }: Refusal, events: readonly EventRow[]): MessageTrace {
+  const isOf = (id: string): boolean => queueId === '' || id === '' || id === queueId;
+  const told = events.filter(({ session_id, queue_id }) => session_id === sessionId && isOf(queue_id));
   return {
     queueId: '',
     sessionId,
@@ -172,17 +156,6 @@ function refusedTrace(sessionId: string, events: readonly EventRow[]): MessageTr
     messageId: '',
     findings: [],
   };
-}
-
-/** In order of time; a step that was told twice (a redelivered batch) is shown once. */
-function inOrder(steps: readonly TraceEvent[]): TraceEvent[] {
-  const seen = new Set<string>();
-  return steps
-    .filter((step) => {
-      const key = JSON.stringify(step);
-      return seen.has(key) ? false : seen.add(key) !== undefined;
-    })
-    .sort((a, b) => a.atMs - b.atMs);
 }
 
 const toEvent = (row: EventRow): TraceEvent => ({
@@ -196,6 +169,10 @@ const toEvent = (row: EventRow): TraceEvent => ({
   reply: row.reply,
   detail: row.detail ?? {},
 });
+
+/** When the edge had stored it. */
+const takenAt = (told: readonly EventRow[]): number | undefined =>
+  told.find(({ event }) => event === 'edge.message.accepted')?.at;
 
 /** Ends that leave no event of their own: they are the rule, and their row says all. */
 function delivery(unit: UnitRow): TraceEvent[] {

@@ -284,7 +284,7 @@ export interface TraceRequest {
   tenant: string;
   /** Queue id, session id or Message-ID given by the user. */
   id: string;
-  /** Reverse-path. */
+  /** Reverse-path; refused logins of this user are found too. */
   reversePath: string;
   /** Recipient. */
   recipient: string;
@@ -304,7 +304,7 @@ export interface TraceResponse {
 
 /** The story of one message or refused session. */
 export interface MessageTrace {
-  /** Queue id, empty for a refused session. */
+  /** Queue id, empty for what was refused: a session, or a message after its data, whose queue id is in its events. */
   queueId: string;
   /** Session id. */
   sessionId: string;

@@ -1,0 +1,123 @@
+/**
+ * Message trace for people: whose message or session, the state of each recipient, then a line for every step with its reply and, first of what is known,
+ * the reason in plain words. Steps that differ in their recipient alone are one line. Programs read `--json`.
+ */
+import type { TraceEvent } from '@postern/proto/mail/v1/trace';
+import type { MessageTrace } from '@postern/proto/queue/v1/queue_service';
+import { printable, time } from '../output.js';
+
+const mostAddresses = 10;
+
+/** Reasons of the edge that are short for something. */
+const reasons: Readonly<Record<string, string>> = {
+  'no relay right': 'its domain is not hosted here, and the client neither logged in nor is in a relay network',
+  'declared size': 'the client announced more than is taken',
+  size: 'the message is larger than is taken',
+  'recipient limit': 'more recipients than a message may have',
+  hops: 'too many Received fields: it goes in a circle',
+  bareNewline: 'a CR or LF that does not end a line',
+  nul: 'a NUL in a line',
+  lineTooLong: 'a line longer than is taken',
+  'no password': 'the user was made without a login (--no-login)',
+  'policy unavailable': 'no policy pod answered, so nothing could be judged',
+};
+
+/** What the check of recipients found. */
+const recipientReasons: Readonly<Record<string, string>> = {
+  unknown: 'no user, alias, group or catch-all of the domain takes it',
+  disabled: 'the user is disabled',
+};
+
+const notices: Readonly<Record<string, string>> = {
+  send: 'a report to the sender follows',
+  'not-asked': 'no report: the sender asked for none (NOTIFY)',
+  'null-reverse-path': 'no report: the message has no sender to tell',
+  unauthenticated: 'no report: neither a login nor SPF or DKIM vouches for the sender',
+};
+
+const limit = /^(\S+) (\S+) limit (\d+) \((\w+)\)$/;
+
+function reasonText(reason: string, found: string | undefined): string {
+  if (found !== undefined)
+    return reason === 'recipients' && recipientReasons[found] !== undefined
+      ? `${recipientReasons[found]} (check recipients: ${found})`
+      : `check ${reason}: ${found}`;
+  const [, scope, kind, most, decidedBy] = limit.exec(reason) ?? [];
+  if (scope !== undefined)
+    return `over the limit of ${scope}: ${most} ${kind}${decidedBy === 'local' ? ', counted by one pod alone' : ''}`;
+  if (/^[\w.-]+@\d+$/.test(reason)) return `rule ${reason}`;
+  return reasons[reason] ?? reason;
+}
+
+/** Where it came from, the same in every line of a session, stands last. */
+const origin = ['client', 'listener', 'helo'];
+
+function detailText({ detail: { reason, notice, ...detail } }: TraceEvent): string {
+  // A check that refused is told with what it found; words for other reasons may be names of figures too.
+  const found = reason === undefined || reason in reasons ? undefined : detail[reason];
+  const last = 'client' in detail ? origin.filter((name) => name in detail) : [];
+  const names = Object.keys(detail).filter((name) => !last.includes(name) && (found === undefined || name !== reason));
+  const facts = [...names, ...last]
+    .filter((name) => name !== 'cached' || detail[name] === 'true')
+    .map((name) => `${name}=${detail[name]}`)
+    .join(' ');
+  const words = [
+    reason === undefined || reason === '' ? '' : `reason: ${reasonText(reason, found)}`,
+    notice === undefined ? '' : (notices[notice] ?? `notice=${notice}`),
+    facts,
+  ];
+  return words.filter((part) => part !== '').join('; ');
+}
+
+function eventLine(event: TraceEvent, recipients: readonly string[]): string {
+  const more = recipients.length - mostAddresses;
+  const parts = [
+    ...recipients.slice(0, mostAddresses).map((address) => `<${address}>`),
+    more > 0 ? `and ${more} more` : '',
+    event.reply === '' ? '' : `"${event.reply}"`,
+    detailText(event),
+  ].filter((part) => part !== '');
+  return printable(`  ${time(event.atMs)}  ${event.event.padEnd(32)}  ${parts.join(' ')}`.trimEnd());
+}
+
+function eventLines(events: readonly TraceEvent[]): string[] {
+  const alike = new Map<string, { readonly event: TraceEvent; readonly recipients: string[] }>();
+  for (const event of events) {
+    const { recipient, tenant: _tenant, ...rest } = event;
+    const key = JSON.stringify(rest);
+    const line = alike.get(key) ?? { event, recipients: [] };
+    alike.set(key, line);
+    if (recipient !== '') line.recipients.push(recipient);
+  }
+  return [...alike.values()].map(({ event, recipients }) => eventLine(event, recipients));
+}
+
+/** Of what has no message here: a session that was refused, or one message of it, or one that was taken for other recipients than the one asked for. */
+function refusalTitle({ sessionId, events }: MessageTrace): string {
+  const taken = events.find(({ event }) => event === 'edge.message.accepted');
+  const refused = events.find(({ event, queueId }) => event === 'edge.message.rejected' && queueId !== taken?.queueId);
+  if (taken === undefined)
+    return refused === undefined
+      ? `Session ${sessionId} (refused)`
+      : `Message ${refused.queueId} (refused), session ${sessionId}`;
+  if (events.some(({ event }) => event === 'queue.message.parked'))
+    return `Session ${sessionId} (message ${taken.queueId} was taken and is parked: posternctl queue parked)`;
+  if (!events.some(({ event }) => event.endsWith('.rejected')))
+    return `Session ${sessionId} (message ${taken.queueId} was taken and is not queued yet)`;
+  return `Session ${sessionId} (refused in part; message ${taken.queueId} was taken)`;
+}
+
+export function messageText(message: MessageTrace): string {
+  const title = message.queueId === '' ? refusalTitle(message) : `Message ${message.queueId}`;
+  const session = message.queueId === '' || message.sessionId === '' ? '' : `, session ${message.sessionId}`;
+  // A refused session without a sender may never have come to MAIL.
+  const from = message.queueId === '' && message.reversePath === '' ? '' : ` from <${message.reversePath}>`;
+  const messageId = message.messageId === '' ? '' : `, Message-ID <${message.messageId}>`;
+  const recipients = message.recipients.map((recipient) => {
+    const tries =
+      recipient.attempts === 0 ? '' : `, ${recipient.attempts} ${recipient.attempts === 1 ? 'try' : 'tries'}`;
+    const reply = recipient.reply === '' ? '' : `: ${recipient.reply}`;
+    return printable(`  to <${recipient.address}>  ${recipient.state}${tries}${reply}`);
+  });
+  return [printable(`${title}${from}${session}${messageId}`), ...recipients, ...eventLines(message.events)].join('\n');
+}
