@@ -22,6 +22,8 @@ export interface CommandContext {
   readonly output: Output;
   readonly terminal: Terminal;
   readonly now: () => number;
+  /** Where the person stands. */
+  readonly folder: string;
   run(): RunFile | undefined;
 }
 
@@ -47,6 +49,7 @@ export function createRun(host: Host): Run {
       output: createOutput(options.json === true, host.write),
       terminal: host.terminal,
       now: host.now,
+      folder: host.folder,
       // A server that was named is not the local cluster, unless its folder was named too.
       run: () => {
         const named = options.server ?? host.env.POSTERN_SERVER;

@@ -1,14 +1,23 @@
 /** The processes of a local cluster as run.json names them, each asked now whether it is ready. A cluster elsewhere is asked through its API alone. */
+import { readFileSync } from 'node:fs';
 import type { Column } from './output.js';
 
-export interface Process {
-  readonly name: string;
+export interface KeptProcess {
   readonly pid: number;
+  /** When it started, as the supervisor read it from /proc; undefined where it could not. */
+  readonly identity: string | undefined;
+}
+
+export interface Process extends KeptProcess {
+  readonly name: string;
   /** Base address of metrics and readiness; undefined when it has none, as stores. */
   readonly metrics: string | undefined;
 }
 
-export interface ProcessState extends Process {
+export interface ProcessState {
+  readonly name: string;
+  readonly pid: number;
+  readonly metrics: string | undefined;
   readonly state: 'ready' | 'not ready' | 'does not answer' | 'running' | 'gone' | 'starting' | 'draining';
   /** Of a worker: share of the last second its event loop was busy. */
   readonly load?: number;
@@ -16,13 +25,31 @@ export interface ProcessState extends Process {
 
 const deadlineMs = 1_000;
 
-async function stateOf({ pid, metrics }: Process): Promise<ProcessState['state']> {
+/** proc_pid_stat(5): the fields after the name begin with the third; the start is field 22. */
+const stateField = 0;
+const startField = 22 - 3;
+
+/** Whether that very process runs, not a later one that got its pid. */
+export function isRunning({ pid, identity }: KeptProcess): boolean {
+  if (identity !== undefined) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return fields[stateField] !== 'Z' && identity.startsWith(`${fields[startField]}@`);
+    } catch {
+      return false;
+    }
+  }
   try {
-    process.kill(pid, 0);
+    return process.kill(pid, 0);
   } catch (error) {
     // A process of another user is there too.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return 'gone';
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
+}
+
+async function stateOf({ metrics, ...kept }: Process): Promise<ProcessState['state']> {
+  if (!isRunning(kept)) return 'gone';
   if (metrics === undefined) return 'running';
   try {
     const answer = await fetch(new URL('/readyz', metrics), { signal: AbortSignal.timeout(deadlineMs) });
@@ -61,7 +88,8 @@ async function workersOf({ name, metrics }: Process): Promise<ProcessState[]> {
 export async function processStates(processes: readonly Process[]): Promise<ProcessState[]> {
   const asked = processes.map(async (process) => {
     const [state, workers] = await Promise.all([stateOf(process), workersOf(process)]);
-    return [{ ...process, state }, ...workers];
+    const { name, pid, metrics } = process;
+    return [{ name, pid, metrics, state }, ...workers];
   });
   return (await Promise.all(asked)).flat();
 }

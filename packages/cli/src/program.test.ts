@@ -621,7 +621,27 @@ test('status of a local cluster lists its processes and asks each', async () => 
     expect(out).toMatch(/^edge-0 +ready +\d+ +http:\/\/127\.0\.0\.1:\d+\/metrics$/m);
     expect(out).toMatch(/^queue-0 +gone /m);
     expect(out).toMatch(/^nats +running +\d+$/m);
+    expect(out).not.toContain('supervisor');
     expect((await server.run('status')).out).not.toContain('PROCESS');
+    const gone = { ...run, supervisor: { pid: process.pid, identity: '1@of another boot' } };
+    writeFileSync(join(data, 'run.json'), JSON.stringify(gone));
+    expect((await runWith('/', {}, `status --data ${data}`)).out).toContain(
+      [
+        `The supervisor (pid ${process.pid}) is gone. 2 of its processes run on; one that ends is not started again.`,
+        `Way out: \`npm start -- --data ${data}\` ends what is left and starts the cluster again; \`npm start -- --stop --data ${data}\` only clears up.`,
+      ].join('\n'),
+    );
+    const infrastructure = [{ ...run.infrastructure[0], identity: '1@of another boot' }];
+    const dead = { ...gone, services: [run.services[1]], infrastructure };
+    writeFileSync(
+      join(data, 'run.json'),
+      JSON.stringify({ ...dead, provisioning: { ...run.provisioning, address: '127.0.0.1:1' } }),
+    );
+    const outcome = await runWith('/', {}, `status --data ${data}`);
+    expect(outcome.code).toBe(1);
+    expect(outcome.out).toMatch(/is gone\. Nothing of the cluster runs any more\.\nWay out: .* starts it again; /);
+    expect(outcome.out).toMatch(/^nats +gone/m);
+    expect(outcome.err).toMatch(/^posternctl: the API at 127\.0\.0\.1:1 cannot be reached/);
   } finally {
     ready.close();
   }

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseHostPort } from '@postern/config';
-import type { Process } from './processes.js';
+import type { KeptProcess, Process } from './processes.js';
 import { PlainError, UsageError } from './usage-error.js';
 
 export interface GlobalOptions {
@@ -28,6 +28,8 @@ export interface RunFile {
   readonly provisioning: { readonly address: string; readonly keyFile: string };
   readonly mailbox: string | undefined;
   readonly processes: readonly Process[];
+  /** Who keeps them; undefined in a file of an earlier release. */
+  readonly supervisor: KeptProcess | undefined;
 }
 
 export interface ServerSettings {
@@ -65,7 +67,13 @@ function readRunFile(file: string): RunFile | undefined {
   const address = textOf(provisioning, 'address');
   const keyFile = textOf(provisioning, 'keyFile');
   if (address === undefined || keyFile === undefined) throw new PlainError(`${file} is not the run.json of a cluster`);
-  return { file, provisioning: { address, keyFile }, mailbox: mailboxOf(run), processes: processesOf(run) };
+  const supervisor = keptOf(child(run, 'supervisor'));
+  return { file, provisioning: { address, keyFile }, mailbox: mailboxOf(run), processes: processesOf(run), supervisor };
+}
+
+function keptOf(entry: unknown): KeptProcess | undefined {
+  const pid = child(entry, 'pid');
+  return typeof pid === 'number' ? { pid, identity: textOf(entry, 'identity') } : undefined;
 }
 
 function mailboxOf(run: unknown): string | undefined {
@@ -82,8 +90,8 @@ function processesOf(run: unknown): Process[] {
   });
   return listed.flatMap((entry): Process[] => {
     const name = textOf(entry, 'instance') ?? textOf(entry, 'name');
-    const pid = child(entry, 'pid');
-    return name === undefined || typeof pid !== 'number' ? [] : [{ name, pid, metrics: textOf(entry, 'metrics') }];
+    const kept = keptOf(entry);
+    return name === undefined || kept === undefined ? [] : [{ name, ...kept, metrics: textOf(entry, 'metrics') }];
   });
 }
 

@@ -1,10 +1,17 @@
 /** posternctl status: what is up, what the streams really guarantee, which configuration is live. */
+import { dirname, join } from 'node:path';
 import type { Suspicion } from '@postern/proto/policy/v1/limit_service';
-import type { DependencyStatus, RefusedFile, StreamStatus } from '@postern/proto/provisioning/v1/provisioning_service';
+import type {
+  DependencyStatus,
+  GetStatusResponse,
+  RefusedFile,
+  StreamStatus,
+} from '@postern/proto/provisioning/v1/provisioning_service';
 import type { Command } from 'commander';
-import type { Run } from '../context.js';
+import type { CommandContext, Run } from '../context.js';
 import { age, bytes, type Column, facts, printable, table } from '../output.js';
-import { processColumns, processStates } from '../processes.js';
+import { isRunning, type ProcessState, processColumns, processStates } from '../processes.js';
+import type { RunFile } from '../settings.js';
 
 const streamColumns: readonly Column<StreamStatus>[] = [
   { title: 'STREAM', value: (stream) => stream.name },
@@ -78,15 +85,64 @@ function notInEffect(file: RefusedFile | undefined, staleRules: string): string[
   return [...refused, ...stale].length === 0 ? [] : [...refused, ...stale, ''];
 }
 
+type Answer =
+  | { readonly ok: true; readonly status: GetStatusResponse }
+  | { readonly ok: false; readonly error: unknown };
+
+async function statusOf({ api }: CommandContext): Promise<Answer> {
+  try {
+    return { ok: true, status: await api.call(api.rpc.getStatus, {}) };
+  } catch (error) {
+    return { ok: false, error };
+  }
+}
+
+/** What runs on this machine; empty for a cluster elsewhere. */
+interface Local {
+  readonly processes: readonly ProcessState[];
+  /** Absent as long as it lives. */
+  readonly supervisorGone?: { readonly pid: number };
+}
+
+async function localState(found: RunFile | undefined): Promise<Local> {
+  const processes = await processStates(found?.processes ?? []);
+  const supervisor = found?.supervisor;
+  if (supervisor === undefined || isRunning(supervisor)) return { processes };
+  return { processes, supervisorGone: { pid: supervisor.pid } };
+}
+
+function localText({ processes, supervisorGone }: Local, found: RunFile | undefined, standing: string): string[] {
+  const shown = processes.length === 0 ? [] : [table(processes, processColumns, ''), ''];
+  if (supervisorGone === undefined || found === undefined) return shown;
+  const folder = dirname(found.file);
+  const data = folder === join(standing, '.postern') ? '' : ` --data ${folder}`;
+  const left = processes.filter(({ state }) => state !== 'gone').length;
+  return [
+    `The supervisor (pid ${supervisorGone.pid}) is gone. ${left === 0 ? 'Nothing of the cluster runs any more.' : `${left} of its processes run on; one that ends is not started again.`}`,
+    `Way out: \`npm start${data === '' ? '' : ` --${data}`}\` ${left === 0 ? 'starts it again' : 'ends what is left and starts the cluster again'}; \`npm start -- --stop${data}\` only clears up.`,
+    '',
+    ...shown,
+  ];
+}
+
 export function addStatusCommand(program: Command, run: Run): void {
   program
     .command('status')
     .description('state of the cluster')
     .action((_options: object, command: Command) =>
-      run(command, async ({ api, output, run: findRun }) => {
-        const status = await api.call(api.rpc.getStatus, {});
-        const processes = await processStates(findRun()?.processes ?? []);
-        output.show(processes.length === 0 ? status : { ...status, processes }, () =>
+      run(command, async (context) => {
+        const { output, folder } = context;
+        const found = context.run();
+        const local = await localState(found);
+        const isLocal = local.processes.length > 0;
+        const answer = await statusOf(context);
+        if (!answer.ok) {
+          // Which processes are gone is the reason, more likely than not.
+          if (isLocal) output.show(local, () => localText(local, found, folder).join('\n').trimEnd());
+          throw answer.error;
+        }
+        const { status } = answer;
+        output.show(isLocal ? { ...status, ...local } : status, () =>
           [
             facts([
               ['snapshot', status.snapshotVersion === 0 ? 'none published' : `version ${status.snapshotVersion}`],
@@ -94,7 +150,7 @@ export function addStatusCommand(program: Command, run: Run): void {
             ]),
             '',
             ...notInEffect(status.refusedOperatorFile, status.staleRules),
-            ...(processes.length === 0 ? [] : [table(processes, processColumns, ''), '']),
+            ...localText(local, found, folder),
             table(status.dependencies, dependencyColumns, ''),
             '',
             table(status.streams, streamColumns, 'Streams cannot be read.'),
