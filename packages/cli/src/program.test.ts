@@ -697,7 +697,10 @@ test('a described session is sent whole and its verdicts are a timeline', async 
       stages: [
         { ...verdict, decision: accepted, recipients: [], findings: [] },
         { ...verdict, decision: accepted, recipients: [], findings: [] },
-        { ...verdict, decision: accepted, recipients: [], findings: [spf] },
+        {
+          ...{ ...verdict, decision: accepted, recipients: [], findings: [spf] },
+          limits: { messageSize: 1_000, recipients: 5 },
+        },
         {
           ...verdict,
           decision: accepted,
@@ -705,8 +708,15 @@ test('a described session is sent whole and its verdicts are a timeline', async 
           findings: [],
         },
       ],
-      asked: [],
+      asked: [[1], [2], [4], [5]].map((stages) => ({ stages, bodyMissing: false })),
       recorded: [],
+      replies: [
+        { stage: 4, recipient: '', replyCode: 250, enhancedCode: '2.1.0', text: 'sender OK', decidedBy: '' },
+        {
+          ...{ stage: 5, recipient: 'x@acme.test', replyCode: 550, enhancedCode: '5.1.1', text: 'No such user' },
+          decidedBy: 'recipients',
+        },
+      ],
     },
   });
   const rule = join(server.folder, 'my-rule.yaml');
@@ -721,8 +731,12 @@ test('a described session is sent whole and its verdicts are a timeline', async 
       '  ehlo      accepted',
       '  mail      accepted',
       '    spf          pass         domain=b.test  -> mark  1.5 ms',
+      '    limits       messages of at most 1000 bytes, at most 5 recipients',
       '  rcpt      accepted',
       '    recipient    <x@acme.test>: refused "550 5.1.1 No such user", decided by recipients',
+      '  The client is told:',
+      '    MAIL         250 2.1.0 sender OK',
+      '    RCPT         <x@acme.test> 550 5.1.1 No such user, decided by recipients',
       '  relay     <y@acme.test>: goes by main (local, pool default), tried again after 5 s, 60 s until 600 s after acceptance',
       '    rule         retrySchedule slow@1 at relay',
       '  delivery-failure <y@acme.test> if answered "550 5.0.0 Refused": comes back, report says "Ask us"',
@@ -737,6 +751,18 @@ test('a described session is sent whole and its verdicts are a timeline', async 
   });
   expect(await server.run('simulate --client 192.0.2.1 --tls --from a@b.test')).toMatchObject({ code: 0 });
   expect(server.requests[1]?.request).toMatchObject({ query: { facts: { origin: { tlsVersion: 'TLSv1.3' } } } });
+  for (const [options, listenerRole, tlsVersion] of [
+    ['--user a@acme.test', 'submission', 'TLSv1.3'],
+    ['--user a@acme.test --no-tls', 'submission', ''],
+    ['--user a@acme.test --listener mx --tls TLSv1.2', 'mx', 'TLSv1.2'],
+    ['--listener submission', 'submission', ''],
+    ['--listener submissions', 'submissions', 'TLSv1.3'],
+  ]) {
+    await server.run(`simulate --client 192.0.2.1 ${options}`);
+    const facts = { listenerRole, origin: { listener: listenerRole, tlsVersion } };
+    expect(server.requests.at(-1)?.request).toMatchObject({ query: { facts } });
+  }
+  server.requests.splice(2);
   expect(await server.run('simulate --client 192.0.2.1 --reply 452 --attempt 3 --age 60')).toMatchObject({ code: 0 });
   expect(server.requests[2]?.request).toMatchObject({
     scene: { attempt: 3, ageMs: 60_000, reply: { replyCode: 452, enhancedCode: '', replyText: '' } },
@@ -824,6 +850,7 @@ test('a recorded session judged again: what is different now stands beside what 
         { stages: [4], bodyMissing: false },
       ],
       recorded: [of(1, ''), of(1, '')],
+      replies: [],
     },
   });
   const run = await server.run('simulate --recorded 01JD4Q6V6S7M8N9P0Q1R2S3T4V --tenant acme');

@@ -48,6 +48,10 @@ export const policyConfig = defineConfig('policy', {
         .integer({ min: 100, max: 10_000_000 })
         .default(100_000)
         .doc('Recipients kept in memory, absent ones included.'),
+      maxHops: s
+        .integer({ min: 10, max: 1_000 })
+        .default(30)
+        .doc('Received fields from which on a simulated message loops: as `edge.maxHops`.'),
     })
     .default({})
     .restart()

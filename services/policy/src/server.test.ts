@@ -46,6 +46,7 @@ async function serve(
       credit: options.credit ?? 256,
       draining: draining.signal,
       recordings: options.recordings ?? memoryRecordings(),
+      maxHops: 30,
       observer: observeServer(telemetry.log, policyMetrics(telemetry.metrics)),
     }),
   );

@@ -32,7 +32,7 @@ import { readUpload } from './content/upload.js';
 import type { Judge } from './judge.js';
 import type { RecordingStore } from './recording/recording-store.js';
 import { serveSessionStream } from './session-stream.js';
-import { simulate } from './simulate.js';
+import { simulate } from './simulation/simulate.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 
 export interface PolicyServerOptions {
@@ -44,6 +44,8 @@ export interface PolicyServerOptions {
   readonly draining: AbortSignal;
   readonly observer: ServerObserver;
   readonly recordings: RecordingStore;
+  /** Received fields from which on a simulated message loops. */
+  readonly maxHops: number;
 }
 
 export interface ServerObserver {
@@ -111,7 +113,7 @@ export const policyService: typeof PolicyServiceService = {
 };
 
 export function policyHandlers(options: PolicyServerOptions): Handlers<typeof PolicyServiceService> {
-  const { clock, pod, credit, draining, observer } = options;
+  const { clock, pod, credit, draining, observer, recordings, maxHops } = options;
   const judge = observed(options.judge, clock, observer);
   /** A deadline that has passed is not the same as none. */
   const remaining = (context: CallContext): number => Math.max(1, context.deadline - clock.now());
@@ -153,18 +155,18 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
       admitFor(context, request.tenant);
       return failing(
         () => undefined,
-        () => simulate(judge, request, options.snapshot(), options.recordings),
+        () => simulate({ judge, recordings, clock, maxHops }, request, options.snapshot()),
       );
     }),
     listRecordings: unary(async ({ tenant }: ListRecordingsRequest, context): Promise<ListRecordingsResponse> => {
       admitFor(context, tenant);
       const bounds = options.snapshot()?.recording;
       if (bounds === undefined) throw new PosternError('policy-unavailable', 'no snapshot yet');
-      return { recordings: await options.recordings.list(tenant, bounds) };
+      return { recordings: await recordings.list(tenant, bounds) };
     }),
     getRecording: unary(async ({ tenant, sessionId }: GetRecordingRequest, context): Promise<GetRecordingResponse> => {
       admitFor(context, tenant);
-      const steps = await options.recordings.read(tenant, sessionId);
+      const steps = await recordings.read(tenant, sessionId);
       if (steps.length === 0) throw new PosternError('not-found', `no recording of session ${sessionId}`);
       return { recording: { sessionId, tenant, steps: withinAnswer(steps) } };
     }),

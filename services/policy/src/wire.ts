@@ -200,7 +200,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         policyService,
         policyHandlers({
           ...{ judge, snapshot: () => snapshot, clock, pod, credit, draining: draining.signal, observer },
-          recordings,
+          ...{ recordings, maxHops: config.policy.maxHops },
         }),
       );
       server.add(

@@ -2,9 +2,11 @@
 import { type HeaderEdit, HeaderEditKind } from '@postern/proto/mail/v1/envelope';
 import {
   Action,
+  type AppliedLimits,
   type Decision,
   type EvaluateResponse,
   type Finding,
+  type SimulatedReply,
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
 import { printable } from '../output.js';
@@ -75,6 +77,34 @@ export function sameDecisions(one: EvaluateResponse, other: EvaluateResponse): b
   return told(one) === told(other);
 }
 
+function limitsLine({ messageSize, recipients }: AppliedLimits): string {
+  const parts = [
+    messageSize === 0 ? '' : `messages of at most ${messageSize} bytes`,
+    recipients === 0 ? '' : `at most ${recipients} recipients`,
+  ];
+  return `    limits       ${parts.filter((part) => part !== '').join(', ')}`;
+}
+
+const commandNames: Readonly<Partial<Record<Stage, string>>> = {
+  [Stage.CONNECT]: 'banner',
+  [Stage.EHLO]: 'EHLO',
+  [Stage.AUTH]: 'AUTH',
+  [Stage.MAIL]: 'MAIL',
+  [Stage.RCPT]: 'RCPT',
+  [Stage.HEADERS]: 'message',
+};
+
+/** What the client is told: the codes and words it would see. */
+export function repliesText(replies: readonly SimulatedReply[]): string[] {
+  if (replies.length === 0) return [];
+  const lines = replies.map(({ stage, recipient, replyCode, enhancedCode, text, decidedBy }) => {
+    const said = [String(replyCode), enhancedCode, text].filter((part) => part !== '').join(' ');
+    const to = recipient === '' ? '' : `<${recipient}> `;
+    return `    ${(commandNames[stage] ?? '').padEnd(12)} ${to}${said}${decidedBy === '' ? '' : `, decided by ${decidedBy}`}`;
+  });
+  return ['  The client is told:', ...lines].map(printable);
+}
+
 export function stageText(verdict: EvaluateResponse, stage: string): string {
   const groups = verdict.groups.flatMap(({ recipients, decision, rendering }) => [
     `    deliver to   ${recipients.map((address) => `<${address}>`).join(' ')}: ${decisionText(decision)}`,
@@ -83,6 +113,7 @@ export function stageText(verdict: EvaluateResponse, stage: string): string {
   return [
     `  ${stage.padEnd(9)} ${decisionText(verdict.decision)}`,
     ...verdict.findings.map(findingLine),
+    ...(verdict.limits === undefined ? [] : [limitsLine(verdict.limits)]),
     ...verdict.recipients.map(({ address, decision, expandsTo }) => {
       const expanded = expandsTo.length === 0 ? '' : ` as ${expandsTo.join(', ')}`;
       return `    recipient    <${address}>${expanded}: ${decisionText(decision)}`;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { basename, extname } from 'node:path';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
-import { type SessionFacts, SimulateRequest } from '@postern/proto/policy/v1/policy_service';
+import { type AskedStages, type SessionFacts, SimulateRequest, Stage } from '@postern/proto/policy/v1/policy_service';
 import { DeliveryScene } from '@postern/proto/queue/v1/queue_service';
 import { type Command, Option } from 'commander';
 import type { CommandContext, Run } from '../context.js';
@@ -11,7 +11,9 @@ import { wholeNumber } from '../numbers.js';
 import { printable } from '../output.js';
 import { PlainError, UsageError } from '../usage-error.js';
 import { deliveryText } from './simulate-delivery-text.js';
-import { sameDecisions, stagesTitle, stageText } from './simulate-text.js';
+import { repliesText, sameDecisions, stagesTitle, stageText } from './simulate-text.js';
+
+type Listener = 'mx' | 'submission' | 'submissions';
 
 interface SimulateOptions {
   readonly client?: string;
@@ -22,8 +24,8 @@ interface SimulateOptions {
   readonly to: readonly string[];
   readonly user?: string;
   readonly mechanism: string;
-  readonly listener: 'mx' | 'submission' | 'submissions';
-  readonly tls?: string;
+  readonly listener?: Listener;
+  readonly tls?: string | false;
   readonly size: number;
   readonly message?: string;
   readonly rule: readonly string[];
@@ -52,7 +54,11 @@ function assertSayable({ helo, from, to }: SimulateOptions): void {
   for (const one of to) if (!isAddress(one)) throw refused('--to', one, 'an address user@domain');
 }
 
-/** Stages in the order they were judged: verdicts carry no stage of their own, their findings do. */
+/** Of a server that says which stage a verdict is of. */
+const titleOf = (asked: AskedStages | undefined): string | undefined =>
+  asked === undefined ? undefined : asked.stages.includes(Stage.HEADERS) ? 'message' : stagesTitle(asked.stages);
+
+/** Stages in the order in which a server before this release judged them. */
 function stagesOf(facts: SessionFacts, hasContent: boolean): string[] {
   return [
     'connect',
@@ -88,8 +94,16 @@ function candidatesOf({ rule, domain }: SimulateOptions): Partial<SimulateReques
   }));
 }
 
+/** Logins are asked for on TLS; submissions has nothing else. */
+function versionOf({ tls, user }: SimulateOptions, listener: Listener): string {
+  if (typeof tls === 'string') return tls;
+  const isUsual = listener === 'submissions' || (user !== undefined && tls !== false);
+  return isUsual ? 'TLSv1.3' : '';
+}
+
 function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
-  const version = options.tls ?? (options.listener === 'submissions' ? 'TLSv1.3' : '');
+  const listener = options.listener ?? (options.user === undefined ? 'mx' : 'submission');
+  const version = versionOf(options, listener);
   const [, domain = ''] = /@([^@]*)$/.exec(options.user ?? '') ?? [];
   if (options.user !== undefined && domain === '') throw new UsageError('--user: expected a login user@domain');
   return SimulateRequest.fromPartial({
@@ -101,13 +115,13 @@ function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
         clientAddress: options.client ?? '',
         clientPort: 40_000,
         helo: options.helo,
-        listener: options.listener,
+        listener,
         withProtocol: `ESMTP${version === '' ? '' : 'S'}${options.user === undefined ? '' : 'A'}`,
         tlsVersion: version,
         authenticatedUser: options.user ?? '',
         edge: 'simulation',
       },
-      listenerRole: options.listener,
+      listenerRole: listener,
       esmtp: true,
       submittingTenant: options.user === undefined ? '' : (options.tenant ?? ''),
       reversePath: options.from ?? '',
@@ -183,8 +197,17 @@ export function addSimulateCommand(program: Command, run: Run): void {
     .option('--helo <name>', 'name given with EHLO', 'client.example')
     .option('--from <address>', 'reverse-path; "" is the null sender')
     .option('--to <address>', 'forward-path; may be repeated', collect, [])
-    .addOption(new Option('--listener <role>', 'listener').choices(['mx', 'submission', 'submissions']).default('mx'))
-    .addOption(new Option('--tls [version]', 'on TLS').choices(['TLSv1.2', 'TLSv1.3']).preset('TLSv1.3'))
+    .addOption(
+      new Option('--listener <role>', 'listener; with --user submission, else mx').choices([
+        'mx',
+        'submission',
+        'submissions',
+      ]),
+    )
+    .addOption(
+      new Option('--tls [version]', 'on TLS; usual with --user').choices(['TLSv1.2', 'TLSv1.3']).preset('TLSv1.3'),
+    )
+    .option('--no-tls', 'in plain')
     .option('--user <login>', 'authenticated as user@domain')
     .option('--mechanism <name>', 'with this SASL mechanism', 'PLAIN')
     .option('--size <bytes>', 'SIZE= of MAIL', wholeNumber(0, largestDeclared), 0)
@@ -218,9 +241,12 @@ export function addSimulateCommand(program: Command, run: Run): void {
         output.show({ ...result, deliveries, deliveriesUnknown }, () =>
           [
             printable(
-              `Session from ${options.client} (${options.helo}) on ${options.listener}, nothing is stored or sent`,
+              `Session from ${options.client} (${options.helo}) on ${query.facts?.listenerRole}, nothing is stored or sent`,
             ),
-            ...verdicts.map((verdict, index) => stageText(verdict, names[index] ?? '')),
+            ...verdicts.map((verdict, index) =>
+              stageText(verdict, titleOf(result?.asked[index]) ?? names[index] ?? ''),
+            ),
+            ...repliesText(result?.replies ?? []),
             ...deliveries.map(deliveryText),
             ...(deliveriesUnknown === '' ? [] : [printable(`  relay     not known: ${deliveriesUnknown}`)]),
           ].join('\n'),

@@ -18,4 +18,12 @@ export {
 } from './session-terms.js';
 export type { Greeting, ListenerFacts, ListenerRole, Login, SessionView, TlsFacts } from './session-view.js';
 export { recipientBarrier } from './transaction-ruling.js';
-export { listenerDemand, mailTerms, recipientLimit, sizeLimit, type TermsRefusal } from './transaction-terms.js';
+export {
+  listenerDemand,
+  mailTerms,
+  mechanismRefusal,
+  namedMechanisms,
+  recipientLimit,
+  sizeLimit,
+  type TermsRefusal,
+} from './transaction-terms.js';

@@ -27,6 +27,8 @@ export interface ListenerPolicy {
   readonly requireTls: boolean;
   /** Words of a rule that demands TLS. */
   readonly requireTlsText?: string;
+  /** That rule. */
+  readonly requireTlsBy?: string;
   readonly requireAuth: boolean;
   readonly mechanismsTls: readonly string[];
   readonly mechanismsPlain: readonly string[];

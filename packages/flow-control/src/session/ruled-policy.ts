@@ -26,7 +26,12 @@ function applied(base: ListenerPolicy, ruling: Ruling): ListenerPolicy {
     mechanismsPlain: (hasAuth ? ruling.mechanismsPlain : undefined) ?? base.mechanismsPlain,
     mechanismsTls: (hasAuth ? ruling.mechanismsTls : undefined) ?? base.mechanismsTls,
     requireTls: base.requireTls || ruling.requireTls !== undefined,
-    ...(ruling.requireTls === undefined ? {} : { requireTlsText: ruling.requireTls.text }),
+    ...(ruling.requireTls === undefined
+      ? {}
+      : {
+          requireTlsText: ruling.requireTls.text,
+          ...(base.requireTls ? {} : { requireTlsBy: ruling.requireTls.rule }),
+        }),
     messageSize: ruledLimit(base.messageSize, ruling, 'size'),
     recipients: ruledLimit(base.recipients, ruling, 'recipients'),
     errorsPerSession: ruledLimit(base.errorsPerSession, ruling, 'errors'),

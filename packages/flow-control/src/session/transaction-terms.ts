@@ -18,9 +18,26 @@ export interface TermsRefusal {
 const tlsDemanded = (text = replies.tlsRequired.text): Reply => ({ ...replies.tlsRequired, text });
 
 /** RFC 3207 §4, RFC 4954 §6: what the listener demands before any mail. */
-export function listenerDemand(policy: ListenerPolicy, { tls, login }: SessionView): Reply | undefined {
-  if (policy.requireTls && tls === undefined) return tlsDemanded(policy.requireTlsText);
-  return policy.requireAuth && login === undefined ? replies.authRequired : undefined;
+export function listenerDemand(policy: ListenerPolicy, { tls, login }: SessionView): TermsRefusal | undefined {
+  const { requireTls, requireTlsText, requireTlsBy = 'listener', requireAuth } = policy;
+  if (requireTls && tls === undefined) return { reply: tlsDemanded(requireTlsText), reason: requireTlsBy };
+  return requireAuth && login === undefined ? { reply: replies.authRequired, reason: 'listener' } : undefined;
+}
+
+/** Mechanisms the listener names for a connection like this one. */
+export const namedMechanisms = (policy: ListenerPolicy, { tls }: SessionView): readonly string[] =>
+  tls === undefined ? policy.mechanismsPlain : policy.mechanismsTls;
+
+/** RFC 4954 §4: a mechanism that is not offered. `offered`: those named that work. */
+export function mechanismRefusal(
+  { mechanismsTls, mechanismsPlain }: ListenerPolicy,
+  { tls }: SessionView,
+  name: string,
+  offered: readonly string[],
+): Reply | undefined {
+  if (offered.includes(name)) return undefined;
+  if (tls === undefined && mechanismsTls.includes(name)) return replies.encryptionRequired;
+  return mechanismsTls.length + mechanismsPlain.length === 0 ? replies.notImplemented : replies.unknownMechanism;
 }
 
 export type MailTerms =

@@ -15,7 +15,7 @@ import {
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
 import { expect, test } from 'vitest';
-import { simulate } from '../simulate.js';
+import { simulate } from '../simulation/simulate.js';
 import { type Described, factsOf, type Ground, type GroundOptions, ground, settings } from '../testing/ground.js';
 import { memoryRecordings } from '../testing/memory-recordings.js';
 import { isRefusal } from '../verdict/decision.js';
@@ -143,7 +143,11 @@ const replay = (
   recordings: ReturnType<typeof memoryRecordings>,
   more: object = {},
 ): Promise<SimulateResponse> =>
-  simulate(judge, SimulateRequest.fromPartial({ tenant: 't1', recorded: 'S1', ...more }), snapshot, recordings);
+  simulate(
+    { judge, recordings, clock: new FakeClock(), maxHops: 30 },
+    SimulateRequest.fromPartial({ tenant: 't1', recorded: 'S1', ...more }),
+    snapshot,
+  );
 
 const decisions = (verdicts: readonly EvaluateResponse[]): unknown =>
   verdicts.map(({ decision, recipients, groups, findings, limits, contentPlan, senderAuthenticated }) => ({

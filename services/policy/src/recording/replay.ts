@@ -115,5 +115,5 @@ export async function replaySession(
     asked.push({ stages: request.stages, bodyMissing });
     recorded.push(then);
   }
-  return { stages, asked, recorded };
+  return { stages, asked, recorded, replies: [] };
 }

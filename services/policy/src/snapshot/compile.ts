@@ -2,6 +2,7 @@
  * A snapshot made ready for judging: checks with their defaults, domains by name, rules as closures. Done once per change, swapped whole; an
  * evaluation takes the current one at its start and keeps it. Throws where the operator's own rules cannot be used: the old snapshot stays.
  */
+import { compileTerms, type SessionTerms } from '@postern/flow-control/session';
 import type { Domain, NamedNextHop, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { type RuleBook, type RuleCompiler, rightsOf } from '@postern/rules';
 import type { RecordingBounds } from '../recording/recording-store.js';
@@ -30,6 +31,8 @@ export interface CompiledSnapshot {
   /** Directory entries of users may hold lists. */
   readonly usersSetChecks: boolean;
   readonly recording: RecordingInUse;
+  /** What a session would decide by itself; made when a simulation first asks. */
+  terms(): SessionTerms;
   /** `name` as lower-case A-label. */
   domain(name: string): Domain | undefined;
   nextHop(name: string): NamedNextHop | undefined;
@@ -42,6 +45,7 @@ export function compileSnapshot(
 ): CompiledSnapshot {
   const hops = new Map(snapshot.nextHops.map((hop) => [hop.name, hop]));
   const domains = new Map(snapshot.domains.map((domain) => [domain.name.toLowerCase(), domain]));
+  let terms: SessionTerms | undefined;
   return {
     version: snapshot.version,
     hostname: snapshot.hostname,
@@ -49,6 +53,10 @@ export function compileSnapshot(
     rules: rules.compile(snapshot.rules, rightsOf(snapshot.tenants)),
     usersSetChecks: snapshot.usersSetChecks,
     recording: recordingOf(snapshot),
+    terms: () => {
+      terms ??= compileTerms(snapshot);
+      return terms;
+    },
     domain: (name) => domains.get(name),
     nextHop: (name) => hops.get(name),
   };

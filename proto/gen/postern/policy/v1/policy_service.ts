@@ -556,10 +556,28 @@ export interface SimulateRequest {
 export interface SimulateResponse {
   /** A verdict per stage in order. */
   stages: EvaluateResponse[];
-  /** Of a recording: what was asked in each of them. */
+  /** What was asked in each of them. */
   asked: AskedStages[];
   /** Of a recording: the verdicts of then. */
   recorded: EvaluateResponse[];
+  /** Of a described session: what the client is told, in order, up to the refusal that ends it. */
+  replies: SimulatedReply[];
+}
+
+/** The answer to the connection, to a command, to one recipient or to the message. */
+export interface SimulatedReply {
+  /** What it answers: CONNECT the banner, HEADERS the end of the message. */
+  stage: Stage;
+  /** Recipient as described; empty = none. */
+  recipient: string;
+  /** Reply code. */
+  replyCode: number;
+  /** Enhanced code; empty = none. */
+  enhancedCode: string;
+  /** Text, one line. */
+  text: string;
+  /** What refused: a check, a rule as `id@version`, or a word for what the session decides itself; empty = not refused. */
+  decidedBy: string;
 }
 
 /** Stages of one request. */
@@ -3629,7 +3647,7 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
 };
 
 function createBaseSimulateResponse(): SimulateResponse {
-  return { stages: [], asked: [], recorded: [] };
+  return { stages: [], asked: [], recorded: [], replies: [] };
 }
 
 export const SimulateResponse: MessageFns<SimulateResponse> = {
@@ -3642,6 +3660,9 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
     }
     for (const v of message.recorded) {
       EvaluateResponse.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.replies) {
+      SimulatedReply.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -3683,6 +3704,14 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
             message.recorded.push(EvaluateResponse.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.replies.push(SimulatedReply.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3704,6 +3733,9 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
       recorded: globalThis.Array.isArray(object?.recorded)
         ? object.recorded.map((e: any) => EvaluateResponse.fromJSON(e))
         : [],
+      replies: globalThis.Array.isArray(object?.replies)
+        ? object.replies.map((e: any) => SimulatedReply.fromJSON(e))
+        : [],
     };
   },
 
@@ -3718,6 +3750,9 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
     if (message.recorded?.length) {
       obj.recorded = message.recorded.map((e) => EvaluateResponse.toJSON(e));
     }
+    if (message.replies?.length) {
+      obj.replies = message.replies.map((e) => SimulatedReply.toJSON(e));
+    }
     return obj;
   },
 
@@ -3729,6 +3764,168 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
     message.stages = object.stages?.map((e) => EvaluateResponse.fromPartial(e)) || [];
     message.asked = object.asked?.map((e) => AskedStages.fromPartial(e)) || [];
     message.recorded = object.recorded?.map((e) => EvaluateResponse.fromPartial(e)) || [];
+    message.replies = object.replies?.map((e) => SimulatedReply.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSimulatedReply(): SimulatedReply {
+  return { stage: 0, recipient: "", replyCode: 0, enhancedCode: "", text: "", decidedBy: "" };
+}
+
+export const SimulatedReply: MessageFns<SimulatedReply> = {
+  encode(message: SimulatedReply, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).int32(message.stage);
+    }
+    if (message.recipient !== "") {
+      writer.uint32(18).string(message.recipient);
+    }
+    if (message.replyCode !== 0) {
+      writer.uint32(24).uint32(message.replyCode);
+    }
+    if (message.enhancedCode !== "") {
+      writer.uint32(34).string(message.enhancedCode);
+    }
+    if (message.text !== "") {
+      writer.uint32(42).string(message.text);
+    }
+    if (message.decidedBy !== "") {
+      writer.uint32(50).string(message.decidedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SimulatedReply {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSimulatedReply();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.recipient = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.replyCode = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.enhancedCode = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.decidedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SimulatedReply {
+    return {
+      stage: isSet(object.stage) ? stageFromJSON(object.stage) : 0,
+      recipient: isSet(object.recipient) ? globalThis.String(object.recipient) : "",
+      replyCode: isSet(object.replyCode)
+        ? globalThis.Number(object.replyCode)
+        : isSet(object.reply_code)
+        ? globalThis.Number(object.reply_code)
+        : 0,
+      enhancedCode: isSet(object.enhancedCode)
+        ? globalThis.String(object.enhancedCode)
+        : isSet(object.enhanced_code)
+        ? globalThis.String(object.enhanced_code)
+        : "",
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      decidedBy: isSet(object.decidedBy)
+        ? globalThis.String(object.decidedBy)
+        : isSet(object.decided_by)
+        ? globalThis.String(object.decided_by)
+        : "",
+    };
+  },
+
+  toJSON(message: SimulatedReply): unknown {
+    const obj: any = {};
+    if (message.stage !== 0) {
+      obj.stage = stageToJSON(message.stage);
+    }
+    if (message.recipient !== "") {
+      obj.recipient = message.recipient;
+    }
+    if (message.replyCode !== 0) {
+      obj.replyCode = Math.round(message.replyCode);
+    }
+    if (message.enhancedCode !== "") {
+      obj.enhancedCode = message.enhancedCode;
+    }
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    if (message.decidedBy !== "") {
+      obj.decidedBy = message.decidedBy;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SimulatedReply>, I>>(base?: I): SimulatedReply {
+    return SimulatedReply.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SimulatedReply>, I>>(object: I): SimulatedReply {
+    const message = createBaseSimulatedReply();
+    message.stage = object.stage ?? 0;
+    message.recipient = object.recipient ?? "";
+    message.replyCode = object.replyCode ?? 0;
+    message.enhancedCode = object.enhancedCode ?? "";
+    message.text = object.text ?? "";
+    message.decidedBy = object.decidedBy ?? "";
     return message;
   },
 };

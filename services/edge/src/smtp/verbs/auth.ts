@@ -3,7 +3,7 @@
  * per session. The credentials are verified elsewhere; not being able to ask is 454, never 535 (invariant 4).
  */
 
-import { earlyRefusal } from '@postern/flow-control/session';
+import { earlyRefusal, mechanismRefusal } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { CredentialAnswer } from '../../credentials.js';
 import { mechanisms } from '../../sasl/index.js';
@@ -20,11 +20,7 @@ function barrier(dialogue: Dialogue, name: string): Reply | undefined {
   const policy = dialogue.policy();
   if (policy === undefined) return replies.authTemporaryFailure;
   if (name === '') return replies.syntaxError;
-  if (offeredMechanisms(dialogue).includes(name)) return undefined;
-  if (session.tls === undefined && policy.mechanismsTls.includes(name)) return replies.encryptionRequired;
-  return policy.mechanismsTls.length + policy.mechanismsPlain.length === 0
-    ? replies.notImplemented
-    : replies.unknownMechanism;
+  return mechanismRefusal(policy, session, name, offeredMechanisms(dialogue));
 }
 
 /** Base64 of RFC 4648 §4 and nothing else; undefined where it is malformed. */

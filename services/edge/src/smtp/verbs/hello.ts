@@ -3,7 +3,12 @@
  * A name that is no domain is taken (many clients give one); whether it matters is a check of policy. Only what could break a header or a log
  * is refused. Offered is only what works now: AUTH is not shown where it would be refused, so no client sends a password in plain (RFC 4954 §4).
  */
-import { type ExtensionKeyword, earlyRefusal, type ListenerPolicy } from '@postern/flow-control/session';
+import {
+  type ExtensionKeyword,
+  earlyRefusal,
+  type ListenerPolicy,
+  namedMechanisms,
+} from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
 import { messageCeiling } from '../../message-ceiling.js';
 import { mechanisms, needsKerberos, needsTls } from '../../sasl/index.js';
@@ -23,8 +28,7 @@ function readName(argument: string): string | undefined {
 export function offeredMechanisms(dialogue: Dialogue): readonly string[] {
   const policy = dialogue.policy();
   if (policy === undefined || dialogue.session.login !== undefined) return [];
-  const named = dialogue.session.tls === undefined ? policy.mechanismsPlain : policy.mechanismsTls;
-  return named.filter(
+  return namedMechanisms(policy, dialogue.session).filter(
     (name) =>
       mechanisms.has(name) &&
       (dialogue.session.tls !== undefined || !needsTls.has(name)) &&

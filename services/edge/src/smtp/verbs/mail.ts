@@ -73,8 +73,8 @@ interface Barrier {
 
 /** Why no transaction may begin now, whatever the command says. */
 function barrier(dialogue: Dialogue): Barrier | undefined {
-  const reply = order(dialogue);
-  if (reply !== undefined) return { reply };
+  const outOfOrder = order(dialogue);
+  if (outOfOrder !== undefined) return 'code' in outOfOrder ? { reply: outOfOrder } : outOfOrder;
   const { session, services } = dialogue;
   const limit = services.messageLimits.barred(session);
   if (limit !== undefined) return { reply: replies.rateLimitedRecipient, reason: limit };
@@ -90,7 +90,7 @@ function isTrusted(dialogue: Dialogue): boolean {
   return snapshot !== undefined && submittingTenant(snapshot, session) !== undefined;
 }
 
-function order(dialogue: Dialogue): Reply | undefined {
+function order(dialogue: Dialogue): Reply | Barrier | undefined {
   const { session } = dialogue;
   const policy = dialogue.policy();
   if (session.greeting === undefined) return replies.helloFirst;
@@ -124,7 +124,7 @@ export const mail: Verb = {
     const snapshot = services.snapshot();
     if (policy === undefined || snapshot === undefined) return refuse(replies.localError, '');
     const parsed = parseMailCommand(argument.slice(5), { offered: offered(dialogue, policy), lenient: true });
-    if (!parsed.ok) return refuse(parsed.reply, argument.slice(5, 325).trim());
+    if (!parsed.ok) return refuse(parsed.reply, argument.slice(5, 325).trim(), 'syntax');
     const { command } = parsed;
     if (!isOffered(command.body, policy))
       return refuse(replies.unknownParameter(`BODY=${command.body}`), command.reversePath.address);

@@ -1,18 +1,24 @@
-/** Invariant 10: the same configuration gives the same verdict in production and in simulation, whatever the rules are. */
+/**
+ * Invariant 10: the same configuration gives the same verdict in production and in simulation, whatever the rules are. What a session decides without
+ * policy is compared on the wire: packages/e2e/src/integration/simulated-sessions.test.ts.
+ */
 // biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
+
+import { FakeClock } from '@postern/clock';
 import { Action, type Decision, SimulateRequest } from '@postern/proto/policy/v1/policy_service';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { simulate } from '../simulate.js';
 import { askContent, askEnvelope, factsOf, ground } from '../testing/ground.js';
 import { memoryRecordings } from '../testing/memory-recordings.js';
+import { simulate } from './simulate.js';
 
 const message = 'From: a@sender.test\nSubject: hi\n\nbody\n';
 
+/** Codes are the session's business: at the banner and where TLS is wanted it has its own. */
 const said = (decision: Decision | undefined): string =>
   decision === undefined || decision.action === Action.UNSPECIFIED || decision.action === Action.ACCEPT
     ? 'accept'
-    : `${decision.action} ${decision.replyCode} ${decision.text} ${decision.decidedBy}`;
+    : `${decision.action} ${decision.text} ${decision.decidedBy}`;
 
 const action = fc.constantFrom<readonly [string, unknown]>(
   ['connect', { reject: { text: 'no' } }],
@@ -23,7 +29,6 @@ const action = fc.constantFrom<readonly [string, unknown]>(
   ['mail', { quarantine: { reason: 'odd' } }],
   ['mail', { changeSender: { address: '' } }],
   ['rcpt', { reject: { text: 'not you' } }],
-  ['rcpt', { allowLocal: { for: 'authenticated' } }],
   ['rcpt', { addHeader: { name: 'X-One', value: '1' } }],
   ['rcpt', { redirect: { address: 'new@far.test' } }],
   ['headers', { removeHeader: { name: 'Subject' } }],
@@ -58,13 +63,17 @@ test('invariant 10: what is simulated is what is judged', async () => {
         facts: factsOf(),
         content: Buffer.from(message.replaceAll('\n', '\r\n')),
       });
-      const { stages: simulated } = await simulate(here.judge, request, here.snapshot, memoryRecordings());
+      const { stages: simulated } = await simulate(
+        { judge: here.judge, recordings: memoryRecordings(), clock: new FakeClock(), maxHops: 30 },
+        request,
+        here.snapshot,
+      );
       for (const { decision } of simulated) stages.push(said(decision));
       const last = simulated.at(-1);
       if (end === undefined) {
         const recipients = simulated.flatMap((stage) => stage.recipients.map(({ decision }) => said(decision)));
         expect(recipients).toEqual(judged.recipients.map(({ decision }) => said(decision)));
-        expect(stages.at(-1)).toBe(said(judged.decision));
+        if (refused(judged.decision)) expect(stages.at(-1)).toBe(said(judged.decision));
         return;
       }
       expect(stages.at(-1)).toBe(said(end.decision));

@@ -1,0 +1,100 @@
+/**
+ * A described session or a recorded one, judged by the same code that judges mail (invariant 10). Nothing is stored, counted against a limit, or
+ * sent. A tenant sees how its own mail is judged, and learns nothing about the recipients, relay rights and rules of others.
+ */
+import { isIP } from 'node:net';
+import type { Clock } from '@postern/clock';
+import { PosternError } from '@postern/errors';
+import type { SessionTerms } from '@postern/flow-control/session';
+import type { SimulateRequest, SimulateResponse } from '@postern/proto/policy/v1/policy_service';
+import type { Judge } from '../judge.js';
+import type { RecordingStore } from '../recording/recording-store.js';
+import { replaySession } from '../recording/replay.js';
+import type { CompiledSnapshot } from '../snapshot/compile.js';
+import { domainOf } from '../subject.js';
+import { type DescribedSession, describedSession } from './described-session.js';
+import { SessionCourse } from './session-course.js';
+
+export interface SimulationParts {
+  readonly judge: Judge;
+  readonly recordings: RecordingStore;
+  readonly clock: Clock;
+  /** Received fields from which on a message loops. */
+  readonly maxHops: number;
+}
+
+function refuseForeign(
+  { tenant, facts }: SimulateRequest,
+  { ready }: DescribedSession,
+  snapshot: CompiledSnapshot,
+): void {
+  if (tenant === '') return;
+  const denied = (what: string): never => {
+    throw new PosternError('permission-denied', `${what} is not of tenant ${tenant}`);
+  };
+  const submitter = facts?.submittingTenant || ready.login?.tenant || '';
+  if (submitter !== '' && submitter !== tenant) denied('the submitting tenant');
+  for (const { address, tenant: owner } of facts?.recipients ?? []) {
+    const domain = snapshot.domain(domainOf(address));
+    if ((owner !== '' && owner !== tenant) || (domain !== undefined && domain.tenant !== tenant)) denied(address);
+  }
+}
+
+const mostCandidates = 100;
+
+/** The snapshot with the rules that are tried; a tenant tries its own only. */
+function withCandidates({ candidates, tenant }: SimulateRequest, snapshot: CompiledSnapshot): CompiledSnapshot {
+  if (candidates.length === 0) return snapshot;
+  if (candidates.length > mostCandidates) {
+    throw new PosternError(
+      'invalid-argument',
+      `${candidates.length} candidate rules; expected at most ${mostCandidates}`,
+    );
+  }
+  const foreign = candidates.find((rule) => tenant !== '' && (rule.scope === 'server' || rule.tenant !== tenant));
+  if (foreign !== undefined)
+    throw new PosternError('permission-denied', `rule ${foreign.id} is not of tenant ${tenant}`);
+  return { ...snapshot, rules: snapshot.rules.trying(candidates) };
+}
+
+/** What the session would decide, with the rules that are tried; relay rights of others are not told to a tenant. */
+function termsFor({ candidates, tenant }: SimulateRequest, snapshot: CompiledSnapshot): SessionTerms {
+  const terms = snapshot.terms();
+  const seen: SessionTerms = {
+    ...terms,
+    relayTenant: (...client) => {
+      const found = terms.relayTenant(...client);
+      return tenant === '' || found === tenant ? found : undefined;
+    },
+  };
+  if (candidates.length === 0) return seen;
+  return { ...seen, rules: terms.rules.trying(candidates), refusals: terms.refusals.trying(candidates) };
+}
+
+export async function simulate(
+  { judge, recordings, clock, maxHops }: SimulationParts,
+  request: SimulateRequest,
+  inUse: CompiledSnapshot | undefined,
+): Promise<SimulateResponse> {
+  if (inUse === undefined) throw new PosternError('policy-unavailable', 'no snapshot yet');
+  if (request.recorded !== '') {
+    if (request.tenant === '') throw new PosternError('invalid-argument', 'a recording is of a tenant: name it');
+    const steps = await recordings.read(request.tenant, request.recorded);
+    return replaySession(judge, steps, withCandidates(request, inUse));
+  }
+  const { facts, content } = request;
+  if (facts === undefined) throw new PosternError('invalid-argument', 'facts are missing');
+  const client = facts.origin?.clientAddress ?? '';
+  if (isIP(client) === 0)
+    throw new PosternError(
+      'invalid-argument',
+      `client address ${JSON.stringify(client)} is not allowed; expected an IP address`,
+    );
+  const snapshot = withCandidates(request, inUse);
+  const terms = termsFor(request, snapshot);
+  const session = describedSession(facts, terms);
+  refuseForeign(request, session, snapshot);
+  const addresses = facts.recipients.map(({ address }) => address);
+  const course = new SessionCourse({ judge, snapshot, terms, clock, maxHops }, session, addresses, content);
+  return course.run();
+}
