@@ -133,10 +133,12 @@ export class EdgeServer extends SMTPServer {
     const connection = this.#context.connection(this, socket, this.#endpoints(socket, options));
     this.connections.add(connection);
     this.sessions.add(connection);
-    // A socket's error ends its session by 'close'; there is nothing more to do about it.
+    // A socket's error ends its session by 'close'; there is nothing more to do about it. The base tells one failed handshake by several events.
+    let isToldTls = false;
     connection.on('error', (error: Error) => {
-      if (connection._upgrading)
-        this.#context.onTlsFailure(connection.edgeSession.clientAddress, tlsFailure(error.message));
+      const isNews = connection._upgrading && !isToldTls;
+      isToldTls ||= connection._upgrading;
+      if (isNews) this.#context.onTlsFailure(connection.edgeSession.clientAddress, tlsFailure(error.message));
       connection.close();
     });
     connection.init();

@@ -453,3 +453,30 @@ describe('a port that begins with TLS', () => {
     expect(doubles.tlsFailures[0]).toContain('127.0.0.1');
   });
 });
+
+describe('a handshake of STARTTLS that fails is told once', () => {
+  it.each<[string, (client: RawClient) => unknown, RegExp]>([
+    ['plain text', (client) => client.send('NOOP\r\n'), /^127\.0\.0\.1 plain text/],
+    [
+      'too old',
+      (client) =>
+        client
+          .startTls({ maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'ALL:@SECLEVEL=0' })
+          .catch(() => undefined),
+      /^127\.0\.0\.1 unsupported protocol/,
+    ],
+  ])('%s', async (_name, shakes, expected) => {
+    const doubles = new Doubles();
+    doubles.tls = material(main);
+    const listener = await doubles.listen();
+    const client = await RawClient.open(listener.port);
+    await client.reply();
+    await client.command('EHLO c.test');
+    await client.command('STARTTLS');
+    await shakes(client);
+    await expect.poll(() => doubles.events.some(({ event }) => event === 'edge.session.closed')).toBe(true);
+    client.destroy();
+    expect(doubles.tlsFailures).toEqual([expect.stringMatching(expected)]);
+    listener.destroy();
+  });
+});
