@@ -55,7 +55,7 @@ describe('verdict at the end of data', () => {
     [
       'reject with words',
       decision(Action.REJECT, { replyCode: 550, enhancedCode: '5.7.9', text: 'not\r\n250 this' }),
-      /^550 5\.7\.9 not 250 this \(/,
+      /^550-5\.7\.9 not\r\n550 5\.7\.9 250 this \(/,
     ],
     ['reject with a code that does not fit', decision(Action.REJECT, { replyCode: 250 }), /^554 5\.7\.1/],
     ['tempfail', decision(Action.TEMPFAIL), /^451 4\.7\.1/],

@@ -27,7 +27,8 @@ export const edgeEvents = defineEvents('edge', {
   'edge.rule.failed': 'A condition of a rule the session carries out could not be computed; the rule did not match.',
   'edge.rule.unfinished':
     'The time for rules of a session ran out; the rules left did not match. `reason` is the event.',
-  'edge.proxy.refused': 'A connection ended for its PROXY header; `peer` is who sent it.',
+  'edge.proxy.refused':
+    'A connection ended for its PROXY header; `peer` is who sent it, `session_id` the id in its reply.',
   'edge.policy.opened': 'The stream to a policy pod is open.',
   'edge.policy.lost': 'The stream to a policy pod ended; it is opened again.',
   'edge.stream.changed': 'The connection to NATS changed its state.',

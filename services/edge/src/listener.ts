@@ -36,7 +36,7 @@ export interface ListenerContext {
   admit(session: Session): Promise<Opening>;
   /** Before the handshake of implicit TLS. */
   readonly enterPrelude: PreludeGate;
-  onProxyFailure(listener: string, peerAddress: string, reason: string): void;
+  onProxyFailure(listener: string, peerAddress: string, reason: string, sessionId: string): void;
   readonly guard: MisconfigurationGuard;
   onTlsFailure(listener: string, peerAddress: string, reason: string): void;
   /** Settings of the snapshot that cannot be carried out; the ones before stay. */
@@ -98,7 +98,9 @@ class EdgeListener implements Listener {
       proxyExpectation: (peer) => expectation(options, context, peer),
       onProxyFailure: (peer, reason) => {
         if (reason === noHeader) context.guard.suspect(options.name, 'missing_proxy', peer);
-        context.onProxyFailure(options.name, peer, reason);
+        const sessionId = context.services.ids();
+        context.onProxyFailure(options.name, peer, reason, sessionId);
+        return sessionId;
       },
       enterPrelude: (endpoints) => this.#enterPrelude(endpoints),
       onTlsFailure: (peer, reason) => context.onTlsFailure(options.name, peer, reason),

@@ -235,7 +235,8 @@ export class MessageTransfer {
       return policy.evaluate({ ...request, content: head, contentSize: head.length }, settings.policyDeadlineMs);
     }
     const section = readHeaderSection(head, { maxBytes: headerLimit });
-    if (section.end === 'tooLarge' || (section.end === 'open' && this.#writer.isLarge)) return undefined;
+    const isWhole = section.end === 'whole' || (section.end === 'open' && !this.#writer.isLarge);
+    if (!isWhole) return undefined;
     const request = this.#request([Stage.HEADERS]);
     const content = head.subarray(0, section.bodyOffset);
     return policy.evaluate({ ...request, content, contentSize: this.#size }, settings.policyDeadlineMs);

@@ -101,9 +101,16 @@ export class RecipientGroup {
   /** One reply per command, in order. */
   async decide(): Promise<Reply[]> {
     const asked = [...this.#asked.values()];
-    const decided = asked.length === 0 ? new Map<string, Reply>() : await this.#ask(asked);
+    const decided = asked.length === 0 ? new Map<string, Reply>() : await this.#askSafely(asked);
     return this.#places.map((place) =>
       place.kind === 'answered' ? place.reply : (decided.get(place.candidate.address) ?? replies.localError),
+    );
+  }
+
+  /** What breaks here breaks for several commands at once: each has its reply all the same (RFC 2920 §3.2). */
+  #askSafely(asked: readonly Candidate[]): Promise<Map<string, Reply>> {
+    return this.#ask(asked).catch((error: unknown) =>
+      this.#refuseAll(asked, replies.localError, error instanceof Error ? error.message : String(error)),
     );
   }
 

@@ -267,9 +267,9 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
           guard,
           admit,
           enterPrelude,
-          onProxyFailure: (name, peer, reason) => {
+          onProxyFailure: (name, peer, reason, sessionId) => {
             metrics.proxyRefused.inc();
-            log.warn('edge.proxy.refused', { listener: name, peer, reason });
+            log.warn('edge.proxy.refused', { listener: name, peer, reason, session_id: sessionId });
           },
           onTlsFailure: (name, peer, reason) => {
             metrics.tlsFailures.inc();

@@ -31,6 +31,17 @@ const settings: Readonly<Record<string, Omit<ConformanceListener, 'port'>>> = {
   'mx-normalise': { role: 'mx', settings: { linePolicy: 'normalise' } },
   'mx-tls': { role: 'mx', settings: { requireTls: true } },
   'mx-xclient': { role: 'mx', settings: { xclient: ['127.0.0.0/8'] } },
+  'submissions-all': {
+    role: 'submissions',
+    settings: {
+      authMechanismsTls: ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'CRAM-MD5', 'DIGEST-MD5'].concat([
+        'PLAIN',
+        'LOGIN',
+        'OAUTHBEARER',
+        'XOAUTH2',
+      ]),
+    },
+  },
   'submission-optional': { role: 'submission', settings: { requireTls: false, authMechanismsPlain: ['PLAIN'] } },
 };
 
@@ -63,7 +74,7 @@ export function conformanceConfig(
           { name: 'example.test', ...any },
           { name: 'xn--bcher-kva.test', ...any },
         ],
-        users: [{ address: 'user@example.test', password: 'Correct-horse-7-battery' }],
+        users: [{ address: 'user@example.test', password: 'Correct-horse-7-battery', recoverablePassword: true }],
       },
       { name: 'gone', domains: [{ name: 'suspended.test', ...any }] },
     ],

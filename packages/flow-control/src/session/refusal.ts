@@ -13,6 +13,13 @@ export function isAcceptance(decision: Decision | undefined): boolean {
   );
 }
 
+const maxReplyLines = 20;
+
+/** RFC 5321 §4.2.1: filters may answer with several lines. */
+function linesOf(text: string): Reply['text'] {
+  return text.includes('\n') ? text.split(/\r?\n/, maxReplyLines).filter((line) => line !== '') : text;
+}
+
 /** The reply of a decision that takes nothing. */
 export function refusalOf(decision: Decision | undefined, otherwise: Reply = replies.rejected('rejected')): Reply {
   const action = decision?.action ?? Action.TEMPFAIL;
@@ -26,7 +33,7 @@ export function refusalOf(decision: Decision | undefined, otherwise: Reply = rep
   const code = decision?.replyCode ?? 0;
   const fits = Math.floor(code / 100) === band && (action === Action.CLOSE ? code === 421 : true);
   const enhanced = decision?.enhancedCode ?? '';
-  const text = decision?.text === undefined || decision.text === '' ? usual.text : decision.text;
+  const text = decision?.text === undefined || decision.text === '' ? usual.text : linesOf(decision.text);
   const own = isEnhancedCode(enhanced) && enhanced.startsWith(`${band}.`) ? enhanced : usual.enhanced;
   return { code: fits ? code : usual.code, ...(own === undefined ? {} : { enhanced: own }), text };
 }

@@ -28,6 +28,11 @@ function refuse(reply: Reply, reason: string): RecipientRight {
   return { kind: 'refused', reply, reason };
 }
 
+/** RFC 5321 §2.4: domains have no case, so that one recipient spelled twice is one. */
+function spelled({ address, domain }: Path, as: string): string {
+  return as === domain ? address : `${address.slice(0, -domain.length)}${as}`;
+}
+
 export function recipientRight(snapshot: SessionTerms | undefined, session: SessionView, path: Path): RecipientRight {
   if (snapshot === undefined) return refuse(replies.localError, 'no snapshot');
   if (path.domain === '') {
@@ -47,9 +52,12 @@ export function recipientRight(snapshot: SessionTerms | undefined, session: Sess
   if (hosted !== undefined) {
     if (snapshot.isSuspended(hosted.tenant)) return refuse(replies.mailboxBusy, 'tenant suspended');
     // One spelling downstream: a U-label goes as the A-label the domain is known by (RFC 5890 §2.3.2.1).
-    const address =
-      domain === path.domain.toLowerCase() ? path.address : `${path.address.slice(0, -path.domain.length)}${domain}`;
-    return { kind: 'granted', address, recipientClass: RecipientClass.LOCAL, tenant: hosted.tenant };
+    return {
+      kind: 'granted',
+      address: spelled(path, domain),
+      recipientClass: RecipientClass.LOCAL,
+      tenant: hosted.tenant,
+    };
   }
   const tenant = submittingTenant(snapshot, session);
   if (tenant === undefined)
@@ -60,5 +68,6 @@ export function recipientRight(snapshot: SessionTerms | undefined, session: Sess
         : 'no relay right',
     );
   if (snapshot.isSuspended(tenant)) return refuse(replies.mailboxBusy, 'submitting tenant suspended');
-  return { kind: 'granted', address: path.address, recipientClass: RecipientClass.RELAY, tenant };
+  const address = spelled(path, path.domain.toLowerCase());
+  return { kind: 'granted', address, recipientClass: RecipientClass.RELAY, tenant };
 }

@@ -1,15 +1,20 @@
 /**
  * Runs a dialog file against a server. Line 1 cites the RFC, then
  *   `@name value`  what the ground must be (`@listener NAME`, others as the ground knows them)
- *   `C: text`      sent with CRLF; C lines that follow each other are one write
+ *   `C: text`      sent with CRLF; C lines that follow each other are one write; `${...}` as in dialog-login.ts
  *   `C= text`      sent as it is, \r \n \0 \x.. understood; `C* n text` the same n times
- *   `S: text`      the next reply must begin so
+ *   `S: text`      the next reply must begin so, escapes understood
+ *   `S# n text`    so must the next n replies
  *   `S* text`      the next reply must hold the text somewhere; `S! text` must not
  *   `TLS`          the client's handshake;  `CLOSED` the server ended the connection;  `STORED n` messages stored so far
  *   `BODY text`    the last stored message ends with exactly that, escapes understood
+ *   `WAIT n`       so many seconds pass; `RECIPIENT text` the next recipient of the last stored message, or `none`: both where the ground can
  */
 import { readFileSync } from 'node:fs';
+import { bytesOf } from './dialog-escapes.js';
+import { DialogLogin } from './dialog-login.js';
 import type { RawClient } from './raw-client.js';
+import { malformedReply } from './reply-form.js';
 
 /** What the dialog is spoken to, and what can be seen behind it. */
 export interface DialogGround {
@@ -18,6 +23,9 @@ export interface DialogGround {
   stored(expected: number): Promise<number>;
   /** Octets of the last one. */
   lastBody(): Promise<Buffer>;
+  /** Recipients of the last one, each with its parameters as a line of text. */
+  lastRecipients?(): readonly string[];
+  wait?(seconds: number): Promise<void>;
 }
 
 export interface Dialog {
@@ -26,12 +34,6 @@ export interface Dialog {
   readonly options: readonly { readonly name: string; readonly value: string }[];
   readonly lines: readonly string[];
 }
-
-const bytesOf = (text: string): string =>
-  text.replace(/\\(?:x([0-9a-f]{2})|(.))/g, (_all, hex: string | undefined, letter: string) => {
-    if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
-    return { r: '\r', n: '\n', '0': '\0' }[letter] ?? letter;
-  });
 
 /** The octets a `C` line sends, one latin1 character each; undefined where it is none. */
 function sentBy(line: string): string | undefined {
@@ -54,44 +56,98 @@ export function readDialog(file: string): Dialog {
   return { file, listener, lines, options: options.filter(({ name }) => name !== 'listener') };
 }
 
-async function perform(client: RawClient, ground: DialogGround, line: string): Promise<string | undefined> {
-  const [kind = '', text = ''] = [line.slice(0, 2), line.slice(3)];
-  if (kind === 'S:' || kind === 'S*' || kind === 'S!') {
-    const reply = await client.reply();
+class Run {
+  /** Every reply, in order. */
+  readonly said: string[] = [];
+  readonly #login: DialogLogin;
+  #recipients = 0;
+
+  constructor(
+    readonly client: RawClient,
+    readonly ground: DialogGround,
+  ) {
+    this.#login = new DialogLogin(client);
+  }
+
+  expand(line: string): string {
+    return this.#login.expand(line);
+  }
+
+  /** What is wrong; undefined = as expected. */
+  async perform(line: string): Promise<string | undefined> {
+    const { client, ground } = this;
+    const [kind = '', text = ''] = [line.slice(0, 2), bytesOf(this.expand(line.slice(3)))];
+    if (kind === 'S#') return this.#expectMany(text);
+    if (kind === 'S:' || kind === 'S*' || kind === 'S!') return this.#expect(kind, text);
+    const [word = '', argument = ''] = [line.split(' ', 1)[0], line.slice(line.indexOf(' ') + 1)];
+    switch (word) {
+      case 'TLS':
+        await client.startTls();
+        return undefined;
+      case 'CLOSED':
+        await client.closed();
+        return client.rest === '' ? undefined : `before its end the server said ${JSON.stringify(client.rest)}`;
+      case 'STORED': {
+        const stored = await ground.stored(Number(argument));
+        return stored === Number(argument) ? undefined : `${stored} stored`;
+      }
+      case 'BODY': {
+        const body = (await ground.lastBody()).toString('latin1');
+        return body.endsWith(bytesOf(argument)) ? undefined : `the message was ${JSON.stringify(body)}`;
+      }
+      case 'RECIPIENT': {
+        const recipient = ground.lastRecipients?.()[this.#recipients++] ?? 'none';
+        return recipient === argument ? undefined : `the recipient was ${recipient}`;
+      }
+      case 'WAIT':
+        if (ground.wait === undefined) return 'no clock to turn here';
+        await ground.wait(Number(argument));
+        return undefined;
+      default:
+        return 'cannot be read';
+    }
+  }
+
+  async #expect(kind: string, text: string): Promise<string | undefined> {
+    const reply = await this.client.reply();
     if (reply === undefined) return 'the connection was closed';
+    this.said.push(reply);
+    this.#login.hear(reply);
     const fits = kind === 'S:' ? reply.startsWith(text) : reply.includes(text) === (kind === 'S*');
     return fits ? undefined : `the reply was ${JSON.stringify(reply)}`;
   }
-  if (line === 'TLS') await client.startTls();
-  else if (line === 'CLOSED') await client.closed();
-  else if (line.startsWith('STORED ')) {
-    const expected = Number(line.slice(7));
-    const stored = await ground.stored(expected);
-    return stored === expected ? undefined : `${stored} stored`;
-  } else if (line.startsWith('BODY ')) {
-    const body = (await ground.lastBody()).toString('latin1');
-    return body.endsWith(bytesOf(line.slice(5))) ? undefined : `the message was ${JSON.stringify(body)}`;
-  } else return 'cannot be read';
-  return undefined;
+
+  async #expectMany(text: string): Promise<string | undefined> {
+    const [, count = '0', start = ''] = /^(\d+) (.*)$/.exec(text) ?? [];
+    for (let at = 1; at <= Number(count); at++) {
+      const problem = await this.#expect('S:', start);
+      if (problem !== undefined) return `at ${at}: ${problem}`;
+    }
+    return count === '0' ? 'cannot be read' : undefined;
+  }
 }
 
-/** Throws with file, line and what was seen where the server does not say what the dialog expects. */
-export async function runDialog(dialog: Dialog, ground: DialogGround): Promise<void> {
+/** Throws with file, line and what was seen where the server does not say what the dialog expects; returns all it said. */
+export async function runDialog(dialog: Dialog, ground: DialogGround): Promise<readonly string[]> {
   const client = await ground.connect(dialog.listener);
+  const run = new Run(client, ground);
   try {
     let pending = '';
     for (const [index, line] of dialog.lines.entries()) {
       if (line === '' || line.startsWith('#') || line.startsWith('@')) continue;
-      const sent = sentBy(line);
+      const sent = line.startsWith('C') && line !== 'CLOSED' ? sentBy(run.expand(line)) : undefined;
       if (sent !== undefined) {
         pending += sent;
         continue;
       }
       if (pending !== '') client.sendBytes(pending);
       pending = '';
-      const problem = await perform(client, ground, line);
+      const problem = await run.perform(line);
       if (problem !== undefined) throw new Error(`${dialog.file}:${index + 1} ${line}: ${problem}`);
     }
+    const malformed = malformedReply(run.said);
+    if (malformed !== undefined) throw new Error(`${dialog.file}: ${malformed}`);
+    return run.said;
   } finally {
     client.destroy();
   }

@@ -2,7 +2,7 @@
  * A client of one byte stream for tests: what it sends is exactly the bytes given, also such as no mail program sends; replies are read one by one.
  */
 import { connect, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls';
 
 /** A raw client: what it sends is exactly the bytes given. */
 export class RawClient {
@@ -77,6 +77,14 @@ export class RawClient {
   /** What came and was not read as a reply. */
   get rest(): string {
     return this.#received;
+  }
+
+  /** RFC 9266: what is of this TLS connection alone; empty in plain. */
+  tlsExporter(): Buffer {
+    const socket = this.#socket;
+    return socket instanceof TLSSocket
+      ? socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
+      : Buffer.alloc(0);
   }
 
   startTls(options: ConnectionOptions = {}): Promise<TLSSocket> {

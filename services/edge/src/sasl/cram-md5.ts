@@ -8,7 +8,7 @@ export const cramMd5: Mechanism = async (initial, challenge, context) => {
   if (initial !== undefined) return { kind: 'malformed' };
   const asked = Buffer.from(`<${context.nonce()}@${context.hostname}>`);
   const response = await challenge(asked);
-  if (response === 'cancelled' || response === 'malformed') return { kind: response };
+  if (typeof response === 'string') return { kind: response };
   const space = response.lastIndexOf(0x20);
   const digest = response.subarray(space + 1).toString('latin1');
   const username = space <= 0 ? undefined : readUsername(response.subarray(0, space));

@@ -27,7 +27,7 @@ export const digestMd5: Mechanism = async (initial, challenge, context) => {
   const { hostname } = context;
   const asked = `realm="${hostname}",nonce="${nonce}",qop="auth",charset=utf-8,algorithm=md5-sess`;
   const response = await challenge(Buffer.from(asked));
-  if (response === 'cancelled' || response === 'malformed') return { kind: response };
+  if (typeof response === 'string') return { kind: response };
   if (response.length > 4 * maxCredentialLength) return { kind: 'malformed' };
   const said = readDirectives(response.toString(response.includes('charset=utf-8') ? 'utf8' : 'latin1'));
   if (said === undefined || required.some((name) => !said.has(name))) return { kind: 'malformed' };

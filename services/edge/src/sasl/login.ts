@@ -6,11 +6,11 @@ const passwordPrompt = Buffer.from('Password:');
 
 export const login: Mechanism = async (initial, challenge) => {
   const name = initial !== undefined && initial.length > 0 ? initial : await challenge(usernamePrompt);
-  if (name === 'cancelled' || name === 'malformed') return { kind: name };
+  if (typeof name === 'string') return { kind: name };
   const username = readUsername(name);
   if (username === undefined) return { kind: 'malformed' };
   const password = await challenge(passwordPrompt);
-  if (password === 'cancelled' || password === 'malformed') return { kind: password };
+  if (typeof password === 'string') return { kind: password };
   if (password.length === 0 || password.length > maxCredentialLength) return { kind: 'malformed' };
   return { kind: 'exchanged', username, parameters: { password } };
 };

@@ -5,7 +5,10 @@
 import type { ChallengeMaterial, CredentialAnswer } from '../credentials.js';
 import type { KerberosAcceptor } from './gssapi/acceptor.js';
 
-export type SaslResponse = Buffer | 'cancelled' | 'malformed';
+/** What a client answers that is no response. */
+export type SaslFault = 'cancelled' | 'malformed' | 'tooLong';
+
+export type SaslResponse = Buffer | SaslFault;
 
 export type SaslResult =
   | {
@@ -24,8 +27,7 @@ export type SaslResult =
       readonly parameters: Readonly<Record<string, Buffer>>;
       readonly reason: string;
     }
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'malformed' }
+  | { readonly kind: SaslFault }
   /** What the exchange needs cannot be had now. */
   | { readonly kind: 'unavailable'; readonly username: string; readonly reason: string };
 

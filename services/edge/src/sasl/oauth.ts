@@ -32,7 +32,7 @@ function mechanism(
 ): Mechanism {
   return async (initial, challenge): Promise<SaslResult> => {
     const message = initial === undefined || initial.length === 0 ? await challenge(Buffer.alloc(0)) : initial;
-    if (message === 'cancelled' || message === 'malformed') return { kind: message };
+    if (typeof message === 'string') return { kind: message };
     const said = message.length > maxMessage ? undefined : read(message.toString('utf8'));
     const username = said === undefined ? undefined : readUsername(Buffer.from(said.user));
     if (said?.token === undefined || username === undefined) return { kind: 'malformed' };

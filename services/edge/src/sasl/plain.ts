@@ -8,7 +8,7 @@ const empty = Buffer.alloc(0);
 
 export const plain: Mechanism = async (initial, challenge) => {
   const message = initial ?? (await challenge(empty));
-  if (message === 'cancelled' || message === 'malformed') return { kind: message };
+  if (typeof message === 'string') return { kind: message };
   const first = message.indexOf(0);
   const second = first === -1 ? -1 : message.indexOf(0, first + 1);
   if (second === -1 || message.indexOf(0, second + 1) !== -1) return { kind: 'malformed' };

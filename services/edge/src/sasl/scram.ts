@@ -54,7 +54,7 @@ const finalForm = /^(c=([A-Za-z0-9+/]+={0,2}),r=([\x21-\x2b\x2d-\x7e]+)(?:,[^,]+
 function scram(name: string, isBound: boolean): Mechanism {
   return async (initial, challenge, context): Promise<SaslResult> => {
     const message = initial === undefined || initial.length === 0 ? await challenge(Buffer.alloc(0)) : initial;
-    if (message === 'cancelled' || message === 'malformed') return { kind: message };
+    if (typeof message === 'string') return { kind: message };
     const first = readClientFirst(message);
     if (first === undefined) return { kind: 'malformed' };
     const { username, binding } = first;
@@ -71,7 +71,7 @@ function scram(name: string, isBound: boolean): Mechanism {
     const nonce = first.nonce + context.nonce();
     const serverFirst = `r=${nonce},s=${material.salt.toString('base64')},i=${material.iterations}`;
     const response = await challenge(Buffer.from(serverFirst));
-    if (response === 'cancelled' || response === 'malformed') return { kind: response };
+    if (typeof response === 'string') return { kind: response };
     const [, withoutProof = '', bound = '', said = '', proof = ''] = finalForm.exec(response.toString('utf8')) ?? [];
     if (proof === '') return { kind: 'malformed' };
     if (said !== nonce) return refused('nonce differs');

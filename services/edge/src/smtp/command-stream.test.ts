@@ -79,7 +79,7 @@ describe('command stream', () => {
   });
 
   it('gives a challenge its answer, and takes pipelined lines that pass', async () => {
-    const got: (string | undefined)[] = [];
+    const got: unknown[] = [];
     const { stream, recorded } = open((line, self) => {
       if (line !== 'AUTH') return undefined;
       return self.readLine().then(
@@ -92,7 +92,7 @@ describe('command stream', () => {
     });
     stream.write(Buffer.from('AUTH\r\nanswer\r\nYES\r\nQUIT\r\n'));
     await expect.poll(() => recorded.lines).toEqual(['AUTH', 'QUIT']);
-    expect(got).toEqual(['answer', 'YES']);
+    expect(got).toEqual([{ line: 'answer' }, 'YES']);
   });
 
   it('tells of a line that is not whole', () => {

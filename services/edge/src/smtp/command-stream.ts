@@ -9,6 +9,9 @@ import type { ContentReader } from './line-policy.js';
 
 export type LineProblem = 'bareNewline' | 'nul' | 'lineTooLong';
 
+/** The answer to a challenge, or why there is none. */
+export type AwaitedLine = { readonly line: string } | { readonly problem: LineProblem | 'closed' };
+
 export type Noise = 'endlessLine' | 'tlsHello' | 'proxyHeader';
 
 export interface CommandHandlers {
@@ -56,7 +59,7 @@ export class CommandStream extends SMTPStream {
   #at = 0;
   #done: Done | undefined;
   #reading: Reading | undefined;
-  #lineWaiter: ((line: string | undefined) => void) | undefined;
+  #lineWaiter: ((line: AwaitedLine) => void) | undefined;
   #busy = false;
   #pumping = false;
   #turn = 0;
@@ -68,8 +71,8 @@ export class CommandStream extends SMTPStream {
     this.#handlers = handlers;
   }
 
-  /** The next line as answer to a challenge; undefined for one that is no line. For the handler of the command in work. */
-  readLine(): Promise<string | undefined> {
+  /** The next line as answer to a challenge. For the handler of the command in work. */
+  readLine(): Promise<AwaitedLine> {
     return new Promise((resolve) => {
       this.#lineWaiter = resolve;
       this.#pump();
@@ -102,7 +105,7 @@ export class CommandStream extends SMTPStream {
     const reading = this.#reading;
     this.#lineWaiter = undefined;
     this.#reading = undefined;
-    waiter?.(undefined);
+    waiter?.({ problem: 'closed' });
     reading?.resolve('closed');
   }
 
@@ -173,7 +176,7 @@ export class CommandStream extends SMTPStream {
     const waiter = this.#lineWaiter;
     if (waiter !== undefined) {
       this.#lineWaiter = undefined;
-      waiter(problem === undefined ? line : undefined);
+      waiter(problem === undefined ? { line } : { problem });
       return true;
     }
     const work = problem === undefined ? this.#handlers.onLine(line) : this.#handlers.onBadLine(problem);

@@ -13,7 +13,7 @@ import type { BindingType } from '../sasl/mechanism.js';
 import { forgetPlain, type Session, type SessionServices } from '../session.js';
 import { channelBinding } from '../tls/channel-binding.js';
 import { tlsFactsOf } from '../tls/tls-facts.js';
-import { CommandStream, type MessageEnd, type MessageSink, type Noise } from './command-stream.js';
+import { type AwaitedLine, CommandStream, type MessageEnd, type MessageSink, type Noise } from './command-stream.js';
 import { type Activity, deadlineOf, defaultDeadlines, startActivity } from './deadlines.js';
 import { Dialogue } from './dialogue.js';
 import type { ContentReader } from './line-policy.js';
@@ -43,6 +43,7 @@ const noise: Readonly<Record<Noise, Reply>> = {
 };
 
 const working: Activity = { kind: 'working' };
+const closed: AwaitedLine = { problem: 'closed' };
 
 /** Replies gathered before they are written whatever else waits. */
 const maxGathered = 16 * 1024;
@@ -248,9 +249,9 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     this.#isUtf8 = false;
   }
 
-  async readLine(): Promise<string | undefined> {
+  async readLine(): Promise<AwaitedLine> {
     this.#touch();
-    const line = await this.#stream?.readLine();
+    const line = await (this.#stream?.readLine() ?? closed);
     this.#activity = working;
     return line;
   }

@@ -55,15 +55,20 @@ describe('client address', () => {
       'that cannot be read',
       'mx',
       'PROXY TCP4 999.0.2.9 198.51.100.1 4711 25\r\nEHLO c.test\r\n',
-      /^421 4\.7\.0 malformed PROXY header\r\n$/,
+      /^421 4\.7\.0 malformed PROXY header \([0-9A-Z]{26}\)\r\n$/,
     ],
     [
       'of version 2 that cannot be read',
       'mx',
       '\r\n\r\n\0\r\nQUIT\n\x31\x11\0\x0c',
-      /^421 4\.7\.0 malformed PROXY header\r\n$/,
+      /^421 4\.7\.0 malformed PROXY header \([0-9A-Z]{26}\)\r\n$/,
     ],
-    ['that is missing', 'mx', 'EHLO c.test\r\n', /^421 4\.7\.0 a PROXY header is expected here first\r\n$/],
+    [
+      'that is missing',
+      'mx',
+      'EHLO c.test\r\n',
+      /^421 4\.7\.0 a PROXY header is expected here first \([0-9A-Z]{26}\)\r\n$/,
+    ],
     ['that cannot be read, before TLS', 'submissions', 'PROXY TCP4 999.0.2.9 198.51.100.1 4711 465\r\n', /^$/],
   ])('tells a trusted proxy of a header %s', async (_name, role, sent, expected) => {
     const doubles = new Doubles();

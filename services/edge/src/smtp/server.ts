@@ -33,7 +33,8 @@ export interface ServerContext {
   readonly implicitTls: boolean;
   proxyExpectation(peerAddress: string): ProxyExpectation | 'refused';
   connection(server: SMTPServer, socket: Socket | TLSSocket, endpoints: Endpoints): EdgeConnection;
-  onProxyFailure(peerAddress: string, reason: string): void;
+  /** The id of the session that did not come to be, for the reply. */
+  onProxyFailure(peerAddress: string, reason: string): string;
   /** Asked before a handshake of implicit TLS; undefined = refused, else called when it is over. */
   enterPrelude(endpoints: Endpoints): (() => void) | undefined;
   /** A handshake that came to nothing, of implicit TLS. */
@@ -172,14 +173,14 @@ export class EdgeServer extends SMTPServer {
   }
 
   /** Says a last word. What still comes is read for a while: bytes nobody read would make a reset of the end, which takes the reply with it. */
-  #partWith(socket: Socket, reply: Reply, done: () => void): void {
+  #partWith(socket: Socket, reply: string, done: () => void): void {
     const timer = this.#context.clock.setTimer(partingMs, () => socket.destroy(), { unref: true });
     socket.once('close', () => {
       timer.cancel();
       done();
     });
     socket.resume();
-    socket.end(formatReply(reply));
+    socket.end(reply);
   }
 
   override _expectsProxyHeader(socket: Socket): boolean {
@@ -194,13 +195,13 @@ export class EdgeServer extends SMTPServer {
       return;
     }
     const fail = (reason: string, reply?: Reply): void => {
-      this.#context.onProxyFailure(peer, reason);
+      const id = this.#context.onProxyFailure(peer, reason);
       socket.on('error', () => undefined);
       // What begins with TLS can be told nothing in plain.
       if (reply === undefined || this.#context.implicitTls) {
         socket.destroy();
         callback(new Error(reason));
-      } else this.#partWith(socket, reply, () => callback(new Error(reason)));
+      } else this.#partWith(socket, formatReply(reply, id), () => callback(new Error(reason)));
     };
     if (expectation === 'refused') {
       fail('peer is no trusted proxy');

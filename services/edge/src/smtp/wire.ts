@@ -4,14 +4,14 @@
  */
 import type { Reply } from '@postern/smtp-core';
 import type { BindingType } from '../sasl/mechanism.js';
-import type { MessageEnd, MessageSink } from './command-stream.js';
+import type { AwaitedLine, MessageEnd, MessageSink } from './command-stream.js';
 import type { Opening } from './connection.js';
 import type { ContentReader } from './line-policy.js';
 
 export interface Wire {
   reply(reply: Reply): void;
   flush(): void;
-  readLine(): Promise<string | undefined>;
+  readLine(): Promise<AwaitedLine>;
   readMessage(reader: ContentReader, sink: MessageSink): Promise<MessageEnd>;
   takeLine(accept: (line: string) => boolean): string | undefined;
   readonly hasPipelined: boolean;

@@ -24,4 +24,12 @@ export const dialogListeners = [
     authMechanismsPlain: ['PLAIN'],
     authMechanismsTls: ['PLAIN', 'LOGIN'],
   },
+  {
+    name: 'submissions-all',
+    role: 'submissions',
+    requireAuth: true,
+    authMechanismsTls: [
+      ...['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'CRAM-MD5', 'DIGEST-MD5', 'PLAIN', 'LOGIN', 'OAUTHBEARER', 'XOAUTH2'],
+    ],
+  },
 ];

@@ -1,20 +1,82 @@
 /**
- * Dialog files against the whole front over doubles. Options besides `@listener`: policy, login, spool, overload, banner, snapshot (as JSON over the test's
- * own). How a dialog is written is in @postern/testkit/smtp; those without options are in packages/e2e/conformance and run against a cluster too.
+ * Dialog files against the whole front over doubles. Options besides `@listener`, in `options`; snapshot is JSON over the test's own, clock is one that
+ * stands until `WAIT`. How a dialog is written is in @postern/testkit/smtp; those without options are in packages/e2e/conformance and run
+ * against a cluster too.
  */
+import { FakeClock } from '@postern/clock';
+import { type ForwardPath, Notify } from '@postern/proto/mail/v1/envelope';
+import { Action, ContentPlan, Decision, type EvaluateRequest, Stage } from '@postern/proto/policy/v1/policy_service';
+import { type Reply, replies } from '@postern/smtp-core';
 import { type Dialog, RawClient, readDialog, runDialog as run } from '@postern/testkit/smtp';
+import type { ListenerOptions } from '../listener.js';
+import type { PolicyAnswer } from '../policy-port.js';
 import type { ListenerRole } from '../session.js';
-import { Doubles } from './doubles.js';
+import { acceptAll, Doubles } from './doubles.js';
 
-function setUp(doubles: Doubles, name: string, value: string): void {
-  if (name === 'policy' && value === 'away') doubles.evaluate = () => ({ kind: 'unavailable', reason: 'test' });
-  else if (name === 'login' && value === 'away') doubles.verify = () => ({ kind: 'unavailable', reason: 'test' });
-  else if (name === 'spool' && value === 'full') doubles.spoolResult = { kind: 'full', reason: 'test' };
-  else if (name === 'spool' && value === 'unknown') doubles.spoolResult = { kind: 'unknown', reason: 'test' };
+type Option = (doubles: Doubles, listener: Partial<Mutable<ListenerOptions>>) => void;
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+
+const unavailable = { kind: 'unavailable', reason: 'test' } as const;
+
+function refuseAll(request: EvaluateRequest, said: Partial<Decision>): PolicyAnswer {
+  const answer = acceptAll(request);
+  if (answer.kind !== 'verdict') return answer;
+  const decision = Decision.fromPartial(said);
+  const recipients = answer.verdict.recipients.map((recipient) => ({ ...recipient, decision }));
+  return { kind: 'verdict', verdict: { ...answer.verdict, recipients } };
+}
+
+const refuseClient =
+  (reply: Reply): Option =>
+  (doubles) =>
+    (doubles.opening = () => ({ kind: 'refused', reply, reason: 'test' }));
+
+const options: Readonly<Record<string, Option>> = {
+  'policy away': (doubles) => (doubles.evaluate = () => unavailable),
+  'policy broken': (doubles) => (doubles.evaluate = () => Promise.reject(new Error('test'))),
+  'policy defers': (doubles) => (doubles.evaluate = (request) => refuseAll(request, { action: Action.TEMPFAIL })),
+  'policy knows-nobody': (doubles) => (doubles.evaluate = (request) => refuseAll(request, { action: Action.REJECT })),
+  'policy greylists': (doubles) => {
+    const reply = { replyCode: 450, enhancedCode: '4.7.1', text: 'greylisted for 300 s' };
+    doubles.evaluate = (request) => refuseAll(request, { action: Action.TEMPFAIL, ...reply });
+  },
+  'policy explains': (doubles) => {
+    const decision = { action: Action.REJECT, enhancedCode: '5.7.1', text: 'blocked\nsee our page' };
+    doubles.evaluate = (request) => refuseAll(request, decision);
+  },
+  'policy reads-headers': (doubles) => (doubles.evaluate = (request) => acceptAll(request, ContentPlan.HEADERS)),
+  'policy dislikes-content': (doubles) =>
+    (doubles.evaluate = (request) => {
+      const answer = acceptAll(request, ContentPlan.BODY);
+      const isContent = request.stages.includes(Stage.BODY);
+      const decision = isContent ? Decision.fromPartial({ action: Action.REJECT }) : undefined;
+      return answer.kind === 'verdict' ? { ...answer, verdict: { ...answer.verdict, decision } } : answer;
+    }),
+  'login away': (doubles) => {
+    doubles.verify = () => unavailable;
+    doubles.material = unavailable;
+  },
+  'spool full': (doubles) => (doubles.spoolResult = { kind: 'full', reason: 'test' }),
+  'spool unknown': (doubles) => (doubles.spoolResult = { kind: 'unknown', reason: 'test' }),
+  'banner late': (doubles) => (doubles.abuse = { ...doubles.abuse, beforeBanner: () => new Promise(() => undefined) }),
+  'client over-limit': refuseClient(replies.tooManyConnections),
+  'client denied': refuseClient(replies.serviceRefused),
+  'client banned': refuseClient(replies.banned),
+  'client too-early': refuseClient(replies.notReady),
+  'client too-much': refuseClient(replies.overloaded),
+  'pod drains': (doubles) => (doubles.draining = true),
+  'limits passed': (doubles) => (doubles.messageLimits = { ...doubles.messageLimits, barred: () => 'test' }),
+  'certificate none': (doubles) => (doubles.tls = { certificates: [], ticketSeed: undefined }),
+  'snapshot none': (doubles) => (doubles.snapshot = undefined),
+  'clock stands': (doubles) => (doubles.clock = new FakeClock()),
+  'proxy required': (_doubles, listener) => (listener.proxyProtocol = true),
+};
+
+function setUp(doubles: Doubles, listener: Partial<Mutable<ListenerOptions>>, name: string, value: string): void {
+  const option = options[`${name} ${value}`];
+  if (option !== undefined) option(doubles, listener);
   else if (name === 'snapshot') doubles.setSnapshot(JSON.parse(value));
   else if (name === 'overload') doubles.overloaded = value;
-  else if (name === 'banner' && value === 'late')
-    doubles.abuse = { ...doubles.abuse, beforeBanner: () => new Promise(() => undefined) };
   else throw new Error(`unknown option @${name} ${value}`);
 }
 
@@ -24,17 +86,36 @@ function roleOf({ listener }: Dialog): ListenerRole {
   return listener.startsWith('submission') ? 'submission' : 'mx';
 }
 
-export async function runDialog(file: string): Promise<void> {
+const notifyWords = new Map([
+  [Notify.NEVER, 'NEVER'],
+  [Notify.SUCCESS, 'SUCCESS'],
+  [Notify.FAILURE, 'FAILURE'],
+  [Notify.DELAY, 'DELAY'],
+]);
+
+/** As a client would write it. */
+function recipientText({ address, notify, originalRecipient }: ForwardPath): string {
+  const events = notify.map((event) => notifyWords.get(event)).join(',');
+  const orcpt = originalRecipient === '' ? '' : ` ORCPT=${originalRecipient}`;
+  return `${address}${events === '' ? '' : ` NOTIFY=${events}`}${orcpt}`;
+}
+
+/** All the server said. */
+export async function runDialog(file: string): Promise<readonly string[]> {
   const dialog = readDialog(file);
   const role = roleOf(dialog);
   const doubles = new Doubles();
-  for (const { name, value } of dialog.options) setUp(doubles, name, value);
-  const listener = await doubles.listen({ name: dialog.listener, role });
+  const listening: Partial<Mutable<ListenerOptions>> = { name: dialog.listener, role };
+  for (const { name, value } of dialog.options) setUp(doubles, listening, name, value);
+  const { clock } = doubles;
+  const listener = await doubles.listen(listening);
   try {
-    await run(dialog, {
+    return await run(dialog, {
       connect: () => RawClient.open(listener.port, role === 'submissions'),
       stored: async () => doubles.stored.length,
       lastBody: async () => doubles.stored.at(-1)?.body ?? Buffer.alloc(0),
+      lastRecipients: () => (doubles.stored.at(-1)?.envelope.forwardPaths ?? []).map(recipientText),
+      ...(clock instanceof FakeClock ? { wait: (seconds: number) => clock.advance(seconds * 1_000) } : {}),
     });
   } finally {
     listener.destroy();

@@ -19,6 +19,7 @@ import type { Opening } from '../smtp/connection.js';
 import { compileSnapshot } from '../snapshot/compile.js';
 import type { SpoolResult } from '../spool.js';
 import type { TlsMaterial } from '../tls/certificate-files.js';
+import { userMaterial, verifyUser } from './accounts.js';
 import { testCertificate } from './certificate.js';
 import { dialogListeners } from './dialog-listeners.js';
 
@@ -71,14 +72,8 @@ export class Doubles {
   readonly ended: string[] = [];
   snapshot: ReturnType<typeof compileSnapshot> | undefined = compileSnapshot(testSnapshot);
   evaluate: (request: EvaluateRequest) => PolicyAnswer | Promise<PolicyAnswer> = (request) => acceptAll(request);
-  material: ChallengeMaterial = { kind: 'material', salt: Buffer.from('salt'), iterations: 4_096, available: true };
-  verify: (question: CredentialQuestion) => CredentialAnswer | Promise<CredentialAnswer> = ({
-    username,
-    parameters,
-  }) =>
-    username === 'user@example.test' && parameters.password?.toString() === 'Correct-horse-7-battery'
-      ? { kind: 'verified', user: 'user@example.test', tenant: 'acme', cached: false }
-      : { kind: 'denied', reason: 'wrong password' };
+  material: ChallengeMaterial = userMaterial;
+  verify: (question: CredentialQuestion) => CredentialAnswer | Promise<CredentialAnswer> = verifyUser;
   spoolResult: SpoolResult = { kind: 'stored' };
   /** Waited for before a message is stored. */
   beforeStored: (() => Promise<void>) | undefined;
@@ -131,7 +126,7 @@ export class Doubles {
       clock: this.clock,
       random: systemRandom,
       ids: createUlidSource(systemClock, systemRandom),
-      settings: { ...defaultSessionSettings, podName: 'edge-test', ...settings },
+      settings: { ...defaultSessionSettings, podName: 'pod.postern.test', ...settings },
       snapshot: () => this.snapshot,
       isDraining: () => this.draining,
       overload: (isTrusted) => (isTrusted ? undefined : this.overloaded),

@@ -2,7 +2,7 @@
  * GSSAPI (RFC 4752), server side: the client's ticket opens a context, then both sides agree on no security layer (TLS is below) and the client says as whom
  * it acts. Accepted is only that the ticket is right; which login a principal is, provisioning says.
  */
-import { type Mechanism, maxCredentialLength, readUsername, type SaslResult } from '../mechanism.js';
+import { type Mechanism, maxCredentialLength, readUsername, type SaslFault, type SaslResult } from '../mechanism.js';
 import type { Failure, KerberosExchange } from './acceptor.js';
 
 /** More tokens than any Kerberos exchange has. */
@@ -11,7 +11,7 @@ const mostSteps = 8;
 const noLayer = Buffer.from([1, 0, 0, 0]);
 const headLength = 4;
 
-type Ended = Extract<SaslResult, { readonly kind: 'cancelled' | 'malformed' | 'refused' | 'unavailable' }>;
+type Ended = Extract<SaslResult, { readonly kind: SaslFault | 'refused' | 'unavailable' }>;
 
 function ended({ kind, reason }: Failure, username = ''): Ended {
   return kind === 'refused' ? { kind, username, parameters: {}, reason } : { kind, username, reason };
@@ -27,7 +27,7 @@ async function establish(exchange: KerberosExchange, first: Buffer, challenge: A
     if ('reason' in step) return ended(step);
     if (step.kind === 'complete' && step.token.length === 0) return undefined;
     const response = await challenge(step.token);
-    if (response === 'cancelled' || response === 'malformed') return { kind: response };
+    if (typeof response === 'string') return { kind: response };
     if (step.kind === 'complete') return response.length === 0 ? undefined : { kind: 'malformed' };
     token = response;
   }
@@ -52,7 +52,7 @@ async function exchanged(exchange: KerberosExchange, first: Buffer, challenge: A
   const offer = await exchange.wrap(noLayer);
   if (offer.kind !== 'done') return ended(offer, principal);
   const response = await challenge(offer.message);
-  if (response === 'cancelled' || response === 'malformed') return { kind: response };
+  if (typeof response === 'string') return { kind: response };
   const answer = await exchange.unwrap(response);
   if (answer.kind !== 'done') return ended(answer, principal);
   const choice = readChoice(answer.message);
@@ -64,7 +64,7 @@ async function exchanged(exchange: KerberosExchange, first: Buffer, challenge: A
 export const gssapi: Mechanism = async (initial, challenge, { kerberos }) => {
   if (kerberos === undefined) return ended({ kind: 'unavailable', reason: 'kerberos: not here' });
   const first = initial === undefined || initial.length === 0 ? await challenge(Buffer.alloc(0)) : initial;
-  if (first === 'cancelled' || first === 'malformed') return { kind: first };
+  if (typeof first === 'string') return { kind: first };
   const exchange = kerberos.begin();
   try {
     return await exchanged(exchange, first, challenge);

@@ -7,7 +7,7 @@ import { earlyRefusal, mechanismRefusal } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { CredentialAnswer } from '../../credentials.js';
 import { mechanisms } from '../../sasl/index.js';
-import type { Challenge, SaslContext, SaslResult } from '../../sasl/mechanism.js';
+import type { Challenge, SaslContext, SaslFault, SaslResult } from '../../sasl/mechanism.js';
 import type { Dialogue } from '../dialogue.js';
 import { offeredMechanisms } from './hello.js';
 import type { Verb } from './index.js';
@@ -29,17 +29,24 @@ function decodeBase64(text: string): Buffer | undefined {
   return Buffer.from(text, 'base64');
 }
 
+const faults: Readonly<Record<SaslFault, Reply>> = {
+  cancelled: replies.authCancelled,
+  malformed: replies.authMalformed,
+  // RFC 4954 §6.
+  tooLong: replies.lineTooLong,
+};
+
 async function conclude(dialogue: Dialogue, name: string, result: SaslResult): Promise<VerbReplies> {
   const { session, services } = dialogue;
-  if (result.kind === 'cancelled') return dialogue.refuse(replies.authCancelled, `AUTH ${name}`);
-  if (result.kind === 'malformed') return dialogue.refuse(replies.authMalformed, `AUTH ${name}`);
+  if (!('username' in result)) return dialogue.refuse(faults[result.kind], `AUTH ${name}`);
   const { username } = result;
   const answer = await verified(dialogue, name, result);
   const detail = { mechanism: name, user: username };
   if (result.kind === 'exchanged' && result.finish !== undefined) {
     const response = await result.finish(answer);
-    if (response === 'cancelled') return dialogue.refuse(replies.authCancelled, `AUTH ${name}`);
-    if (response === 'malformed') return dialogue.refuse(replies.authMalformed, `AUTH ${name}`);
+    // What is wrong stays wrong and is counted, whatever the client says to it.
+    if (answer.kind !== 'denied' && typeof response === 'string')
+      return dialogue.refuse(faults[response], `AUTH ${name}`);
   }
   if (answer.kind === 'verified') {
     session.login = { user: answer.user, tenant: answer.tenant, mechanism: name };
@@ -121,9 +128,9 @@ export const auth: Verb = {
     const challenge: Challenge = async (data) => {
       dialogue.wire.reply(replies.challenge(data.toString('base64')));
       dialogue.wire.flush();
-      const line = await dialogue.wire.readLine();
-      if (line === undefined) return 'malformed';
-      return line === '*' ? 'cancelled' : (decodeBase64(line) ?? 'malformed');
+      const answer = await dialogue.wire.readLine();
+      if ('problem' in answer) return answer.problem === 'lineTooLong' ? 'tooLong' : 'malformed';
+      return answer.line === '*' ? 'cancelled' : (decodeBase64(answer.line) ?? 'malformed');
     };
     const result = await mechanism(first, challenge, contextOf(dialogue, name));
     return conclude(dialogue, name, result);
