@@ -3,6 +3,7 @@
  * (`tenantsMay: anything`) nothing is said. Pure.
  */
 import type { CheckName, CheckSettings } from './all.js';
+import { type CheckPatch, settingsOf } from './scope.js';
 
 export interface IdleCheck {
   readonly check: CheckName;
@@ -26,3 +27,13 @@ export function idleChecks(settings: CheckSettings): IdleCheck[] {
     });
   return idle;
 }
+
+/** Those the patch switches on, over the operator's settings and the patches between. */
+export function idleInPatch(operator: CheckSettings, between: readonly CheckPatch[], patch: CheckPatch): IdleCheck[] {
+  const settings = settingsOf(operator, [...between, patch]);
+  if (settings === undefined) return [];
+  return idleChecks(settings).filter(({ check }) => !operator[check].enabled && isSwitchedOn(patch[check]));
+}
+
+const isSwitchedOn = (fields: CheckPatch[string] | undefined): boolean =>
+  typeof fields === 'object' && fields !== null && !Array.isArray(fields) && fields.enabled === true;

@@ -1,7 +1,7 @@
 export { isListEntry } from './address-lists.js';
 export { type CheckName, type CheckSettings, checksSchema } from './all.js';
 export { type FailureAction, failureActions } from './base.js';
-export { type IdleCheck, idleChecks } from './idle.js';
+export { type IdleCheck, idleChecks, idleInPatch } from './idle.js';
 export {
   type CheckPatch,
   checkPatch,

@@ -381,6 +381,9 @@ test('settings of checks are judged by field when saved, and found again; a scop
   expect(await refusal(put('spf: { enabled: false }'))).toMatch(/^invalid-argument: spf\.enabled: the operator has/);
   expect(await refusal(put('greylist: { delay: soon }'))).toMatch(/^invalid-argument: greylist\.delay: "soon"/);
   expect(await refusal(put('spf: { onFail: reject }', 'elsewhere.test'))).toMatch(/^not-found: elsewhere\.test/);
+  expect(await refusal(put('dnsbl: { enabled: true }'))).toMatch(
+    /^invalid-argument: dnsbl\.enabled: is on, but no list is named; expected dnsbl\.zones or dnsbl\.lists/,
+  );
   const saved = await put('spf: { onFail: reject }');
   expect((await put('greylist: { enabled: true }', '', saved.settings?.etag)).settings?.document).toContain('greylist');
   expect(await refusal(put('spf: { onFail: tag }', '', saved.settings?.etag))).toMatch(

@@ -2,11 +2,10 @@
  * What tenants, domains and users of the operator file set differently for checks: judged by the rules of the API, and brought into the table the
  * API writes. A part without `checks` leaves what is stored, an empty one takes it back.
  */
-import { type CheckPatch, type CheckSettings, idleChecks, readPatch, settingsOf } from '@postern/check-settings';
+import { type CheckPatch, idleChecks, idleInPatch, readPatch } from '@postern/check-settings';
 import type { Fault, FieldPath } from '@postern/config';
 import { canonical, canonicalDomain } from '../addresses.js';
 import type { Transaction } from '../database/tenant-scope.js';
-import { isMap } from './file-rules.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 
 interface Part {
@@ -44,23 +43,14 @@ export function fileCheckFaults({ tenants, checks }: OperatorDocument): Fault[] 
       const reading = readPatch(patch, checks, scope.includes('@'));
       if (!reading.ok) return reading.problems.map((problem) => faultOf(path, problem));
       const ofTenant = parts.find((part) => part.scope === '' && part.patch !== patch)?.patch;
-      return idleFaults(checks, ofTenant === undefined ? [patch] : [ofTenant, patch], path);
+      return idleInPatch(checks, ofTenant === undefined ? [] : [ofTenant], patch).map(({ check, message }) => ({
+        path: [...path, check, 'enabled'],
+        message,
+      }));
     });
   });
   return [...own, ...inner];
 }
-
-/** Checks the innermost patch switches on though it and those outside give them nothing to look things up in. */
-function idleFaults(operator: CheckSettings, patches: readonly CheckPatch[], path: FieldPath): Fault[] {
-  const settings = settingsOf(operator, patches);
-  const innermost = patches.at(-1) ?? {};
-  if (settings === undefined) return [];
-  return idleChecks(settings)
-    .filter(({ check }) => isSwitchedOn(innermost[check]) && !operator[check].enabled)
-    .map(({ check, message }) => ({ path: [...path, check, 'enabled'], message }));
-}
-
-const isSwitchedOn = (fields: CheckPatch[string] | undefined): boolean => isMap(fields) && fields.enabled === true;
 
 export interface AppliedChecks {
   readonly changed: boolean;

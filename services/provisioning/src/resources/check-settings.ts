@@ -2,7 +2,7 @@
  * What a tenant, one of its domains or one of its users sets differently for checks: read with the schema of the operator's own settings and
  * refused where it loosens what the operator does not allow. A document is replaced whole; an empty one takes the settings back.
  */
-import { readPatch } from '@postern/check-settings';
+import { type CheckPatch, idleInPatch, readPatch } from '@postern/check-settings';
 import { ConfigError, locateYaml, plainOf } from '@postern/config';
 import { PosternError } from '@postern/errors';
 import type {
@@ -28,7 +28,7 @@ interface Row {
 
 const longestDocument = 1_048_576;
 
-function readDocument(text: string, operator: OperatorDocument['checks'], userScope: boolean): object {
+function readDocument(text: string, operator: OperatorDocument['checks'], userScope: boolean): CheckPatch {
   if (text.length > longestDocument)
     throw invalid('settings.document', `${text.length} characters`, `at most ${longestDocument}`);
   try {
@@ -46,6 +46,32 @@ const read = (tx: Transaction, tenant: string, scope: string): Promise<Row[]> =>
     tenant,
     scope,
   ]);
+
+/** A check that is switched on with nothing to ask finds nothing, and nobody would know. */
+async function refuseIdle(
+  tx: Transaction,
+  { tenant, scope }: { readonly tenant: string; readonly scope: string },
+  patch: CheckPatch,
+  operator: OperatorDocument['checks'],
+): Promise<void> {
+  const outer =
+    scope === ''
+      ? []
+      : await tx.rows<{ document: CheckPatch }>(
+          "SELECT document FROM check_settings WHERE tenant = $1 AND scope = ''",
+          [tenant],
+        );
+  const idle = idleInPatch(
+    operator,
+    outer.map(({ document }) => document),
+    patch,
+  );
+  if (idle.length === 0) return;
+  throw new PosternError(
+    'invalid-argument',
+    idle.map(({ check, message }) => `${check}.enabled: ${message}`).join('\n'),
+  );
+}
 
 const shown = (tenant: string, scope: string, row: Row | undefined): CheckSettings => ({
   tenant,
@@ -74,6 +100,7 @@ export function checkSettingsMethods({ withTenant, operator }: ResourceParts) {
         await assertScopeOwned(tx, tenant, scope);
         const [before] = await read(tx, tenant, scope);
         assertEtag(settings.etag, before?.version ?? 0);
+        await refuseIdle(tx, { tenant, scope }, document, operator().checks);
         let row: Row | undefined;
         if (isEmpty) await tx.run('DELETE FROM check_settings WHERE tenant = $1 AND scope = $2', [tenant, scope]);
         else
