@@ -4,7 +4,7 @@
  * one; more than eight is a fault of policy and refused as temporary.
  */
 
-import { isAcceptance } from '@postern/flow-control/session';
+import { isAcceptance, ownerOf } from '@postern/flow-control/session';
 import { formatReceived } from '@postern/mail-message';
 import {
   Disposition,
@@ -18,7 +18,6 @@ import {
 } from '@postern/proto/mail/v1/envelope';
 import { Action, type Finding, type RecipientGroup } from '@postern/proto/policy/v1/policy_service';
 import type { NotifyEvent } from '@postern/smtp-core';
-import { ownerOf } from './finding-owner.js';
 import { mailParameters, originOf } from './judgement.js';
 import type { Session } from './session.js';
 import { actionOf, type Recipient, strongerAction, type Transaction } from './transaction.js';

@@ -4,7 +4,7 @@
  * Invariants: no byte goes downstream after a line violation; 250 only after `stored`; reading goes on only to a bounded size.
  */
 
-import { countReceived, isAcceptance, refusalOf, refusalOfGroups } from '@postern/flow-control/session';
+import { countReceived, isAcceptance, operatorTenant, refusalOf, refusalOfGroups } from '@postern/flow-control/session';
 import { readHeaderSection } from '@postern/mail-message';
 import {
   Action,
@@ -14,7 +14,6 @@ import {
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
 import { type Reply, replies } from '@postern/smtp-core';
-import { operatorTenant } from './finding-owner.js';
 import type { EdgeEventFacts } from './journal.js';
 import { sessionFacts } from './judgement.js';
 import { buildEnvelope } from './message-envelope.js';

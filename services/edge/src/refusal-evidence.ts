@@ -2,8 +2,9 @@
  * What a refusal rests on, in the words the acceptance of a message has: for each check that decided, or that the deciding rule used, its outcome
  * with the evidence. Only what concerns the refused recipient or the whole message. For the trace, not the log: evidence may name addresses.
  */
+
+import { operatorTenant, ownerOf } from '@postern/flow-control/session';
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
-import { operatorTenant, ownerOf } from './finding-owner.js';
 import type { Concerned } from './journal.js';
 
 const mostOutcomes = 10;

@@ -30,6 +30,7 @@ import {
 import { readContentRequest } from './content/content-request.js';
 import { readUpload } from './content/upload.js';
 import type { Judge } from './judge.js';
+import { shownStep } from './recording/own-part.js';
 import type { RecordingStore } from './recording/recording-store.js';
 import { serveSessionStream } from './session-stream.js';
 import { simulate } from './simulation/simulate.js';
@@ -168,7 +169,7 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
       admitFor(context, tenant);
       const steps = await recordings.read(tenant, sessionId);
       if (steps.length === 0) throw new PosternError('not-found', `no recording of session ${sessionId}`);
-      return { recording: { sessionId, tenant, steps: withinAnswer(steps) } };
+      return { recording: { sessionId, tenant, steps: withinAnswer(steps.map((step) => shownStep(step, tenant))) } };
     }),
   };
 }

@@ -1,5 +1,18 @@
-/** The part of a request and its verdict that concerns one tenant: a recording never tells a tenant about the recipients of another. Pure. */
-import type { EvaluateRequest, EvaluateResponse, Finding } from '@postern/proto/policy/v1/policy_service';
+/**
+ * The part of a request and its verdict that concerns one tenant. Kept is what a session needs to be judged again: all but the recipients of others.
+ * Shown is less: nothing of the rules, lists and settings of another tenant that submits, nor who logged in there. As message trace has it. Pure.
+ */
+import { operatorTenant, ownerOf } from '@postern/flow-control/session';
+import type {
+  Decision,
+  EvaluateRequest,
+  EvaluateResponse,
+  Finding,
+  RecipientGroup,
+  RecordedStep,
+  SessionFacts,
+} from '@postern/proto/policy/v1/policy_service';
+import { actionName, isRefusal } from '../verdict/decision.js';
 
 /** Undefined = nothing of it is the tenant's. */
 export function ownRequest(request: EvaluateRequest, tenant: string): EvaluateRequest | undefined {
@@ -26,5 +39,76 @@ export function ownVerdict(verdict: EvaluateResponse, request: EvaluateRequest):
     groups: verdict.groups
       .map((group) => ({ ...group, recipients: group.recipients.filter((address) => own.has(address)) }))
       .filter(({ recipients }) => recipients.length > 0),
+  };
+}
+
+interface Seen {
+  isOwn(finding: Finding): boolean;
+  /** Of the findings at hand. */
+  decision(findings: readonly Finding[], decided: Decision | undefined): Decision | undefined;
+}
+
+const isOf = (name: string, { check, rule }: Finding): boolean => (check === 'rule' ? rule === name : check === name);
+
+function seenBy(tenant: string, { submittingTenant, recipients }: SessionFacts): Seen {
+  const tenants = new Map(recipients.map((recipient) => [recipient.address, recipient.tenant]));
+  const isOwn = (finding: Finding): boolean => {
+    const owner = ownerOf(finding, submittingTenant === '' ? undefined : submittingTenant, tenants);
+    return owner === operatorTenant || owner === tenant;
+  };
+  return {
+    isOwn,
+    decision(findings, decided) {
+      if (decided === undefined) return decided;
+      // Two tenants may have a rule of the same name: in doubt it is the other's.
+      const action = actionName(decided.action);
+      const deciding = findings.filter((finding) => finding.action === action && isOf(decided.decidedBy, finding));
+      if (deciding.every(isOwn)) return decided;
+      // The client was told the words of a refusal; why mail was kept apart was told to nobody.
+      return { ...decided, decidedBy: 'verdict', text: isRefusal(decided.action) ? decided.text : '' };
+    },
+  };
+}
+
+export function shownVerdict(verdict: EvaluateResponse, facts: SessionFacts, tenant: string): EvaluateResponse {
+  const { isOwn, decision } = seenBy(tenant, facts);
+  const all = [...facts.findings, ...verdict.findings];
+  const hiddenTags = new Set(
+    all.flatMap((finding) => (finding.action === 'tag' && !isOwn(finding) ? [finding.evidence.name ?? ''] : [])),
+  );
+  const group = (one: RecipientGroup): RecipientGroup => ({
+    ...one,
+    decision: decision(all, one.decision),
+    rendering:
+      one.rendering === undefined
+        ? undefined
+        : { ...one.rendering, tags: one.rendering.tags.filter((tag) => !hiddenTags.has(tag)) },
+  });
+  return {
+    ...verdict,
+    decision: decision(all, verdict.decision),
+    recipients: verdict.recipients.map((one) => ({ ...one, decision: decision(all, one.decision) })),
+    findings: verdict.findings.filter(isOwn),
+    groups: verdict.groups.map(group),
+  };
+}
+
+/** A kept step as the tenant may read it. */
+export function shownStep(step: RecordedStep, tenant: string): RecordedStep {
+  const { request, verdict } = step;
+  const facts = request?.facts;
+  if (request === undefined || facts === undefined) return step;
+  const { isOwn } = seenBy(tenant, facts);
+  const shown = { ...facts, findings: facts.findings.filter(isOwn) };
+  const { origin, submittingTenant } = facts;
+  const others = {
+    ...{ submittingTenant: '', authMechanism: '', clientCertificate: undefined },
+    origin: origin === undefined ? undefined : { ...origin, authenticatedUser: '' },
+  };
+  const isOther = submittingTenant !== '' && submittingTenant !== tenant;
+  return {
+    ...step,
+    request: { ...request, facts: isOther ? { ...shown, ...others } : shown },
+    verdict: verdict === undefined ? undefined : shownVerdict(verdict, facts, tenant),
   };
 }

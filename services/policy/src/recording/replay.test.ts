@@ -19,6 +19,7 @@ import { simulate } from '../simulation/simulate.js';
 import { type Described, factsOf, type Ground, type GroundOptions, ground, settings } from '../testing/ground.js';
 import { memoryRecordings } from '../testing/memory-recordings.js';
 import { isRefusal } from '../verdict/decision.js';
+import { shownStep } from './own-part.js';
 import { createRecorder } from './recorder.js';
 
 const zone = {
@@ -71,13 +72,16 @@ const entries = {
   'u@two.test': 'user',
 } as const;
 
-function production(recorded: readonly string[] = ['t1', 't2']) {
+function production(
+  recorded: readonly string[] = ['t1', 't2'],
+  tenantRules: NonNullable<GroundOptions['tenantRules']> = {},
+) {
   const recordings = memoryRecordings();
   const clock = new FakeClock();
   const recorder = createRecorder(clock, recordings, { recorded: () => undefined });
   const passed = (client: string) => (client.endsWith('.99') ? ('new' as const) : ('known' as const));
   const greylist = { ask: async ({ origin }: { origin: string }) => ({ outcome: passed(origin), waitMs: 9 }) };
-  const here = ground({ ...configuration(recorded), zone, entries, clock, recorder, tools: { greylist } });
+  const here = ground({ ...configuration(recorded), tenantRules, zone, entries, clock, recorder, tools: { greylist } });
   return { here, recordings };
 }
 
@@ -284,6 +288,30 @@ test('only tenants that want it are recorded, and each sees its own recipients',
   );
   expect(text).toContain('u@two.test');
   expect(text).not.toContain('user@here.test');
+});
+
+test('a tenant reads nothing of the rules and logins of another that submits, also when it is judged again', async () => {
+  const { here, recordings } = production(['t1', 't2'], {
+    t2: [
+      { event: 'mail', then: [{ tag: { name: 'inner-tag' } }, { quarantine: { reason: 'inner-reason' } }] },
+      { event: 'auth', when: 'auth.user == "boss@two.test"', then: [{ skip: { check: 'dnsbl' } }] },
+    ],
+    t1: [{ event: 'rcpt', then: [{ tag: { name: 'own-tag' } }] }],
+  });
+  const described = { from: 'boss@two.test', user: 'boss@two.test', tenant: 't2', role: 'submission' };
+  await hold(here, [{ described, message: letter() }]);
+  const shown = async (tenant: string): Promise<string> => {
+    const steps = (await recordings.read(tenant, 'S1')).map((step) => shownStep(step, tenant));
+    expect(steps).toHaveLength(2);
+    const judged = tenant === 't1' ? await replay(here, recordings) : undefined;
+    const told = [...steps.map((step) => RecordedStep.toJSON({ ...step, answers: [] })), judged];
+    return JSON.stringify(told, (name, value: unknown) => (name === 'content' || name === 'reversePath' ? '' : value));
+  };
+  const recipients = await shown('t1');
+  for (const inner of ['inner-tag', 'inner-reason', 'tenant-1@3","tenant"', 'boss@two.test', '"t2"'])
+    expect(recipients).not.toContain(inner);
+  expect(recipients).toContain('own-tag');
+  expect(recipients).toContain('"decidedBy":"verdict"');
 });
 
 test('nobody records: no resolver is put between', async () => {

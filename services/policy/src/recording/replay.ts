@@ -16,6 +16,7 @@ import { skipped } from '../check.js';
 import type { Judge } from '../judge.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
 import { isRefusal } from '../verdict/decision.js';
+import { shownVerdict } from './own-part.js';
 
 /** What an evaluation takes from a recording. */
 export interface Replay {
@@ -89,6 +90,7 @@ export async function replaySession(
   judge: Judge,
   steps: readonly RecordedStep[],
   snapshot: CompiledSnapshot,
+  tenant: string,
 ): Promise<SimulateResponse> {
   if (steps.length === 0) throw new PosternError('not-found', 'no such recording');
   const stages: EvaluateResponse[] = [];
@@ -111,9 +113,9 @@ export async function replaySession(
       ? then
       : await judge.evaluate({ ...request, facts }, deadlineMs, snapshot, replayOf(step));
     course.learn(verdict);
-    stages.push(verdict);
+    stages.push(shownVerdict(verdict, facts, tenant));
     asked.push({ stages: request.stages, bodyMissing });
-    recorded.push(then);
+    recorded.push(shownVerdict(then, request.facts, tenant));
   }
   return { stages, asked, recorded, replies: [] };
 }

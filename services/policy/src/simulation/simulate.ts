@@ -80,7 +80,7 @@ export async function simulate(
   if (request.recorded !== '') {
     if (request.tenant === '') throw new PosternError('invalid-argument', 'a recording is of a tenant: name it');
     const steps = await recordings.read(request.tenant, request.recorded);
-    return replaySession(judge, steps, withCandidates(request, inUse));
+    return replaySession(judge, steps, withCandidates(request, inUse), request.tenant);
   }
   const { facts, content } = request;
   if (facts === undefined) throw new PosternError('invalid-argument', 'facts are missing');
