@@ -532,53 +532,6 @@ describe('refused recipients of a pipelined group', () => {
 });
 
 describe('segmentation', () => {
-  const terminators = [
-    '\n.\n',
-    '\n.\r\n',
-    '\r\n.\n',
-    '\r.\r',
-    '\r.\r\n',
-    '\r\n.\r',
-    '\n.\r',
-    '\r.\n',
-    '\r\n\0.\r\n',
-    '\r\n.\0\r\n',
-    '\r\n.\r\r\n',
-  ];
-
-  it('never reads a smuggled message, however the bytes are cut', async () => {
-    const doubles = new Doubles();
-    doubles.setSnapshot({ limits: { errorsPerSession: 1_000 } });
-    const { port } = await start(doubles);
-    await fc.assert(
-      fc.asyncProperty(
-        fc.constantFrom(...terminators),
-        fc.array(fc.nat(120), { maxLength: 8 }),
-        async (terminator, cuts) => {
-          doubles.stored.length = 0;
-          const client = await greeted(port);
-          await client.command('DATA');
-          const wire = Buffer.from(
-            `a${terminator}MAIL FROM:<evil@sender.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nevil\r\n.\r\nQUIT\r\n`,
-            'latin1',
-          );
-          let at = 0;
-          for (const cut of [...cuts.sort((a, b) => a - b), wire.length]) {
-            if (cut <= at) continue;
-            client.send(wire.subarray(at, cut));
-            at = cut;
-            await new Promise((resolve) => setImmediate(resolve));
-          }
-          expect(await client.reply()).toMatch(/^550 5\.6\./);
-          expect(await client.reply()).toMatch(/^221/);
-          await client.closed();
-          expect(doubles.stored).toHaveLength(0);
-        },
-      ),
-      { numRuns: 150 },
-    );
-  });
-
   it('gives the same replies for the same bytes, however they are cut', async () => {
     const doubles = new Doubles();
     const { port } = await start(doubles);
