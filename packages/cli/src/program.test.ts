@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { ParkedMessage } from '@postern/proto/queue/v1/queue_service';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { confirm } from './confirm.js';
 import { runWith, startTestServer, type TestServer } from './testing.js';
 
 let server: TestServer;
@@ -43,6 +45,8 @@ const user = {
   etag: '"1"',
   allowedIdentities: [],
   recoverablePassword: false,
+  expiresAtMs: 0,
+  hasPassword: true,
 };
 
 test('a list is a table, with --json the values', async () => {
@@ -75,7 +79,7 @@ test('an empty list says so', async () => {
 test('every page is read', async () => {
   server.answer('listUsers', { users: [user], nextPageToken: '' });
   await server.run('user list --domain acme.test');
-  expect(server.requests[0]?.request).toEqual({ domain: 'acme.test', pageSize: 1000, pageToken: '' });
+  expect(server.requests[0]?.request).toEqual({ domain: 'acme.test', tenant: '', pageSize: 1000, pageToken: '' });
 });
 
 test('a domain that is not verified tells the record to publish', async () => {
@@ -92,6 +96,65 @@ test('update sends only what was given', async () => {
     domain: { catchAll: 'a@acme.test', validateRecipients: false },
     updateMask: ['catch_all', 'validate_recipients'],
   });
+});
+
+test('a user without a password is shown as such, and how it gets one', async () => {
+  server.answer('getUser', { user: { ...user, hasPassword: false } });
+  const { out } = await server.run('user get a@acme.test');
+  expect(out).toMatch(/^password +none: receives, and cannot .* user set-password a@acme\.test gives it one$/m);
+  server.answer('getUser', { user: { ...user, recoverablePassword: true } });
+  expect((await server.run('user get a@acme.test')).out).toMatch(
+    /^password +kept sealed, for CRAM-MD5 and DIGEST-MD5$/m,
+  );
+});
+
+test('users of a tenant', async () => {
+  server.answer('listUsers', { users: [{ ...user, hasPassword: false }], nextPageToken: '' });
+  const { out } = await server.run('user list --tenant acme');
+  expect(out).toContain('PASSWORD');
+  expect(server.requests[0]?.request).toMatchObject({ tenant: 'acme', domain: '' });
+});
+
+test('--route means --next-hop', async () => {
+  server.answer('createDomain', { domain });
+  server.answer('updateDomain', { domain });
+  await server.run('domain add acme.test --tenant acme --route main');
+  await server.run('domain update acme.test --route main');
+  expect(server.requests.map(({ request }) => request)).toMatchObject([
+    { domain: { nextHop: 'main' } },
+    { domain: { nextHop: 'main' }, updateMask: ['next_hop'] },
+  ]);
+});
+
+test('a domain with users is deleted only when that is meant', async () => {
+  server.answer('getDomain', { domain });
+  server.answer('listUsers', { users: [user], nextPageToken: '' });
+  server.answer('listAliases', { aliases: [], nextPageToken: '' });
+  server.answer('deleteDomain', {});
+  expect(await server.run('domain delete acme.test')).toEqual({
+    code: 1,
+    out: '',
+    err: 'posternctl: acme.test has 1 user and 0 aliases and groups. They go with it, their passwords, rules and check settings too, and cannot be had back. Nothing was done; --yes does it\n',
+  });
+  expect(server.requests.map(({ method }) => method)).not.toContain('deleteDomain');
+  expect((await server.run('domain delete acme.test --yes')).out).toBe('Deleted acme.test.\n');
+  server.answer('listUsers', { users: [], nextPageToken: '' });
+  expect((await server.run('domain delete acme.test')).out).toBe('Deleted acme.test.\n');
+});
+
+test.each([
+  ['y\n', true],
+  ['Yes\n', true],
+  ['\n', false],
+  ['n\n', false],
+  ['', false],
+])('on a terminal it is asked: %j', async (typed, goesOn) => {
+  const asked: string[] = [];
+  const input = Object.assign(Readable.from([typed]), { isTTY: true });
+  const answer = confirm('All of it goes.', {}, { input, error: (text) => asked.push(text) });
+  if (goesOn) await answer;
+  else await expect(answer).rejects.toThrow('nothing was done');
+  expect(asked).toEqual(['All of it goes. Go on? [y/N] ']);
 });
 
 test('passwords come from standard input or a file and are never printed', async () => {
@@ -269,7 +332,7 @@ test('steps of many recipients at once are one line', async () => {
 });
 
 test('queue operations need a selection', async () => {
-  server.answer('operateQueue', { result: { changed: 1 } });
+  server.answer('operateQueue', { result: { changed: 1, unreported: {} } });
   expect(await server.run('queue delete')).toMatchObject({
     code: 2,
     err: 'posternctl: queue delete: name queue ids, a selection, or --all; see `posternctl queue delete --help`\n',
@@ -281,6 +344,22 @@ test('queue operations need a selection', async () => {
   expect(server.requests).toHaveLength(1);
   expect(server.requests[0]?.request).toMatchObject({
     query: { operation: 1, selection: { domain: 'slow.test', olderThanMs: 7_200_000 } },
+  });
+});
+
+test('a bounce nobody is told of says so', async () => {
+  server.answer('operateQueue', { result: { changed: 3, unreported: { 'null-reverse-path': 1, 'not-asked': 2 } } });
+  expect((await server.run('queue bounce Q1')).out).toBe(
+    [
+      '3 recipients changed.',
+      'No report is sent for 1 of them: no sender to tell, the message came from <>.',
+      'No report is sent for 2 of them: the sender asked for no report (NOTIFY).',
+      '',
+    ].join('\n'),
+  );
+  expect(JSON.parse((await server.run('--json queue bounce Q1')).out)).toEqual({
+    changed: 3,
+    unreported: { 'null-reverse-path': 1, 'not-asked': 2 },
   });
 });
 
@@ -448,7 +527,7 @@ test('an empty list of what does not exist is no answer, and neither is an opera
     code: 1,
     err: 'posternctl: tenant "nobody" does not exist\n',
   });
-  server.answer('operateQueue', { result: { changed: 0 } });
+  server.answer('operateQueue', { result: { changed: 0, unreported: {} } });
   expect(await server.run('queue retry 01X')).toMatchObject({
     code: 1,
     err: 'posternctl: nothing that waits has this id: 01X\n',
@@ -799,7 +878,7 @@ test('limits and bans', async () => {
   };
   const reading = { scope: 'service', kind: 'simultaneous', limit: 5, used: 3, resetMs: 0 };
   server.answer('showLimits', {
-    result: { kind: 'address', countedAs: '192.0.2.1', ipSet: 'office', ban, limits: [reading] },
+    result: { kind: 'address', countedAs: '192.0.2.1', ipSet: 'office', ban, limits: [reading], exempt: '' },
   });
   expect((await server.run('limit show 192.0.2.1')).out).toBe(
     [
@@ -819,6 +898,16 @@ test('limits and bans', async () => {
   expect(server.requests.at(-1)?.request).toMatchObject({ query: { address: '127.0.0.1', force: true } });
   server.answer('liftBan', { result: { client: '192.0.2.1', wasBanned: false } });
   expect((await server.run('ban lift 192.0.2.1')).out).toBe('192.0.2.1 was not banned.\n');
+});
+
+test('limits of an exempt address say what is not counted, and why', async () => {
+  const limits = [{ scope: 'service', kind: 'simultaneous', limit: 5, used: 3, resetMs: 0 }];
+  const result = { kind: 'address', countedAs: '127.0.0.1', ipSet: '', ban: undefined, limits, exempt: 'loopback' };
+  server.answer('showLimits', { result });
+  expect((await server.run('limit show 127.0.0.1')).out.split('\n').slice(0, 2)).toEqual([
+    'address 127.0.0.1',
+    'Its errors are not counted, and it is not banned for them: loopback. What is below holds.',
+  ]);
 });
 
 test('greylisting', async () => {

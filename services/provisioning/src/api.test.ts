@@ -63,6 +63,7 @@ const user = {
   etag: '',
   allowedIdentities: [],
   recoverablePassword: false,
+  hasPassword: false,
   expiresAtMs: 0,
 };
 const request = (parameters: Record<string, string>, username = 'alice@acme.test', mechanism = 'PLAIN') => ({
@@ -125,10 +126,10 @@ test('tenant, domain, user: created, idempotent, listed in pages, changed with e
       as,
     );
   }
-  const first = await api.call(api.rpc.listUsers, { domain: 'beta.test', pageSize: 3, pageToken: '' }, as);
+  const first = await api.call(api.rpc.listUsers, { domain: 'beta.test', tenant: '', pageSize: 3, pageToken: '' }, as);
   const second = await api.call(
     api.rpc.listUsers,
-    { domain: 'beta.test', pageSize: 3, pageToken: first.nextPageToken },
+    { domain: 'beta.test', tenant: '', pageSize: 3, pageToken: first.nextPageToken },
     as,
   );
   expect([...first.users, ...second.users].map((entry) => entry.address)).toEqual([
@@ -138,6 +139,11 @@ test('tenant, domain, user: created, idempotent, listed in pages, changed with e
     'u3@beta.test',
   ]);
   expect(second.nextPageToken).toBe('');
+  expect([...first.users, ...second.users].map(({ hasPassword }) => hasPassword)).toEqual([true, false, false, false]);
+  const ofTenant = async (name: string) =>
+    (await api.call(api.rpc.listUsers, { domain: '', tenant: name, pageSize: 0, pageToken: '' }, as)).users;
+  expect(await ofTenant('beta')).toHaveLength(4);
+  expect((await ofTenant('acme')).every(({ tenant: name }) => name === 'acme')).toBe(true);
 
   const update = { user: { ...user, displayName: 'Bob', disabled: true, etag: '"1"' }, updateMask: ['displayName'] };
   expect((await api.call(api.rpc.updateUser, update, as)).user).toMatchObject({
@@ -253,7 +259,8 @@ test('a tenant key sees and changes its own tenant only, a reader changes nothin
   const page = { pageSize: 0, pageToken: '' };
   expect((await api.call(api.rpc.listTenants, page, admin)).tenants.map((entry) => entry.name)).toEqual(['beta']);
   expect((await api.call(api.rpc.listDomains, { ...page, tenant: 'acme' }, admin)).domains).toEqual([]);
-  expect((await api.call(api.rpc.listUsers, { ...page, domain: 'acme.test' }, reader)).users).toEqual([]);
+  expect((await api.call(api.rpc.listUsers, { ...page, domain: 'acme.test', tenant: '' }, reader)).users).toEqual([]);
+  expect((await api.call(api.rpc.listUsers, { ...page, domain: '', tenant: 'acme' }, reader)).users).toEqual([]);
   expect(
     await refusal(api.call(api.rpc.setPassword, { address: 'alice@acme.test', password: 'stolen-it-1' }, admin)),
   ).toMatch(/^not-found/);

@@ -1,6 +1,8 @@
 /** posternctl domain add|list|get|update|set|verify|delete */
 import type { Domain } from '@postern/proto/provisioning/v1/resources';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { Api } from '../api.js';
+import { confirm } from '../confirm.js';
 import type { CommandContext, Run } from '../context.js';
 import { type Column, facts, table, yesNo } from '../output.js';
 import { allPages } from '../pages.js';
@@ -45,8 +47,26 @@ function tell({ output }: CommandContext, domain: Domain | undefined): void {
   });
 }
 
+const counted = (rows: readonly unknown[], nextPageToken: string, one: string, many: string): string =>
+  `${nextPageToken === '' ? '' : 'more than '}${rows.length} ${rows.length === 1 ? one : many}`;
+
+/** What goes with a domain that is deleted; undefined = nobody would miss anything. */
+async function contentOf(api: Api, name: string): Promise<string | undefined> {
+  await api.call(api.rpc.getDomain, { name });
+  const page = { domain: name, pageSize: 1_000, pageToken: '' };
+  const { users, nextPageToken } = await api.call(api.rpc.listUsers, { ...page, tenant: '' });
+  const aliases = await api.call(api.rpc.listAliases, page);
+  if (users.length + aliases.aliases.length === 0) return undefined;
+  return `${counted(users, nextPageToken, 'user', 'users')} and ${counted(aliases.aliases, aliases.nextPageToken, 'alias or group', 'aliases and groups')}`;
+}
+
+/** What people call it, `--route`, means the same. */
+const routeOption = (): Option => new Option('--route <route>', 'the same as --next-hop').hideHelp();
+const nextHopOf = ({ nextHop, route }: Settings): string | undefined => nextHop ?? route;
+
 interface Settings {
   readonly nextHop?: string;
+  readonly route?: string;
   readonly catchAll?: string;
   readonly anyRecipient?: boolean;
   readonly listedRecipients?: boolean;
@@ -59,6 +79,7 @@ export function addDomainCommands(program: Command, run: Run): void {
     .description('host a domain')
     .option('--tenant <name>', 'its tenant (operators)')
     .option('--next-hop <route>', 'route of the tenant or next hop of the operator its mail goes to')
+    .addOption(routeOption())
     .option('--catch-all <address>', 'takes unknown recipients')
     .option('--any-recipient', 'accept every recipient instead of listed ones')
     .option('--assume-verified', 'take mail at once, without the TXT record (operators)')
@@ -75,7 +96,7 @@ export function addDomainCommands(program: Command, run: Run): void {
             ...blankDomain,
             name,
             tenant: options.tenant ?? '',
-            nextHop: options.nextHop ?? '',
+            nextHop: nextHopOf(options) ?? '',
             catchAll: options.catchAll ?? '',
             validateRecipients: options.anyRecipient !== true,
           };
@@ -113,6 +134,7 @@ export function addDomainCommands(program: Command, run: Run): void {
     .command('update <name>')
     .description('change what is given, leave the rest')
     .option('--next-hop <route>', 'where its mail goes; empty = the default')
+    .addOption(routeOption())
     .option('--catch-all <address>', 'takes unknown recipients; empty = none')
     .option('--any-recipient', 'accept every recipient')
     .option('--listed-recipients', 'accept listed recipients only')
@@ -121,7 +143,7 @@ export function addDomainCommands(program: Command, run: Run): void {
       run(command, async (context) => {
         const { api } = context;
         const updateMask = [
-          ...(options.nextHop === undefined ? [] : ['next_hop']),
+          ...(nextHopOf(options) === undefined ? [] : ['next_hop']),
           ...(options.catchAll === undefined ? [] : ['catch_all']),
           ...(options.anyRecipient || options.listedRecipients ? ['validate_recipients'] : []),
         ];
@@ -134,7 +156,7 @@ export function addDomainCommands(program: Command, run: Run): void {
         const wanted = {
           ...blankDomain,
           name,
-          nextHop: options.nextHop ?? '',
+          nextHop: nextHopOf(options) ?? '',
           catchAll: options.catchAll ?? '',
           validateRecipients: options.anyRecipient !== true,
           etag: options.etag ?? '',
@@ -158,8 +180,16 @@ export function addDomainCommands(program: Command, run: Run): void {
     .command('delete <name>')
     .description('remove a domain with its users and aliases')
     .option('--etag <etag>', 'only if nobody changed it since')
-    .action((name: string, options: { etag?: string }, command: Command) =>
-      run(command, async ({ api, output }) => {
+    .option('--yes', 'without asking, also where it has users or aliases')
+    .action((name: string, options: { etag?: string; yes?: boolean }, command: Command) =>
+      run(command, async ({ api, output, terminal }) => {
+        const inside = options.yes === true ? undefined : await contentOf(api, name);
+        if (inside !== undefined)
+          await confirm(
+            `${name} has ${inside}. They go with it, their passwords, rules and check settings too, and cannot be had back.`,
+            options,
+            terminal,
+          );
         await api.call(api.rpc.deleteDomain, { name, etag: options.etag ?? '' });
         output.show({ deleted: name }, () => `Deleted ${name}.`);
       }),

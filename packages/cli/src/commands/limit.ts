@@ -36,9 +36,14 @@ export function addLimitCommands(program: Command, run: Run): void {
           const ban =
             result.ban === undefined ? [] : [`Banned for ${age(result.ban.remainingMs)} more: ${result.ban.reason}`];
           const head = `${result.kind} ${result.countedAs}${member}`;
-          return [...[head, ...ban].map(printable), table(result.limits, limitColumns, 'Nothing is limited.')].join(
-            '\n',
-          );
+          const exempt =
+            result.exempt === ''
+              ? []
+              : [`Its errors are not counted, and it is not banned for them: ${result.exempt}. What is below holds.`];
+          return [
+            ...[head, ...ban, ...exempt].map(printable),
+            table(result.limits, limitColumns, 'Nothing is limited.'),
+          ].join('\n');
         });
       }),
     );

@@ -84,9 +84,21 @@ const operations = [
   ['retry', Operation.RETRY, 'try now'],
   ['hold', Operation.HOLD, 'stop attempts until released'],
   ['release', Operation.RELEASE, 'let held or quarantined mail go on'],
-  ['bounce', Operation.BOUNCE, 'give up with a report to the sender'],
+  ['bounce', Operation.BOUNCE, 'give up with a report to the sender, if it can be sent one'],
   ['delete', Operation.DELETE, 'give up without a report'],
 ] as const;
+
+const unreportedBecause: Readonly<Record<string, string>> = {
+  'null-reverse-path': 'no sender to tell, the message came from <>',
+  'not-asked': 'the sender asked for no report (NOTIFY)',
+  unauthenticated: 'neither a login nor SPF or DKIM vouches for the sender',
+};
+
+function unreportedText(unreported: Readonly<Record<string, number>>): string[] {
+  return Object.entries(unreported).map(
+    ([why, count]) => `No report is sent for ${count} of them: ${unreportedBecause[why] ?? printable(why)}.`,
+  );
+}
 
 export function addQueueCommands(program: Command, run: Run): void {
   const queue = program.command('queue').description('mail that waits');
@@ -138,7 +150,10 @@ export function addQueueCommands(program: Command, run: Run): void {
             throw new PlainError(
               `nothing that waits has ${queueIds.length === 1 ? 'this id' : 'one of these ids'}: ${queueIds.slice(0, 5).map(printable).join(' ')}`,
             );
-          output.show({ changed }, () => `${changed} recipient${changed === 1 ? '' : 's'} changed.`);
+          const unreported = result?.unreported ?? {};
+          output.show(operation === Operation.BOUNCE ? { changed, unreported } : { changed }, () =>
+            [`${changed} recipient${changed === 1 ? '' : 's'} changed.`, ...unreportedText(unreported)].join('\n'),
+          );
         }),
       );
   }

@@ -13,6 +13,7 @@ const columns: readonly Column<User>[] = [
   { title: 'ADDRESS', value: (user) => user.address },
   { title: 'TENANT', value: (user) => user.tenant },
   { title: 'ENABLED', value: (user) => yesNo(!user.disabled) },
+  { title: 'PASSWORD', value: (user) => yesNo(user.hasPassword) },
   { title: 'NAME', value: (user) => user.displayName },
 ];
 
@@ -26,7 +27,15 @@ export const blankUser: User = {
   allowedIdentities: [],
   recoverablePassword: false,
   expiresAtMs: 0,
+  hasPassword: false,
 };
+
+function passwordText({ address, hasPassword, recoverablePassword }: User): string {
+  const kept = recoverablePassword ? 'kept sealed, for CRAM-MD5 and DIGEST-MD5' : 'kept as verifiers only';
+  if (hasPassword) return kept;
+  const next = recoverablePassword ? `; the next one is ${kept}` : '';
+  return `none: receives, and cannot log in with one; posternctl user set-password ${address} gives it one${next}`;
+}
 
 function tell({ output }: CommandContext, user: User | undefined): void {
   if (user === undefined) return;
@@ -39,7 +48,7 @@ function tell({ output }: CommandContext, user: User | undefined): void {
       ['enabled', yesNo(!user.disabled)],
       ['login expires', user.expiresAtMs === 0 ? 'never' : time(user.expiresAtMs)],
       ['may send as', user.allowedIdentities.join(' ')],
-      ['password kept', user.recoverablePassword ? 'sealed, for CRAM-MD5 and DIGEST-MD5' : 'as verifiers only'],
+      ['password', passwordText(user)],
       ['etag', user.etag],
     ]),
   );
@@ -99,10 +108,15 @@ export function addUserCommands(program: Command, run: Run): void {
     .command('list')
     .description('every user the key may see')
     .option('--domain <name>', 'of that domain only')
-    .action((options: { domain?: string }, command: Command) =>
+    .option('--tenant <name>', 'of that tenant only')
+    .action((options: { domain?: string; tenant?: string }, command: Command) =>
       run(command, async ({ api, output }) => {
         const rows = await allPages(async (page) => {
-          const answer = await api.call(api.rpc.listUsers, { ...page, domain: options.domain ?? '' });
+          const answer = await api.call(api.rpc.listUsers, {
+            ...page,
+            domain: options.domain ?? '',
+            tenant: options.tenant ?? '',
+          });
           return { rows: answer.users, nextPageToken: answer.nextPageToken };
         });
         await assertFilter(api, rows, options);

@@ -36,6 +36,7 @@ const snapshot = Snapshot.fromPartial({
   limits: { connections: 50, connectionsPerIp: 5 },
   listeners: [
     { name: 'mx', role: 'mx' },
+    { name: 'filtered', role: 'mx', xclientNetworks: ['203.0.113.0/24'] },
     { name: 'submission', role: 'submission', limits: { connectionRatePerIp: 9 } },
   ],
   ipSets: [
@@ -112,6 +113,19 @@ test('shows what the edge counted, by the limits that hold for the address', asy
   expect(read).toContainEqual(['errors', 'bad_command', 7, 0]);
   expect(shown.limits.find(({ kind }) => kind === 'bytes')?.resetMs).toBeGreaterThan(3_500_000);
   await limiter.stop();
+});
+
+test.each([
+  ['127.0.0.9', 'loopback'],
+  ['10.9.1.1', 'trusted proxy'],
+  ['203.0.113.7', 'filter of listener filtered'],
+  ['198.51.100.7', 'trusted IP set partners'],
+  ['192.0.2.1', ''],
+])('%s is exempt from counting errors: %s', async (subject, exempt) => {
+  const client = as('provisioning');
+  const shown = await client.call(client.rpc.showLimits, { subject });
+  expect(shown.exempt).toBe(exempt);
+  expect(shown.limits.some(({ scope }) => scope === 'errors')).toBe(exempt === '');
 });
 
 test('of a login its messages and its failures, of a tenant what it submits', async () => {

@@ -4,14 +4,7 @@
  */
 import { isIP, isIPv6 } from 'node:net';
 import { isPosternError, PosternError } from '@postern/errors';
-import {
-  type BanBook,
-  type Ban as BanFacts,
-  ipOctets,
-  PrefixTrie,
-  parseNetworks,
-  type SuspicionBook,
-} from '@postern/flow-control';
+import type { BanBook, Ban as BanFacts, SuspicionBook } from '@postern/flow-control';
 import { type CallContext, coversTenant, everyTenant, type Handlers, unary } from '@postern/grpc';
 import type {
   AddBanRequest,
@@ -34,7 +27,6 @@ import type { LimitView } from './limit-view.js';
 
 const mostListed = 10_000;
 const longestBanMs = 31_536_000_000;
-const loopback = ['127.0.0.0/8', '::1'];
 const defaultReason = 'banned by an operator';
 
 export interface LimitServerOptions {
@@ -63,7 +55,8 @@ function shownPrefix(prefix: string): string {
 
 /** Why a ban would hardly be meant; undefined = it may be. */
 function doubt(view: LimitView, address: string, client: string): string | undefined {
-  if (isIn(loopback, address)) return `${address} is loopback: every program on the hosts of the edges would be banned`;
+  if (view.isLoopback(address))
+    return `${address} is loopback: every program on the hosts of the edges would be banned`;
   const set = view.trustedSet(address) ?? view.trustedSet(client.split('/')[0] ?? '');
   return set === undefined ? undefined : `${address} is in the trusted IP set ${set}`;
 }
@@ -75,14 +68,6 @@ const onWire = ({ prefix, remainingMs, ageMs, by, reason }: BanFacts): Ban => ({
   by,
   reason,
 });
-
-function isIn(networks: readonly string[], address: string): boolean {
-  const octets = ipOctets(address);
-  if (octets === undefined) return false;
-  const trie = new PrefixTrie<true>();
-  for (const text of networks) for (const network of parseNetworks(text) ?? []) trie.insert(network, true);
-  return trie.find(octets) === true;
-}
 
 /** Redis away is said as what it is. */
 async function stored<T>(work: Promise<T>): Promise<T> {
@@ -122,10 +107,10 @@ export function limitHandlers({
 
   const show = async (subject: string, context: CallContext): Promise<ShowLimitsResponse> => {
     const now = current();
-    const empty = { countedAs: subject, ipSet: '', ban: undefined };
+    const empty = { countedAs: subject, ipSet: '', ban: undefined, exempt: '' };
     if (isIP(subject.split('/')[0] ?? '') !== 0) {
       assertCaller(context, everyTenant);
-      const { countedAs, ipSet, limits } = await now.address(addressOf(subject));
+      const { countedAs, ipSet, limits, exempt } = await now.address(addressOf(subject));
       const ban = (await bans.list()).find(({ prefix }) => prefix === countedAs);
       return {
         kind: 'address',
@@ -133,6 +118,7 @@ export function limitHandlers({
         ipSet,
         ban: ban === undefined ? undefined : onWire(ban),
         limits,
+        exempt,
       };
     }
     const at = subject.lastIndexOf('@');
@@ -172,7 +158,7 @@ export function limitHandlers({
       const { lengthMs, actor } = request;
       if (lengthMs < 1_000 || lengthMs > longestBanMs)
         throw new PosternError('invalid-argument', 'length: expected one second to one year');
-      if (isIn(current().trustedProxies, address))
+      if (current().isTrustedProxy(address))
         throw new PosternError('invalid-argument', `address: ${address} is a trusted proxy; expected that of a client`);
       const client = current().countedAs(address);
       const why = request.force ? undefined : doubt(current(), address, client);

@@ -9,10 +9,13 @@ import {
   clientPrefix,
   compileIpSets,
   type IpSetTable,
+  ipOctets,
   type LimitStore,
   LoginAttempts,
   listenerScopes,
   memberScopes,
+  PrefixTrie,
+  parseNetworks,
   RateLimiter,
   type RateLimits,
   type RateSubject,
@@ -24,10 +27,23 @@ import type { LimitReading } from '@postern/proto/policy/v1/limit_service';
 
 const defaultIpv6Prefix = 64;
 
+/** Clients whose address says nothing about who does wrong. */
+const loopback = ['127.0.0.0/8', '::1'];
+
 export interface AddressView {
   readonly countedAs: string;
   readonly ipSet: string;
+  /** Why its errors are not counted; empty = they are. */
+  readonly exempt: string;
   readonly limits: LimitReading[];
+}
+
+function isIn(networks: readonly string[], address: string): boolean {
+  const octets = ipOctets(address);
+  if (octets === undefined) return false;
+  const trie = new PrefixTrie<true>();
+  for (const text of networks) for (const network of parseNetworks(text) ?? []) trie.insert(network, true);
+  return trie.find(octets) === true;
 }
 
 export class LimitView {
@@ -64,15 +80,29 @@ export class LimitView {
     return this.#snapshot.tenants.some((tenant) => tenant.name === name);
   }
 
-  get trustedProxies(): readonly string[] {
-    return this.#snapshot.trustedProxies;
-  }
-
   /** Name of the trusted set the address is in on some listener. */
   trustedSet(address: string): string | undefined {
     return this.#snapshot.listeners
       .map(({ name }) => this.#sets.find(name, address))
       .find((set) => set?.trusted === true)?.name;
+  }
+
+  isLoopback(address: string): boolean {
+    return isIn(loopback, address);
+  }
+
+  isTrustedProxy(address: string): boolean {
+    return isIn(this.#snapshot.trustedProxies, address);
+  }
+
+  /** Whose errors the edge does not count, nor bans for. */
+  #exempt(address: string): string {
+    if (this.isLoopback(address)) return 'loopback';
+    if (this.isTrustedProxy(address)) return 'trusted proxy';
+    const filtered = this.#snapshot.listeners.find(({ xclientNetworks }) => isIn(xclientNetworks, address));
+    if (filtered !== undefined) return `filter of listener ${filtered.name}`;
+    const set = this.trustedSet(address);
+    return set === undefined ? '' : `trusted IP set ${set}`;
   }
 
   async address(address: string): Promise<AddressView> {
@@ -92,11 +122,9 @@ export class LimitView {
     const ownPrefix = ownRate === undefined ? 0 : (set?.limits?.ipv6Prefix ?? 0);
     const id = clientPrefix(address, ownPrefix || this.#ipv6Prefix);
     const rates = await this.#rate({ kind: 'address', id }, rate);
-    return {
-      countedAs,
-      ipSet: set?.name ?? '',
-      limits: [...found.values(), ...rates, ...(await this.#errors(countedAs))],
-    };
+    const exempt = this.#exempt(address);
+    const errors = exempt === '' ? await this.#errors(countedAs) : [];
+    return { countedAs, ipSet: set?.name ?? '', exempt, limits: [...found.values(), ...rates, ...errors] };
   }
 
   async user(login: string): Promise<LimitReading[]> {

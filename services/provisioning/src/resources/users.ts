@@ -46,10 +46,12 @@ interface Row {
   readonly allowed_identities: string[];
   readonly recoverable: boolean;
   readonly expires_at: Date | null;
+  readonly has_password: boolean;
   readonly version: string;
 }
 
-const columns = 'address, tenant, display_name, disabled, allowed_identities, recoverable, expires_at, version';
+const columns =
+  'address, tenant, display_name, disabled, allowed_identities, recoverable, expires_at, password IS NOT NULL AS has_password, version';
 const shortestPassword = 8;
 const longestPassword = 1_024;
 const mostIdentities = 1_000;
@@ -65,6 +67,7 @@ const toUser = (row: Row): User => ({
   allowedIdentities: row.allowed_identities,
   recoverablePassword: row.recoverable,
   expiresAtMs: row.expires_at?.getTime() ?? 0,
+  hasPassword: row.has_password,
 });
 
 /** A date that has passed is taken: it ends the login now. */
@@ -160,8 +163,9 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
       const page = pageOf(request);
       return withTenant(caller.scope, async (tx) => {
         const found = await tx.rows<Row>(
-          `SELECT ${columns} FROM users WHERE address > $1 AND ($2 = '' OR domain = $2) ORDER BY address LIMIT $3`,
-          [page.after, request.domain.toLowerCase(), page.size + 1],
+          `SELECT ${columns} FROM users WHERE address > $1 AND ($2 = '' OR domain = $2) AND ($3 = '' OR tenant = $3)
+           ORDER BY address LIMIT $4`,
+          [page.after, request.domain.toLowerCase(), request.tenant, page.size + 1],
         );
         const { rows, nextPageToken } = cutPage(found, page, (row) => row.address);
         return { users: rows.map(toUser), nextPageToken };

@@ -5,8 +5,9 @@
  */
 import { PosternError } from '@postern/errors';
 import { type Outcome, OutcomeKind } from '@postern/proto/mail/v1/outcome';
-import { type OperateRequest, Operation } from '@postern/proto/queue/v1/queue_service';
+import { type OperateRequest, type OperateResponse, Operation } from '@postern/proto/queue/v1/queue_service';
 import { closeRow } from '../expiry.js';
+import { decideNotice } from '../notice.js';
 import type { Settled } from '../settle.js';
 import type { Database, Transaction } from '../store/database.js';
 import { recordTrace } from '../store/records.js';
@@ -58,11 +59,12 @@ export async function operate(
   scope: string,
   request: OperateRequest,
   nowMs: number,
-): Promise<number> {
+): Promise<OperateResponse> {
   assertSelective(request.selection);
   const { operation } = request;
   const condition = conditionOf(request.selection, request.tenant, nowMs);
   let changed = 0;
+  const unreported: Record<string, number> = {};
   let after: readonly [string, string] = ['', ''];
   while (changed < mostPerCall) {
     const done = await parts.database.scoped(scope, (transaction) => {
@@ -73,15 +75,18 @@ export async function operate(
       throw new PosternError('invalid-argument', 'operation: one of retry, hold, release, bounce, delete');
     });
     changed += done.changed;
+    for (const why of done.unreported ?? []) unreported[why] = (unreported[why] ?? 0) + 1;
     done.committed?.();
     if (done.last === undefined) break;
     after = done.last;
   }
-  return changed;
+  return { changed, unreported };
 }
 
 interface Page {
   readonly changed: number;
+  /** Why senders of what was bounced get no report, each. */
+  readonly unreported?: readonly string[];
   /** Where to go on; undefined = the end. */
   readonly last: readonly [string, string] | undefined;
   readonly committed?: () => void;
@@ -164,8 +169,10 @@ async function closePage(
       reverse_path: item.reversePath,
     })),
   );
+  const decisions = bounce ? rows.map(({ item, recipient }) => decideNotice('failure', item, recipient)) : [];
   return {
     changed: rows.length,
+    unreported: decisions.filter((decision) => decision !== 'send'),
     last: rows.length < page ? undefined : lastOf(rows.map((row) => [row.queueId, row.recipient])),
     committed: () => parts.onSettled(outcomes, settled),
   };

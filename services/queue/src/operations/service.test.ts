@@ -1,6 +1,6 @@
 import { systemClock } from '@postern/clock';
 import { createClient, createServer, type GrpcClient, requireScope, signScope } from '@postern/grpc';
-import { Disposition } from '@postern/proto/mail/v1/envelope';
+import { Disposition, Notify } from '@postern/proto/mail/v1/envelope';
 import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
 import { TraceBatch, type TraceEvent } from '@postern/proto/mail/v1/trace';
 import {
@@ -393,7 +393,6 @@ test('steps of one millisecond are shown as they happened', async () => {
     { ...step, event: 'queue.recipient.operated' },
     { ...step, queueId: '', event: 'edge.recipient.rejected', recipient: 'z@beta.test' },
     { ...step, queueId: '', event: 'edge.recipient.rejected', recipient: 'a@beta.test' },
-    { ...step, event: 'edge.message.accepted' },
   );
   const [shown] = await traced('beta', { id: mail.queueId });
   expect(
@@ -401,13 +400,32 @@ test('steps of one millisecond are shown as they happened', async () => {
   ).toEqual([
     'edge.recipient.rejected z@beta.test',
     'edge.recipient.rejected a@beta.test',
-    'edge.message.accepted',
-    'queue.message.accepted',
     'queue.recipient.operated',
     'queue.rule.applied',
     'queue.recipient.bounced',
     'queue.notice.sent',
   ]);
+});
+
+test('who bounces hears of how many the sender gets no report, and why', async () => {
+  const { ground } = queue;
+  const held = { disposition: Disposition.HOLD };
+  const mails = [
+    envelope([forwardPath('b@quiet.test', { ...held, tenant: 'beta' })]),
+    envelope([forwardPath('b@quiet.test', { ...held, tenant: 'beta' })], { reversePath: '' }),
+    envelope([forwardPath('b@quiet.test', { ...held, tenant: 'beta' })], { senderAuthenticated: false }),
+    envelope([forwardPath('b@quiet.test', { ...held, tenant: 'beta', notify: [Notify.NEVER] })]),
+  ];
+  for (const mail of mails) await ground.spool(mail);
+  await ground.until(
+    async () => (await list('beta', { selection: Selection.fromPartial({ domain: 'quiet.test' }) })).items.length,
+    (count) => count === mails.length,
+  );
+  const bounce = { operation: Operation.BOUNCE, selection: { domain: 'quiet.test' }, actor: 'op', reason: 'no' };
+  expect(await client.call(client.rpc.operate, OperateRequest.fromPartial(bounce), as('beta'))).toEqual({
+    changed: 4,
+    unreported: { 'null-reverse-path': 1, unauthenticated: 1, 'not-asked': 1 },
+  });
 });
 
 const simulate = async (

@@ -67,16 +67,16 @@ export function addQueueService(server: GrpcServer, parts: OperationParts): void
     ),
     operate: unary((request: OperateRequest, context) =>
       stored(async () => {
-        const changed = await operate(parts.operate(), scopeFor(context, request.tenant), request, clock.now());
+        const done = await operate(parts.operate(), scopeFor(context, request.tenant), request, clock.now());
         parts.log.info('queue.operation.done', {
           operation: request.operation,
           tenant: request.tenant,
           actor: request.actor,
           reason: request.reason,
-          changed,
+          changed: done.changed,
         });
         parts.onOperated();
-        return { changed };
+        return done;
       }),
     ),
     trace: unary((request: TraceRequest, context) =>

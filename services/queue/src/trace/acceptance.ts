@@ -31,8 +31,7 @@ export interface Viewer {
   readonly addresses: readonly string[];
 }
 
-/** `storedAt`: when the edge said that it was stored, which comes before everything queue does. */
-export function acceptance(message: MessageRow, findings: readonly FindingSummary[], storedAt = 0): TraceEvent {
+export function acceptance(message: MessageRow, findings: readonly FindingSummary[]): TraceEvent {
   const { origin } = message.detail;
   const detail: Record<string, string> = { size: String(message.size) };
   if (message.parent !== '') detail.parent = message.parent;
@@ -53,7 +52,7 @@ export function acceptance(message: MessageRow, findings: readonly FindingSummar
   }
   if (took.length > 0) detail.took = took.join(', ');
   return TraceEvent.fromPartial({
-    atMs: Math.max(message.accepted_at, storedAt),
+    atMs: message.accepted_at,
     event: 'queue.message.accepted',
     sessionId: message.session_id,
     queueId: message.queue_id,

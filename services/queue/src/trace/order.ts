@@ -26,3 +26,17 @@ export function inOrder(steps: readonly TraceEvent[]): TraceEvent[] {
     .sort((a, b) => a.step.atMs - b.step.atMs || a.rank - b.rank)
     .map(({ step }) => step);
 }
+
+const stored = 'edge.message.accepted';
+
+/**
+ * The acceptance among the other steps of its message. The edge tells that a message is stored when it hears so, which may be after queue has begun with
+ * it: it is shown as not later than that.
+ */
+export function withAcceptance(accepted: TraceEvent, others: readonly TraceEvent[]): TraceEvent[] {
+  const begun = Math.min(...others.filter(({ event }) => !event.startsWith('edge.')).map(({ atMs }) => atMs));
+  const latest = Math.max(accepted.atMs, begun);
+  const told = others.map((step) => (step.event === stored && step.atMs > latest ? { ...step, atMs: latest } : step));
+  const storedAt = told.find(({ event }) => event === stored)?.atMs ?? accepted.atMs;
+  return [{ ...accepted, atMs: Math.max(accepted.atMs, storedAt) }, ...told];
+}

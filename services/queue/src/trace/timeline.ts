@@ -6,7 +6,7 @@ import { TraceEvent } from '@postern/proto/mail/v1/trace';
 import type { MessageTrace, RecipientState, TraceRequest } from '@postern/proto/queue/v1/queue_service';
 import type { Statement, Transaction } from '../store/database.js';
 import { acceptance, type MessageRow, visibleFindings } from './acceptance.js';
-import { inOrder } from './order.js';
+import { inOrder, withAcceptance } from './order.js';
 import { findRefusals, type Refusal } from './refusals.js';
 
 /** How a request asks for the null reverse-path. */
@@ -132,7 +132,8 @@ function messageTrace(
   );
   const viewer = { scope, addresses: own.map(({ recipient }) => recipient) };
   const findings = visibleFindings(message, viewer);
-  const steps = [acceptance(message, findings, takenAt(told)), ...told.map(toEvent), ...own.flatMap(delivery)];
+  const later = [...told.map(toEvent), ...own.flatMap(delivery)];
+  const steps = withAcceptance(acceptance(message, findings), later);
   return {
     queueId: message.queue_id,
     sessionId: message.session_id,
@@ -169,10 +170,6 @@ const toEvent = (row: EventRow): TraceEvent => ({
   reply: row.reply,
   detail: row.detail ?? {},
 });
-
-/** When the edge had stored it. */
-const takenAt = (told: readonly EventRow[]): number | undefined =>
-  told.find(({ event }) => event === 'edge.message.accepted')?.at;
 
 /** Ends that leave no event of their own: they are the rule, and their row says all. */
 function delivery(unit: UnitRow): TraceEvent[] {

@@ -67,6 +67,8 @@ export interface ShowLimitsResponse {
     | undefined;
   /** Its limits. */
   limits: LimitReading[];
+  /** Why errors of the address are not counted: `loopback`, `trusted proxy`, `filter of listener <name>`, `trusted IP set <name>`; empty = they are. */
+  exempt: string;
 }
 
 /** One limit. */
@@ -517,7 +519,7 @@ export const ShowLimitsRequest: MessageFns<ShowLimitsRequest> = {
 };
 
 function createBaseShowLimitsResponse(): ShowLimitsResponse {
-  return { kind: "", countedAs: "", ipSet: "", ban: undefined, limits: [] };
+  return { kind: "", countedAs: "", ipSet: "", ban: undefined, limits: [], exempt: "" };
 }
 
 export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
@@ -536,6 +538,9 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
     }
     for (const v of message.limits) {
       LimitReading.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.exempt !== "") {
+      writer.uint32(50).string(message.exempt);
     }
     return writer;
   },
@@ -593,6 +598,14 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
             message.limits.push(LimitReading.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.exempt = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -620,6 +633,7 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
         : "",
       ban: isSet(object.ban) ? Ban.fromJSON(object.ban) : undefined,
       limits: globalThis.Array.isArray(object?.limits) ? object.limits.map((e: any) => LimitReading.fromJSON(e)) : [],
+      exempt: isSet(object.exempt) ? globalThis.String(object.exempt) : "",
     };
   },
 
@@ -640,6 +654,9 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
     if (message.limits?.length) {
       obj.limits = message.limits.map((e) => LimitReading.toJSON(e));
     }
+    if (message.exempt !== "") {
+      obj.exempt = message.exempt;
+    }
     return obj;
   },
 
@@ -653,6 +670,7 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
     message.ipSet = object.ipSet ?? "";
     message.ban = (object.ban !== undefined && object.ban !== null) ? Ban.fromPartial(object.ban) : undefined;
     message.limits = object.limits?.map((e) => LimitReading.fromPartial(e)) || [];
+    message.exempt = object.exempt ?? "";
     return message;
   },
 };

@@ -253,6 +253,8 @@ export interface ListUsersRequest {
   pageSize: number;
   /** From an earlier answer. */
   pageToken: string;
+  /** Tenant; empty = all visible. */
+  tenant: string;
 }
 
 /** Answer of ListUsers. */
@@ -2703,7 +2705,7 @@ export const GetUserResponse: MessageFns<GetUserResponse> = {
 };
 
 function createBaseListUsersRequest(): ListUsersRequest {
-  return { domain: "", pageSize: 0, pageToken: "" };
+  return { domain: "", pageSize: 0, pageToken: "", tenant: "" };
 }
 
 export const ListUsersRequest: MessageFns<ListUsersRequest> = {
@@ -2716,6 +2718,9 @@ export const ListUsersRequest: MessageFns<ListUsersRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(26).string(message.pageToken);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(34).string(message.tenant);
     }
     return writer;
   },
@@ -2757,6 +2762,14 @@ export const ListUsersRequest: MessageFns<ListUsersRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2782,6 +2795,7 @@ export const ListUsersRequest: MessageFns<ListUsersRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
     };
   },
 
@@ -2796,6 +2810,9 @@ export const ListUsersRequest: MessageFns<ListUsersRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
     return obj;
   },
 
@@ -2807,6 +2824,7 @@ export const ListUsersRequest: MessageFns<ListUsersRequest> = {
     message.domain = object.domain ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.tenant = object.tenant ?? "";
     return message;
   },
 };

@@ -85,6 +85,8 @@ export interface User {
   recoverablePassword: boolean;
   /** From then on the user does not log in, though it receives; milliseconds since 1970, 0 = never. */
   expiresAtMs: number;
+  /** Whether it has a password; given by the server. */
+  hasPassword: boolean;
 }
 
 /** A password for one program of a user; for PLAIN and LOGIN. */
@@ -735,6 +737,7 @@ function createBaseUser(): User {
     allowedIdentities: [],
     recoverablePassword: false,
     expiresAtMs: 0,
+    hasPassword: false,
   };
 }
 
@@ -766,6 +769,9 @@ export const User: MessageFns<User> = {
     }
     if (message.expiresAtMs !== 0) {
       writer.uint32(72).uint64(message.expiresAtMs);
+    }
+    if (message.hasPassword !== false) {
+      writer.uint32(80).bool(message.hasPassword);
     }
     return writer;
   },
@@ -855,6 +861,14 @@ export const User: MessageFns<User> = {
             message.expiresAtMs = longToNumber(reader.uint64());
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.hasPassword = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -894,6 +908,11 @@ export const User: MessageFns<User> = {
         : isSet(object.expires_at_ms)
         ? globalThis.Number(object.expires_at_ms)
         : 0,
+      hasPassword: isSet(object.hasPassword)
+        ? globalThis.Boolean(object.hasPassword)
+        : isSet(object.has_password)
+        ? globalThis.Boolean(object.has_password)
+        : false,
     };
   },
 
@@ -926,6 +945,9 @@ export const User: MessageFns<User> = {
     if (message.expiresAtMs !== 0) {
       obj.expiresAtMs = Math.round(message.expiresAtMs);
     }
+    if (message.hasPassword !== false) {
+      obj.hasPassword = message.hasPassword;
+    }
     return obj;
   },
 
@@ -943,6 +965,7 @@ export const User: MessageFns<User> = {
     message.allowedIdentities = object.allowedIdentities?.map((e) => e) || [];
     message.recoverablePassword = object.recoverablePassword ?? false;
     message.expiresAtMs = object.expiresAtMs ?? 0;
+    message.hasPassword = object.hasPassword ?? false;
     return message;
   },
 };

@@ -276,6 +276,16 @@ export interface OperateRequest {
 export interface OperateResponse {
   /** Recipients changed. */
   changed: number;
+  /**
+   * Of those bounced: of how many the sender gets no report, by why. not-asked: NOTIFY says so; null-reverse-path: there is no sender;
+   * unauthenticated: nobody vouches for the sender.
+   */
+  unreported: { [key: string]: number };
+}
+
+export interface OperateResponse_UnreportedEntry {
+  key: string;
+  value: number;
 }
 
 /** Looks for messages. */
@@ -2369,7 +2379,7 @@ export const OperateRequest: MessageFns<OperateRequest> = {
 };
 
 function createBaseOperateResponse(): OperateResponse {
-  return { changed: 0 };
+  return { changed: 0, unreported: {} };
 }
 
 export const OperateResponse: MessageFns<OperateResponse> = {
@@ -2377,6 +2387,9 @@ export const OperateResponse: MessageFns<OperateResponse> = {
     if (message.changed !== 0) {
       writer.uint32(8).uint64(message.changed);
     }
+    globalThis.Object.entries(message.unreported).forEach(([key, value]: [string, number]) => {
+      OperateResponse_UnreportedEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
     return writer;
   },
 
@@ -2401,6 +2414,17 @@ export const OperateResponse: MessageFns<OperateResponse> = {
             message.changed = longToNumber(reader.uint64());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = OperateResponse_UnreportedEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.unreported[entry2.key] = entry2.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2414,13 +2438,38 @@ export const OperateResponse: MessageFns<OperateResponse> = {
   },
 
   fromJSON(object: any): OperateResponse {
-    return { changed: isSet(object.changed) ? globalThis.Number(object.changed) : 0 };
+    return {
+      changed: isSet(object.changed) ? globalThis.Number(object.changed) : 0,
+      unreported: isObject(object.unreported)
+        ? (globalThis.Object.entries(object.unreported) as [string, any][]).reduce(
+          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.Number(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
   },
 
   toJSON(message: OperateResponse): unknown {
     const obj: any = {};
     if (message.changed !== 0) {
       obj.changed = Math.round(message.changed);
+    }
+    if (message.unreported) {
+      const entries = globalThis.Object.entries(message.unreported) as [string, number][];
+      if (entries.length > 0) {
+        obj.unreported = {};
+        entries.forEach(([k, v]) => {
+          obj.unreported[k] = Math.round(v);
+        });
+      }
     }
     return obj;
   },
@@ -2431,6 +2480,102 @@ export const OperateResponse: MessageFns<OperateResponse> = {
   fromPartial<I extends Exact<DeepPartial<OperateResponse>, I>>(object: I): OperateResponse {
     const message = createBaseOperateResponse();
     message.changed = object.changed ?? 0;
+    message.unreported = (globalThis.Object.entries(object.unreported ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseOperateResponse_UnreportedEntry(): OperateResponse_UnreportedEntry {
+  return { key: "", value: 0 };
+}
+
+export const OperateResponse_UnreportedEntry: MessageFns<OperateResponse_UnreportedEntry> = {
+  encode(message: OperateResponse_UnreportedEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OperateResponse_UnreportedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOperateResponse_UnreportedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OperateResponse_UnreportedEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: OperateResponse_UnreportedEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0) {
+      obj.value = Math.round(message.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<OperateResponse_UnreportedEntry>, I>>(base?: I): OperateResponse_UnreportedEntry {
+    return OperateResponse_UnreportedEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<OperateResponse_UnreportedEntry>, I>>(
+    object: I,
+  ): OperateResponse_UnreportedEntry {
+    const message = createBaseOperateResponse_UnreportedEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
     return message;
   },
 };
