@@ -1,11 +1,11 @@
 /** posternctl rule put|list|delete */
-import { readFileSync } from 'node:fs';
 import type { Rule } from '@postern/proto/provisioning/v1/resources';
 import type { Command } from 'commander';
 import type { Run } from '../context.js';
 import { type Column, table } from '../output.js';
+import { ruleDocument } from '../rule-file.js';
 import { assertFilter } from '../unknown-filter.js';
-import { PlainError, UsageError } from '../usage-error.js';
+import { UsageError } from '../usage-error.js';
 
 const columns: readonly Column<Rule>[] = [
   { title: 'RULE', value: (rule) => rule.id },
@@ -44,19 +44,12 @@ function shortened(document: string): string {
   return line.length <= shownLength ? line : `${line.slice(0, shownLength)}…`;
 }
 
-function readDocument(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw new PlainError(`rule file ${file} cannot be read (${reason})`);
-  }
-}
-
 export function addRuleCommands(program: Command, run: Run): void {
   const rule = program.command('rule').description('rules: conditions and actions');
   scoped(rule.command('put <id> <file>'))
-    .description('make or replace a rule from a YAML or JSON file; - reads standard input')
+    .description(
+      'make or replace a rule from a YAML or JSON file, which may have a rules section; - reads standard input',
+    )
     .option('--tenant <name>', 'tenant scope; without it an operator writes a server rule')
     .option('--etag <etag>', 'only if nobody changed it since')
     .action((id: string, file: string, options: ScopeOptions & { etag?: string }, command: Command) =>
@@ -65,7 +58,7 @@ export function addRuleCommands(program: Command, run: Run): void {
           id,
           tenant: options.tenant ?? '',
           version: 0,
-          document: readDocument(file),
+          document: ruleDocument(file, id),
           etag: options.etag ?? '',
           scope: scopeOf(options),
         };

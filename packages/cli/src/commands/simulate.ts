@@ -9,6 +9,7 @@ import { type Command, Option } from 'commander';
 import type { CommandContext, Run } from '../context.js';
 import { wholeNumber } from '../numbers.js';
 import { printable } from '../output.js';
+import { readRuleFile, ruleSection } from '../rule-file.js';
 import { PlainError, UsageError } from '../usage-error.js';
 import { deliveryText } from './simulate-delivery-text.js';
 import { repliesText, sameDecisions, stagesTitle, stageText } from './simulate-text.js';
@@ -70,28 +71,33 @@ function stagesOf(facts: SessionFacts, hasContent: boolean): string[] {
   ];
 }
 
-function readText(file: string, what: 'message' | 'rule'): string {
+function readText(file: string): string {
   try {
-    return readFileSync(file === '-' ? 0 : file, what === 'rule' ? 'utf8' : 'latin1');
+    return readFileSync(file === '-' ? 0 : file, 'latin1');
   } catch (error) {
     throw new PlainError(
-      `${what} ${file} cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'})`,
+      `message ${file} cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'})`,
     );
   }
 }
 
 /** Lines of files end in LF; on the wire they end in CRLF. */
 function readMessage(file: string): Buffer {
-  const content = readText(file, 'message');
+  const content = readText(file);
   if (content.length > largestMessage) throw new PlainError(`message ${file} is larger than 50 MiB`);
   return Buffer.from(content.replaceAll(/\r?\n/g, '\r\n'), 'latin1');
 }
 
 function candidatesOf({ rule, domain }: SimulateOptions): Partial<SimulateRequest['candidates'][number]>[] {
-  return rule.map((file) => ({
-    ...{ id: basename(file, extname(file)), document: readText(file, 'rule') },
-    ...(domain === undefined ? {} : { target: domain }),
-  }));
+  return rule.flatMap((file) => {
+    const text = readRuleFile(file);
+    const named = basename(file, extname(file));
+    const found = ruleSection(text) ?? [{ id: named, document: text }];
+    return found.map(({ id, document }, index) => ({
+      ...{ id: id === '' ? `${named}-${index + 1}` : id, document },
+      ...(domain === undefined ? {} : { target: domain }),
+    }));
+  });
 }
 
 /** Logins are asked for on TLS; submissions has nothing else. */
@@ -214,7 +220,7 @@ export function addSimulateCommand(program: Command, run: Run): void {
     .option('--message <file>', 'message or header section; - reads standard input')
     .option(
       '--rule <file>',
-      'try this rule, named like its file, in place of the saved one; may be repeated',
+      'try this rule, named like its file, or those of its rules section, in place of the saved ones; may be repeated',
       collect,
       [],
     )
