@@ -5,7 +5,8 @@ export const edgeEvents = defineEvents('edge', {
   'edge.session.opened': 'A connection was admitted and greeted.',
   'edge.session.refused': 'A connection was refused before the greeting; `reason` names the rule or limit.',
   'edge.session.closed': 'A session ended.',
-  'edge.session.aborted': 'We ended a session: too many errors, timeout, drain; `reason` says which.',
+  'edge.session.aborted':
+    'We ended a session: too many errors, timeout, drain; `reason` says which, `rule` whose limit it was.',
   'edge.session.forwarded': 'A trusted filter said by XCLIENT who its client is; `peer` is the filter.',
   'edge.listener.suspected':
     'The network in front of a listener is not as its settings say: `kind` unexpected_proxy, missing_proxy or source_nat; `peer` is who it was seen of.',
@@ -15,12 +16,12 @@ export const edgeEvents = defineEvents('edge', {
   'edge.login.unavailable': 'A login could not be verified; the client heard 454.',
   'edge.kerberos.opened': 'Tickets are accepted with the keys of the keytab.',
   'edge.kerberos.hidden': 'GSSAPI is asked for and cannot be offered by this pod; `reason` says what is missing.',
-  'edge.command.rejected': 'A command was refused or failed.',
-  'edge.sender.rejected': 'MAIL was refused.',
+  'edge.command.rejected': 'A command was refused or failed; `rule` where one says what is offered.',
+  'edge.sender.rejected': 'MAIL was refused; `reason` says why, `rule` whose limit it was.',
   'edge.recipient.accepted': 'RCPT was accepted.',
-  'edge.recipient.rejected': 'RCPT was refused; `reason` names the rule, check or right.',
+  'edge.recipient.rejected': 'RCPT was refused; `reason` names the rule, check or right, `rule` whose limit it was.',
   'edge.message.accepted': 'A message is durably stored; 250 follows.',
-  'edge.message.rejected': 'A message was refused after its data; `reason` says why.',
+  'edge.message.rejected': 'A message was refused after its data; `reason` says why, `rule` whose limit it was.',
   'edge.message.uncertain':
     'The client may send the message again although it is stored: `publish_unknown` = 451 without knowing whether SPOOL has it, `reply_lost` = the client was gone before its 250.',
   'edge.policy.bypassed': 'Policy did not answer; `outcome` says what happened to the mail.',

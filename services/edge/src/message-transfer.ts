@@ -4,7 +4,15 @@
  * Invariants: no byte goes downstream after a line violation; 250 only after `stored`; reading goes on only to a bounded size.
  */
 
-import { countReceived, isAcceptance, operatorTenant, refusalOf, refusalOfGroups } from '@postern/flow-control/session';
+import {
+  countReceived,
+  isAcceptance,
+  operatorTenant,
+  refusalOf,
+  refusalOfGroups,
+  ruleNamed,
+  type TermsRefusal,
+} from '@postern/flow-control/session';
 import { readHeaderSection } from '@postern/mail-message';
 import {
   Action,
@@ -44,12 +52,8 @@ interface ContentVerdict {
 
 type Judged = { readonly kind: 'taken'; readonly verdict: ContentVerdict } | Refused;
 
-export interface Refused {
+export interface Refused extends TermsRefusal {
   readonly kind: 'refused';
-  readonly reply: Reply;
-  readonly reason: string;
-  /** What was measured against which limit. */
-  readonly measured?: Readonly<Record<string, string>>;
 }
 
 const refused = (reply: Reply, reason: string, measured: Readonly<Record<string, string>> = {}): Refused => ({
@@ -101,7 +105,7 @@ export class MessageTransfer {
     if (violation !== undefined)
       return refused(violationReply(violation, this.services.settings.maxLineLength), violation);
     const over = this.transaction.overSize(this.reader.size);
-    return over === undefined ? undefined : refused(over.reply, over.reason, over.measured);
+    return over === undefined ? undefined : { kind: 'refused', ...over };
   }
 
   /** The reply to the end of the message, all bytes being here. */
@@ -112,10 +116,18 @@ export class MessageTransfer {
     return replies.queued(this.transaction.queueId);
   }
 
-  refuse({ reply, reason, measured }: Refused): Reply {
+  refuse(refusal: Refused): Reply {
     this.abandon();
-    this.#record('edge.message.rejected', reply, { reason, ...measured });
-    return reply;
+    this.#tell(refusal);
+    return refusal.reply;
+  }
+
+  #tell({ reply, reason, measured, by }: TermsRefusal): void {
+    const { recipients, submittingTenant = operatorTenant } = this.transaction;
+    // One event for all: a rule of a tenant is named where nobody else reads it.
+    const isOwn = recipients.every(({ tenant }) => tenant === by?.tenant);
+    const reader = submittingTenant === operatorTenant && isOwn ? by?.tenant : submittingTenant;
+    this.#record('edge.message.rejected', reply, { reason, ...measured, ...ruleNamed(by, reader ?? operatorTenant) });
   }
 
   /** Content for the spool, and for policy where its plan asks; a promise = wait with more. */
@@ -126,7 +138,7 @@ export class MessageTransfer {
       this.abandon();
       const over = size > transaction.room + drainAllowance ? transaction.overSize(size) : undefined;
       if (over !== undefined) {
-        this.#record('edge.message.rejected', over.reply, { reason: over.reason, ...over.measured });
+        this.#tell(over);
         this.wire.reply(over.reply);
         this.wire.close();
       }

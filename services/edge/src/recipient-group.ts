@@ -10,6 +10,7 @@ import {
   recipientLimit,
   recipientRight,
   refusalOf,
+  ruleNamed,
 } from '@postern/flow-control/session';
 import { type Decision, type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
 import { parseRcptCommand, type RcptParameterName, type Reply, replies } from '@postern/smtp-core';
@@ -64,7 +65,11 @@ export class RecipientGroup {
     if (barred !== undefined) return this.#refuse(address, barred.reply, barred.reason, tenant);
     if (transaction.has(address) || this.#asked.has(address)) return { kind: 'answered', reply: replies.recipientOk };
     const over = recipientLimit(transaction, transaction.recipients.length + this.#asked.size);
-    if (over !== undefined) return this.#refuse(address, over.reply, over.reason, tenant, over.measured);
+    if (over !== undefined)
+      return this.#refuse(address, over.reply, over.reason, tenant, {
+        ...over.measured,
+        ...ruleNamed(over.by, tenant),
+      });
     const { refusal } = transaction;
     if (refusal !== undefined) return this.#refuse(address, refusal.reply, refusal.decidedBy, tenant);
     const candidate = { address, tenant, recipientClass, command };

@@ -2,7 +2,7 @@
  * One mail transaction: reverse-path, recipients, what policy said so far. A new object for every MAIL, so nothing of a refused or reset
  * one is left over (RFC 5321 §4.1.1.5). Recipients keep their own DSN parameters; the same path given twice is one recipient (RFC 5321 §4.1.1.3).
  */
-import { sizeLimit, type TermsRefusal } from '@postern/flow-control/session';
+import { type LimitedBy, limitSource, sizeLimit, type TermsRefusal } from '@postern/flow-control/session';
 import type { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import {
   Action,
@@ -32,6 +32,7 @@ export interface TransactionRefusal {
 }
 
 const maxFindings = 256;
+const none: LimitedBy = { size: undefined, recipients: undefined };
 
 /** Findings of rules carry edits and skips to the end of data: when something must go, it is not them. */
 function bounded(findings: readonly Finding[]): Finding[] {
@@ -51,6 +52,8 @@ export class Transaction {
   changedSender: string | undefined;
   /** Said about the message as a whole before its content was seen. */
   action: Action = Action.ACCEPT;
+  /** Rules whose limits these are. */
+  limitedBy: LimitedBy | undefined;
   readonly #known = new Set<string>();
 
   constructor(
@@ -102,10 +105,18 @@ export class Transaction {
     this.changedSender = verdict.changedSender?.address ?? this.changedSender;
     const { limits } = verdict;
     // Rules choose, and only tighter than what holds already: the listener and the rules of MAIL have spoken.
-    if (limits !== undefined && limits.messageSize > 0)
-      this.messageSize = Math.min(this.messageSize, limits.messageSize);
-    if (limits !== undefined && limits.recipients > 0)
-      this.maxRecipients = Math.min(this.maxRecipients, limits.recipients);
+    if (limits === undefined) return;
+    const { messageSize, recipients } = limits;
+    let { size: sizeBy, recipients: recipientsBy } = this.limitedBy ?? none;
+    if (messageSize > 0 && messageSize < this.messageSize) {
+      this.messageSize = messageSize;
+      sizeBy = limitSource(verdict.findings, 'size', messageSize);
+    }
+    if (recipients > 0 && recipients < this.maxRecipients) {
+      this.maxRecipients = recipients;
+      recipientsBy = limitSource(verdict.findings, 'recipients', recipients);
+    }
+    this.limitedBy = { size: sizeBy, recipients: recipientsBy };
   }
 }
 

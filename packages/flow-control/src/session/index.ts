@@ -7,6 +7,7 @@ export type { AgreedSettings, ListenerPolicy } from './listener-policy.js';
 export { isAcceptance, refusalOf, refusalOfGroups } from './refusal.js';
 export { recipientRight, submittingTenant } from './relay-right.js';
 export { ruledPolicy } from './ruled-policy.js';
+export { limitSource, ruleNamed, type SaidBy } from './said-by.js';
 export {
   compileTerms,
   findIn,
@@ -20,6 +21,7 @@ export {
 export type { Greeting, ListenerFacts, ListenerRole, Login, SessionView, TlsFacts } from './session-view.js';
 export { recipientBarrier } from './transaction-ruling.js';
 export {
+  type LimitedBy,
   listenerDemand,
   mailTerms,
   mechanismRefusal,

@@ -55,8 +55,16 @@ export interface ListenerPolicy {
   readonly agreed: AgreedSettings | undefined;
   /** TLS bounds; undefined = the defaults. */
   readonly tls: ListenerTls | undefined;
+  /** Rules, `id@version`, that made these settings what they are for a session. */
+  readonly ruledBy?: RuledBy;
   /** May this peer say by XCLIENT who its client is? */
   trustsXclient(peerAddress: string): boolean;
+}
+
+interface RuledBy {
+  readonly plain: string | undefined;
+  readonly tls: string | undefined;
+  readonly errors: string | undefined;
 }
 
 const defaults = {

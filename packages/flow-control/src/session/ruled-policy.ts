@@ -20,11 +20,14 @@ const computed = new WeakMap<SessionView, Computed>();
 
 function applied(base: ListenerPolicy, ruling: Ruling): ListenerPolicy {
   const hasAuth = base.extensions.has('AUTH');
+  const plain = hasAuth ? ruling.mechanismsPlain : undefined;
+  const tls = hasAuth ? ruling.mechanismsTls : undefined;
+  const errors = ruledLimit(base.errorsPerSession, ruling, 'errors');
   return {
     ...base,
     banner: ruling.greeting ?? base.banner,
-    mechanismsPlain: (hasAuth ? ruling.mechanismsPlain : undefined) ?? base.mechanismsPlain,
-    mechanismsTls: (hasAuth ? ruling.mechanismsTls : undefined) ?? base.mechanismsTls,
+    mechanismsPlain: plain?.list ?? base.mechanismsPlain,
+    mechanismsTls: tls?.list ?? base.mechanismsTls,
     requireTls: base.requireTls || ruling.requireTls !== undefined,
     ...(ruling.requireTls === undefined
       ? {}
@@ -32,9 +35,10 @@ function applied(base: ListenerPolicy, ruling: Ruling): ListenerPolicy {
           requireTlsText: ruling.requireTls.text,
           ...(base.requireTls ? {} : { requireTlsBy: ruling.requireTls.rule }),
         }),
-    messageSize: ruledLimit(base.messageSize, ruling, 'size'),
-    recipients: ruledLimit(base.recipients, ruling, 'recipients'),
-    errorsPerSession: ruledLimit(base.errorsPerSession, ruling, 'errors'),
+    messageSize: ruledLimit(base.messageSize, ruling, 'size').value,
+    recipients: ruledLimit(base.recipients, ruling, 'recipients').value,
+    errorsPerSession: errors.value,
+    ruledBy: { plain: plain?.rule, tls: tls?.rule, errors: errors.by?.rule },
   };
 }
 

@@ -4,14 +4,23 @@
  * of limits said twice the tighter holds, and a tenant's narrows the operator's; a right is never wider than what the configuration gives. Refusals and checks of the same rules are policy's.
  */
 import type { Clock } from '@postern/clock';
-import { type Clientele, type Decision, evaluate, type Facts, type RuleEvent, scopeAddress } from '@postern/rules';
+import {
+  type Action,
+  type Clientele,
+  type Decision,
+  evaluate,
+  type Facts,
+  type RuleEvent,
+  scopeAddress,
+} from '@postern/rules';
+import type { SaidBy } from './said-by.js';
 import type { SessionTerms } from './session-terms.js';
 import type { SessionView } from './session-view.js';
 
 export interface Ruling {
   readonly greeting: string | undefined;
-  readonly mechanismsPlain: readonly string[] | undefined;
-  readonly mechanismsTls: readonly string[] | undefined;
+  readonly mechanismsPlain: RuledList | undefined;
+  readonly mechanismsTls: RuledList | undefined;
   /** TLS is demanded: the words of the refusal, and the rule. */
   readonly requireTls: { readonly text: string; readonly rule: string } | undefined;
   readonly relayFor: RuledRight | undefined;
@@ -28,10 +37,22 @@ export interface RuledRight {
   readonly rule: string;
 }
 
+/** Mechanisms, and the rule that names them. */
+export interface RuledList {
+  readonly list: readonly string[];
+  readonly rule: string;
+}
+
+export interface RuledLimit {
+  readonly value: number;
+  /** undefined = no rule. */
+  readonly by: SaidBy | undefined;
+}
+
 export interface RuledLimits {
-  readonly size?: number | undefined;
-  readonly recipients?: number | undefined;
-  readonly errors?: number | undefined;
+  readonly size?: RuledLimit | undefined;
+  readonly recipients?: RuledLimit | undefined;
+  readonly errors?: RuledLimit | undefined;
 }
 
 export const noRuling: Ruling = {
@@ -45,42 +66,49 @@ export const noRuling: Ruling = {
   caps: {},
 };
 
-const tighter = (one: number | undefined, other: number | undefined): number | undefined =>
-  one === undefined ? other : other === undefined ? one : Math.min(one, other);
+function tighter(one: RuledLimit | undefined, value: number | undefined, by: SaidBy): RuledLimit | undefined {
+  if (value === undefined || (one !== undefined && one.value <= value)) return one;
+  return { value, by };
+}
 
-function narrowed(said: RuledLimits, more: RuledLimits): RuledLimits {
+type LimitAction = Extract<Action, { readonly kind: 'setLimit' }>;
+
+function narrowed(said: RuledLimits, more: LimitAction, by: SaidBy): RuledLimits {
   return {
-    size: tighter(said.size, more.size),
-    recipients: tighter(said.recipients, more.recipients),
-    errors: tighter(said.errors, more.errors),
+    size: tighter(said.size, more.size, by),
+    recipients: tighter(said.recipients, more.recipients, by),
+    errors: tighter(said.errors, more.errors, by),
   };
 }
 
 /** What a limit of the listener has become. */
-export function ruledLimit(own: number, { chosen, caps }: Ruling, name: keyof RuledLimits): number {
-  return Math.min(chosen[name] ?? own, caps[name] ?? Number.MAX_SAFE_INTEGER);
+export function ruledLimit(own: number, { chosen, caps }: Ruling, name: keyof RuledLimits): RuledLimit {
+  const base = chosen[name] ?? { value: own, by: undefined };
+  const cap = caps[name];
+  return cap === undefined || base.value <= cap.value ? base : cap;
 }
 
 function after(said: Ruling, { action, ruleId, version, tenant }: Decision): Ruling {
+  const rule = `${ruleId}@${version}`;
   switch (action.kind) {
     case 'greeting':
       return { ...said, greeting: action.text };
     case 'auth':
       return {
         ...said,
-        mechanismsPlain: action.plain ?? said.mechanismsPlain,
-        mechanismsTls: action.tls ?? said.mechanismsTls,
+        mechanismsPlain: action.plain === undefined ? said.mechanismsPlain : { list: action.plain, rule },
+        mechanismsTls: action.tls === undefined ? said.mechanismsTls : { list: action.tls, rule },
       };
     case 'requireTls':
-      return { ...said, requireTls: said.requireTls ?? { text: action.text, rule: `${ruleId}@${version}` } };
+      return { ...said, requireTls: said.requireTls ?? { text: action.text, rule } };
     case 'allowRelay':
-      return { ...said, relayFor: { for: action.for, rule: `${ruleId}@${version}` } };
+      return { ...said, relayFor: { for: action.for, rule } };
     case 'allowLocal':
-      return { ...said, localFor: { for: action.for, rule: `${ruleId}@${version}` } };
+      return { ...said, localFor: { for: action.for, rule } };
     case 'setLimit':
       return tenant === undefined
-        ? { ...said, chosen: narrowed(said.chosen, action) }
-        : { ...said, caps: narrowed(said.caps, action) };
+        ? { ...said, chosen: narrowed(said.chosen, action, { rule, tenant }) }
+        : { ...said, caps: narrowed(said.caps, action, { rule, tenant }) };
     default:
       return said;
   }

@@ -2,6 +2,7 @@
 import type { Clock } from '@postern/clock';
 import { type MailCommand, type Reply, replies } from '@postern/smtp-core';
 import type { ListenerPolicy } from './listener-policy.js';
+import type { SaidBy } from './said-by.js';
 import { ruledLimit } from './session-ruling.js';
 import type { SessionTerms } from './session-terms.js';
 import type { SessionView } from './session-view.js';
@@ -13,6 +14,14 @@ export interface TermsRefusal {
   readonly reason: string;
   /** What was measured against which limit. */
   readonly measured?: Readonly<Record<string, string>>;
+  /** The rule whose limit it was. */
+  readonly by?: SaidBy | undefined;
+}
+
+/** Rules that set the limits of a transaction. */
+export interface LimitedBy {
+  readonly size: SaidBy | undefined;
+  readonly recipients: SaidBy | undefined;
 }
 
 const tlsDemanded = (text = replies.tlsRequired.text): Reply => ({ ...replies.tlsRequired, text });
@@ -41,7 +50,13 @@ export function mechanismRefusal(
 }
 
 export type MailTerms =
-  | { readonly kind: 'open'; readonly messageSize: number; readonly recipients: number }
+  | {
+      readonly kind: 'open';
+      readonly messageSize: number;
+      readonly recipients: number;
+      /** undefined = no rule. */
+      readonly limitedBy: LimitedBy | undefined;
+    }
   | ({ readonly kind: 'refused' } & TermsRefusal);
 
 /** RFC 1870 §6.1: the declared size is judged here. */
@@ -54,33 +69,40 @@ export function mailTerms(
   const ruling = rulingOfMail(snapshot, session, command, tenant, clock);
   if (ruling.requireTls !== undefined && session.tls === undefined)
     return { kind: 'refused', reply: tlsDemanded(ruling.requireTls.text), reason: ruling.requireTls.rule };
-  const messageSize = ruledLimit(policy.messageSize, ruling, 'size');
-  if (command.size === null || command.size <= messageSize)
-    return { kind: 'open', messageSize, recipients: ruledLimit(policy.recipients, ruling, 'recipients') };
-  return { kind: 'refused', ...tooBig('declared size', command.size, messageSize) };
+  const { value: messageSize, by: sizeBy } = ruledLimit(policy.messageSize, ruling, 'size');
+  if (command.size !== null && command.size > messageSize)
+    return { kind: 'refused', ...tooBig('declared size', command.size, messageSize, sizeBy) };
+  const { value: recipients, by: recipientsBy } = ruledLimit(policy.recipients, ruling, 'recipients');
+  const isRuled = sizeBy !== undefined || recipientsBy !== undefined;
+  const limitedBy = isRuled ? { size: sizeBy, recipients: recipientsBy } : undefined;
+  return { kind: 'open', messageSize, recipients, limitedBy };
 }
 
-function tooBig(reason: string, size: number, limit: number): TermsRefusal {
-  return { reply: replies.tooBig, reason, measured: { size: String(size), limit: String(limit) } };
+function tooBig(reason: string, size: number, limit: number, by: SaidBy | undefined): TermsRefusal {
+  return { reply: replies.tooBig, reason, measured: { size: String(size), limit: String(limit) }, by };
 }
 
 export interface TransactionLimits {
   readonly mail: MailCommand;
   readonly messageSize: number;
   readonly maxRecipients: number;
+  readonly limitedBy?: LimitedBy | undefined;
 }
 
 /** Limits at RCPT; rules of policy may have narrowed them since MAIL. `taken`: recipients before this one. */
 export function recipientLimit(
-  { mail, messageSize, maxRecipients }: TransactionLimits,
+  { mail, messageSize, maxRecipients, limitedBy }: TransactionLimits,
   taken: number,
 ): TermsRefusal | undefined {
-  if (taken >= maxRecipients)
-    return { reply: replies.tooManyRecipients, reason: 'recipient limit', measured: { limit: String(maxRecipients) } };
-  return mail.size !== null && mail.size > messageSize ? tooBig('declared size', mail.size, messageSize) : undefined;
+  if (taken >= maxRecipients) {
+    const measured = { limit: String(maxRecipients) };
+    return { reply: replies.tooManyRecipients, reason: 'recipient limit', measured, by: limitedBy?.recipients };
+  }
+  if (mail.size === null || mail.size <= messageSize) return undefined;
+  return tooBig('declared size', mail.size, messageSize, limitedBy?.size);
 }
 
 /** Limits of the message once it is here. */
-export function sizeLimit(size: number, { messageSize }: TransactionLimits): TermsRefusal | undefined {
-  return size > messageSize ? tooBig('size', size, messageSize) : undefined;
+export function sizeLimit(size: number, { messageSize, limitedBy }: TransactionLimits): TermsRefusal | undefined {
+  return size > messageSize ? tooBig('size', size, messageSize, limitedBy?.size) : undefined;
 }

@@ -146,6 +146,54 @@ test('errors of a session', async () => {
   expect(client.rest).toMatch(/421/);
 });
 
+const size = { setLimit: { size: 100 } };
+const letter = ['DATA', `${'x'.repeat(200)}\r\n.`];
+
+test.each<[string, object, readonly string[], string, object]>([
+  ['TLS at EHLO', { event: 'ehlo', then: [{ requireTls: {} }] }, [], 'sender', { reason: 'r1@1' }],
+  ['TLS at RCPT', { event: 'rcpt', then: [{ requireTls: {} }] }, [], 'recipient', { reason: 'r1@1' }],
+  [
+    'relaying',
+    { event: 'connect', then: [{ allowRelay: { for: 'none' } }] },
+    ['RCPT TO:<x@else.test>'],
+    'recipient',
+    { reason: 'r1@1' },
+  ],
+  [
+    'local delivery',
+    { event: 'rcpt', then: [{ allowLocal: { for: 'authenticated' } }] },
+    [],
+    'recipient',
+    { reason: 'r1@1' },
+  ],
+  ['a declared size', { event: 'mail', then: [size] }, [], 'sender', { rule: 'r1@1', limit: '100', size: '150' }],
+  ['a size', { event: 'connect', then: [size] }, letter, 'message', { rule: 'r1@1', limit: '100' }],
+  [
+    'recipients',
+    { event: 'ehlo', then: [{ setLimit: { recipients: 1 } }] },
+    ['RCPT TO:<postmaster@example.test>'],
+    'recipient',
+    { reason: 'recipient limit', rule: 'r1@1' },
+  ],
+  ['a mechanism', { event: 'connect', then: [{ auth: { plain: [] } }] }, ['AUTH PLAIN'], 'command', { rule: 'r1@1' }],
+  [
+    'errors',
+    { event: 'connect', then: [{ setLimit: { errors: 1 } }] },
+    ['NONSENSE'],
+    'aborted',
+    { reason: 'unknown command NONSENSE', rule: 'r1@1' },
+  ],
+])('a refusal by a rule names it: %s', async (what, ruled, more, kind, detail) => {
+  const doubles = new Doubles();
+  const mail = what === 'a declared size' ? 'MAIL FROM:<a@s.test> SIZE=150' : 'MAIL FROM:<a@s.test>';
+  const envelope = what === 'a mechanism' ? [] : [mail, 'RCPT TO:<bob@example.test>'];
+  await talk({ ...relaying, rules: stored([ruled]) }, [hello, ...envelope, ...more], doubles);
+  const event = kind === 'aborted' ? 'edge.session.aborted' : `edge.${kind}.rejected`;
+  expect(doubles.events.filter((told) => told.event === event).map(({ facts }) => facts?.detail)).toContainEqual(
+    expect.objectContaining(detail),
+  );
+});
+
 test('the sender policy chose goes into the envelope', async () => {
   const doubles = new Doubles();
   doubles.evaluate = (request) => {

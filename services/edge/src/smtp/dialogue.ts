@@ -116,9 +116,10 @@ export class Dialogue {
   }
 
   /** Tells the journal of a refused command, so that an administrator finds it by the id in the reply; bounded for a session. */
-  refuse(reply: Reply, reason: string): Reply {
+  refuse(reply: Reply, reason: string, rule?: string): Reply {
+    const detail = { reason, ...(rule === undefined ? {} : { rule }) };
     if (++this.#refusals <= maxRefusalsTold)
-      this.services.journal.record('edge.command.rejected', this.session, { reply, detail: { reason } });
+      this.services.journal.record('edge.command.rejected', this.session, { reply, detail });
     return reply;
   }
 
@@ -139,7 +140,7 @@ export class Dialogue {
     if (one.code !== 421 && !isTooMany) return 'goesOn';
     this.#countUnsaid(list, at + 1);
     if (isTooMany) this.wire.reply(replies.tooManyErrors);
-    this.#end(isTooMany ? replies.tooManyErrors : one, command);
+    this.#end(isTooMany ? replies.tooManyErrors : one, command, isTooMany ? this.policy()?.ruledBy?.errors : undefined);
     return 'ended';
   }
 
@@ -157,11 +158,12 @@ export class Dialogue {
     return undefined;
   }
 
-  #end(reply: Reply, command: string): undefined {
+  /** `rule`: the one that says how much a session may do wrong. */
+  #end(reply: Reply, command: string, rule?: string): undefined {
     this.services.journal.record('edge.session.aborted', this.session, {
       ...this.underWay(),
       reply,
-      detail: { reason: command },
+      detail: { reason: command, ...(rule === undefined ? {} : { rule }) },
     });
     this.wire.close();
     return undefined;

@@ -23,6 +23,18 @@ function barrier(dialogue: Dialogue, name: string): Reply | undefined {
   return mechanismRefusal(policy, session, name, offeredMechanisms(dialogue));
 }
 
+const unoffered: ReadonlySet<Reply> = new Set([
+  replies.encryptionRequired,
+  replies.notImplemented,
+  replies.unknownMechanism,
+]);
+
+/** The rule that says what is offered on such a connection. */
+function unofferedBy(dialogue: Dialogue, barred: Reply): string | undefined {
+  const by = unoffered.has(barred) ? dialogue.policy()?.ruledBy : undefined;
+  return dialogue.session.tls === undefined ? by?.plain : by?.tls;
+}
+
 /** Base64 of RFC 4648 §4 and nothing else; undefined where it is malformed. */
 function decodeBase64(text: string): Buffer | undefined {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;
@@ -118,7 +130,7 @@ export const auth: Verb = {
     const name = rawName.toUpperCase();
     const barred = barrier(dialogue, name);
     const said = /^[A-Z0-9_-]{1,20}$/.test(name) ? `AUTH ${name}` : 'AUTH';
-    if (barred !== undefined) return dialogue.refuse(barred, said);
+    if (barred !== undefined) return dialogue.refuse(barred, said, unofferedBy(dialogue, barred));
     const mechanism = mechanisms.get(name);
     if (mechanism === undefined) return dialogue.refuse(replies.unknownMechanism, said);
     if (more.length > 0) return dialogue.refuse(replies.syntaxError, said);

@@ -8,6 +8,7 @@ import {
   type ListenerPolicy,
   listenerDemand,
   mailTerms,
+  ruleNamed,
   submittingTenant,
 } from '@postern/flow-control/session';
 import { type BodyType, type MailParameterName, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
@@ -132,7 +133,11 @@ export const mail: Verb = {
     if (refused !== undefined) return refuse(refused.reply, command.reversePath.address, refused.rule);
     const tenant = submittingTenant(snapshot, session);
     const terms = mailTerms(snapshot, session, { policy, command, tenant }, services.clock);
-    if (terms.kind === 'refused') return refuse(terms.reply, command.reversePath.address, terms.reason, terms.measured);
+    if (terms.kind === 'refused')
+      return refuse(terms.reply, command.reversePath.address, terms.reason, {
+        ...terms.measured,
+        ...ruleNamed(terms.by),
+      });
     const bounds = services.messageLimits.bounds(session);
     const ceiling = messageCeiling(bounds, policy.bytesPerSession, session.bytes);
     const transaction = new Transaction(
@@ -144,6 +149,7 @@ export const mail: Verb = {
       session.findings,
       ceiling,
     );
+    transaction.limitedBy = terms.limitedBy;
     const over = command.size === null ? undefined : transaction.overSize(command.size);
     if (over !== undefined) return refuse(over.reply, command.reversePath.address, over.reason, over.measured);
     dialogue.transaction = transaction;
