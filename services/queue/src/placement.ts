@@ -208,6 +208,7 @@ export function createdOutcomes(
         bodyIds: [...bodyIds],
         acceptedAtMs: envelope.acceptedAtMs,
         messageId: envelope.messageId,
+        submittingTenant: envelope.submittingTenant,
       },
     }),
   );

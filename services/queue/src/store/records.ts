@@ -78,7 +78,12 @@ export async function recordMessages(transaction: Transaction, outcomes: readonl
     list.map(({ outcome }) => outcome.accepted?.acceptedAtMs || outcome.atMs),
     summaries.map((summary) => summary?.size ?? 0),
     summaries.map((summary) => summary?.unjudged ?? false),
-    summaries.map((summary) => json({ origin: summary?.origin, findings: summary?.findings ?? [] })),
+    summaries.map((summary) =>
+      json({
+        ...{ origin: summary?.origin, findings: summary?.findings ?? [] },
+        submittingTenant: summary?.submittingTenant,
+      }),
+    ),
     summaries.map((summary) => withoutNul(summary?.messageId ?? '').slice(0, longestMessageId)),
   ]);
 }

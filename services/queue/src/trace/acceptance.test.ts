@@ -1,6 +1,6 @@
 /** What a tenant is shown of a message that is also for others. */
 import { everyTenant } from '@postern/grpc';
-import { FindingSummary } from '@postern/proto/mail/v1/envelope';
+import { FindingSummary, Origin } from '@postern/proto/mail/v1/envelope';
 import { expect, test } from 'vitest';
 import { acceptance, visibleFindings } from './acceptance.js';
 
@@ -12,7 +12,7 @@ function shown(scope: string, finding: Found): boolean {
     ...{ message_id: '', detail: { findings: [finding] } },
   };
   const findings = visibleFindings(message, { scope, addresses: ['Bob@acme.test'] });
-  return finding.check in acceptance(message, findings).detail;
+  return finding.check in acceptance(message, findings, { scope }).detail;
 }
 
 test.each<[string, Found, boolean]>([
@@ -50,11 +50,28 @@ test('a rule is told with id, version and action, a check with what was done abo
     ...{ queue_id: 'q', session_id: 's', parent: '', reverse_path: '', accepted_at: 1, size: 1, unjudged: false },
     ...{ message_id: '', detail: {} },
   };
-  expect(acceptance(message, findings).detail).toEqual({
+  expect(acceptance(message, findings, { scope: everyTenant }).detail).toEqual({
     size: '1',
     rule: 'matched (suspect@3 quarantine reason=look)',
     dmarc: 'fail (quarantine policy=reject)',
     spf: 'pass (domain=a.test)',
     took: 'dmarc 1.5 ms, spf 2 ms',
   });
+});
+
+test.each([
+  ['the tenant that submitted', 'demo', 'demo', true],
+  ['the tenant of a recipient', 'acme', 'demo', false],
+  ['the operator', everyTenant, 'demo', true],
+  ['a tenant, of an older row', 'demo', undefined, false],
+  ['the operator, of an older row', everyTenant, undefined, true],
+])('%s: who logged in', (_, scope, submittingTenant, isShown) => {
+  const origin = Origin.fromPartial({ clientAddress: '192.0.2.1', authenticatedUser: 'boss@demo.test' });
+  const message = {
+    ...{ queue_id: 'q', session_id: 's', parent: '', reverse_path: '', accepted_at: 1, size: 1, unjudged: false },
+    ...{ message_id: '', detail: { origin, ...(submittingTenant === undefined ? {} : { submittingTenant }) } },
+  };
+  const { detail } = acceptance(message, [], { scope });
+  expect('authenticated_user' in detail).toBe(isShown);
+  expect(detail.client_address).toBe('192.0.2.1');
 });

@@ -1,6 +1,7 @@
 /**
  * The acceptance of a message as a step of its trace, with what was found. One message may be for several tenants: a tenant is shown what was found
- * about the message by the operator's rules, lists and settings or by its own, and about its own recipients; never what another tenant's say.
+ * about the message by the operator's rules, lists and settings or by its own, and about its own recipients; never what another tenant's say, nor who
+ * logged in there.
  */
 import { everyTenant } from '@postern/grpc';
 import { FindingSummary, type Origin } from '@postern/proto/mail/v1/envelope';
@@ -21,7 +22,12 @@ export interface MessageRow extends Record<string, unknown> {
   readonly size: number;
   readonly unjudged: boolean;
   readonly message_id: string;
-  readonly detail: { readonly origin?: Origin; readonly findings?: readonly StoredFinding[] };
+  readonly detail: {
+    readonly origin?: Origin;
+    readonly findings?: readonly StoredFinding[];
+    /** Whose login stands in the origin. */
+    readonly submittingTenant?: string;
+  };
 }
 
 export interface Viewer {
@@ -31,8 +37,12 @@ export interface Viewer {
   readonly addresses: readonly string[];
 }
 
-export function acceptance(message: MessageRow, findings: readonly FindingSummary[]): TraceEvent {
-  const { origin } = message.detail;
+export function acceptance(
+  message: MessageRow,
+  findings: readonly FindingSummary[],
+  { scope }: Pick<Viewer, 'scope'>,
+): TraceEvent {
+  const { origin, submittingTenant = '' } = message.detail;
   const detail: Record<string, string> = { size: String(message.size) };
   if (message.parent !== '') detail.parent = message.parent;
   if (message.unjudged) detail.unjudged = 'true';
@@ -41,7 +51,9 @@ export function acceptance(message: MessageRow, findings: readonly FindingSummar
     detail.helo = origin.helo;
     detail.listener = origin.listener;
     detail.with = origin.withProtocol;
-    if (origin.authenticatedUser !== '') detail.authenticated_user = origin.authenticatedUser;
+    // Whose login it was is not known of older rows: those are the operator's to see.
+    const isOwnLogin = scope === everyTenant || (submittingTenant !== '' && submittingTenant === scope);
+    if (isOwnLogin && origin.authenticatedUser !== '') detail.authenticated_user = origin.authenticatedUser;
   }
   const took: string[] = [];
   for (const [check, found] of Map.groupBy(findings, (finding) => finding.check)) {

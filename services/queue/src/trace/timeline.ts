@@ -133,7 +133,7 @@ function messageTrace(
   const viewer = { scope, addresses: own.map(({ recipient }) => recipient) };
   const findings = visibleFindings(message, viewer);
   const later = [...told.map(toEvent), ...own.flatMap(delivery)];
-  const steps = withAcceptance(acceptance(message, findings), later);
+  const steps = withAcceptance(acceptance(message, findings, viewer), later);
   return {
     queueId: message.queue_id,
     sessionId: message.session_id,

@@ -215,6 +215,8 @@ export interface AcceptedSummary {
   acceptedAtMs: number;
   /** Message-ID without angle brackets, empty = none. */
   messageId: string;
+  /** Tenant that submitted it, whose login stands in the origin; empty = none, or not known. */
+  submittingTenant: string;
 }
 
 function createBaseOutcomeBatch(): OutcomeBatch {
@@ -818,6 +820,7 @@ function createBaseAcceptedSummary(): AcceptedSummary {
     bodyIds: [],
     acceptedAtMs: 0,
     messageId: "",
+    submittingTenant: "",
   };
 }
 
@@ -849,6 +852,9 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
     }
     if (message.messageId !== "") {
       writer.uint32(74).string(message.messageId);
+    }
+    if (message.submittingTenant !== "") {
+      writer.uint32(82).string(message.submittingTenant);
     }
     return writer;
   },
@@ -938,6 +944,14 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
             message.messageId = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.submittingTenant = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -983,6 +997,11 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
         : isSet(object.message_id)
         ? globalThis.String(object.message_id)
         : "",
+      submittingTenant: isSet(object.submittingTenant)
+        ? globalThis.String(object.submittingTenant)
+        : isSet(object.submitting_tenant)
+        ? globalThis.String(object.submitting_tenant)
+        : "",
     };
   },
 
@@ -1015,6 +1034,9 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
     if (message.messageId !== "") {
       obj.messageId = message.messageId;
     }
+    if (message.submittingTenant !== "") {
+      obj.submittingTenant = message.submittingTenant;
+    }
     return obj;
   },
 
@@ -1034,6 +1056,7 @@ export const AcceptedSummary: MessageFns<AcceptedSummary> = {
     message.bodyIds = object.bodyIds?.map((e) => e) || [];
     message.acceptedAtMs = object.acceptedAtMs ?? 0;
     message.messageId = object.messageId ?? "";
+    message.submittingTenant = object.submittingTenant ?? "";
     return message;
   },
 };
