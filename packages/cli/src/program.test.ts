@@ -707,7 +707,7 @@ test('status of a local cluster lists its processes and asks each', async () => 
     expect((await runWith('/', {}, `status --data ${data}`)).out).toContain(
       [
         `The supervisor (pid ${process.pid}) is gone. 2 of its processes run on; one that ends is not started again.`,
-        `Way out: \`npm start -- --data ${data}\` ends what is left and starts the cluster again; \`npm start -- --stop --data ${data}\` only clears up.`,
+        `Way out: \`npm start -- --data ${data}\`, with the options it had, ends what is left and starts the cluster again; \`npm start -- --stop --data ${data}\` only clears up.`,
       ].join('\n'),
     );
     const infrastructure = [{ ...run.infrastructure[0], identity: '1@of another boot' }];
@@ -718,7 +718,9 @@ test('status of a local cluster lists its processes and asks each', async () => 
     );
     const outcome = await runWith('/', {}, `status --data ${data}`);
     expect(outcome.code).toBe(1);
-    expect(outcome.out).toMatch(/is gone\. Nothing of the cluster runs any more\.\nWay out: .* starts it again; /);
+    expect(outcome.out).toMatch(
+      /is gone\. Nothing of the cluster runs any more\.\nWay out: .*, with the options it had, starts it again; /,
+    );
     expect(outcome.out).toMatch(/^nats +gone/m);
     expect(outcome.err).toMatch(/^posternctl: the API at 127\.0\.0\.1:1 cannot be reached/);
   } finally {

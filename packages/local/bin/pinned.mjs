@@ -42,6 +42,8 @@ export function installationIsCurrent() {
   return true;
 }
 
+const installationExists = () => existsSync(join(root, 'node_modules', '.package-lock.json'));
+
 function run(command, args, environment) {
   return spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: environment });
 }
@@ -88,6 +90,11 @@ export function ensureBuilt() {
   const result = run(join(binFolder, 'tsc'), ['-b'], pinnedEnvironment());
   if (result.status !== 0)
     give('postern: the build failed (see above). Way out: correct the source, or check out a released version.');
+}
+
+/** Installed and built at least once: what needs nothing newer may run. */
+export function canRun() {
+  return installationExists() && existsSync(join(root, 'packages', 'local', 'dist', 'main.js'));
 }
 
 /** Run a program on the pinned Node in the foreground; resolves with its exit code. Signals are passed on. */

@@ -119,7 +119,7 @@ function localText({ processes, supervisorGone }: Local, found: RunFile | undefi
   const left = processes.filter(({ state }) => state !== 'gone').length;
   return [
     `The supervisor (pid ${supervisorGone.pid}) is gone. ${left === 0 ? 'Nothing of the cluster runs any more.' : `${left} of its processes run on; one that ends is not started again.`}`,
-    `Way out: \`npm start${data === '' ? '' : ` --${data}`}\` ${left === 0 ? 'starts it again' : 'ends what is left and starts the cluster again'}; \`npm start -- --stop${data}\` only clears up.`,
+    `Way out: \`npm start${data === '' ? '' : ` --${data}`}\`, with the options it had, ${left === 0 ? 'starts it again' : 'ends what is left and starts the cluster again'}; \`npm start -- --stop${data}\` only clears up.`,
     '',
     ...shown,
   ];
