@@ -124,6 +124,24 @@ test('patterns may spend a bounded number of steps in one evaluation; what is be
   expect(evaluate(set, 'body', { headers: [['X', 'a']] }).faults).toEqual([]);
 });
 
+test('a decision says what rules took since the one before; rules that do not match look at no clock', () => {
+  const set = compiled([
+    { id: 'never', event: 'ehlo', when: 'helo == "y"', then: [{ tag: { name: 'n' } }] },
+    { id: 'one', event: 'ehlo', then: [{ tag: { name: 'a' } }] },
+    { id: 'two', event: 'ehlo', then: [{ tag: { name: 'b' } }] },
+  ]);
+  let looks = 0;
+  const monotonic = (): number => 2 ** looks++;
+  const { decisions } = evaluate(set, 'ehlo', { helo: 'x' }, { monotonic, ms: 1_000 });
+  // Begin, the look at the budget, one for each decision.
+  expect(decisions.map(({ ruleId, tookMs }) => [ruleId, tookMs])).toEqual([
+    ['one', 3],
+    ['two', 4],
+  ]);
+  expect(looks).toBe(4);
+  expect(evaluate(set, 'ehlo', { helo: 'x' }).decisions[0]).not.toHaveProperty('tookMs');
+});
+
 test('no AUTH on plain connections, these mechanisms on TLS: two rules in this order', () => {
   const set = compiled([
     { id: 'plain', event: 'ehlo', then: [{ auth: { plain: [], tls: [] } }] },
@@ -138,11 +156,11 @@ test('no AUTH on plain connections, these mechanisms on TLS: two rules in this o
 test('the budget ends an evaluation before the next eight rules and says so', () => {
   const documents = Array.from(
     { length: 100 },
-    (_, i) => ({ id: `r${i}`, event: 'mail', then: [{ tag: { name: 'x' } }] }) as const,
+    (_, i) => ({ id: `r${i}`, event: 'mail', when: 'esmtp', then: [{ tag: { name: 'x' } }] }) as const,
   );
   let now = 0;
   const monotonic = (): number => now++;
-  expect(evaluate(compiled(documents), 'mail', {}, { monotonic, ms: 5 })).toMatchObject({
+  expect(evaluate(compiled(documents), 'mail', { esmtp: false }, { monotonic, ms: 5 })).toMatchObject({
     asked: 32,
     unfinished: true,
   });

@@ -21,6 +21,8 @@ export interface Decision {
   /** Its domain or user; undefined for the whole tenant. */
   readonly target?: string | undefined;
   readonly action: Action;
+  /** Milliseconds rules took since the decision before it at this event; absent without a clock. */
+  readonly tookMs?: number;
 }
 
 export interface RuleFault {
@@ -72,13 +74,15 @@ export function evaluate(
   const course: Course = { decisions: [], faults: [], asked: 0, unfinished: false };
   const context = factContext(facts);
   renewEffort();
-  const end = budget === undefined ? undefined : budget.monotonic() + budget.ms;
+  const begun = budget?.monotonic() ?? 0;
+  const end = budget === undefined ? undefined : begun + budget.ms;
+  const took = budget === undefined ? undefined : marksOf(budget, begun);
   const late = (): boolean => budget !== undefined && end !== undefined && budget.monotonic() >= end;
   for (const set of 'events' in sets ? [sets] : sets) {
     const rules = set.events.get(event);
     if (rules === undefined) continue;
     const from = course.decisions.length;
-    ask(course, set, candidates(rules, facts), { context, late, remembered });
+    ask(course, set, candidates(rules, facts), { context, late, remembered, took });
     if (course.unfinished || course.decisions.slice(from).some(({ action }) => ENDING.has(action.kind))) break;
   }
   return course;
@@ -88,9 +92,22 @@ interface Asking {
   readonly context: object;
   readonly late: () => boolean;
   readonly remembered: Remembered | undefined;
+  /** Time since it was asked last. */
+  readonly took: (() => number) | undefined;
 }
 
-function ask(course: Course, set: RuleSet, rules: Iterable<RankedRule>, { context, late, remembered }: Asking): void {
+/** One look at the clock for each decision: rules that do not match cost none. */
+function marksOf({ monotonic }: Budget, begun: number): () => number {
+  let last = begun;
+  return () => {
+    const before = last;
+    last = monotonic();
+    return last - before;
+  };
+}
+
+function ask(course: Course, set: RuleSet, rules: Iterable<RankedRule>, asking: Asking): void {
+  const { context, late, remembered, took } = asking;
   const tenant = set.scope.kind === 'tenant' ? set.scope.tenant : undefined;
   const target = set.scope.kind === 'tenant' ? set.scope.target : undefined;
   for (const { rule } of rules) {
@@ -105,8 +122,10 @@ function ask(course: Course, set: RuleSet, rules: Iterable<RankedRule>, { contex
       if (!rule.asksRecipient) remembered?.set(rule, matched);
     }
     if (!matched) continue;
-    for (const action of rule.actions)
-      course.decisions.push({ ruleId: rule.id, version: rule.version, tenant, target, action });
+    for (const action of rule.actions) {
+      const decided = { ruleId: rule.id, version: rule.version, tenant, target, action };
+      course.decisions.push(took === undefined ? decided : { ...decided, tookMs: took() });
+    }
     if (rule.stop) return;
   }
 }

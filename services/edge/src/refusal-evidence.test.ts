@@ -67,6 +67,17 @@ test.each([
     { reason: 'dnsbl', dnsbl: 'listed' },
   ],
   [
+    'what the check that decided judges by',
+    'dmarc',
+    [
+      spf,
+      { check: 'dkim', outcome: 'none' },
+      { check: 'ptr', outcome: 'missing' },
+      { check: 'dmarc', outcome: 'fail' },
+    ],
+    { reason: 'dmarc', spf: 'fail (identity=mailfrom mechanism=-all)', dkim: 'none', dmarc: 'fail' },
+  ],
+  [
     'nothing of other recipients',
     'lists',
     [about('x@example.test', 'allowed'), about('no@example.test', 'blocked')],

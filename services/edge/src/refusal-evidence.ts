@@ -1,12 +1,17 @@
 /**
- * What a refusal rests on, in the words the acceptance of a message has: for each check that decided, or that the deciding rule used, its outcome
- * with the evidence. Only what concerns the refused recipient or the whole message. For the trace, not the log: evidence may name addresses.
+ * What a refusal rests on, in the words the acceptance of a message has: for each check that decided, that it judges by, or that the deciding rule used,
+ * its outcome with the evidence. Only what concerns the refused recipient or the whole message. For the trace, not the log: evidence may name addresses.
  */
 
 import { operatorTenant, ownerOf } from '@postern/flow-control/session';
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
 import type { Concerned } from './journal.js';
 
+/** Checks that judge by what others found. */
+const restsOn: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['dmarc', new Set(['spf', 'dkim', 'arc'])],
+  ['greylist_signed', new Set(['dkim'])],
+]);
 const mostOutcomes = 10;
 const mostText = 500;
 /** Recipients a refused message is traced for. */
@@ -50,7 +55,8 @@ export function refusalEvidence(
   const own = new Map(recipients.filter((one) => one.tenant === tenant).map((one) => [one.address, tenant]));
   const used = findings.filter((finding) => {
     const { check, rule, recipient } = finding;
-    if (check === 'rule' || (check !== decidedBy && rule !== decidedBy)) return false;
+    const isBasis = check === decidedBy || rule === decidedBy || restsOn.get(decidedBy)?.has(check) === true;
+    if (check === 'rule' || !isBasis) return false;
     if (recipient !== '' && !own.has(recipient)) return false;
     const owner = ownerOf(finding, submittingTenant, own);
     return owner === operatorTenant || owner === tenant;

@@ -17,7 +17,7 @@ export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: stri
     evidence,
     recipient,
     rule: ruleName(decided),
-    durationUs: 0,
+    durationUs: Math.ceil((decided.tookMs ?? 0) * 1_000),
     stage,
     action: decided.action.kind,
   };

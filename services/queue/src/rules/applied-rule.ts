@@ -12,12 +12,15 @@ export interface AppliedRule {
   /** Tenant, domain or user whose rule it is; empty = the operator's. */
   readonly owner: string;
   readonly detail: string;
+  /** Milliseconds rules took up to this decision. */
+  readonly tookMs: number;
 }
 
-export function appliedRule(event: DeliveryEvent, { ruleId, version, tenant, target, action }: Decision): AppliedRule {
+export function appliedRule(event: DeliveryEvent, decided: Decision): AppliedRule {
+  const { ruleId, version, tenant, target, action, tookMs = 0 } = decided;
   const owner = target === undefined || target === '' ? (tenant ?? '') : target;
   const rule = `${ruleId}@${version}`;
-  return { event, rule, action: action.kind, tenant: tenant ?? 'system', owner, detail: detailOf(action) };
+  return { event, rule, action: action.kind, tenant: tenant ?? 'system', owner, detail: detailOf(action), tookMs };
 }
 
 /** Texts are the operator's or tenant's own words and bounded when the rule is saved. */
@@ -62,7 +65,7 @@ export function ruleSummary(recipient: string, applied: AppliedRule): FindingSum
   const { action, tenant, rule } = applied;
   return {
     ...{ check: 'rule', outcome: action, evidence: ruleEvidence(applied) },
-    ...{ recipient, tenant, rule, action, durationUs: 0 },
+    ...{ recipient, tenant, rule, action, durationUs: Math.ceil(applied.tookMs * 1_000) },
   };
 }
 
