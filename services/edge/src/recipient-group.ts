@@ -14,11 +14,12 @@ import {
 } from '@postern/flow-control/session';
 import { type Decision, type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
 import { parseRcptCommand, type RcptParameterName, type Reply, replies } from '@postern/smtp-core';
+import { evaluationRequest } from './evaluation-request.js';
 import type { EdgeEventFacts } from './journal.js';
-import { sessionFacts } from './judgement.js';
 import { refusalEvidence, refusingTenant } from './refusal-evidence.js';
 import type { Session, SessionServices } from './session.js';
 import { actionOf, type Recipient, type Transaction } from './transaction.js';
+import type { TransactionParty } from './transaction-party.js';
 
 type Candidate = Omit<Recipient, 'action' | 'expandsTo'>;
 
@@ -31,7 +32,7 @@ const none: ReadonlySet<RcptParameterName> = new Set();
 
 const sessionStages: ReadonlySet<Stage> = new Set([Stage.CONNECT, Stage.EHLO, Stage.AUTH]);
 
-export class RecipientGroup {
+export class RecipientGroup implements TransactionParty {
   readonly #places: Place[] = [];
   readonly #asked = new Map<string, Candidate>();
 
@@ -122,28 +123,8 @@ export class RecipientGroup {
   async #ask(asked: readonly Candidate[]): Promise<Map<string, Reply>> {
     const { session, services, transaction } = this;
     const snapshot = services.snapshot();
-    const answer = await services.policy.evaluate(
-      {
-        sessionId: session.id,
-        sequence: ++session.sequence,
-        stages: this.#stages(),
-        facts: sessionFacts({
-          session,
-          podName: services.settings.podName,
-          submittingTenant: transaction.submittingTenant,
-          mail: transaction.mail,
-          queueId: transaction.queueId,
-          recipients: transaction.recipientFacts(asked),
-          findings: transaction.findings,
-          skipChecks: snapshot?.policyFor(session.listener, session.ipSet).skipChecks ?? [],
-        }),
-        content: Buffer.alloc(0),
-        contentSize: 0,
-        snapshotVersion: snapshot?.version ?? 0,
-        traceparent: session.traceparent,
-      },
-      services.settings.policyDeadlineMs,
-    );
+    const request = evaluationRequest(this, this.#stages(), asked);
+    const answer = await services.policy.evaluate(request, services.settings.policyDeadlineMs);
     if (answer.kind === 'verdict') return this.#apply(asked, answer.verdict);
     const admit = snapshot?.admitWhenPolicyAway === true;
     services.journal.record('edge.policy.bypassed', session, {

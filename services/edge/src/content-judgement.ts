@@ -1,0 +1,89 @@
+/**
+ * What policy says of the content of one message: header section or body in one request, a body beyond the inline limit while it comes (design.md,
+ * step 4). Policy away: refused for now, or taken and marked `unjudged` where the snapshot says so. Bounded by the header limit.
+ */
+import { isAcceptance, refusalOf, refusalOfGroups } from '@postern/flow-control/session';
+import { readHeaderSection } from '@postern/mail-message';
+import { Action, ContentPlan, type RecipientGroup, Stage } from '@postern/proto/policy/v1/policy_service';
+import { replies } from '@postern/smtp-core';
+import { evaluationRequest } from './evaluation-request.js';
+import { type Refused, refused } from './message-refusal.js';
+import type { ContentExchange, PolicyAnswer } from './policy-port.js';
+import type { SpoolWriter } from './spool.js';
+import { actionOf } from './transaction.js';
+import type { TransactionParty } from './transaction-party.js';
+
+/** Longest header section that is judged. */
+const headerLimit = 128 * 1024;
+
+export interface TakenContent {
+  readonly kind: 'taken';
+  /** Recipients with an outcome or a rendering of their own. */
+  readonly groups: readonly RecipientGroup[];
+  readonly action: Action;
+}
+
+/** Nothing was asked, or nobody answered and the message is taken all the same. */
+export const takenUnasked: TakenContent = { kind: 'taken', groups: [], action: Action.ACCEPT };
+
+export class ContentJudgement {
+  #exchange: ContentExchange | undefined;
+
+  constructor(readonly party: TransactionParty) {}
+
+  /** Content of a body that is judged while it comes; what came before is in `spooled`. A promise = wait with more. */
+  write(content: Buffer, spooled: Pick<SpoolWriter, 'head'>): Promise<void> | undefined {
+    if (this.#exchange !== undefined) return this.#exchange.write(content);
+    const { policy, settings } = this.party.services;
+    const request = evaluationRequest(this.party, [Stage.HEADERS, Stage.BODY]);
+    this.#exchange = policy.content(request, settings.contentDeadlineMs);
+    return this.#exchange.write(spooled.head());
+  }
+
+  cancel(): void {
+    this.#exchange?.cancel();
+  }
+
+  /** `head`: the message, or as much of it as is inline where it `isLarge`; `size`: octets of the whole. */
+  async judge(head: Buffer, isLarge: boolean, size: number): Promise<TakenContent | Refused> {
+    const answer = await this.#ask(head, isLarge, size);
+    if (answer === undefined) return refused(replies.malformedMessage, 'header section too large');
+    if (answer.kind === 'unavailable') return this.#unanswered(answer.reason);
+    const { verdict } = answer;
+    const { transaction } = this.party;
+    transaction.learn(verdict);
+    if (!isAcceptance(verdict.decision))
+      return refused(refusalOf(verdict.decision, replies.spamRefused), verdict.decision?.decidedBy ?? 'policy');
+    const { groups } = verdict;
+    const refusal = refusalOfGroups(groups, transaction.recipients);
+    if (refusal !== undefined) return refused(refusalOf(refusal, replies.spamRefused), refusal.decidedBy || 'policy');
+    return { kind: 'taken', groups, action: actionOf(verdict.decision) };
+  }
+
+  #unanswered(reason: string): TakenContent | Refused {
+    const { services, session, transaction } = this.party;
+    const admit = services.snapshot()?.admitWhenPolicyAway === true;
+    services.journal.record('edge.policy.bypassed', session, {
+      queueId: transaction.queueId,
+      detail: { reason, outcome: admit ? 'admitted' : 'deferred' },
+    });
+    if (!admit) return refused(replies.policyUnavailable, 'policy unavailable');
+    transaction.unjudged = true;
+    return takenUnasked;
+  }
+
+  /** Undefined where the header section is larger than is judged. */
+  async #ask(head: Buffer, isLarge: boolean, size: number): Promise<PolicyAnswer | undefined> {
+    const { policy, settings } = this.party.services;
+    if (this.#exchange !== undefined) return this.#exchange.finish(size);
+    if (this.party.transaction.contentPlan === ContentPlan.BODY) {
+      const request = evaluationRequest(this.party, [Stage.HEADERS, Stage.BODY]);
+      return policy.evaluate({ ...request, content: head, contentSize: head.length }, settings.policyDeadlineMs);
+    }
+    const section = readHeaderSection(head, { maxBytes: headerLimit });
+    if (section.end !== 'whole' && (section.end !== 'open' || isLarge)) return undefined;
+    const request = evaluationRequest(this.party, [Stage.HEADERS]);
+    const content = head.subarray(0, section.bodyOffset);
+    return policy.evaluate({ ...request, content, contentSize: size }, settings.policyDeadlineMs);
+  }
+}

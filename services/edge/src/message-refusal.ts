@@ -1,0 +1,21 @@
+/** Why a message whose bytes came is not taken: the reply, the reason for log and trace, and what was measured against which limit. */
+import type { TermsRefusal } from '@postern/flow-control/session';
+import { type Reply, replies } from '@postern/smtp-core';
+import type { LineViolation } from './smtp/line-policy.js';
+
+export interface Refused extends TermsRefusal {
+  readonly kind: 'refused';
+}
+
+export const refused = (reply: Reply, reason: string, measured: Readonly<Record<string, string>> = {}): Refused => ({
+  kind: 'refused',
+  reply,
+  reason,
+  measured,
+});
+
+/** What the line policy found, in bytes of a line with at most `maxLine` octets. */
+export function refusedLines(violation: LineViolation, maxLine: number): Refused {
+  if (violation === 'bareNewline') return refused(replies.bareNewlineData, violation);
+  return refused(violation === 'nul' ? replies.nulInData : replies.textLineTooLong(maxLine), violation);
+}
