@@ -14,6 +14,14 @@ export function welcome(run: RunFile, dataDir: string, standing: string, detache
   const serving = Object.entries(run.listeners).map(([name, addresses]) => `${name} ${addresses.join(' ')}`);
   const at = resolve(standing, '.postern') === dataDir ? '' : ` --data ${shown(dataDir)}`;
   const to = run.demo.user;
+  const looks: readonly (readonly [string, string])[] = [
+    [`npx posternctl${at} mailbox`, 'what has arrived'],
+    [`npx posternctl${at} trace QUEUE-ID`, 'the way of one message; the id is in the 250 reply'],
+    [`npx posternctl${at} status`, 'services, streams, durability'],
+    [`${shown(dataDir)}/logs`, 'one log per process'],
+    [`${shown(dataDir)}/run.json`, 'pids and addresses'],
+  ];
+  const width = Math.max(...looks.map(([where]) => where.length));
   const message = `'From: you@example.org\\nTo: ${to}\\nSubject: hello\\n\\nHello Postern\\n'`;
   return `
 Postern is running: ${serving.join(', ')}
@@ -25,10 +33,7 @@ Send a mail:
 Or as ${to} with login: port ${submission.split(':')[1]} (STARTTLS), password in ${shown(run.demo.passwordFile)}, authority ${shown(run.ca)}
 
 Look here:
-  npx posternctl${at} mailbox                what has arrived
-  npx posternctl${at} trace <queue id>       the way of one message; the id is in the 250 reply
-  npx posternctl${at} status                 services, streams, durability
-  ${shown(dataDir)}/logs                        one log per process; ${shown(dataDir)}/run.json has pids and addresses
+${looks.map(([where, what]) => `  ${where.padEnd(width)}   ${what}`).join('\n')}
 
 ${detached ? `Stop it with: npm start -- --stop${at}` : 'Ctrl-C drains and stops; a second Ctrl-C stops at once.'}
 `;
