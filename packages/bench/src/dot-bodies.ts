@@ -1,5 +1,5 @@
 /**
- * `node packages/bench/dist/dot-bodies.js`: what the edge's reader of message bytes makes of bodies whose every line begins with a stuffed dot, beside
+ * `npm run bench:dots`: what the edge's reader of message bytes makes of bodies whose every line begins with a stuffed dot, beside
  * plain ones of the same line length, chunk by chunk as a socket gives them. The fastest of interleaved rounds, other work on the machine only makes slower; ends with an error where a dot-heavy body takes
  * more than twice the time of its plain one per byte on the wire (docs/benchmarks.md). The reader is the service's own file: bench is no part of it.
  */
