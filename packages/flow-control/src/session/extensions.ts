@@ -20,9 +20,10 @@ export type ExtensionKeyword = (typeof extensionKeywords)[number];
 /** Few next hops take binary mail, and what cannot be passed on fails after its 250. */
 export const offByDefault: readonly ExtensionKeyword[] = ['BINARYMIME'];
 
-/** RFC 3030 §3: a binary message comes by BDAT only. */
+/** RFC 3030 §3: a binary message comes by BDAT only. RFC 6531 §3.1: who takes addresses beyond ASCII takes 8BITMIME. */
 export function extensionsWithout(off: readonly string[]): ReadonlySet<ExtensionKeyword> {
   const on = new Set(extensionKeywords.filter((keyword) => !off.includes(keyword)));
   if (!on.has('CHUNKING')) on.delete('BINARYMIME');
+  if (!on.has('8BITMIME')) on.delete('SMTPUTF8');
   return on;
 }

@@ -10,7 +10,7 @@ const extensions = s.object({
   starttls: on('STARTTLS, RFC 3207.'),
   pipelining: on('PIPELINING, RFC 2920. Off: a command sent before the reply to the one before it is refused.'),
   size: on('SIZE, RFC 1870. The limit holds in any case.'),
-  eightBitMime: on('8BITMIME, RFC 6152.'),
+  eightBitMime: on('8BITMIME, RFC 6152. Off: SMTPUTF8 is not offered either.'),
   chunking: on('CHUNKING (BDAT), RFC 3030.'),
   binaryMime: s
     .boolean()
