@@ -299,6 +299,11 @@ test.each<[string, Record<string, string>, string]>([
     { reason: 'no relay right' },
     'reason: its domain is not hosted here, and the client neither logged in nor is in a relay network',
   ],
+  [
+    'more than an interval has',
+    { size: '9', limit: '5', reason: 'user bytes limit' },
+    'reason: one message with more than a user may send in an interval; size=9 limit=5',
+  ],
   ['a size', { size: '9', limit: '5', reason: 'size' }, 'reason: the message is larger than is taken; size=9 limit=5'],
   [
     'a limit',

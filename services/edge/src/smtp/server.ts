@@ -46,6 +46,11 @@ const preludeMs = 30_000;
 /** Time for a refused proxy to read why and go. */
 const partingMs = 2_000;
 
+/** The base puts words of its own in place of some messages, and keeps those. */
+type FailedHandshake = Error & { readonly meta?: { readonly remoteAddress?: string; readonly message?: string } };
+
+const reasonOf = ({ meta, message }: FailedHandshake): string => tlsFailure(meta?.message ?? message);
+
 type PresentHeader = Extract<ProxyReading, { kind: 'proxied' }>['header'];
 
 type ProxyCallback = (error: Error | null, options?: SMTPConnectionOptions & { id: string }) => void;
@@ -124,10 +129,10 @@ export class EdgeServer extends SMTPServer {
     );
   }
 
-  override _onError(error: Error & { readonly meta?: { readonly remoteAddress?: string } }): void {
+  override _onError(error: FailedHandshake): void {
     // An error of the server itself, such as a port that is taken, has no client: whoever called `listen` hears it.
     if (error.meta?.remoteAddress === undefined) return;
-    this.#context.onTlsFailure(plainAddress(error.meta.remoteAddress), tlsFailure(error.message));
+    this.#context.onTlsFailure(plainAddress(error.meta.remoteAddress), reasonOf(error));
   }
 
   override connect(socket: Socket | TLSSocket, options?: SMTPConnectionOptions | null): void {
@@ -136,10 +141,10 @@ export class EdgeServer extends SMTPServer {
     this.sessions.add(connection);
     // A socket's error ends its session by 'close'; there is nothing more to do about it. The base tells one failed handshake by several events.
     let isToldTls = false;
-    connection.on('error', (error: Error) => {
+    connection.on('error', (error: FailedHandshake) => {
       const isNews = connection._upgrading && !isToldTls;
       isToldTls ||= connection._upgrading;
-      if (isNews) this.#context.onTlsFailure(connection.edgeSession.clientAddress, tlsFailure(error.message));
+      if (isNews) this.#context.onTlsFailure(connection.edgeSession.clientAddress, reasonOf(error));
       connection.close();
     });
     connection.init();

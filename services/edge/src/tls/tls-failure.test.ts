@@ -8,6 +8,6 @@ test.each([
   [openssl('no shared cipher'), 'no shared cipher'],
   [openssl('tlsv1 alert unknown ca', 'SSL alert number 48'), 'tlsv1 alert unknown ca'],
   [openssl('peer did not return a certificate'), 'no client certificate'],
-  [openssl('http request'), 'HTTP on a port that begins with TLS'],
+  [openssl('http request'), 'HTTP where a TLS handshake was due'],
   ['Socket closed while initiating TLS', 'Socket closed while initiating TLS'],
 ])('%j is told as %s', (message, told) => expect(tlsFailure(message)).toBe(told));

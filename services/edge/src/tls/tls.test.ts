@@ -440,8 +440,8 @@ describe('session tickets', () => {
 
 describe('a port that begins with TLS', () => {
   it.each([
-    ['HTTP', 'GET / HTTP/1.1\r\n\r\n', /HTTP on a port/],
-    ['SMTP in plain', 'EHLO client.test\r\n', /plain text on a port/],
+    ['HTTP', 'GET / HTTP/1.1\r\n\r\n', /HTTP where a TLS handshake was due/],
+    ['SMTP in plain', 'EHLO client.test\r\n', /plain text where a TLS handshake was due/],
   ])('tells the log of %s', async (_name, text, expected) => {
     const doubles = new Doubles();
     doubles.tls = material(main);
@@ -456,6 +456,11 @@ describe('a port that begins with TLS', () => {
 
 describe('a handshake of STARTTLS that fails is told once', () => {
   it.each<[string, (client: RawClient) => unknown, RegExp]>([
+    [
+      'an alert before a hello',
+      (client) => client.send(Buffer.from('15030100020230', 'hex')),
+      /^127\.0\.0\.1 unexpected message$/,
+    ],
     ['plain text', (client) => client.send('NOOP\r\n'), /^127\.0\.0\.1 plain text/],
     [
       'too old',
