@@ -8,7 +8,11 @@ const replyClasses = ['2xx', '4xx', '5xx'] as const;
 
 export const sessionEvents = ['connect', 'ehlo', 'auth', 'mail', 'rcpt'] as const;
 /** What the session itself does of what a rule says. */
-export const sessionActions = ['greeting', 'auth', 'requireTls', 'allowRelay', 'allowLocal', 'setLimit'] as const;
+export const sessionActions = [
+  ...(['greeting', 'auth', 'requireTls', 'allowRelay', 'allowLocal', 'setLimit'] as const),
+  // Told at the command, before policy is asked.
+  ...(['reject', 'tempfail', 'close'] as const),
+] as const;
 
 export type ReplyClass = (typeof replyClasses)[number];
 

@@ -35,7 +35,9 @@ export function earlyRefusal(
   // Faults are told where policy asks the same rules.
   for (const { action, ruleId, version } of evaluate(choice.sets, event, facts, budget).decisions) {
     const reply = replyOf(action, event);
-    if (reply !== undefined) return { reply, rule: `${ruleId}@${version}` };
+    if (reply === undefined) continue;
+    current.ruleObserver.decided(event, action.kind);
+    return { reply, rule: `${ruleId}@${version}` };
   }
   return undefined;
 }

@@ -114,6 +114,16 @@ function after(said: Ruling, { action, ruleId, version, tenant }: Decision): Rul
   }
 }
 
+/** The other actions of the same rules are carried out, and counted, elsewhere. */
+const carriedOutHere: ReadonlySet<Action['kind']> = new Set([
+  'greeting',
+  'auth',
+  'requireTls',
+  'allowRelay',
+  'allowLocal',
+  'setLimit',
+]);
+
 const budgetMs = 25;
 
 /** Whose rules are asked. */
@@ -138,6 +148,7 @@ export function rule(
   for (const { ruleId, version, message } of faults)
     snapshot.ruleObserver.failed(session, `${ruleId}@${version}`, message);
   if (unfinished) snapshot.ruleObserver.unfinished(session, event);
-  for (const { action } of decisions) snapshot.ruleObserver.decided(event, action.kind);
+  for (const { action } of decisions)
+    if (carriedOutHere.has(action.kind)) snapshot.ruleObserver.decided(event, action.kind);
   return decisions.reduce(after, said);
 }

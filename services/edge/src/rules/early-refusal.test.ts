@@ -42,6 +42,7 @@ test.each([
   });
   expect(banner).toMatch(expected);
   expect(await client.reply()).toBeUndefined();
+  expect(doubles.ruled).toEqual([`connect ${Object.keys(action)[0]}`]);
   expect(doubles.events).toContainEqual(
     expect.objectContaining({
       event: 'edge.session.refused',
