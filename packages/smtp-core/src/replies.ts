@@ -83,7 +83,10 @@ export const replies = {
 
   /** RFC 5321 §4.2.4 */
   unknownCommand: fixed(500, '5.5.2', 'command not recognised'),
-  lineTooLong: fixed(500, '5.5.6', 'line too long'),
+  /** RFC 5321 §4.5.3.1.4 */
+  lineTooLong: fixed(500, '5.5.2', 'line too long'),
+  /** RFC 4954 §6: this code is for lines of AUTH alone */
+  authLineTooLong: fixed(500, '5.5.6', 'authentication exchange line too long'),
   bareNewlineCommand: fixed(500, '5.5.2', 'lines must end in CRLF'),
   syntaxError: fixed(501, '5.5.4', 'syntax error in parameters'),
   badParameter: (name: string): Reply => fixed(501, '5.5.4', `bad or repeated parameter ${name}`),

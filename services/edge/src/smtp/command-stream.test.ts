@@ -108,6 +108,7 @@ describe('command stream', () => {
     ['bare CR', 'NO\rOP\r\n', 'bareNewline'],
     ['NUL', 'NO\0OP\r\n', 'nul'],
     ['too long', `${'x'.repeat(12_300)}\r\n`, 'lineTooLong'],
+    ['too long for a login', `auth ${'x'.repeat(12_300)}\r\n`, 'authLineTooLong'],
   ])('names a bad line: %s', (_name, text, problem) => {
     const { stream, recorded } = open();
     stream.write(Buffer.from(text));

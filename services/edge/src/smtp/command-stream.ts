@@ -7,7 +7,7 @@
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
 import type { ContentReader } from './line-policy.js';
 
-export type LineProblem = 'bareNewline' | 'nul' | 'lineTooLong';
+export type LineProblem = 'bareNewline' | 'nul' | 'lineTooLong' | 'authLineTooLong';
 
 /** The answer to a challenge, or why there is none. */
 export type AwaitedLine = { readonly line: string } | { readonly problem: LineProblem | 'closed' };
@@ -219,10 +219,15 @@ export class CommandStream extends SMTPStream {
     return false;
   }
 
+  /** RFC 4954 §6: a line of a login has a code of its own. */
+  get #beginsAuth(): boolean {
+    return this.#lineWaiter !== undefined || /^AUTH /i.test(this.#input.toString('latin1', this.#at, this.#at + 5));
+  }
+
   #problemOf(end: number): LineProblem | undefined {
     const start = this.#at;
     if (end === start || this.#input[end - 1] !== CR) return 'bareNewline';
-    if (end - start > maxLineOctets) return 'lineTooLong';
+    if (end - start > maxLineOctets) return this.#beginsAuth ? 'authLineTooLong' : 'lineTooLong';
     for (let at = start; at < end - 1; at++) {
       const octet = this.#input[at];
       if (octet === CR) return 'bareNewline';

@@ -17,6 +17,7 @@ const lineReplies: Readonly<Record<LineProblem, Reply>> = {
   bareNewline: replies.bareNewlineCommand,
   nul: replies.unknownCommand,
   lineTooLong: replies.lineTooLong,
+  authLineTooLong: replies.authLineTooLong,
 };
 
 /** RFC 5321 §4.5.3.1.4 and the extensions; AUTH lines are read elsewhere. */

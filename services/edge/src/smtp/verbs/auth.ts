@@ -44,8 +44,7 @@ function decodeBase64(text: string): Buffer | undefined {
 const faults: Readonly<Record<SaslFault, Reply>> = {
   cancelled: replies.authCancelled,
   malformed: replies.authMalformed,
-  // RFC 4954 §6.
-  tooLong: replies.lineTooLong,
+  tooLong: replies.authLineTooLong,
 };
 
 async function conclude(dialogue: Dialogue, name: string, result: SaslResult): Promise<VerbReplies> {
@@ -141,7 +140,7 @@ export const auth: Verb = {
       dialogue.wire.reply(replies.challenge(data.toString('base64')));
       dialogue.wire.flush();
       const answer = await dialogue.wire.readLine();
-      if ('problem' in answer) return answer.problem === 'lineTooLong' ? 'tooLong' : 'malformed';
+      if ('problem' in answer) return answer.problem === 'authLineTooLong' ? 'tooLong' : 'malformed';
       return answer.line === '*' ? 'cancelled' : (decodeBase64(answer.line) ?? 'malformed');
     };
     const result = await mechanism(first, challenge, contextOf(dialogue, name));
