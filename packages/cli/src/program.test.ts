@@ -308,12 +308,12 @@ test.each<[string, Record<string, string>, string]>([
   [
     'a limit',
     { reason: 'service simultaneous-per-address limit 2 (cluster)' },
-    'reason: over the limit of service: 2 simultaneous-per-address',
+    'reason: over the limit of the whole service: 2 simultaneous-per-address',
   ],
   [
     'a limit of one pod',
     { reason: 'tenant messages limit 9 (local)' },
-    'reason: over the limit of tenant: 9 messages, counted by one pod alone',
+    'reason: over the limit of the tenant: 9 messages, counted by one pod alone',
   ],
   ['a wrong password', { cached: 'false', reason: 'wrong password', user: 'a' }, 'reason: wrong password; user=a'],
   ['a bounce', { attempt: '1', notice: 'send' }, 'a report to the sender follows; attempt=1'],

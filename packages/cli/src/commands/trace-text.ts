@@ -22,7 +22,9 @@ const reasons: Readonly<Record<string, string>> = {
   bareNewline: 'a CR or LF that does not end a line',
   nul: 'a NUL in a line',
   lineTooLong: 'a line longer than is taken',
-  'no password': 'the user was made without a login (--no-login)',
+  'no password': 'the user has no password (made with --no-login)',
+  'no recoverable password':
+    'this mechanism needs a password that is kept (posternctl user keep-password); others do not',
   'policy unavailable': 'no policy pod answered, so nothing could be judged',
 };
 
@@ -41,6 +43,13 @@ const notices: Readonly<Record<string, string>> = {
 
 const limit = /^(\S+) (\S+) limit (\d+) \((\w+)\)$/;
 
+const scopes: Readonly<Record<string, string>> = {
+  service: 'the whole service',
+  address: 'the client address',
+  user: 'the login',
+  tenant: 'the tenant',
+};
+
 function reasonText(reason: string, found: string | undefined): string {
   if (found !== undefined)
     return reason === 'recipients' && recipientReasons[found] !== undefined
@@ -48,7 +57,7 @@ function reasonText(reason: string, found: string | undefined): string {
       : `check ${reason}: ${found}`;
   const [, scope, kind, most, decidedBy] = limit.exec(reason) ?? [];
   if (scope !== undefined)
-    return `over the limit of ${scope}: ${most} ${kind}${decidedBy === 'local' ? ', counted by one pod alone' : ''}`;
+    return `over the limit of ${scopes[scope] ?? scope}: ${most} ${kind}${decidedBy === 'local' ? ', counted by one pod alone' : ''}`;
   if (/^[\w.-]+@\d+$/.test(reason)) return `rule ${reason}`;
   return reasons[reason] ?? reason;
 }
