@@ -90,3 +90,24 @@ test('tarpit: answers to errors come late from the mark on; commands that are ri
   expect((await timed(() => other.command('NONSENSE'))).ms).toBeLessThan(lateMs / 2);
   expect((await slow).code).toBe(500);
 });
+
+test('tarpit: a pipelined group of recipients waits for each refused one as if it had come alone', async () => {
+  const sender = await from('198.51.100.50');
+  await sender.greet();
+  const unknown = [0, 1, 2, 3].map((index) => `RCPT TO:<nobody${index}@acme.test>\r\n`);
+  const start = performance.now();
+  sender.write(`MAIL FROM:<x@good.test>\r\n${unknown.join('')}RCPT TO:<bob@acme.test>\r\n`);
+  const told: [code: number, lates: number][] = [];
+  for (let replies = 0; replies < 6; replies++) {
+    const { code } = await sender.reply();
+    told.push([code, Math.floor((performance.now() - start + 50) / lateMs)]);
+  }
+  expect(told).toEqual([
+    [250, 0],
+    [550, 0],
+    [550, 0],
+    [550, 1],
+    [550, 2],
+    [250, 2],
+  ]);
+});
