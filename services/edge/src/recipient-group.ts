@@ -16,6 +16,7 @@ import { type Decision, type EvaluateResponse, Stage } from '@postern/proto/poli
 import { parseRcptCommand, type RcptParameterName, type Reply, replies } from '@postern/smtp-core';
 import { evaluationRequest } from './evaluation-request.js';
 import type { EdgeEventFacts } from './journal.js';
+import type { PolicyAnswer } from './policy-port.js';
 import { refusalEvidence, refusingTenant } from './refusal-evidence.js';
 import type { Session, SessionServices } from './session.js';
 import { actionOf, type Recipient, type Transaction } from './transaction.js';
@@ -107,16 +108,9 @@ export class RecipientGroup implements TransactionParty {
   /** One reply per command, in order. */
   async decide(): Promise<Reply[]> {
     const asked = [...this.#asked.values()];
-    const decided = asked.length === 0 ? new Map<string, Reply>() : await this.#askSafely(asked);
+    const decided = asked.length === 0 ? new Map<string, Reply>() : await this.#ask(asked);
     return this.#places.map((place) =>
       place.kind === 'answered' ? place.reply : (decided.get(place.candidate.address) ?? replies.localError),
-    );
-  }
-
-  /** What breaks here breaks for several commands at once: each has its reply all the same (RFC 2920 §3.2). */
-  #askSafely(asked: readonly Candidate[]): Promise<Map<string, Reply>> {
-    return this.#ask(asked).catch((error: unknown) =>
-      this.#refuseAll(asked, replies.localError, error instanceof Error ? error.message : String(error)),
     );
   }
 
@@ -124,7 +118,13 @@ export class RecipientGroup implements TransactionParty {
     const { session, services, transaction } = this;
     const snapshot = services.snapshot();
     const request = evaluationRequest(this, this.#stages(), asked);
-    const answer = await services.policy.evaluate(request, services.settings.policyDeadlineMs);
+    let answer: PolicyAnswer;
+    try {
+      answer = await services.policy.evaluate(request, services.settings.policyDeadlineMs);
+    } catch (error) {
+      // What breaks here breaks for several commands at once: each has its reply all the same (RFC 2920 §3.2).
+      return this.#refuseAll(asked, replies.localError, error instanceof Error ? error.message : String(error));
+    }
     if (answer.kind === 'verdict') return this.#apply(asked, answer.verdict);
     const admit = snapshot?.admitWhenPolicyAway === true;
     services.journal.record('edge.policy.bypassed', session, {
