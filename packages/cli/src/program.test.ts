@@ -728,6 +728,11 @@ test('status of a local cluster lists its processes and asks each', async () => 
     );
     expect(outcome.out).toMatch(/^nats +gone/m);
     expect(outcome.err).toMatch(/^posternctl: the API at 127\.0\.0\.1:1 cannot be reached/);
+    const { supervisor: _, ...kept } = { ...dead, provisioning: { ...run.provisioning, address: '127.0.0.1:1' } };
+    writeFileSync(join(data, 'run.json'), JSON.stringify(kept));
+    expect((await runWith('/', {}, `status --data ${data}`)).out).toContain(
+      `Why queue-0 is gone: ${join(data, 'logs', 'queue-0.log')}`,
+    );
   } finally {
     ready.close();
   }

@@ -85,6 +85,18 @@ function notInEffect(file: RefusedFile | undefined, staleRules: string): string[
   return [...refused, ...stale].length === 0 ? [] : [...refused, ...stale, ''];
 }
 
+/** Where one that is gone, or does not answer, has said why. */
+function logsOf({ processes, supervisorGone }: Local, found: RunFile | undefined): string[] {
+  if (found === undefined || supervisorGone !== undefined) return [];
+  const silent = processes.filter(
+    ({ state, metrics }) => metrics !== undefined && (state === 'gone' || state === 'does not answer'),
+  );
+  return silent.map(
+    ({ name, state }) =>
+      `Why ${name} ${state === 'gone' ? 'is gone' : state}: ${join(dirname(found.file), 'logs', `${name}.log`)}`,
+  );
+}
+
 type Answer =
   | { readonly ok: true; readonly status: GetStatusResponse }
   | { readonly ok: false; readonly error: unknown };
@@ -138,7 +150,10 @@ export function addStatusCommand(program: Command, run: Run): void {
         const answer = await statusOf(context);
         if (!answer.ok) {
           // Which processes are gone is the reason, more likely than not.
-          if (isLocal) output.show(local, () => localText(local, found, folder).join('\n').trimEnd());
+          if (isLocal)
+            output.show(local, () =>
+              [...localText(local, found, folder), ...logsOf(local, found)].join('\n').trimEnd(),
+            );
           throw answer.error;
         }
         const { status } = answer;

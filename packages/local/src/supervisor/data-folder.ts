@@ -83,6 +83,8 @@ export async function discardDataFolder(root: string, first: string): Promise<vo
 async function assertRoom(root: string): Promise<void> {
   const missing = await firstMissing(root);
   const disk = await statfs(missing === undefined ? root : dirname(missing));
+  // No disk at all, as under /proc: making a folder there says what is wrong.
+  if (disk.blocks === 0) return;
   const free = disk.bavail * disk.bsize;
   if (free >= leastFreeBytes) return;
   throw new SetupError(

@@ -109,6 +109,17 @@ describe('keeper', () => {
     await scene.keeper.stop();
   });
 
+  test('what stays wrong is told with each longer delay, then no more until it serves', async () => {
+    const scene = new Scene();
+    await scene.keeper.start();
+    scene.failLaunches = 20;
+    await scene.crash(1);
+    expect(scene.slept).toHaveLength(21);
+    expect(scene.said.filter((line) => line.startsWith('edge ended while starting; '))).toHaveLength(6);
+    expect(scene.said.at(-1)).toMatch(/^edge serves again/);
+    await scene.keeper.stop();
+  });
+
   test('a first start that fails twice is given up with the last words', async () => {
     const scene = new Scene();
     scene.failLaunches = 2;

@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { processIdentity } from '../servers/process-identity.js';
 import type { Exit, LaunchControl, RunningServer } from '../servers/running-server.js';
+import { SetupError } from '../setup-error.js';
 
 export type KeeperState =
   | { readonly kind: 'idle' }
@@ -37,6 +38,12 @@ export const shortestDelayMs = 200;
 export const longestDelayMs = 10_000;
 export const stableAfterMs = 30_000;
 const firstStartTries = 2;
+
+/** The way out of a start, to look into its log, is none for one that is tried again. */
+function reasonOf(error: unknown): string {
+  if (error instanceof SetupError) return error.problem;
+  return error instanceof Error ? error.message : String(error);
+}
 
 const describe = ({ code, signal }: Exit) => (signal === null ? `exit code ${code ?? 'unknown'}` : signal);
 
@@ -132,9 +139,13 @@ export class Keeper {
   /** Try until it serves again or the end is wanted; returns the next delay. */
   async #restart(reason: string, firstDelayMs: number): Promise<number> {
     let delayMs = firstDelayMs;
-    let said = reason;
+    let why = reason;
+    let told = '';
     for (;;) {
-      this.#options.say(`${said}; starting it again in ${delayMs / 1000} s`);
+      // What stays wrong is not told every ten seconds.
+      if (why !== told || delayMs < longestDelayMs)
+        this.#options.say(`${why}; starting it again in ${delayMs / 1000} s`);
+      told = delayMs === longestDelayMs ? why : '';
       this.#set({ kind: 'waiting', delayMs });
       await this.#sleep(delayMs);
       if (this.#ending.signal.aborted) return delayMs;
@@ -146,7 +157,7 @@ export class Keeper {
         return delayMs;
       } catch (error) {
         if (this.#ending.signal.aborted) return delayMs;
-        said = error instanceof Error ? error.message : String(error);
+        why = reasonOf(error);
       }
     }
   }

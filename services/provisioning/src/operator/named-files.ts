@@ -72,7 +72,7 @@ function wrongWith(file: string, holds: NamedFile['holds']): string | undefined 
   if (holds === 'login') return length > 0 ? undefined : 'holds only a line end; expected a password';
   return length >= shortestPassword && length <= longestPassword
     ? undefined
-    : `holds ${length} characters; expected a password of ${shortestPassword} to 1,024 characters`;
+    : `holds ${length} character${length === 1 ? '' : 's'}; expected a password of ${shortestPassword} to 1,024 characters`;
 }
 
 /** Octets of the DER of DH parameters: a little more than those of the prime. OpenSSL passes over what it cannot read. */
