@@ -26,6 +26,21 @@ function refuseAll(request: EvaluateRequest, said: Partial<Decision>): PolicyAns
   return { kind: 'verdict', verdict: { ...answer.verdict, recipients } };
 }
 
+/** Whose content is treated otherwise than that of the first recipient is to come in another transaction. */
+function splitDomains(request: EvaluateRequest): PolicyAnswer {
+  const answer = acceptAll(request);
+  if (answer.kind !== 'verdict') return answer;
+  const domainOf = (address = ''): string => address.slice(address.lastIndexOf('@'));
+  const first = domainOf(request.facts?.recipients[0]?.address);
+  const { code, enhanced = '', text } = replies.recipientApart;
+  const said = { replyCode: code, enhancedCode: enhanced, text: String(text) };
+  const apart = Decision.fromPartial({ action: Action.TEMPFAIL, ...said });
+  const recipients = answer.verdict.recipients.map((recipient) =>
+    domainOf(recipient.address) === first ? recipient : { ...recipient, decision: apart },
+  );
+  return { kind: 'verdict', verdict: { ...answer.verdict, recipients } };
+}
+
 const refuseClient =
   (reply: Reply): Option =>
   (doubles) =>
@@ -44,6 +59,7 @@ const options: Readonly<Record<string, Option>> = {
     const decision = { action: Action.REJECT, enhancedCode: '5.7.1', text: 'blocked\nsee our page' };
     doubles.evaluate = (request) => refuseAll(request, decision);
   },
+  'policy splits': (doubles) => (doubles.evaluate = splitDomains),
   'policy reads-headers': (doubles) => (doubles.evaluate = (request) => acceptAll(request, ContentPlan.HEADERS)),
   'policy dislikes-content': (doubles) =>
     (doubles.evaluate = (request) => {
