@@ -59,12 +59,16 @@ const keysOf = (tenant: string) => {
   return { index: `${tag}index`, bytes: `${tag}bytes`, prefix: `${tag}s:` };
 };
 
+/** With the way out: mail is judged all the same, and a simulation needs no recording. */
+const away =
+  'Redis, which keeps recorded sessions, does not answer: see that the one policy is told of (`redis.url`) runs, then ask again; until then a session can be described (`posternctl simulate --client ...`)';
+
 /** Whatever Redis fails with, it is the store that is away. */
 async function asked<T>(question: () => Promise<T>): Promise<T> {
   try {
     return await question();
   } catch (cause) {
-    throw new PosternError('store-unavailable', 'Redis, which keeps recorded sessions, does not answer', { cause });
+    throw new PosternError('store-unavailable', away, { cause });
   }
 }
 
