@@ -342,14 +342,26 @@ export class Evaluation {
     if (judged !== undefined && check.name === 'recipients') judged.expandsTo = expandsTo;
     if (this.#skips.has(check.name)) finding.action = 'skipped';
     else if (this.#whole.spared.has(check.name) || course.spared.has(check.name)) finding.action = 'spared';
-    else if (course.accepted) finding.action = 'accepted';
+    else if (course.accepted || this.#isAcceptedByAll(judged)) finding.action = 'accepted';
     else if (judged === undefined && !wished && this.#isLeftToScopes(check)) finding.action = 'per recipient';
     else {
       const { snapshot } = this.#subject;
       const own = judged !== undefined && check.concerns !== undefined;
       const inForce = own ? snapshot.policies.ofDomain(domainOf(finding.recipient)) : policies;
-      this.#take(check, finding, course, actionFor(check, finding, inForce));
+      this.#take(check, finding, this.#concerned(judged), actionFor(check, finding, inForce));
     }
+  }
+
+  /** Rules at headers and body accept for recipients, checks there speak about the message. */
+  #isAcceptedByAll(judged: Judged | undefined): boolean {
+    return judged === undefined && this.#judged.length > 0 && this.#judged.every(({ course }) => course.accepted);
+  }
+
+  /** Whose course a finding changes: that of its recipient; of the message, but for those a rule has accepted it for. */
+  #concerned(judged: Judged | undefined): readonly Course[] {
+    if (judged !== undefined) return [judged.course];
+    if (!this.#judged.some(({ course }) => course.accepted)) return [this.#whole];
+    return this.#judged.map(({ course }) => course).filter(({ accepted }) => !accepted);
   }
 
   /** Tenants may see it otherwise: the consequence is taken for each recipient. */
@@ -361,7 +373,7 @@ export class Evaluation {
     return this.#policies[check.settings].tenantsMay === 'anything' || spareable.has(check.name);
   }
 
-  #take(check: CheckDefinition, finding: Finding, course: Course, onFail: FailureAction): void {
+  #take(check: CheckDefinition, finding: Finding, courses: readonly Course[], onFail: FailureAction): void {
     const consequence = consequenceOf(check.name, finding, onFail);
     switch (consequence.kind) {
       case 'none':
@@ -369,18 +381,19 @@ export class Evaluation {
         return;
       case 'tag':
         finding.action = 'tag';
-        course.tag(consequence.tag);
+        for (const course of courses) course.tag(consequence.tag);
         return;
       case 'rewrite':
         finding.action = 'rewrite';
-        for (const { course: one } of this.#judged) one.rewriteFrom(consequence.address);
+        for (const { course } of this.#judged)
+          if (courses.includes(course) || courses.includes(this.#whole)) course.rewriteFrom(consequence.address);
         return;
       case 'decide':
         finding.action = actionName(consequence.decision.action);
         // There is one reply, and a delay costs little: what holds up one recipient holds up all.
         if (check.name === 'greylist_signed') this.#whole.take(consequence.decision);
         // A redirected recipient need not exist itself.
-        else if (course.redirect === undefined) course.take(consequence.decision);
+        else for (const course of courses) if (course.redirect === undefined) course.take(consequence.decision);
     }
   }
 

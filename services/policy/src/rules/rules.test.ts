@@ -4,7 +4,7 @@ import { Action, ContentPlan } from '@postern/proto/policy/v1/policy_service';
 import { skippableChecks } from '@postern/rules';
 import { expect, test } from 'vitest';
 import { checks } from '../checks/index.js';
-import { askContent, askEnvelope, ground } from '../testing/ground.js';
+import { askContent, askEnvelope, ground, settings } from '../testing/ground.js';
 
 const message = 'From: a@sender.test\nX-Old: 1\n\nbody\n';
 const spfFails = {
@@ -53,6 +53,34 @@ test.each([
   const verdict = await askEnvelope(ground({ ...spfFails, rules: [{ event: 'mail', then }] }));
   expect(verdict.decision?.action).toBe(Action.ACCEPT);
   expect(verdict.findings.find(({ check }) => check === 'spf')).toMatchObject({ outcome: 'fail', action });
+});
+
+const contentRefused = {
+  zone: { '_dmarc.sender.test': { TXT: ['v=DMARC1; p=reject'] } },
+  snapshot: settings({ dmarc: { onFail: 'reject' }, lists: { block: ['a@sender.test'] } }),
+} as const;
+const two = { from: 'b@else.test', to: ['user@here.test', 'other@here.test'] };
+
+test.each([
+  [['headers', 'body'], undefined, [Action.ACCEPT, 'accepted', 'accepted']],
+  [['headers'], undefined, [Action.REJECT, 'accepted', 'reject']],
+  [['body'], undefined, [Action.REJECT, 'reject', undefined]],
+  [['headers', 'body'], 'recipient.user == "else"', [Action.REJECT, 'reject', undefined]],
+])('a check of the content has no say after accept at %j when %s', async (events, when, expected) => {
+  const rules = events.map((event) => ({ event, ...(when === undefined ? {} : { when }), then: ['accept'] }));
+  const { decision, findings } = await askContent(ground({ ...contentRefused, rules }), message, two);
+  const done = (name: string) => findings.find(({ check }) => check === name)?.action;
+  expect([decision?.action, done('lists_from'), done('dmarc')]).toEqual(expected);
+});
+
+test('accepted for one recipient, the check has its say for the others', async () => {
+  const rules = ['headers', 'body'].map((event) => ({ event, when: 'recipient.user == "user"', then: ['accept'] }));
+  const { decision, groups } = await askContent(ground({ ...contentRefused, rules }), message, two);
+  expect(decision?.action).toBe(Action.ACCEPT);
+  expect(groups.map(({ recipients, decision: one }) => [recipients.join(), one?.action])).toEqual([
+    ['user@here.test', Action.ACCEPT],
+    ['other@here.test', Action.REJECT],
+  ]);
 });
 
 test('a check skipped earlier is not asked', async () => {
