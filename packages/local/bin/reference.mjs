@@ -71,25 +71,30 @@ async function factsPage() {
   ].join('\n');
 }
 
-/** Line 1 of every dialog cites what it shows. */
-function dialogsPage() {
-  const folder = 'packages/e2e/conformance';
-  const rows = readdirSync(join(root, folder), { recursive: true })
+/** Line 1 of every dialog cites what it shows. `prefix`: how its folder is called in the table. */
+function dialogsOf(folder, prefix) {
+  return readdirSync(join(root, folder), { recursive: true })
     .filter((file) => file.endsWith('.smtp'))
     .map((file) => {
       const [line = ''] = readFileSync(join(root, folder, file), 'utf8').split('\n');
       const [, rfc, section, behaviour] = /^# RFC (\d+) §(\S+): (.*)$/.exec(line) ?? [undefined, '0', '', line];
-      return { rfc: Number(rfc), section, behaviour, file };
-    })
-    .sort(
-      (a, b) =>
-        a.rfc - b.rfc || a.section.localeCompare(b.section, 'en', { numeric: true }) || (a.file < b.file ? -1 : 1),
-    );
+      return { rfc: Number(rfc), section, behaviour, file: `${prefix}${file}` };
+    });
+}
+
+function dialogsPage() {
+  const folder = 'packages/e2e/conformance';
+  const own = 'services/edge/src/smtp/dialogs';
+  const rows = [...dialogsOf(folder, ''), ...dialogsOf(own, 'dialogs/')].sort(
+    (a, b) =>
+      a.rfc - b.rfc || a.section.localeCompare(b.section, 'en', { numeric: true }) || (a.file < b.file ? -1 : 1),
+  );
   return [
     '# Dialogs by standard',
     '',
     `Generated from line 1 of the dialogs in \`${folder}\`, each spoken to the edge in its unit tests and to the edge of a whole cluster`,
-    '(`npm run test:e2e -- packages/e2e/src/conformance`).',
+    '(`npm run test:e2e -- packages/e2e/src/conformance`), and of those that need something to fail or time to pass: `dialogs/`, in',
+    `\`${own}\`, spoken in the unit tests alone.`,
     '',
     '| RFC | section | behaviour | dialog |',
     '|---|---|---|---|',
