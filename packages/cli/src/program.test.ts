@@ -808,6 +808,7 @@ test('a described session is sent whole and its verdicts are a timeline', async 
           decidedBy: 'recipients',
         },
       ],
+      submittingTenant: '',
     },
   });
   const rule = join(server.folder, 'my-rule.yaml');
@@ -952,6 +953,7 @@ test('a recorded session judged again: what is different now stands beside what 
       ],
       recorded: [of(1, ''), of(1, '')],
       replies: [],
+      submittingTenant: '',
     },
   });
   const run = await server.run('simulate --recorded 01JD4Q6V6S7M8N9P0Q1R2S3T4V --tenant acme');

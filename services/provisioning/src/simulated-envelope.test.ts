@@ -71,3 +71,13 @@ test('tags and dispositions of the end of data are each recipient’s own; a par
   const discarded = made([stage(Action.ACCEPT, { recipients: recipients(Action.ACCEPT) }), stage(Action.DISCARD)]);
   expect(discarded?.forwardPaths[0]?.disposition).toBe(Disposition.DISCARD);
 });
+
+test('a relay client submits for the tenant policy found, whoever asks', () => {
+  const request = SimulateRequest.fromPartial({
+    facts: { reversePath: 'a@b.test', recipients: [{ address: 'x@far.test' }] },
+  });
+  const taken = [{ address: 'x@far.test', decision: { action: Action.ACCEPT } }];
+  const response = SimulateResponse.fromPartial({ stages: [{ recipients: taken }], submittingTenant: 'acme' });
+  const envelope = simulatedEnvelope(request, response);
+  expect(envelope).toMatchObject({ submittingTenant: 'acme', forwardPaths: [{ tenant: 'acme' }] });
+});

@@ -25,14 +25,14 @@ const isKept = (disposition: Disposition): boolean => disposition !== Dispositio
 
 export function simulatedEnvelope(
   { facts, content, tenant }: SimulateRequest,
-  { stages }: SimulateResponse,
+  { stages, submittingTenant }: SimulateResponse,
 ): Envelope | undefined {
   const last = stages.at(-1);
   const atRcpt = stages.find(({ recipients }) => recipients.length > 0);
   if (facts === undefined || last === undefined || atRcpt === undefined) return undefined;
   if (stages.some(({ decision }) => isRefused(decision))) return undefined;
-  // A relay client submits for the tenant whose view it is.
-  const submitter = facts.submittingTenant || tenant;
+  // A policy service before this release does not say whom a relay client submits for: the tenant whose view it is.
+  const submitter = submittingTenant || facts.submittingTenant || tenant;
   const whole = stages.map(({ decision }) => dispositionOf(decision));
   const groups = last.groups.map((group, index) => ({ ...group, index: index + 1 }));
   const classed = new Map(facts.recipients.map((recipient) => [recipient.address, recipient]));

@@ -117,5 +117,5 @@ export async function replaySession(
     asked.push({ stages: request.stages, bodyMissing });
     recorded.push(shownVerdict(then, request.facts, tenant));
   }
-  return { stages, asked, recorded, replies: [] };
+  return { stages, asked, recorded, replies: [], submittingTenant: '' };
 }

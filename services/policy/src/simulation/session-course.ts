@@ -85,7 +85,8 @@ export class SessionCourse {
   async run(): Promise<SimulateResponse> {
     const commands = [this.#connect, this.#greet, this.#logIn, this.#begin, this.#recipients, this.#message];
     for (const command of commands) if (!(await command.call(this))) break;
-    return { stages: this.#stages, asked: this.#asked, recorded: [], replies: this.#replies };
+    const { submittingTenant } = this.#session.facts;
+    return { stages: this.#stages, asked: this.#asked, recorded: [], replies: this.#replies, submittingTenant };
   }
 
   #connect(): Promise<boolean> {

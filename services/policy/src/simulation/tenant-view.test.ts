@@ -39,18 +39,18 @@ async function told(tenant: string, { client = '192.0.2.9', user, to }: Describe
     },
   });
   const parts = { judge: here.judge, recordings: memoryRecordings(), clock: new FakeClock(), maxHops: 30 };
-  const { replies } = await simulate(parts, request, here.snapshot);
+  const { replies, submittingTenant } = await simulate(parts, request, here.snapshot);
   const last = replies.at(-1);
-  return `${last?.replyCode} ${last?.decidedBy}`.trim();
+  return [last?.replyCode, last?.decidedBy, submittingTenant].filter((part) => part !== '').join(' ');
 }
 
 test.each<[string, Described, string]>([
   ['t1', { to: 'x@far.test' }, '550 no relay right'],
   ['', { to: 'x@far.test' }, '550 no relay right'],
-  ['t1', { client: '192.0.2.1', to: 'x@far.test' }, '250'],
+  ['t1', { client: '192.0.2.1', to: 'x@far.test' }, '250 t1'],
   ['t1', { client: '192.0.2.2', to: 'x@far.test' }, '550 no relay right'],
-  ['', { client: '192.0.2.2', to: 'x@far.test' }, '250'],
-  ['t1', { user: 'a@here.test', to: 'x@far.test' }, '250'],
+  ['', { client: '192.0.2.2', to: 'x@far.test' }, '250 t2'],
+  ['t1', { user: 'a@here.test', to: 'x@far.test' }, '250 t1'],
   ['t1', { to: 'a@here.test' }, '250'],
 ])('as %j sees it, %o: %s', async (tenant, described, expected) => {
   expect(await told(tenant, described)).toBe(expected);

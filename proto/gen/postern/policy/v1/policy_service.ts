@@ -562,6 +562,8 @@ export interface SimulateResponse {
   recorded: EvaluateResponse[];
   /** Of a described session: what the client is told, in order, up to the refusal that ends it. */
   replies: SimulatedReply[];
+  /** Of a described session: tenant of the login or relay client; empty = none. */
+  submittingTenant: string;
 }
 
 /** The answer to the connection, to a command, to one recipient or to the message. */
@@ -3647,7 +3649,7 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
 };
 
 function createBaseSimulateResponse(): SimulateResponse {
-  return { stages: [], asked: [], recorded: [], replies: [] };
+  return { stages: [], asked: [], recorded: [], replies: [], submittingTenant: "" };
 }
 
 export const SimulateResponse: MessageFns<SimulateResponse> = {
@@ -3663,6 +3665,9 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
     }
     for (const v of message.replies) {
       SimulatedReply.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.submittingTenant !== "") {
+      writer.uint32(42).string(message.submittingTenant);
     }
     return writer;
   },
@@ -3712,6 +3717,14 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
             message.replies.push(SimulatedReply.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.submittingTenant = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3736,6 +3749,11 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
       replies: globalThis.Array.isArray(object?.replies)
         ? object.replies.map((e: any) => SimulatedReply.fromJSON(e))
         : [],
+      submittingTenant: isSet(object.submittingTenant)
+        ? globalThis.String(object.submittingTenant)
+        : isSet(object.submitting_tenant)
+        ? globalThis.String(object.submitting_tenant)
+        : "",
     };
   },
 
@@ -3753,6 +3771,9 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
     if (message.replies?.length) {
       obj.replies = message.replies.map((e) => SimulatedReply.toJSON(e));
     }
+    if (message.submittingTenant !== "") {
+      obj.submittingTenant = message.submittingTenant;
+    }
     return obj;
   },
 
@@ -3765,6 +3786,7 @@ export const SimulateResponse: MessageFns<SimulateResponse> = {
     message.asked = object.asked?.map((e) => AskedStages.fromPartial(e)) || [];
     message.recorded = object.recorded?.map((e) => EvaluateResponse.fromPartial(e)) || [];
     message.replies = object.replies?.map((e) => SimulatedReply.fromPartial(e)) || [];
+    message.submittingTenant = object.submittingTenant ?? "";
     return message;
   },
 };
