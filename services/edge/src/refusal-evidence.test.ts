@@ -137,6 +137,14 @@ test('a refusal of mail for two tenants is told to whose rule it was, and says n
   expect(refusalEvidence({ ...mine, submittingTenant: 'demo' }, 'acme')).toEqual({ lists: 'blocked' });
 });
 
+test('of two tenants’ rules of the same name it is the one that refused', () => {
+  const of = (tenant: string, recipient: string, action: string): Finding =>
+    Finding.fromPartial({ check: 'rule', rule: 'r@1', recipient, action, evidence: { tenant } });
+  const findings = [of('acme', 'x@acme.test', 'reject'), of('demo', 'y@demo.test', 'tag')];
+  expect(refusingTenant({ ...mine, findings })).toBe('acme');
+  expect(refusingTenant({ ...mine, findings: findings.toReversed() })).toBe('acme');
+});
+
 const twoTenants = {
   domains: [
     { name: 'acme.test', tenant: 'acme' },

@@ -12,6 +12,7 @@ const restsOn: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['dmarc', new Set(['spf', 'dkim', 'arc'])],
   ['greylist_signed', new Set(['dkim'])],
 ]);
+const refusals: ReadonlySet<string> = new Set(['reject', 'tempfail', 'close']);
 const mostOutcomes = 10;
 const mostText = 500;
 /** Recipients a refused message is traced for. */
@@ -39,10 +40,12 @@ export function refusingTenant({
   submittingTenant,
 }: RefusalFacts): string | undefined {
   const tenants = new Map(recipients.map(({ address, tenant }) => [address, tenant]));
-  const deciding = findings.findLast(
+  const named = findings.filter(
     ({ check, rule, recipient }) =>
       (check === decidedBy || (check === 'rule' && rule === decidedBy)) && (recipient === '' || tenants.has(recipient)),
   );
+  // Two tenants may have a rule of the same name: it is the one that refused.
+  const deciding = named.findLast(({ action }) => refusals.has(action)) ?? named.at(-1);
   const owner = deciding === undefined ? operatorTenant : ownerOf(deciding, submittingTenant, tenants);
   return owner === operatorTenant ? undefined : owner;
 }
