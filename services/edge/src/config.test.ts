@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadConfig } from '@postern/config';
 import { testAuthority } from '@postern/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { edgeConfig } from './config.js';
+import { edgeConfig, moreListenersHere } from './config.js';
 
 const loadWhole = (...sets: string[]) =>
   loadConfig(edgeConfig, { env: {}, argv: sets.flatMap((set) => ['--set', set]) });
@@ -60,6 +60,12 @@ test.each([
   ],
 ])('further listeners refused: %s', (_, listener, problem) => {
   expect(() => load(`edge.moreListeners=[${listener}]`)).toThrow(problem);
+});
+
+test('further listeners of several edges on one machine: each adds its offset, a port 0 stays one', () => {
+  const more = ['2599', '0'].map((port) => `{ name: at${port}, role: mx, address: "127.0.0.1:${port}" }`).join(', ');
+  const { edge } = load('edge.portOffset=3', `edge.moreListeners=[${more}]`);
+  expect(moreListenersHere(edge).map(({ address }) => address.port)).toEqual([2602, 0]);
 });
 
 describe('TLS files', () => {

@@ -163,13 +163,20 @@ const fields = {
 
 type Edge = Infer<(typeof fields)['edge']>;
 
+/** moreListeners on the ports they have on this pod; a port 0 is chosen by the system on each. */
+export function moreListenersHere({ moreListeners, portOffset }: Pick<Edge, 'moreListeners' | 'portOffset'>) {
+  return moreListeners.map(({ address: { host, port }, ...one }) => ({
+    ...one,
+    address: { host, port: port === 0 ? 0 : port + portOffset },
+  }));
+}
+
 /** Names and addresses are given once; TLS from the first byte needs a certificate. */
 function listenerFaults({ listeners, moreListeners, portOffset, tls, certificates }: Edge): Fault[] {
   const all = [
     ...listeners.map((one, index) => ({ ...one, path: ['edge', 'listeners', index] })),
-    ...moreListeners.map(({ address: { host, port }, ...one }, index) => ({
+    ...moreListenersHere({ moreListeners, portOffset }).map((one, index) => ({
       ...one,
-      address: { host, port: port === 0 ? 0 : port + portOffset },
       path: ['edge', 'moreListeners', index],
     })),
   ];

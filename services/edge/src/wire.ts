@@ -24,7 +24,7 @@ import { createAbuseControl } from './abuse/abuse-control.js';
 import { KnownClients } from './abuse/known-clients.js';
 import { withLoginGuard } from './abuse/login-guard.js';
 import { createAdmission } from './admission.js';
-import type { EdgeConfig } from './config.js';
+import { type EdgeConfig, moreListenersHere } from './config.js';
 import { createCredentialClient } from './credential-client.js';
 import type { EdgeLogEvent } from './events.js';
 import { GroupCommit } from './group-commit.js';
@@ -250,12 +250,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
     admit: ListenerContext['admit'],
     enterPrelude: PreludeGate,
   ): Promise<void> => {
-    const { moreListeners, portOffset } = config.edge;
-    const more = moreListeners.map(({ address: { host, port }, ...listener }) => ({
-      ...listener,
-      address: { host, port: port === 0 ? 0 : port + portOffset },
-    }));
-    const all = [...config.edge.listeners, ...more];
+    const all = [...config.edge.listeners, ...moreListenersHere(config.edge)];
     const twice = all.find(({ name }, at) => all.findIndex((one) => one.name === name) !== at);
     if (twice !== undefined) throw new Error(`edge.moreListeners: the name ${twice.name} is given twice`);
     for (const { address, ...listener } of all) {
