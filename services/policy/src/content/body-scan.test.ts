@@ -53,6 +53,20 @@ test('attachments of a message above the inline limit are known', () => {
   expect(mime?.largestAttachment).toBeLessThan(116_000);
 });
 
+test.each([
+  ['7bit', 'x'.repeat(30), 30],
+  ['8bit', 'lines\nof it', 12],
+  ['base64', Buffer.alloc(3_000_000).toString('base64').replaceAll(/.{76}/g, '$&\n'), 3_000_000],
+  ['7bit', '', 0],
+])(
+  'an attachment in %s has its decoded size, the line end before the delimiter not counted (%#)',
+  (encoding, body, size) => {
+    const head = 'Content-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n--b\nContent-Disposition: attachment';
+    const text = `${head}\nContent-Transfer-Encoding: ${encoding}\n\n${body}\n--b--\n`.replaceAll('\n', '\r\n');
+    expect(MessageContent.inline(Buffer.from(text), context).mime?.largestAttachment).toBe(size);
+  },
+);
+
 test('50 MiB without a line end, and 100,000 delimiters, pass in bounded time', () => {
   const reader = new ContentReader(context);
   reader.write(Buffer.from('From: a@b.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n'));

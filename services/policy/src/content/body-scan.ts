@@ -115,6 +115,8 @@ export class BodyScan {
       if (text !== open && text !== `${open}--`) continue;
       if (this.#header !== undefined) this.#openHeld();
       this.#links.end();
+      // RFC 2046 §5.1.1: the line end before a delimiter belongs to it.
+      if (this.#part !== undefined) this.#part.size = Math.max(0, this.#part.size - 2);
       this.#part = undefined;
       this.#boundaries.length = text === open ? level + 1 : level;
       if (text === open) this.#startHeader();
@@ -154,5 +156,5 @@ export class BodyScan {
 
 /** Decoded octets, without decoding: four characters are three octets, and 76 characters a line have a line end of two. */
 function decodedSize({ encoding, size }: Part): number {
-  return encoding === 'base64' ? Math.floor((size * 76 * 3) / (78 * 4)) : size;
+  return encoding === 'base64' ? Math.floor(((size - 2 * Math.floor(size / 78)) * 3) / 4) : size;
 }
