@@ -283,6 +283,13 @@ describe.each(Object.entries(ways))('%s', (_way, { bring, take }) => {
     }));
 });
 
+test('a recipe as shipped is tried before it is saved', async () => {
+  const described = ['simulate', '--client', '127.0.0.1', '--from', 'a@one.example.test', '--to', 'x@far.test'];
+  const { stdout, code } = await world.cluster.ctl(...described, '--rule', fileOf('route-by-sender-domain'));
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/relay +<x@far\.test>: goes by route1 .*from 192\.0\.2\.1, as out\.one\.example\.test/);
+});
+
 test('a smart host that has TLS 1.2 only gets nothing; the sender reads why', async () => {
   const { rules } = await shipped('tls-versions-through-smart-host');
   await world.reconfigure({ rules, nextHops: { ...nextHops, smarthost: smartHost(old) } });
