@@ -8,6 +8,8 @@ const connectionsPerIp = 4;
 const world = withMailWorld({
   config: {
     limits: { messageSize: '1MiB', connectionsPerIp },
+    listeners: { submission: { limits: { bytesPerSession: '350KiB' } } },
+    messageLimits: { perUser: { bytes: '500KiB', interval: '1h' } },
     checks: { spf: { onFail: 'reject' } },
   },
 });
@@ -103,6 +105,26 @@ test('oversize is 552 at MAIL when announced, and while it streams when not', as
   }
   expect((await sender.send(letter('x@good.test', 'bob@acme.test', 900_000))).code).toBe(250);
   await sender.quit();
+});
+
+test('what no interval and no session has room for is 552, what another session has room for is 421', async () => {
+  const sender = await world.speak('submission', { login: 'bob' });
+  const to = 'carol@acme.test';
+  const never = await sender.send(letter('bob@acme.test', to, 600_000));
+  expect(`${never.code} ${never.text}`).toMatch(
+    /^552 5\.3\.4 message exceeds the 512000 bytes one user may send in 1h/,
+  );
+  await explained(world.cluster, sessionIdOf(never), 'edge.message.rejected', 'user bytes limit');
+  const announced = await sender.command('MAIL FROM:<bob@acme.test> SIZE=600000');
+  expect(`${announced.code} ${announced.text}`).toMatch(/^552 5\.3\.4 message exceeds the 512000 bytes one user may/);
+  expect((await sender.send(letter('bob@acme.test', to, 200_000))).code).toBe(250);
+  const full = await sender.send(letter('bob@acme.test', to, 200_000));
+  expect(`${full.code} ${full.text}`).toMatch(/^421 4\.7\.0 this session has brought its share/);
+  await explained(world.cluster, sessionIdOf(full), 'edge.message.rejected', 'session bytes limit');
+  sender.destroy();
+  const another = await world.speak('submission', { login: 'bob' });
+  expect((await another.send(letter('bob@acme.test', to, 200_000))).code).toBe(250);
+  await another.quit();
 });
 
 test.each<[string, string]>([
