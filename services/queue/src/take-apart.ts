@@ -11,6 +11,8 @@ export type TakeApart = (message: Delivery) => Promise<Delivery | undefined>;
 /** Deliveries of a batch that are tried whole. */
 const wholeDeliveries = 2;
 const publishDeadlineMs = 5_000;
+/** SPOOL may be full: others make room meanwhile. */
+const againAfterMs = 2_000;
 
 export function createTakeApart(publisher: Publisher): TakeApart {
   return async (message) => {
@@ -27,7 +29,7 @@ export function createTakeApart(publisher: Publisher): TakeApart {
       ),
     );
     if (results.every(({ kind }) => kind === 'stored')) message.ack();
-    else message.nak();
+    else message.nak(againAfterMs);
     return undefined;
   };
 }
