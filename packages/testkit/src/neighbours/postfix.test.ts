@@ -31,7 +31,7 @@ asRoot('relays what sendmail is given, byte for byte', { timeout: 180_000 }, asy
     await postfix.stop();
     await sink.close();
   }
-  expect(await portIsFree(postfix.port)).toBe(true);
+  await vi.waitFor(async () => expect(await portIsFree(postfix.port)).toBe(true), { timeout: 10_000 });
 });
 
 asRoot('delivers into a maildir, and discards', { timeout: 180_000 }, async () => {
