@@ -75,8 +75,8 @@ export class GroupCommit {
 
   async #publish(first: Waiting, others: readonly Waiting[]): Promise<PublishResult> {
     const { publisher, clock, deadlineMs } = this.#options;
-    const { data, headers } = spoolMessage([first.envelope, ...others.map(({ envelope }) => envelope)]);
     try {
+      const { data, headers } = spoolMessage([first.envelope, ...others.map(({ envelope }) => envelope)]);
       return await publisher.publish(spoolSubject(first.queueId), data, {
         msgId: first.queueId,
         deadlineMs: deadlineMs - (clock.monotonic() - first.since),

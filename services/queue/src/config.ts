@@ -14,7 +14,6 @@ export const queueConfig = defineConfig('queue', {
         .string({ minLength: 1, maxLength: 63 })
         .default('queue')
         .doc('Name of this pod; must differ from pod to pod.'),
-      intakeBatch: s.integer({ min: 1, max: 512 }).default(64).doc('Messages taken from SPOOL at once.'),
       intakeInFlight: s
         .integer({ min: 1, max: 4096 })
         .default(256)

@@ -140,6 +140,7 @@ export function createEngine(parts: EngineParts): Engine {
     onClosed: (queueIds) => removal.closed(queueIds),
     onDelivered: (tenant, lane) => revival.delivered(tenant, lane),
   });
+  let stalled = 0;
   const intake = createIntake({
     clock,
     placer,
@@ -164,7 +165,11 @@ export function createEngine(parts: EngineParts): Engine {
             items: placement.work.length,
           });
       },
-      stalled: (step, reason) => log.warn('queue.intake.stalled', { step, reason }),
+      stalled(step, reason) {
+        metrics.stalled.set(++stalled);
+        log.warn('queue.intake.stalled', { step, reason });
+      },
+      unstalled: () => metrics.stalled.set(--stalled),
     },
   });
   const takeIn = async (batch: readonly Delivery[]): Promise<void> => {
@@ -291,9 +296,10 @@ export function createEngine(parts: EngineParts): Engine {
       lifetimeMs: policy().schedule.lifetimeMs,
     }),
     start() {
-      const { intakeInFlight, intakeBatch, outcomeBatch, traceBatch } = settings;
+      const { intakeInFlight, outcomeBatch, traceBatch } = settings;
       consumptions = [
-        consumeFrom(intakeConsumer, { maxInFlight: intakeInFlight, maxBatch: intakeBatch }, (batch) => takeIn(batch)),
+        // Each by itself: one that waits for room keeps no other from being recorded.
+        consumeFrom(intakeConsumer, { maxInFlight: intakeInFlight, maxBatch: 1 }, (batch) => takeIn(batch)),
         consumeFrom(outcomesConsumer, { maxInFlight: outcomeBatch * 2, maxBatch: outcomeBatch }, (batch) =>
           outcomeConsumer.handle(batch),
         ),

@@ -8,7 +8,7 @@ export const queueEvents = defineEvents('queue', {
   'queue.parked.retried': 'An operator put a parked message back where it came from.',
   'queue.parked.dropped': 'An operator ended a parked message; its recipients are closed in the ledger.',
   'queue.intake.stalled':
-    'A stream would not take what intake made of a message; it is tried again and nothing is lost.',
+    'A stream would not take what intake made of a message; it is tried again and nothing is lost. Told once a message.',
   'queue.consumer.failed': 'Taking from a stream failed; the loop goes on with back-off.',
   'queue.store.lost': 'PostgreSQL does not answer: outcomes wait in the stream, first attempts go on.',
   'queue.store.recovered': 'PostgreSQL answers again.',

@@ -11,6 +11,7 @@ import {
   type Delivery,
   ensureStreams,
   intakeConsumer,
+  type Publisher,
   spooledEnvelopes,
   spoolMessage,
   spoolSubject,
@@ -34,16 +35,30 @@ const nats = withNats();
 async function stage(
   onBatch: (intake: Intake, message: Delivery) => Promise<void>,
   park: Park = () => Promise.resolve(),
+  hasRoom: (queueId: string) => boolean = () => true,
 ) {
+  const waiting = { count: 0 };
+  const recorded: string[] = [];
   const connection = await connectStreams({ servers: [nats.url], user: 'queue', password: '' });
   await ensureStreams(connection, { replicas: 1, egressPools: ['default'] });
   const publisher = createPublisher(connection, systemClock);
   const policy = compilePolicy(testSnapshot());
   const renewal = createRenewal(systemClock);
+  const placer = createPlacer(publisher, await createBodyStore(connection, systemClock));
   const intake = createIntake({
     clock: systemClock,
-    placer: createPlacer(publisher, await createBodyStore(connection, systemClock)),
-    outcomes: { publish: () => Promise.resolve({ done: true }) },
+    placer: {
+      carryOut: (envelope, placement, again) =>
+        hasRoom(envelope.queueId)
+          ? placer.carryOut(envelope, placement, again)
+          : Promise.resolve({ done: false, step: 'body', reason: 'maximum bytes exceeded' }),
+    },
+    outcomes: {
+      publish(outcomes) {
+        recorded.push(...outcomes.map(({ queueId }) => queueId));
+        return Promise.resolve({ done: true });
+      },
+    },
     windows: createLaneWindows({ size: 100, busyAt: 100 }),
     renewal,
     park,
@@ -51,7 +66,8 @@ async function stage(
     policy: () => policy,
     relay: () => undefined,
     quarantineKeepMs: 0,
-    observer: { placed: () => undefined, stalled: () => undefined },
+    observer: { placed: () => undefined, stalled: () => waiting.count++, unstalled: () => waiting.count-- },
+    partStallsMs: 1_500,
   });
   const options = { maxInFlight: 10, maxBatch: 1, onError: () => undefined };
   const spool = consume(connection, systemClock, intakeConsumer, options, async (batch) => {
@@ -69,7 +85,7 @@ async function stage(
     await Promise.all([spool.stop(), work.stop()]);
     await connection.close();
   };
-  return { connection, publisher, marks, close };
+  return { connection, publisher, marks, waiting, recorded, close };
 }
 
 const bytesOf = (message: Envelope): Uint8Array => Envelope.encode(message).finish();
@@ -137,5 +153,55 @@ test('a batch that keeps coming back is put back as its single mails, marked', a
   expect([...marks.values()]).toEqual(['queue', 'queue']);
   const levels = await createLevelReader(connection);
   await vi.waitFor(async () => expect((await levels('SPOOL')).messages).toBe(0), { timeout: 10_000 });
+  await close();
+});
+
+test('one mail of a batch that waits for room keeps no other from being recorded, and is put back by itself', async () => {
+  const [one, two, large] = [envelope(['bob@acme.test']), envelope(['bob@acme.test']), envelope(['bob@acme.test'])];
+  let room = false;
+  const { connection, publisher, marks, waiting, recorded, close } = await stage(
+    (intake, message) => intake.handle([message]),
+    () => Promise.resolve(),
+    (queueId) => room || queueId !== large.queueId,
+  );
+  const { data, headers } = spoolMessage([bytesOf(large), bytesOf(one), bytesOf(two)]);
+  await publisher.publish(spoolSubject(one.queueId), data, { msgId: one.queueId, headers });
+  await vi.waitFor(() => expect(new Set(recorded)).toEqual(new Set([one.queueId, two.queueId])), { timeout: 10_000 });
+  expect(waiting.count).toBe(1);
+  const levels = await createLevelReader(connection);
+  // The batch is the first message; what was put back is the second.
+  await vi.waitFor(
+    async () =>
+      expect(await levels('SPOOL')).toMatchObject({ messages: 1, firstSequence: (await levels('SPOOL')).lastSequence }),
+    { timeout: 10_000 },
+  );
+  expect(marks.has(large.queueId)).toBe(false);
+  room = true;
+  await vi.waitFor(() => expect(marks.get(large.queueId)).toBe('queue'), { timeout: 10_000 });
+  await vi.waitFor(async () => expect((await levels('SPOOL')).messages).toBe(0), { timeout: 10_000 });
+  expect(waiting.count).toBe(0);
+  expect(recorded.filter((queueId) => queueId === one.queueId).length).toBe(
+    recorded.filter((queueId) => queueId === large.queueId).length,
+  );
+  await close();
+});
+
+test('a batch whose parts SPOOL has no room for is worked on as it is, never parked', async () => {
+  let parked = 0;
+  const none: Publisher = { publish: () => Promise.resolve({ kind: 'refused', reason: 'maximum bytes exceeded' }) };
+  const { publisher, marks, close } = await stage(
+    async (intake, message) => {
+      const apart = createTakeApart(none);
+      const often = { ...message, deliveryCount: 9 };
+      expect(await apart.whole(often)).toBe(often);
+      await intake.handle([message]);
+    },
+    () => Promise.resolve(void parked++),
+  );
+  const [one, two] = [envelope(['bob@acme.test']), envelope(['bob@acme.test'])];
+  const { data, headers } = spoolMessage([bytesOf(one), bytesOf(two)]);
+  await publisher.publish(spoolSubject(one.queueId), data, { msgId: one.queueId, headers });
+  await vi.waitFor(() => expect(marks.size).toBe(2), { timeout: 10_000 });
+  expect(parked).toBe(0);
   await close();
 });

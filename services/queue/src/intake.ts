@@ -1,5 +1,5 @@
 /**
- * SPOOL to WORK: each accepted message is expanded, routed and put where it can start; what it made is recorded as one batch of outcomes; only
+ * SPOOL to WORK: each accepted mail is expanded, routed and put where it can start; what it made is recorded with that of its neighbours; only
  * then SPOOL is acknowledged (design.md, step 6). Order: body into BODIES when anything waits or fans out, then WORK, then OUTCOMES, then
  * the acknowledgement. Never asks PostgreSQL. A stream that is full or away is waited for, with the message kept ours; what cannot be read, or
  * came back more than five times, is parked. Invariant: an acknowledged message has every unit in WORK or in a stored outcome.
@@ -31,12 +31,16 @@ export interface IntakeParts {
   readonly relay: (policy: PolicyInUse) => AskRelay | undefined;
   readonly quarantineKeepMs: number;
   readonly observer: IntakeObserver;
+  /** Milliseconds after which a part of a batch that waits for room is put back by itself; default 10,000. */
+  readonly partStallsMs?: number;
 }
 
 export interface IntakeObserver {
   placed(envelope: Envelope, placement: Placement): void;
-  /** Tried again after the pause. */
+  /** One mail began to wait for a stream. */
   stalled(step: string, reason: string): void;
+  /** It goes on, was put back, or is left to another pod. */
+  unstalled(): void;
 }
 
 export interface Intake {
@@ -47,23 +51,36 @@ export interface Intake {
 
 const stallPauseMs = 1_000;
 
+type Made =
+  | { readonly kind: 'placed'; readonly outcomes: readonly Outcome[] }
+  | { readonly kind: 'settled' | 'stopped' };
+
 export function createIntake(parts: IntakeParts): Intake {
-  const { clock, placer, outcomes, windows, renewal, park, takeApart, observer } = parts;
+  const { clock, placer, outcomes, windows, renewal, park, takeApart, observer, partStallsMs = 10_000 } = parts;
   const aborted = new AbortController();
 
-  /** Repeats until done; false = this pod stops. */
-  const untilDone = async (work: (repeated: boolean) => Promise<Step>): Promise<boolean> => {
-    for (let tries = 0; ; tries++) {
-      const step = await work(tries > 0);
-      if (step.done) return true;
-      if (aborted.signal.aborted) return false;
-      observer.stalled(step.step, step.reason);
-      await clock.sleep(stallPauseMs, aborted.signal).catch(() => undefined);
+  /** Repeats until done; false = this pod stops, or `isEnough` said so. */
+  const untilDone = async (
+    work: (repeated: boolean) => Promise<Step>,
+    isEnough: () => Promise<boolean> = () => Promise.resolve(false),
+  ): Promise<boolean> => {
+    let isStalled = false;
+    try {
+      for (;;) {
+        const step = await work(isStalled);
+        if (step.done) return true;
+        if (aborted.signal.aborted || (await isEnough())) return false;
+        if (!isStalled) observer.stalled(step.step, step.reason);
+        isStalled = true;
+        await clock.sleep(stallPauseMs, aborted.signal).catch(() => undefined);
+      }
+    } finally {
+      if (isStalled) observer.unstalled();
     }
   };
 
-  /** Outcomes of the message, or undefined when this pod stops. */
-  const place = async (envelope: Envelope, again: boolean): Promise<Outcome[] | undefined> => {
+  const place = async (message: Delivery, envelope: Envelope): Promise<Made> => {
+    const again = message.deliveryCount > 1 || message.header('Postern-Again') !== '';
     const policy = parts.policy();
     const placement = placementOf(envelope, {
       policy,
@@ -72,56 +89,63 @@ export function createIntake(parts: IntakeParts): Intake {
       quarantineKeepMs: parts.quarantineKeepMs,
       admit: (tenant, lane) => windows.admit(tenant, lane),
     });
-    if (!(await untilDone((repeated) => placer.carryOut(envelope, placement, again || repeated)))) return undefined;
+    const putBackFrom = clock.monotonic() + partStallsMs;
+    let isPutBack = false;
+    const isPlaced = await untilDone(
+      (repeated) => placer.carryOut(envelope, placement, again || repeated),
+      async () => {
+        isPutBack = clock.monotonic() >= putBackFrom && (await takeApart.part(message));
+        return isPutBack;
+      },
+    );
+    if (!isPlaced) return { kind: isPutBack ? 'settled' : 'stopped' };
     observer.placed(envelope, placement);
-    return placement.outcomes;
+    return { kind: 'placed', outcomes: placement.outcomes };
   };
 
-  const handle = async (batch: readonly Delivery[]): Promise<void> => {
-    for (const message of batch) renewal.hold(message);
+  const take = async (message: Delivery): Promise<Made> => {
+    const read = readEnvelope(message.data);
+    const reason = 'reason' in read ? read.reason : tooOften(message);
+    if (reason !== undefined || !('envelope' in read)) {
+      await park(message, reason ?? 'unreadable');
+      return { kind: 'settled' };
+    }
+    return place(message, read.envelope);
+  };
+
+  const work = async (message: Delivery): Promise<void> => {
+    const made = await take(message);
+    if (made.kind === 'settled') return;
+    const isRecorded = made.kind === 'placed' && (await untilDone(() => outcomes.publish(made.outcomes)));
+    if (!isRecorded) return message.nak();
+    failpoint('queue.after-outcomes-publish');
+    message.ack();
+  };
+
+  const handleOne = async (message: Delivery): Promise<void> => {
+    renewal.hold(message);
     try {
-      const envelopes = (await Promise.all(batch.map(takeApart)))
-        .flatMap((message) => message ?? [])
-        .flatMap(spoolParts);
-      const placed = await Promise.all(
-        envelopes.map(async (message) => {
-          const made = await takeOne(message, place, park);
-          if (made === undefined && aborted.signal.aborted) message.nak();
-          return made === undefined ? undefined : { message, made };
-        }),
-      );
-      const done = placed.filter((entry) => entry !== undefined);
-      if (done.length === 0) return;
-      const all = done.flatMap(({ made }) => made);
-      const stored = await untilDone(() => outcomes.publish(all));
-      if (stored) failpoint('queue.after-outcomes-publish');
-      for (const { message } of done) {
-        if (stored) message.ack();
-        else message.nak();
-      }
+      const whole = await takeApart.whole(message);
+      if (whole !== undefined) await allOf(spoolParts(whole).map(work));
     } finally {
-      for (const message of batch) renewal.release(message);
+      renewal.release(message);
     }
   };
-  return { handle, abort: () => aborted.abort() };
+  return {
+    handle: (batch) => allOf(batch.map(handleOne)),
+    abort: () => aborted.abort(),
+  };
 }
 
-/** What one message made; undefined when it was parked or left for redelivery. */
-async function takeOne(
-  message: Delivery,
-  place: (envelope: Envelope, again: boolean) => Promise<Outcome[] | undefined>,
-  park: Park,
-): Promise<Outcome[] | undefined> {
-  const envelope = readEnvelope(message.data);
-  if ('reason' in envelope) {
-    await park(message, envelope.reason);
-    return undefined;
-  }
-  if (message.deliveryCount > maxDeliveries) {
-    await park(message, `delivered ${message.deliveryCount} times`);
-    return undefined;
-  }
-  return place(envelope.envelope, message.deliveryCount > 1 || message.header('Postern-Again') !== '');
+/** Waits for all of them, whatever becomes of one; then rejects with the first failure. */
+async function allOf(works: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(works)).find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** A part of a batch is never parked for that: a batch that comes too often is taken apart. */
+function tooOften({ deliveryCount, part }: Delivery): string | undefined {
+  return part === undefined && deliveryCount > maxDeliveries ? `delivered ${deliveryCount} times` : undefined;
 }
 
 const queueIdPattern = /^[A-Za-z0-9_-]{1,64}$/;

@@ -33,7 +33,11 @@ export function queueMetrics(metrics: Metrics) {
     }),
     intakeDuration: metrics.histogram({
       name: 'postern_queue_intake_duration_seconds',
-      help: 'From taking a batch from SPOOL to its acknowledgement.',
+      help: 'From taking a message from SPOOL to its acknowledgement.',
+    }),
+    stalled: metrics.gauge({
+      name: 'postern_queue_intake_stalled_messages',
+      help: 'Mails taken from SPOOL that wait for room in a stream or for its answer.',
     }),
     items: metrics.counter({
       name: 'postern_queue_items_total',
