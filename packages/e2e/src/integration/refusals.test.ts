@@ -30,8 +30,9 @@ test('a wrong password is 535, an unknown login answers the same', async () => {
     expect(`${reply.code} ${reply.text}`).toMatch(/^535 5\.7\.8 /);
     await explained(world.cluster, sessionIdOf(reply), 'edge.login.refused', login);
   }
-  const mail = await sender.command('MAIL FROM:<bob@acme.test>');
+  const mail = await sender.command('MAIL FROM:<unsaid@acme.test>');
   expect(`${mail.code} ${mail.text}`).toMatch(/^530 5\.7\.0 /);
+  await explained(world.cluster, sessionIdOf(mail), 'edge.sender.rejected', 'unsaid@acme.test');
   await sender.quit();
 });
 

@@ -18,7 +18,7 @@ export function welcome(run: RunFile, dataDir: string, standing: string, detache
     [`npx posternctl${at} mailbox`, 'what has arrived'],
     [`npx posternctl${at} trace QUEUE-ID`, 'the way of one message; the id is in the 250 reply'],
     [`npx posternctl${at} status`, 'services, streams, durability'],
-    [`${shown(dataDir)}/logs`, 'one log per process'],
+    [`${shown(dataDir)}/logs`, 'one log per service; those of stores are in folders beside it'],
     [`${shown(dataDir)}/run.json`, 'pids and addresses'],
   ];
   const width = Math.max(...looks.map(([where]) => where.length));

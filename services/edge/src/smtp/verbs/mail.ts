@@ -108,6 +108,8 @@ const mostRecipients = (limit: number, bounds: readonly MessageBound[]): number 
   bounds.reduce((least, { recipients }) => (recipients > 0 ? Math.min(least, recipients) : least), limit);
 
 const keyword = /^FROM:/i;
+/** The path of a command that is refused before it is read, so that the trace finds it by its sender; empty = none that looks like one. */
+const givenPath = (argument: string): string => /^FROM:\s*<([^<>\s]{1,320})>/i.exec(argument)?.[1] ?? '';
 
 export const mail: Verb = {
   records: true,
@@ -119,13 +121,13 @@ export const mail: Verb = {
       return reply;
     };
     const barred = barrier(dialogue);
-    if (barred !== undefined) return refuse(barred.reply, '', barred.reason);
+    if (barred !== undefined) return refuse(barred.reply, givenPath(argument), barred.reason);
     if (!keyword.test(argument)) return refuse(replies.syntaxError, '');
     const policy = dialogue.policy();
     const snapshot = services.snapshot();
-    if (policy === undefined || snapshot === undefined) return refuse(replies.localError, '');
+    if (policy === undefined || snapshot === undefined) return refuse(replies.localError, givenPath(argument));
     const parsed = parseMailCommand(argument.slice(5), { offered: offered(dialogue, policy), lenient: true });
-    if (!parsed.ok) return refuse(parsed.reply, argument.slice(5, 325).trim(), 'syntax');
+    if (!parsed.ok) return refuse(parsed.reply, givenPath(argument) || argument.slice(5, 325).trim(), 'syntax');
     const { command } = parsed;
     if (!isOffered(command.body, policy))
       return refuse(replies.unknownParameter(`BODY=${command.body}`), command.reversePath.address);
