@@ -2,6 +2,10 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const root = join(import.meta.dirname, '..', '..');
+/** Walks through everything rules and simulation can say, in a running cluster. */
+const walks = ['recipes', 'rule-walk', 'simulated-sessions'].map(
+  (name) => `packages/e2e/src/integration/${name}.test.ts`,
+);
 
 // unit: beside the source, no processes. integration and e2e start real servers on free ports.
 export default defineConfig({
@@ -22,7 +26,17 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['packages/e2e/src/**/*.test.ts'],
-          exclude: ['packages/e2e/src/neighbours/**', '**/node_modules/**', '**/dist/**'],
+          exclude: ['packages/e2e/src/neighbours/**', ...walks, '**/node_modules/**', '**/dist/**'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        root,
+        test: {
+          name: 'walks',
+          include: walks,
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,
