@@ -105,12 +105,10 @@ export function createIntake(parts: IntakeParts): Intake {
 
   const take = async (message: Delivery): Promise<Made> => {
     const read = readEnvelope(message.data);
-    const reason = 'reason' in read ? read.reason : tooOften(message);
-    if (reason !== undefined || !('envelope' in read)) {
-      await park(message, reason ?? 'unreadable');
-      return { kind: 'settled' };
-    }
-    return place(message, read.envelope);
+    const accepted = 'envelope' in read ? (tooOften(message) ?? read) : read;
+    if ('envelope' in accepted) return place(message, accepted.envelope);
+    await park(message, accepted.reason);
+    return { kind: 'settled' };
   };
 
   const work = async (message: Delivery): Promise<void> => {
@@ -144,8 +142,9 @@ async function allOf(works: readonly Promise<void>[]): Promise<void> {
 }
 
 /** A part of a batch is never parked for that: a batch that comes too often is taken apart. */
-function tooOften({ deliveryCount, part }: Delivery): string | undefined {
-  return part === undefined && deliveryCount > maxDeliveries ? `delivered ${deliveryCount} times` : undefined;
+function tooOften({ deliveryCount, part }: Delivery): { readonly reason: string } | undefined {
+  if (part !== undefined || deliveryCount <= maxDeliveries) return undefined;
+  return { reason: `delivered ${deliveryCount} times` };
 }
 
 const queueIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
