@@ -4,7 +4,6 @@
  */
 import type { BodyStore } from '@postern/body-store';
 import { type Clock, createUlidSource, type Random } from '@postern/clock';
-import type { Outcome } from '@postern/proto/mail/v1/outcome';
 import {
   type ConsumerDeclaration,
   type Consumption,
@@ -24,9 +23,8 @@ import type { QueueConfig } from './config.js';
 import { createDispatcher } from './dispatch.js';
 import type { QueueEvent } from './events.js';
 import { createIntake } from './intake.js';
-import { groupNumber } from './item-id.js';
+import { createIntakeObserver } from './intake-observer.js';
 import { createLaneWindows } from './lanes.js';
-import { ledgerShards } from './ledger.js';
 import type { Loop } from './loop.js';
 import { type LoopName, queueMetrics } from './metrics.js';
 import { noticesRound } from './notices.js';
@@ -41,17 +39,15 @@ import type { PolicyInUse } from './policy-in-use.js';
 import { createRenewal } from './renewal.js';
 import { createRevival } from './revival.js';
 import { createRounds, startRounds } from './rounds.js';
-import { ruleFailures } from './rules/failure-rules.js';
 import { createDeliveryRuling } from './rules/rule-observer.js';
-import { type Settled, type SettleOptions, settle } from './settle.js';
 import { createSettledObserver } from './settled-observer.js';
-import type { Database, Transaction } from './store/database.js';
+import { createSettlements } from './settlements.js';
+import type { Database } from './store/database.js';
 import { createStoreHealth } from './store/health.js';
 import { leavePod } from './store/pods.js';
 import type { LevelReader } from './stream-levels.js';
 import { createTakeApart } from './take-apart.js';
 import { createTraceIntake } from './trace/intake.js';
-import { foldOutcomes, type UnitChange } from './unit-change.js';
 import type { WorkScanner } from './work-scan.js';
 
 /** Outcomes of intake are gathered this long before they become one message on OUTCOMES. */
@@ -103,32 +99,14 @@ export function createEngine(parts: EngineParts): Engine {
   const windows = createLaneWindows({ size: settings.window, busyAt: settings.windowFrom });
   const renewal = createRenewal(clock);
   const ruling = createDeliveryRuling(clock, metrics, log);
-  const ruleFailed = (changes: readonly UnitChange[]): void => ruleFailures(ruling.parts(policy()), changes);
   const health = createStoreHealth((away, reason) => {
     metrics.storeAway.set(away ? 1 : 0);
     windows.suspend(away);
     if (away) log.error('queue.store.lost', { reason });
     else log.info('queue.store.recovered');
   });
-  const settleOptions = (): SettleOptions => ({
-    schedule: settings.delayNotice ? policy().schedule : { ...policy().schedule, delayNoticeMs: 0 },
-    shard: groupNumber([settings.podName]) % ledgerShards,
-    random: () => random.float(),
-    withBodies: true,
-  });
-  /** Rows that end here: their bodies are recorded already, and a tenant's scope may not write them. */
-  const settleNow = (transaction: Transaction, outcomes: readonly Outcome[]): Promise<Settled> =>
-    settleWith(transaction, outcomes, { ...settleOptions(), withBodies: false });
   const shelf = createShelf(parts.leftovers, database);
-  /** Rows whose lifetime is over: rules about failures speak. */
-  const settleOverdue = async (transaction: Transaction, outcomes: readonly Outcome[]): Promise<Settled> => {
-    const folded = foldOutcomes(outcomes);
-    if (!folded.ok) throw new RangeError(folded.reason);
-    ruleFailed(folded.changes);
-    const settled = await settle(transaction, outcomes, folded.changes, { ...settleOptions(), withBodies: false });
-    for (const { queueId, ruled } of folded.changes) ruling.applied(queueId, ruled);
-    return settled;
-  };
+  const settlements = createSettlements({ database, random, policy, ruling, settings });
   const removal = createBodyRemoval(database, bodies, (count) =>
     metrics.bodiesRemoved.with({ why: 'closed' }).inc(count),
   );
@@ -140,7 +118,6 @@ export function createEngine(parts: EngineParts): Engine {
     onClosed: (queueIds) => removal.closed(queueIds),
     onDelivered: (tenant, lane) => revival.delivered(tenant, lane),
   });
-  let stalled = 0;
   const intake = createIntake({
     clock,
     placer,
@@ -152,25 +129,7 @@ export function createEngine(parts: EngineParts): Engine {
     policy,
     relay: (current) => ruling.relayOfMessage(current),
     quarantineKeepMs: settings.quarantineKeep,
-    observer: {
-      placed(envelope, placement) {
-        metrics.accepted.inc();
-        if (placement.ruled.length > 0) ruling.applied(envelope.queueId, placement.ruled);
-        metrics.items.with({ to: 'work' }).inc(placement.work.length);
-        metrics.items.with({ to: 'row' }).inc(placement.waiting);
-        if (log.debugging)
-          log.debug('queue.message.accepted', {
-            queue_id: envelope.queueId,
-            session_id: envelope.sessionId,
-            items: placement.work.length,
-          });
-      },
-      stalled(step, reason) {
-        metrics.stalled.set(++stalled);
-        log.warn('queue.intake.stalled', { step, reason });
-      },
-      unstalled: () => metrics.stalled.set(--stalled),
-    },
+    observer: createIntakeObserver(metrics, log, ruling),
   });
   const takeIn = async (batch: readonly Delivery[]): Promise<void> => {
     const began = clock.monotonic();
@@ -185,9 +144,7 @@ export function createEngine(parts: EngineParts): Engine {
     settle: async (outcomes, changes) => {
       const began = clock.monotonic();
       await parts.migrated;
-      ruleFailed(changes);
-      const settled = await database.service((transaction) => settle(transaction, outcomes, changes, settleOptions()));
-      for (const { queueId, ruled } of changes) if (ruled.length > 0) ruling.applied(queueId, ruled);
+      const settled = await settlements.fromStream(outcomes, changes);
       metrics.commitDuration.observe((clock.monotonic() - began) / 1000);
       return settled;
     },
@@ -205,7 +162,7 @@ export function createEngine(parts: EngineParts): Engine {
     policy,
     batch: settings.dispatchBatch,
     ruling,
-    settle: settleNow,
+    settle: settlements.rows,
     onSettled,
     onDispatched: (rows, items) => {
       metrics.dispatched.inc(rows);
@@ -257,8 +214,8 @@ export function createEngine(parts: EngineParts): Engine {
     removal,
     revival,
     notices,
-    settle: settleNow,
-    settleOverdue,
+    settle: settlements.rows,
+    settleOverdue: settlements.overdue,
     onSettled,
     takeIn,
     takeOutcomes: (batch) => outcomeConsumer.handle(batch),
@@ -285,13 +242,13 @@ export function createEngine(parts: EngineParts): Engine {
     storeAway: () => health.away,
     isLaneWaiting: (tenant, lane) => dispatcher.isWaiting(tenant, lane),
     wakeDispatch: () => loops.get('dispatch')?.wake(),
-    operateParts: () => ({ database, settle: settleNow, onSettled, lifetimeMs: policy().schedule.lifetimeMs }),
+    operateParts: () => ({ database, settle: settlements.rows, onSettled, lifetimeMs: policy().schedule.lifetimeMs }),
     parkedParts: () => ({
       shelf,
       database,
       publisher,
       bodies,
-      settle: (transaction, outcomes) => settleWith(transaction, outcomes, settleOptions()),
+      settle: settlements.parked,
       onSettled,
       lifetimeMs: policy().schedule.lifetimeMs,
     }),
@@ -319,14 +276,4 @@ export function createEngine(parts: EngineParts): Engine {
       if (!health.away) await leavePod(database, settings.podName).catch(() => undefined);
     },
   };
-}
-
-async function settleWith(
-  transaction: Transaction,
-  outcomes: readonly Outcome[],
-  options: SettleOptions,
-): Promise<Settled> {
-  const folded = foldOutcomes(outcomes);
-  if (!folded.ok) throw new RangeError(folded.reason);
-  return settle(transaction, outcomes, folded.changes, options);
 }
