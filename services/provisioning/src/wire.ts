@@ -18,11 +18,12 @@ import { createHashSlots } from './credentials/hash-slots.js';
 import { createVerifier } from './credentials/verify.js';
 import { migrate } from './database/migrate.js';
 import { assertConfinedRole, openPool, readDatabaseTarget } from './database/pool.js';
-import { tenantScopes } from './database/tenant-scope.js';
+import { tenantScopes, type WithTenant } from './database/tenant-scope.js';
 import type { ProvisioningEvent } from './events.js';
 import { createForwarding, type Forwarding } from './forward.js';
 import { startHousekeeping } from './housekeeping.js';
 import { provisioningMetrics } from './metrics.js';
+import { KeptDocument } from './operator/kept-document.js';
 import { RefusalNote } from './operator/refusal.js';
 import { type OperatorSource, openOperatorSource } from './operator/source.js';
 import { createSealer } from './secrets/seal.js';
@@ -33,6 +34,12 @@ import { Projector, snapshotKey } from './snapshot/projector.js';
 const firstSnapshotPollMs = 250;
 /** Waiting for a hash never takes longer than this many hashes ahead of it. */
 const largestRequest = 1_048_576;
+
+interface DatabaseParts {
+  readonly withTenant: WithTenant;
+  readonly refusal: RefusalNote;
+  readonly kept: KeptDocument;
+}
 
 export function wire(config: ProvisioningConfig, telemetry: Telemetry<ProvisioningEvent>): Service {
   const { log } = telemetry;
@@ -55,18 +62,37 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
       const sealer = createSealer(await readSecretBytes(own.sealKeyFile), random);
       const scopeKey = config.scopeKeyFile === undefined ? undefined : await readSecretBytes(config.scopeKeyFile);
       const files = [own.operatorFile, own.operatorOverlayFile].filter((file) => file !== undefined);
-      operator = await openOperatorSource(files, clock);
-
       const target = await readDatabaseTarget(config.database);
-      const owner =
-        own.migrationsDatabase === undefined
-          ? target
-          : await readDatabaseTarget({ connections: 1, ...own.migrationsDatabase });
-      const ran = await migrate(owner, target.role);
-      if (ran.length > 0) log.info('provisioning.migrations.applied', { files: ran });
-      pool = openPool(target, (error) => log.warn('provisioning.database.failed', { error }));
-      await assertConfinedRole(pool);
-      const withTenant = tenantScopes(pool);
+      const openDatabase = async (): Promise<DatabaseParts> => {
+        const owner =
+          own.migrationsDatabase === undefined
+            ? target
+            : await readDatabaseTarget({ connections: 1, ...own.migrationsDatabase });
+        const ran = await migrate(owner, target.role);
+        if (ran.length > 0) log.info('provisioning.migrations.applied', { files: ran });
+        pool = openPool(target, (error) => log.warn('provisioning.database.failed', { error }));
+        await assertConfinedRole(pool);
+        const withTenant = tenantScopes(pool);
+        return {
+          withTenant,
+          refusal: new RefusalNote(withTenant, clock),
+          kept: new KeptDocument(withTenant, sealer),
+        };
+      };
+      let database: Promise<DatabaseParts> | undefined;
+      // A wrong file is told also when there is no database to look into.
+      operator = await openOperatorSource(files, clock, async (error) => {
+        metrics.operatorFile.set(0);
+        log.error('provisioning.operator_file.refused', { error: error.message });
+        database = openDatabase();
+        const { refusal, kept } = await database;
+        const reading = await kept.read();
+        if (reading === undefined) throw error;
+        refusal.read(error);
+        log.warn('provisioning.operator_file.kept', { file: files.at(-1) });
+        return reading;
+      });
+      const { withTenant, refusal, kept } = await (database ?? openDatabase());
       if (await ensureBootstrapKey(own.bootstrapKeyFile, withTenant, random)) {
         log.info('provisioning.bootstrap_key.created', { file: own.bootstrapKeyFile });
       }
@@ -95,10 +121,10 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
       // The operator file may hold any number of passwords; they wait in a line of their own and never crowd out logins.
       const importSlots = createHashSlots(own.credentials.concurrentHashes, Number.POSITIVE_INFINITY);
       const settled = Promise.withResolvers<void>();
-      const refusal = new RefusalNote(withTenant, clock);
       const projector = new Projector({
         withTenant,
         refusal,
+        kept,
         config: configBucket,
         directory,
         secrets,

@@ -60,14 +60,19 @@ export interface Examined {
   readonly notes: readonly Problem[];
 }
 
-export function examineOperatorDocument(texts: readonly ConfigText[]): Examined {
+/** `namedFiles`: whether the files it names are looked at. */
+export function examineOperatorDocument(texts: readonly ConfigText[], { namedFiles } = { namedFiles: true }): Examined {
   const reader = new Reader();
   const maps = texts.map((text, index) => (index === 0 ? locateTop(text) : overlayOf(text, reader)));
   const merged = maps.reduce(merge, { kind: 'map', place: texts[0]?.file ?? 'operator file', entries: new Map() });
   const ownPath = tenantPaths(maps, merged);
   const outcome = operatorSchema.read(merged, '', reader);
   const read = (map: LocatedMap, again: Reader) => operatorSchema.read(map, '', again);
-  const found = [...reader.problems, ...faultsOf(outcome, merged, reader, read, documentFaults)];
+  const judge = (document: OperatorDocument) => [
+    ...documentFaults(document),
+    ...(namedFiles ? fileProblems(document) : []),
+  ];
+  const found = [...reader.problems, ...faultsOf(outcome, merged, reader, read, judge)];
   const problems = found.map((problem) => ({ ...problem, path: ownPath(problem.path) }));
   const notes = outcome.ok ? tenantNotes(outcome.value) : [];
   return {
@@ -79,7 +84,6 @@ export function examineOperatorDocument(texts: readonly ConfigText[]): Examined 
 
 const documentFaults = (document: OperatorDocument): Fault[] => [
   ...referenceProblems(document),
-  ...fileProblems(document),
   ...listenerProblems(document),
   ...flowProblems(document),
 ];

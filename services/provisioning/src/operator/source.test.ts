@@ -12,7 +12,7 @@ async function watched(text = 'hostname: one.test\n', secret = '') {
   const secretFile = join(dir, 'carol.password');
   if (secret !== '') await writeFile(secretFile, secret);
   await writeFile(file, text);
-  const source = await openOperatorSource([file], systemClock);
+  const source = await openOperatorSource([file], systemClock, (error) => Promise.reject(error));
   const seen: (string | undefined)[] = [];
   source.watch(
     () => seen.push(source.current().hostname),

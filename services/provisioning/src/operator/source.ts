@@ -1,6 +1,6 @@
 /**
  * The operator file as it is on disk, watched, with the files it names (passwords, keys, certificates). A change that does not parse is refused
- * here, the last good document stays. Whether a good one can be applied is the projector's to say. Polls, since mounted files of Kubernetes change
+ * here, the last good document stays; when the first reading is refused, the one kept from before takes its place. Whether a good one can be applied is the projector's to say. Polls, since mounted files of Kubernetes change
  * by a swapped link that events miss. A file that is being written is waited for: an editor that empties it first must not take every setting away
  * for a moment.
  */
@@ -8,12 +8,19 @@ import { stat } from 'node:fs/promises';
 import type { Clock, Timer } from '@postern/clock';
 import { ConfigError, type ConfigText } from '@postern/config';
 import { examineOperatorDocument, readOperatorText } from './document.js';
+import type { KeptReading, OperatorReading } from './kept-document.js';
 import { filesNamedBy } from './named-files.js';
 import type { OperatorDocument } from './schema.js';
 
 export interface OperatorSource {
-  /** The newest document that parsed. */
+  /** The newest document that parsed and, as far as this pod knows, can be applied. */
   current(): OperatorDocument;
+  /** The same with its texts. */
+  reading(): OperatorReading;
+  /** Set while the files are as they were when their first reading was refused: what is used instead. */
+  readonly fallback: KeptReading | undefined;
+  /** The newest could not be applied; this is in effect. */
+  revert(reading: OperatorReading): void;
   /** Where it came from, for messages. */
   readonly name: string;
   /** `onChange`: another document, or a file it names holds something else. `onRefused`: once for each state of the files. */
@@ -32,19 +39,32 @@ const settledEmptyMs = 1_000;
 /** A file that never rests is read anyway. */
 const mostWaits = 10;
 
-/** Throws ConfigError when the first reading is wrong. */
-export async function openOperatorSource(files: readonly string[], clock: Clock): Promise<OperatorSource> {
+/** `fallBack`: asked when the first reading is wrong; throws when there is nothing to fall back on. */
+export async function openOperatorSource(
+  files: readonly string[],
+  clock: Clock,
+  fallBack: (error: ConfigError) => Promise<KeptReading>,
+): Promise<OperatorSource> {
   let marks = await marksOf(files);
-  let texts: readonly ConfigText[] | undefined = await Promise.all(files.map(readOperatorText));
+  let texts: readonly ConfigText[] | undefined;
   let named: readonly string[] = [];
-  const parse = (fresh: readonly ConfigText[]): OperatorDocument => {
+  let fallback: KeptReading | undefined;
+  const parse = (fresh: readonly ConfigText[]): OperatorReading => {
     const { document: found, problems } = examineOperatorDocument(fresh);
     // Also those of a document that is refused because of one of them.
     if (found !== undefined) named = filesNamedBy(found).slice(0, mostNamed);
     if (found === undefined || problems.length > 0) throw new ConfigError(problems);
-    return found;
+    return { document: found, texts: fresh };
   };
-  let document = parse(texts);
+  let reading: OperatorReading;
+  try {
+    texts = await Promise.all(files.map(readOperatorText));
+    reading = parse(texts);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    fallback = await fallBack(error);
+    reading = fallback;
+  }
   let namedMarks = await marksOf(named);
   let timer: Timer | undefined;
   let closed = false;
@@ -61,7 +81,14 @@ export async function openOperatorSource(files: readonly string[], clock: Clock)
   const namedChanged = async (): Promise<boolean> => polls % namedEvery === 0 && (await marksOf(named)) !== namedMarks;
   return {
     name: files.at(-1) ?? 'operator file',
-    current: () => document,
+    current: () => reading.document,
+    reading: () => reading,
+    get fallback() {
+      return fallback;
+    },
+    revert: (other) => {
+      reading = other;
+    },
     watch(onChange, onRefused) {
       const look = async (): Promise<void> => {
         polls++;
@@ -76,7 +103,8 @@ export async function openOperatorSource(files: readonly string[], clock: Clock)
         texts = fresh;
         if (!namedDiffer && sameTexts(before, fresh)) return;
         try {
-          document = parse(fresh);
+          reading = parse(fresh);
+          fallback = undefined;
         } finally {
           namedMarks = await marksOf(named);
         }

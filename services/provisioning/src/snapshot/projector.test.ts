@@ -299,7 +299,7 @@ test('what another pod committed while nobody led is published by the next leade
   expect(left.rows[0]).toEqual({ n: 0 });
 });
 
-test('a domain that belongs to another tenant stops the first start with one line', async () => {
+test('a start with a file that takes the domain of another tenant goes on with the file before, and says so', async () => {
   const parts = await ground();
   const first = await begin(parts, acme());
   await first.stop();
@@ -309,7 +309,11 @@ test('a domain that belongs to another tenant stops the first start with one lin
     'tenants: [{ name: thief, domains: [{ name: acme.test }] }]',
   );
   cleanups.push(thief.stop);
-  await expect(thief.settled).rejects.toThrow(/tenants\.thief\.domains: "acme\.test" belongs to tenant acme already/);
+  await thief.settled;
+  expect((await thief.refusal.current())?.problems).toEqual([
+    expect.stringMatching(/tenants\.thief\.domains: "acme\.test" belongs to tenant acme already/),
+  ]);
+  expect(await thief.snapshot()).toMatchObject({ hostname: 'mx.example.test', tenants: [{ name: 'acme' }] });
 });
 
 test('of two pods one publishes; the other takes over when it is gone', async () => {

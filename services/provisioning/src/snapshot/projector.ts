@@ -15,6 +15,7 @@ import { operatorScope, type WithTenant } from '../database/tenant-scope.js';
 import type { ProvisioningEvent } from '../events.js';
 import type { ProvisioningMetrics } from '../metrics.js';
 import { type ApplyContext, applyOperatorDocument } from '../operator/apply.js';
+import type { KeptDocument, KeptReading, OperatorReading } from '../operator/kept-document.js';
 import { readListenerFiles } from '../operator/listener-problems.js';
 import { givenPassword } from '../operator/password-source.js';
 import type { RefusalNote } from '../operator/refusal.js';
@@ -37,11 +38,12 @@ export interface ProjectorParts {
   readonly operator: OperatorSource;
   readonly apply: ApplyContext;
   readonly refusal: RefusalNote;
+  readonly kept: KeptDocument;
   readonly sealer: Sealer;
   readonly clock: Clock;
   readonly log: Logger<ProvisioningEvent>;
   readonly metrics: ProvisioningMetrics;
-  /** The operator file could not be applied for the first time: the start fails with it. */
+  /** The operator file could not be applied for the first time and none was before: the start fails with it. */
   readonly onFirstRefusal: (error: ConfigError) => void;
   /** Everything that was pending at the beginning is published. */
   readonly onSettled: () => void;
@@ -65,15 +67,18 @@ const retryMs = 500;
 
 export class Projector {
   readonly #parts: ProjectorParts;
-  #document: OperatorDocument | undefined;
-  #candidate: OperatorDocument | undefined;
+  #inEffect: KeptReading | undefined;
+  #candidate: OperatorReading | undefined;
+  /** What is in effect was applied by this pod. */
+  #isApplied = false;
   #wake: () => void = () => undefined;
   #epoch = { sequence: 0, writtenAt: Number.NEGATIVE_INFINITY };
   #published = 0;
 
   constructor(parts: ProjectorParts) {
     this.#parts = parts;
-    this.#candidate = parts.operator.current();
+    this.#inEffect = parts.operator.fallback;
+    if (this.#inEffect === undefined) this.#candidate = parts.operator.reading();
   }
 
   /** Version published last by this pod; 0 = none. */
@@ -83,7 +88,7 @@ export class Projector {
 
   /** Looks again at the operator file. */
   operatorChanged(): void {
-    this.#candidate = this.#parts.operator.current();
+    this.#candidate = this.#parts.operator.reading();
     this.#wake();
   }
 
@@ -96,7 +101,8 @@ export class Projector {
     let changed = true;
     lease.onChange(() => this.#wake());
     try {
-      this.#candidate ??= this.#document;
+      // Another pod may have led meanwhile. What is only fallen back on was applied before, and its files may be gone.
+      if (this.#isApplied) this.#candidate ??= this.#inEffect;
       let takenOver = false;
       while (!lease.lost.aborted) {
         try {
@@ -165,15 +171,18 @@ export class Projector {
 
   /** True when another document is in effect now. */
   async #applyCandidate(settled: boolean): Promise<boolean> {
-    const { operator, apply, refusal, log, metrics } = this.#parts;
+    const { operator, apply, kept, refusal, log, metrics } = this.#parts;
     const candidate = this.#candidate;
     if (candidate === undefined) return false;
     this.#candidate = undefined;
     try {
-      await applyOperatorDocument(candidate, apply);
-      await this.#putOperatorSecrets(candidate);
+      const files = readListenerFiles(candidate.document);
+      await applyOperatorDocument(candidate.document, apply);
+      await this.#putOperatorSecrets(candidate.document);
+      await kept.keep({ ...candidate, files });
       await refusal.applied(undefined);
-      this.#document = candidate;
+      this.#inEffect = { ...candidate, files };
+      this.#isApplied = true;
       metrics.operatorFile.set(1);
       log.info('provisioning.operator_file.applied', { file: operator.name });
       return true;
@@ -188,9 +197,18 @@ export class Projector {
       await refusal
         .applied(error)
         .catch((failure: unknown) => log.warn('provisioning.outbox.failed', { error: failure }));
-      if (!settled && this.#document === undefined) this.#parts.onFirstRefusal(error);
-      if (this.#document === undefined) throw error;
-      return false;
+      const before = this.#inEffect;
+      this.#inEffect ??= await kept.read().catch((failure: unknown) => {
+        this.#candidate ??= candidate;
+        throw failure;
+      });
+      if (this.#inEffect === undefined) {
+        if (!settled) this.#parts.onFirstRefusal(error);
+        throw error;
+      }
+      operator.revert(this.#inEffect);
+      if (before === undefined) log.warn('provisioning.operator_file.kept', { file: operator.name });
+      return before === undefined;
     }
   }
 
@@ -272,8 +290,8 @@ export class Projector {
 
   async #publishSnapshot(): Promise<void> {
     const { withTenant, config, clock, log, metrics } = this.#parts;
-    const document = this.#document;
-    if (document === undefined) return;
+    if (this.#inEffect === undefined) return;
+    const { document, files } = this.#inEffect;
     for (;;) {
       const entry = await config.get(snapshotKey);
       const before = entry?.value === undefined ? undefined : Snapshot.decode(entry.value);
@@ -281,7 +299,7 @@ export class Projector {
         document,
         document.hostname ?? hostname(),
         await readSnapshotRows(withTenant),
-        readListenerFiles(document),
+        files,
       );
       if (before !== undefined && sameContent(before, content)) {
         this.#setPublished(before.version);

@@ -23,6 +23,7 @@ import { migrate } from '../database/migrate.js';
 import { type DatabaseTarget, openPool } from '../database/pool.js';
 import { tenantScopes, type WithTenant } from '../database/tenant-scope.js';
 import { provisioningMetrics } from '../metrics.js';
+import { KeptDocument } from '../operator/kept-document.js';
 import { RefusalNote } from '../operator/refusal.js';
 import { openOperatorSource } from '../operator/source.js';
 import { createSealer, type Sealer } from '../secrets/seal.js';
@@ -115,12 +116,14 @@ export async function startProjector(
   ]);
   const telemetry = captureTelemetry('provisioning');
   const sealer = createSealer(Buffer.alloc(32, 7), systemRandom);
-  const operator = await openOperatorSource([operatorFile], systemClock);
-  const first = Promise.withResolvers<void>();
   const refusal = new RefusalNote(database.withTenant, systemClock);
+  const kept = new KeptDocument(database.withTenant, sealer);
+  const operator = await openOperatorSource([operatorFile], systemClock, (error) => Promise.reject(error));
+  const first = Promise.withResolvers<void>();
   const projector = new Projector({
     withTenant: database.withTenant,
     refusal,
+    kept,
     config,
     directory,
     secrets,

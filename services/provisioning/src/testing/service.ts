@@ -22,6 +22,8 @@ export interface TestService {
   readonly keyFile: string;
   readonly configFile: string;
   readonly lines: readonly Readonly<Record<string, unknown>>[];
+  /** Its metrics in the text form. */
+  metrics(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -121,6 +123,7 @@ export async function startPrepared(prepared: PreparedService): Promise<TestServ
     keyFile: prepared.keyFile,
     configFile: prepared.configFile,
     lines: telemetry.lines,
+    metrics: () => telemetry.metrics.text(),
     stop: async () => {
       api.close();
       credentials.close();
