@@ -62,6 +62,13 @@ test('an item with an outcome is removed, one without is published again, and no
       (await ground.admin.query('SELECT state FROM mail.recipients WHERE queue_id = $1', [message.queueId])).rows,
     ([unit]) => unit?.state === 'delivered',
   );
+  const honest = await createLeftoverReader(ground.connection);
+  for (const stream of ['SPOOL', 'OUTCOMES'] as const) {
+    await ground.until(
+      () => honest.oldest(stream, Number.POSITIVE_INFINITY, 10),
+      ({ length }) => length === 0,
+    );
+  }
   const unknown = newQueueId();
   await leaveInWork(item);
   await leaveInWork({ ...item, queueId: unknown });
@@ -69,7 +76,6 @@ test('an item with an outcome is removed, one without is published again, and no
   const found: unknown[] = [];
   await createLeftoverRound({ ...parts(reader, found), clock: systemClock })();
   expect(found).toEqual([]);
-  const honest = await createLeftoverReader(ground.connection);
   await createLeftoverRound({ ...parts(honest, found), clock: inAMinute })();
   expect(found).toEqual([]);
   const before = await reader.oldest('WORK', Number.POSITIVE_INFINITY, 10);
