@@ -108,9 +108,11 @@ test.each<[string, (parts: Awaited<ReturnType<typeof stopped>>) => Promise<void>
 
     await writeFile(secretFile, 'wonderland-1');
     await writeFile(prepared.operatorFile, file(secretFile, 'postmaster: a@acme.test\n'));
-    await eventually(8_000, async () => (await statusOf(service)).refusedOperatorFile === undefined);
+    await eventually(8_000, async () => {
+      const { refusedOperatorFile } = await statusOf(service);
+      return refusedOperatorFile === undefined && told('provisioning.operator_file.applied').length > 0;
+    });
     expect(await service.metrics()).toContain('postern_provisioning_operator_file_state 1');
-    expect(told('provisioning.operator_file.applied')).toHaveLength(1);
   },
   60_000,
 );
