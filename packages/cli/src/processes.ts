@@ -19,6 +19,8 @@ export interface ProcessState {
   readonly pid: number;
   readonly metrics: string | undefined;
   readonly state: 'ready' | 'not ready' | 'does not answer' | 'running' | 'gone' | 'starting' | 'draining';
+  /** Why it is not ready, as it says itself. */
+  readonly reason?: string;
   /** Of a worker: share of the last second its event loop was busy. */
   readonly load?: number;
 }
@@ -48,15 +50,15 @@ export function isRunning({ pid, identity }: KeptProcess): boolean {
   }
 }
 
-async function stateOf({ metrics, ...kept }: Process): Promise<ProcessState['state']> {
-  if (!isRunning(kept)) return 'gone';
-  if (metrics === undefined) return 'running';
+async function stateOf({ metrics, ...kept }: Process): Promise<Pick<ProcessState, 'state' | 'reason'>> {
+  if (!isRunning(kept)) return { state: 'gone' };
+  if (metrics === undefined) return { state: 'running' };
   try {
     const answer = await fetch(new URL('/readyz', metrics), { signal: AbortSignal.timeout(deadlineMs) });
-    await answer.arrayBuffer();
-    return answer.ok ? 'ready' : 'not ready';
+    const text = await answer.text();
+    return answer.ok ? { state: 'ready' } : { state: 'not ready', reason: text.trim().split('\n').join('; ') };
   } catch {
-    return 'does not answer';
+    return { state: 'does not answer' };
   }
 }
 
@@ -89,7 +91,7 @@ export async function processStates(processes: readonly Process[]): Promise<Proc
   const asked = processes.map(async (process) => {
     const [state, workers] = await Promise.all([stateOf(process), workersOf(process)]);
     const { name, pid, metrics } = process;
-    return [{ name, pid, metrics, state }, ...workers];
+    return [{ name, pid, metrics, ...state }, ...workers];
   });
   return (await Promise.all(asked)).flat();
 }

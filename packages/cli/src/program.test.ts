@@ -396,9 +396,9 @@ test('what is parked is listed, shown, put back and dropped', async () => {
   server.answer('retryParked', { result: { stream: 'work', recipients: 1 } });
   expect((await server.run('queue parked retry 7-mabc')).out).toBe('Back in work with 1 recipient.\n');
   expect(await server.run('queue parked drop 7-mabc')).toMatchObject({ code: 2 });
-  server.answer('dropParked', { result: { recipients: 3 } });
+  server.answer('dropParked', { result: { recipients: 3, unreported: { 'null-reverse-path': 2 } } });
   expect((await server.run('queue parked drop 7-mabc --bounce --reason gone')).out).toBe(
-    'Dropped; 3 recipients closed as bounced.\n',
+    'Dropped; 3 recipients closed as bounced.\nNo report is sent for 2 of them: no sender to tell, the message came from <>.\n',
   );
   expect(server.requests.at(-1)?.request).toMatchObject({ query: { id: '7-mabc', reason: 'gone', bounce: true } });
 });
@@ -437,12 +437,34 @@ test('ledger and status say what holds', async () => {
   const status = {
     snapshotVersion: 4,
     streams: [stream],
-    dependencies: [{ name: 'queue', state: 'away', detail: 'cannot be reached' }],
+    dependencies: [
+      { name: 'database', state: 'ok', detail: '' },
+      { name: 'queue', state: 'away', detail: 'cannot be reached' },
+      { name: 'nats', state: 'ok', detail: '' },
+    ],
     outboxPending: 0,
     suspicions: [],
     staleRules: '',
+    services: [
+      {
+        service: 'edge',
+        processes: 2,
+        dependencies: [
+          { name: 'nats', state: 'ok', detail: '' },
+          { name: 'redis', state: 'away', detail: '2 of 2 processes: Command timed out' },
+        ],
+      },
+      { service: 'queue', processes: 0, dependencies: [] },
+    ],
   };
   server.answer('getStatus', status);
+  const seen = (await server.run('status')).out;
+  expect(seen).toMatch(/^SERVICE +SEES +STATE +DETAIL$/m);
+  expect(seen).toMatch(/^provisioning +database, nats +ok$/m);
+  expect(seen).toMatch(/^provisioning +queue +away +cannot be reached$/m);
+  expect(seen).toMatch(/^edge +nats +ok$/m);
+  expect(seen).toMatch(/^edge +redis +away +2 of 2 processes: Command timed out$/m);
+  expect(seen).toMatch(/^queue +no answer +none of its processes runs, or none is connected to NATS$/m);
   expect((await server.run('status')).out).toContain(
     'Durability: one copy: a lost disk loses the mail on it; a power failure loses nothing',
   );
@@ -699,6 +721,7 @@ test('status of a local cluster lists its processes and asks each', async () => 
     outboxPending: 0,
     suspicions: [],
     staleRules: '',
+    services: [],
   });
   try {
     const { out } = await runWith('/', {}, `status --data ${data}`);

@@ -32,4 +32,5 @@ export {
 } from './result.js';
 export { type DnsSecondTier, packEntry, unpackEntry } from './second-tier.js';
 export { parseServer } from './server-address.js';
+export { type DnsStanding, dnsStanding } from './standing.js';
 export { type ResolverSettings, SwitchingResolver } from './switching-resolver.js';

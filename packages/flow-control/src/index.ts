@@ -13,7 +13,7 @@ export {
 } from './connection-limiter.js';
 export type { LinkState } from './heartbeat.js';
 export { knownClientScripts } from './known-client-scripts.js';
-export { type LimitStore, RedisLimitStore, type RedisLimitStoreOptions } from './limit-store.js';
+export { askAlive, type LimitStore, RedisLimitStore, type RedisLimitStoreOptions } from './limit-store.js';
 export type { ConnectionLimitKind, ConnectionLimits, LimitScope, Rate } from './limits.js';
 export { type AttemptLimit, type AttemptReading, LoginAttempts } from './logins/login-attempts.js';
 export { type IpNetwork, ipOctets, parseNetworks } from './networks/ip-network.js';

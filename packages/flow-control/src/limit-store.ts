@@ -7,13 +7,18 @@
 import { systemClock } from '@postern/clock';
 import { Cluster, Redis } from 'ioredis';
 import { Departures } from './departures.js';
-import type { Script } from './scripts.js';
+import { ALIVE, type Script } from './scripts.js';
 
 export interface LimitStore {
   /** For scripts whose answer is more than numbers. */
   ask(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<readonly number[]>;
   close(): Promise<void>;
+}
+
+/** Rejects when the store does not answer within its own bound. */
+export async function askAlive(store: LimitStore): Promise<void> {
+  await store.run(ALIVE, [], []);
 }
 
 export interface RedisLimitStoreOptions {

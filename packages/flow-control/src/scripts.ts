@@ -263,3 +263,6 @@ return used`,
 
 /** KEYS any. Forgets them. */
 export const RESET = script('reset', `return {redis.call('DEL', unpack(KEYS))}`);
+
+/** Whether the server runs scripts at all. */
+export const ALIVE = script('alive', 'return {1}');

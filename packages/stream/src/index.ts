@@ -7,6 +7,7 @@ export * from './key-value.js';
 export * from './leftovers.js';
 export * from './permissions.js';
 export * from './publish.js';
+export * from './service-view.js';
 export * from './snapshot.js';
 export * from './spool-batch.js';
 export { createFillReader, type FillReader } from './stream-fill.js';

@@ -13,6 +13,10 @@ export interface SubjectPermissions {
   readonly subscribe: readonly string[];
 }
 
+/** Provisioning asks what the others see of their dependencies; `<nonce>` names the question. */
+export const statusQuestion = 'status.ask';
+export const statusAnswer = (user: string, nonce: string): string => `status.said.${user}.${nonce}`;
+
 export const inboxPrefix = (user: ServiceUser): string => `_INBOX_${user}`;
 
 const readStream = (stream: string): string[] => [
@@ -94,7 +98,11 @@ const publish: Record<ServiceUser, readonly string[]> = {
 };
 
 export function permissionsOf(user: ServiceUser): SubjectPermissions {
-  return { publish: publish[user], subscribe: [`${inboxPrefix(user)}.>`] };
+  const asks = user === 'provisioning';
+  return {
+    publish: [...publish[user], asks ? statusQuestion : statusAnswer(user, '*')],
+    subscribe: [`${inboxPrefix(user)}.>`, asks ? statusAnswer('*', '*') : statusQuestion],
+  };
 }
 
 /** The inside of the `authorization` block of a nats-server configuration file. Passwords are quoted; they must not hold quotes or control bytes. */

@@ -6,6 +6,7 @@ import { createDnsClient, readResolvConf, SwitchingResolver } from '@postern/dns
 import { connectRedis, type RedisClient } from '@postern/flow-control';
 import type { Service } from '@postern/lifecycle';
 import {
+  answerStatus,
   type Consumption,
   connectStreams,
   consume,
@@ -19,6 +20,7 @@ import {
 import type { Telemetry } from '@postern/telemetry';
 import type { DeliveryConfig } from './config.js';
 import { createConnectionPool } from './connection-pool.js';
+import { deliveryDependencies } from './dependencies.js';
 import { createDoneMarks } from './done-marks.js';
 import type { deliveryEvents } from './events.js';
 import { createHopFinder } from './hops.js';
@@ -126,6 +128,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
         },
         onRefused: (reason) => log.error('delivery.snapshot.refused', { reason }),
       });
+      answerStatus(connection, 'delivery', deliveryDependencies(redis, resolver, clock), clock);
       const secrets = await secretsOf(config, connection);
       const bodies: BodyStore = await createBodyStore(connection, clock);
       const publisher = createPublisher(connection, clock);

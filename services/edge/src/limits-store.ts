@@ -9,6 +9,8 @@ export interface Limits {
   readonly rates: RateLimiter;
   /** Where bans and failed logins are: the server that keeps its data, if there is one. */
   readonly lasting: LimitStore;
+  /** The servers it uses, by name. */
+  readonly stores: ReadonlyMap<string, LimitStore>;
   close(): Promise<void>;
 }
 
@@ -44,6 +46,7 @@ export async function openLimits(
     limiter,
     rates,
     lasting,
+    stores: new Map([['redis', store], ...(lasting === store ? [] : [['redis (persistent)', lasting] as const])]),
     async close() {
       await limiter.stop();
       await store.close();

@@ -10,6 +10,7 @@ import type { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
 import { PolicyServiceClient } from '@postern/proto/policy/v1/policy_service';
 import {
+  answerStatus,
   connectStreams,
   createFillReader,
   createPublisher,
@@ -26,6 +27,7 @@ import { withLoginGuard } from './abuse/login-guard.js';
 import { createAdmission } from './admission.js';
 import { type EdgeConfig, moreListenersHere } from './config.js';
 import { createCredentialClient } from './credential-client.js';
+import { edgeDependencies } from './dependencies.js';
 import type { EdgeLogEvent } from './events.js';
 import { GroupCommit } from './group-commit.js';
 import type { Journal } from './journal.js';
@@ -424,6 +426,7 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         onRefused: (outcome) => metrics.connections.with({ outcome }).inc(),
       });
       await openListeners(services, admit, enterPrelude);
+      answerStatus(streams, 'edge', edgeDependencies({ clock, policy, credentials, limits }), clock);
     },
     async drain({ signal }) {
       draining = true;

@@ -8,10 +8,18 @@ import type { Service } from '@postern/lifecycle';
 import type { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { LimitServiceService } from '@postern/proto/policy/v1/limit_service';
 import { createRuleCompiler } from '@postern/rules';
-import { connectStreams, openBucket, type SnapshotWatch, type StreamConnection, watchSnapshot } from '@postern/stream';
+import {
+  answerStatus,
+  connectStreams,
+  openBucket,
+  type SnapshotWatch,
+  type StreamConnection,
+  watchSnapshot,
+} from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
 import type { PolicyConfig } from './config.js';
 import { createDigestPool } from './content/digest-pool.js';
+import { policyDependencies } from './dependencies.js';
 import { type CachedDirectory, createCachedDirectory } from './directory/cached-directory.js';
 import { sharedAnswers } from './dns-lists/shared-answers.js';
 import type { PolicyEvent } from './events.js';
@@ -214,6 +222,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         }),
       );
       await server.listen(config.policy.listen);
+      answerStatus(connection, 'policy', policyDependencies(stores, resolver, clock), clock);
     },
     async drain() {
       draining.abort();

@@ -8,11 +8,12 @@ import type {
   RefusedFile,
   StreamStatus,
 } from '@postern/proto/provisioning/v1/provisioning_service';
-import { type Bucket, readDurability, type StreamConnection } from '@postern/stream';
+import { askStatus, type Bucket, readDurability, type StreamConnection } from '@postern/stream';
 import { operatorScope, type WithTenant } from './database/tenant-scope.js';
 import type { Forwarding } from './forward.js';
 import type { Refusal, RefusalNote } from './operator/refusal.js';
 import { apiMethod } from './resources/api-method.js';
+import { serviceViews, viewsUnknown } from './service-views.js';
 import { snapshotKey } from './snapshot/projector.js';
 
 export interface StatusParts {
@@ -23,6 +24,8 @@ export interface StatusParts {
   readonly forwarding: Forwarding;
   readonly refusal: RefusalNote;
   readonly clock: Clock;
+  /** Names a question that is asked over NATS. */
+  readonly newId: () => string;
 }
 
 const askMs = 3_000;
@@ -30,7 +33,7 @@ const askMs = 3_000;
 type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
 
 export function statusMethods(parts: StatusParts) {
-  const { withTenant, connection, config, natsMonitors, forwarding, refusal, clock } = parts;
+  const { withTenant, connection, config, natsMonitors, forwarding, refusal, clock, newId } = parts;
   /** Nothing that is away holds up what can be said. */
   const ask = async <T>(work: Promise<T>): Promise<Answer<T>> => {
     const late = Promise.withResolvers<Answer<T>>();
@@ -56,7 +59,7 @@ export function statusMethods(parts: StatusParts) {
   };
   return {
     getStatus: apiMethod<GetStatusRequest, GetStatusResponse>('operator', async (_request, caller) => {
-      const [pending, version, streams, queue, policy, signs, refused] = await Promise.all([
+      const [pending, version, streams, queue, policy, signs, refused, heard] = await Promise.all([
         ask(readPending()),
         ask(readVersion()),
         ask(readDurability(connection, natsMonitors)),
@@ -64,6 +67,7 @@ export function statusMethods(parts: StatusParts) {
         ask(forwarding.reachable('policy')),
         ask(forwarding.signs(caller)),
         ask(refusal.current()),
+        ask(askStatus(connection, newId(), clock)),
       ]);
       const shown = refused.ok ? refused.value : undefined;
       return {
@@ -91,6 +95,10 @@ export function statusMethods(parts: StatusParts) {
         outboxPending: pending.ok ? pending.value : 0,
         suspicions: signs.ok ? [...signs.value.suspicions] : [],
         staleRules: signs.ok ? signs.value.staleRules : '',
+        services:
+          heard.ok && connection.state() === 'connected'
+            ? serviceViews(heard.value)
+            : viewsUnknown('they are asked through NATS, which is away'),
         refusedOperatorFile: shown === undefined ? undefined : refusedFile(shown, clock),
       };
     }),

@@ -1,5 +1,5 @@
 /** The whole dependency graph of provisioning in reading order. Nothing listens here; `start` connects, migrates and publishes. */
-import { systemClock, systemRandom } from '@postern/clock';
+import { createUlidSource, systemClock, systemRandom } from '@postern/clock';
 import { type ConfigError, formatHostPort, readSecret, readSecretBytes } from '@postern/config';
 import { createDnsClient, isTemporary, readResolvConf, SwitchingResolver } from '@postern/dns';
 import { PosternError } from '@postern/errors';
@@ -194,6 +194,7 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
             forwarding,
             refusal,
             clock,
+            newId: createUlidSource(clock, random),
           },
         },
         authenticate: createAuthenticate(withTenant, clock),

@@ -35,6 +35,13 @@ export function decideNotice(kind: NoticeKind, item: Item | undefined, address: 
   return item.senderAuthenticated ? 'send' : 'unauthenticated';
 }
 
+/** Of how many recipients the sender is told nothing, by why. */
+export function countUnreported(decisions: readonly NoticeDecision[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const why of decisions) if (why !== 'send') counts[why] = (counts[why] ?? 0) + 1;
+  return counts;
+}
+
 /** Not given: failures, and delays where the service sends such notices at all (RFC 3461 §4.1). */
 function asksFor({ notify }: ItemRecipient, kind: NoticeKind): boolean {
   if (notify.length === 0) return kind !== 'success';

@@ -6,6 +6,7 @@ import { PosternError } from '@postern/errors';
 import { createServer, type GrpcServer, requireScope } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
 import {
+  answerStatus,
   createLeftoverReader,
   openBucket,
   type SnapshotWatch,
@@ -14,6 +15,7 @@ import {
 } from '@postern/stream';
 import type { QueueConfig } from './config.js';
 import { connectDatabase, connectNats, type QueueTelemetry } from './connect.js';
+import { queueDependencies } from './dependencies.js';
 import { createEngine, type Engine } from './engine.js';
 import { addQueueService } from './operations/service.js';
 import { compilePolicy, type PolicyInUse, queueRuleCompiler } from './policy-in-use.js';
@@ -127,6 +129,7 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
         onOperated: () => engine?.wakeDispatch(),
       });
       await server.listen(config.queue.listen);
+      answerStatus(connection, 'queue', queueDependencies(database), clock);
     },
     async drain() {
       stopping.abort();

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { Run } from '../context.js';
 import { wholeNumber } from '../numbers.js';
 import { bytes, type Column, facts, table, time } from '../output.js';
+import { unreportedText } from './unreported-text.js';
 
 const mostListed = 10_000;
 
@@ -116,9 +117,12 @@ export function addParkedCommands(queue: Command, run: Run): void {
         const query = { tenant: options.tenant ?? '', id, reason: options.reason, actor: '', bounce };
         const { result } = await api.call(api.rpc.dropParked, { query });
         const recipients = result?.recipients ?? 0;
-        output.show(
-          { recipients },
-          () => `Dropped; ${plural(recipients)} closed as ${bounce ? 'bounced' : 'deleted'}.`,
+        const unreported = result?.unreported ?? {};
+        output.show(bounce ? { recipients, unreported } : { recipients }, () =>
+          [
+            `Dropped; ${plural(recipients)} closed as ${bounce ? 'bounced' : 'deleted'}.`,
+            ...unreportedText(unreported),
+          ].join('\n'),
         );
       }),
     );

@@ -6,6 +6,7 @@ import { duration, wholeNumber } from '../numbers.js';
 import { age, bytes, type Column, printable, table, time } from '../output.js';
 import { PlainError, UsageError } from '../usage-error.js';
 import { addParkedCommands } from './parked.js';
+import { unreportedText } from './unreported-text.js';
 
 const laneColumns: readonly Column<LaneSummary>[] = [
   { title: 'TENANT', value: (lane) => lane.tenant },
@@ -87,18 +88,6 @@ const operations = [
   ['bounce', Operation.BOUNCE, 'give up with a report to the sender, if it can be sent one'],
   ['delete', Operation.DELETE, 'give up without a report'],
 ] as const;
-
-const unreportedBecause: Readonly<Record<string, string>> = {
-  'null-reverse-path': 'no sender to tell, the message came from <>',
-  'not-asked': 'the sender asked for no report (NOTIFY)',
-  unauthenticated: 'neither a login nor SPF or DKIM vouches for the sender',
-};
-
-function unreportedText(unreported: Readonly<Record<string, number>>): string[] {
-  return Object.entries(unreported).map(
-    ([why, count]) => `No report is sent for ${count} of them: ${unreportedBecause[why] ?? printable(why)}.`,
-  );
-}
 
 export function addQueueCommands(program: Command, run: Run): void {
   const queue = program.command('queue').description('mail that waits');

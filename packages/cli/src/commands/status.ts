@@ -23,10 +23,46 @@ const streamColumns: readonly Column<StreamStatus>[] = [
   { title: 'LIMIT', value: (stream) => bytes(stream.maxBytes), right: true },
 ];
 
-const dependencyColumns: readonly Column<DependencyStatus>[] = [
-  { title: 'SERVICE', value: (dependency) => dependency.name },
-  { title: 'STATE', value: (dependency) => dependency.state },
-  { title: 'DETAIL', value: (dependency) => dependency.detail },
+/** What one service sees in one state, for one reason. */
+interface Seen {
+  readonly service: string;
+  readonly names: string;
+  readonly state: string;
+  readonly detail: string;
+}
+
+const seenColumns: readonly Column<Seen>[] = [
+  { title: 'SERVICE', value: (seen) => seen.service },
+  { title: 'SEES', value: (seen) => seen.names },
+  { title: 'STATE', value: (seen) => seen.state },
+  { title: 'DETAIL', value: (seen) => printable(seen.detail) },
+];
+
+/** What is well stands together; everything else has a line of its own. */
+function seenBy(service: string, dependencies: readonly DependencyStatus[]): Seen[] {
+  const isWell = ({ state }: DependencyStatus): boolean => state === 'ok';
+  const well = dependencies.filter(isWell).map(({ name }) => name);
+  return [
+    ...(well.length === 0 ? [] : [{ service, names: well.join(', '), state: 'ok', detail: '' }]),
+    ...dependencies
+      .filter((dependency) => !isWell(dependency))
+      .map(({ name, state, detail }) => ({ service, names: name, state, detail })),
+  ];
+}
+
+const silent = (service: string): Seen => ({
+  service,
+  names: '',
+  state: 'no answer',
+  detail: 'none of its processes runs, or none is connected to NATS',
+});
+
+/** An older provisioning does not ask the others. */
+const allSeen = ({ dependencies, services }: GetStatusResponse): Seen[] => [
+  ...seenBy('provisioning', dependencies),
+  ...services.flatMap((view) =>
+    view.dependencies.length === 0 ? [silent(view.service)] : seenBy(view.service, view.dependencies),
+  ),
 ];
 
 const suspected: Readonly<Record<string, string>> = {
@@ -85,6 +121,12 @@ function notInEffect(file: RefusedFile | undefined, staleRules: string): string[
   return [...refused, ...stale].length === 0 ? [] : [...refused, ...stale, ''];
 }
 
+/** Why those that are not ready are not, in their own words. */
+const notReady = ({ processes }: Local): string[] =>
+  processes.flatMap(({ name, reason }) =>
+    reason === undefined ? [] : [`${name} is not ready: ${printable(reason.slice(0, 300))}`],
+  );
+
 /** Where one that is gone, or does not answer, has said why. */
 function logsOf({ processes, supervisorGone }: Local, found: RunFile | undefined): string[] {
   if (found === undefined || supervisorGone !== undefined) return [];
@@ -124,7 +166,9 @@ async function localState(found: RunFile | undefined): Promise<Local> {
 }
 
 function localText({ processes, supervisorGone }: Local, found: RunFile | undefined, standing: string): string[] {
-  const shown = processes.length === 0 ? [] : [table(processes, processColumns, ''), ''];
+  const why = notReady({ processes });
+  const shown =
+    processes.length === 0 ? [] : [table(processes, processColumns, ''), '', ...why, ...(why.length === 0 ? [] : [''])];
   if (supervisorGone === undefined || found === undefined) return shown;
   const folder = dirname(found.file);
   const data = folder === join(standing, '.postern') ? '' : ` --data ${folder}`;
@@ -166,7 +210,7 @@ export function addStatusCommand(program: Command, run: Run): void {
             '',
             ...notInEffect(status.refusedOperatorFile, status.staleRules),
             ...localText(local, found, folder),
-            table(status.dependencies, dependencyColumns, ''),
+            table(allSeen(status), seenColumns, ''),
             '',
             table(status.streams, streamColumns, 'Streams cannot be read.'),
             '',

@@ -5,15 +5,20 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import { createUlidSource, systemClock, systemRandom } from '@postern/clock';
 import { freePort } from '@postern/local';
+import { ServiceView } from '@postern/proto/provisioning/v1/service_view';
 import type { StreamConnection } from '@postern/stream';
 import {
+  answerStatus,
+  askStatus,
   connectStreams,
   ensureStreams,
   inboxPrefix,
   natsAuthorization,
   type ServiceUser,
   serviceUsers,
+  statusAnswer,
 } from '@postern/stream';
 import { withNats } from '@postern/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -67,6 +72,9 @@ const rights: readonly (readonly [subject: string, allowed: readonly ServiceUser
   ['trace.policy', ['policy']],
   ['trace.queue', ['queue']],
   ['trace.delivery', ['delivery']],
+  ['status.ask', ['provisioning']],
+  ['status.said.edge.01X', ['edge']],
+  ['status.said.queue.01X', ['queue']],
   ['$KV.CONFIG.snapshot', ['provisioning']],
   ['$KV.SECRETS.x', ['provisioning']],
   ['$KV.DIRECTORY.x', ['provisioning']],
@@ -121,6 +129,32 @@ test('no service hears the replies of another, nor mail in flight', async () => 
       }
     }
   }
+});
+
+test('what the services see is told to provisioning, each for itself; one that is broken or bent breaks nobody', async () => {
+  const away = { name: 'redis', look: () => Promise.reject(new Error('refused\nat 10.0.0.1')) };
+  const never = { name: 'dns', look: () => Promise.withResolvers<{ state: 'ok' }>().promise };
+  answerStatus(connection('edge'), 'edge', [away], systemClock);
+  answerStatus(connection('policy'), 'policy', [never], systemClock);
+  const nonce = createUlidSource(systemClock, systemRandom)();
+  connection('delivery').nats.subscribe('status.ask', {
+    callback: () => {
+      const said = ServiceView.encode({ service: 'queue', processes: 1, dependencies: [] }).finish();
+      connection('delivery').nats.publish(statusAnswer('delivery', nonce), said);
+      connection('delivery').nats.publish(statusAnswer('delivery', nonce), Buffer.from([255, 1]));
+    },
+  });
+  await Promise.all(serviceUsers.map((user) => connection(user).nats.flush()));
+  const views = await askStatus(connection('provisioning'), nonce, systemClock);
+  const nats = { name: 'nats', state: 'ok', detail: '' };
+  expect(views.sort((a, b) => a.service.localeCompare(b.service))).toEqual([
+    { service: 'edge', processes: 1, dependencies: [nats, { name: 'redis', state: 'away', detail: 'refused' }] },
+    {
+      service: 'policy',
+      processes: 1,
+      dependencies: [nats, { name: 'dns', state: 'away', detail: 'no answer in 400 ms' }],
+    },
+  ]);
 });
 
 test('a login the server does not take, and a server that is not there, are told apart', async () => {

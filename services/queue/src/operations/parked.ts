@@ -68,7 +68,7 @@ export function parkedMethods({ clock, log, parked }: OperationParts) {
         const done = await dropParked(parked(), scope, request, clock.now());
         const { id, actor, reason, bounce } = request;
         log.info('queue.parked.dropped', { parked: id, actor, reason, bounce, ...done });
-        return { recipients: done.recipients };
+        return { recipients: done.recipients, unreported: done.unreported };
       }),
     ),
   };

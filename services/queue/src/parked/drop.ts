@@ -9,6 +9,7 @@ import { Item } from '@postern/proto/mail/v1/item';
 import { Outcome, OutcomeKind, RecipientResult } from '@postern/proto/mail/v1/outcome';
 import { expand } from '../expand.js';
 import { planItems } from '../items.js';
+import { countUnreported, decideNotice, type NoticeDecision } from '../notice.js';
 import { createdOutcomes } from '../placement.js';
 import { storeBody } from '../placer.js';
 import type { Transaction } from '../store/database.js';
@@ -40,7 +41,7 @@ export async function dropParked(
   scope: string,
   order: DropOrder,
   nowMs: number,
-): Promise<{ readonly stream: string; readonly recipients: number }> {
+): Promise<{ readonly stream: string; readonly recipients: number; readonly unreported: Record<string, number> }> {
   const text = printable(order.reason).slice(0, longestReason);
   if (text === '') throw new PosternError('invalid-argument', 'reason: must be given; it is what the ledger keeps');
   const end: End = { kind: order.bounce ? OutcomeKind.BOUNCED : OutcomeKind.DELETED, text, nowMs };
@@ -52,8 +53,13 @@ export async function dropParked(
   });
   if (settled !== undefined) parts.onSettled(ending.outcomes, settled);
   await parts.shelf.remove(parked);
-  return { stream: parked.stream, recipients: ending.units.length };
+  const decisions = order.bounce ? ending.outcomes.flatMap(noticesOf) : [];
+  return { stream: parked.stream, recipients: ending.units.length, unreported: countUnreported(decisions) };
 }
+
+/** What the settled outcome comes to; its creation is none of it. */
+const noticesOf = ({ kind, item, recipients }: Outcome): NoticeDecision[] =>
+  kind === OutcomeKind.BOUNCED ? recipients.map(({ address }) => decideNotice('failure', item, address)) : [];
 
 async function endingOf(
   parts: ParkedParts,

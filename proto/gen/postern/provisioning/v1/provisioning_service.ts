@@ -64,6 +64,7 @@ import {
   TraceResponse,
 } from "../../queue/v1/queue_service.js";
 import { Alias, ApiKey, AppPassword, CheckSettings, Domain, Route, Rule, Tenant, User } from "./resources.js";
+import { ServiceView } from "./service_view.js";
 
 export const protobufPackage = "postern.provisioning.v1";
 
@@ -669,6 +670,8 @@ export interface GetStatusResponse {
     | undefined;
   /** Why pods judge by the operator's rules of an earlier snapshot; empty = they use the newest, or policy is away. */
   staleRules: string;
+  /** What the other services see of their dependencies; one that does not answer has none, and `unknown` is all while NATS is away. */
+  services: ServiceView[];
 }
 
 /** A file that was refused. */
@@ -7232,6 +7235,7 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     suspicions: [],
     refusedOperatorFile: undefined,
     staleRules: "",
+    services: [],
   };
 }
 
@@ -7257,6 +7261,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     if (message.staleRules !== "") {
       writer.uint32(58).string(message.staleRules);
+    }
+    for (const v of message.services) {
+      ServiceView.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -7330,6 +7337,14 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.staleRules = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.services.push(ServiceView.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7373,6 +7388,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
         : isSet(object.stale_rules)
         ? globalThis.String(object.stale_rules)
         : "",
+      services: globalThis.Array.isArray(object?.services)
+        ? object.services.map((e: any) => ServiceView.fromJSON(e))
+        : [],
     };
   },
 
@@ -7399,6 +7417,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     if (message.staleRules !== "") {
       obj.staleRules = message.staleRules;
     }
+    if (message.services?.length) {
+      obj.services = message.services.map((e) => ServiceView.toJSON(e));
+    }
     return obj;
   },
 
@@ -7416,6 +7437,7 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
       ? RefusedFile.fromPartial(object.refusedOperatorFile)
       : undefined;
     message.staleRules = object.staleRules ?? "";
+    message.services = object.services?.map((e) => ServiceView.fromPartial(e)) || [];
     return message;
   },
 };

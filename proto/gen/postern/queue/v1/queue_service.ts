@@ -517,6 +517,13 @@ export interface DropParkedRequest {
 export interface DropParkedResponse {
   /** Recipients closed; those that had ended otherwise are not counted. */
   recipients: number;
+  /** Of those bounced: of how many the sender gets no report, by why, as in OperateResponse; no-item: the envelope is not known any more. */
+  unreported: { [key: string]: number };
+}
+
+export interface DropParkedResponse_UnreportedEntry {
+  key: string;
+  value: number;
 }
 
 function createBaseSimulateDeliveryRequest(): SimulateDeliveryRequest {
@@ -5068,7 +5075,7 @@ export const DropParkedRequest: MessageFns<DropParkedRequest> = {
 };
 
 function createBaseDropParkedResponse(): DropParkedResponse {
-  return { recipients: 0 };
+  return { recipients: 0, unreported: {} };
 }
 
 export const DropParkedResponse: MessageFns<DropParkedResponse> = {
@@ -5076,6 +5083,9 @@ export const DropParkedResponse: MessageFns<DropParkedResponse> = {
     if (message.recipients !== 0) {
       writer.uint32(8).uint32(message.recipients);
     }
+    globalThis.Object.entries(message.unreported).forEach(([key, value]: [string, number]) => {
+      DropParkedResponse_UnreportedEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
     return writer;
   },
 
@@ -5100,6 +5110,17 @@ export const DropParkedResponse: MessageFns<DropParkedResponse> = {
             message.recipients = reader.uint32();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = DropParkedResponse_UnreportedEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.unreported[entry2.key] = entry2.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5113,13 +5134,38 @@ export const DropParkedResponse: MessageFns<DropParkedResponse> = {
   },
 
   fromJSON(object: any): DropParkedResponse {
-    return { recipients: isSet(object.recipients) ? globalThis.Number(object.recipients) : 0 };
+    return {
+      recipients: isSet(object.recipients) ? globalThis.Number(object.recipients) : 0,
+      unreported: isObject(object.unreported)
+        ? (globalThis.Object.entries(object.unreported) as [string, any][]).reduce(
+          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.Number(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
   },
 
   toJSON(message: DropParkedResponse): unknown {
     const obj: any = {};
     if (message.recipients !== 0) {
       obj.recipients = Math.round(message.recipients);
+    }
+    if (message.unreported) {
+      const entries = globalThis.Object.entries(message.unreported) as [string, number][];
+      if (entries.length > 0) {
+        obj.unreported = {};
+        entries.forEach(([k, v]) => {
+          obj.unreported[k] = Math.round(v);
+        });
+      }
     }
     return obj;
   },
@@ -5130,6 +5176,104 @@ export const DropParkedResponse: MessageFns<DropParkedResponse> = {
   fromPartial<I extends Exact<DeepPartial<DropParkedResponse>, I>>(object: I): DropParkedResponse {
     const message = createBaseDropParkedResponse();
     message.recipients = object.recipients ?? 0;
+    message.unreported = (globalThis.Object.entries(object.unreported ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseDropParkedResponse_UnreportedEntry(): DropParkedResponse_UnreportedEntry {
+  return { key: "", value: 0 };
+}
+
+export const DropParkedResponse_UnreportedEntry: MessageFns<DropParkedResponse_UnreportedEntry> = {
+  encode(message: DropParkedResponse_UnreportedEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DropParkedResponse_UnreportedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDropParkedResponse_UnreportedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DropParkedResponse_UnreportedEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: DropParkedResponse_UnreportedEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0) {
+      obj.value = Math.round(message.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DropParkedResponse_UnreportedEntry>, I>>(
+    base?: I,
+  ): DropParkedResponse_UnreportedEntry {
+    return DropParkedResponse_UnreportedEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DropParkedResponse_UnreportedEntry>, I>>(
+    object: I,
+  ): DropParkedResponse_UnreportedEntry {
+    const message = createBaseDropParkedResponse_UnreportedEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
     return message;
   },
 };

@@ -1,0 +1,43 @@
+/** What an edge process depends on, looked at when `status` asks. Policy and provisioning away are answered 451 and 454, Redis away by limits of the pod alone. */
+import type { Clock } from '@postern/clock';
+import { askAlive } from '@postern/flow-control';
+import type { GrpcClient } from '@postern/grpc';
+import type { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
+import type { Dependency, Standing } from '@postern/stream';
+import type { Limits } from './limits-store.js';
+import type { PolicyClient } from './policy-client.js';
+
+export interface DependencyParts {
+  readonly clock: Clock;
+  readonly policy: PolicyClient;
+  readonly credentials: GrpcClient<CredentialServiceClient>;
+  readonly limits: Limits;
+}
+
+/** Shorter than the bound of a look, so that the reason is told. */
+const connectMs = 300;
+
+export function edgeDependencies({ clock, policy, credentials, limits }: DependencyParts): Dependency[] {
+  const stores = [...limits.stores].map(
+    ([name, store]): Dependency => ({ name, look: () => askAlive(store).then(() => ({ state: 'ok' })) }),
+  );
+  return [
+    ...stores,
+    {
+      name: 'policy',
+      look: () =>
+        Promise.resolve<Standing>(
+          policy.openPods() > 0 ? { state: 'ok' } : { state: 'away', detail: 'no policy pod can be reached' },
+        ),
+    },
+    {
+      name: 'provisioning',
+      look: () =>
+        new Promise((resolve) => {
+          credentials.rpc.waitForReady(clock.now() + connectMs, (error) =>
+            resolve(error === undefined ? { state: 'ok' } : { state: 'away', detail: 'cannot be reached' }),
+          );
+        }),
+    },
+  ];
+}
