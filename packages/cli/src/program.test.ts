@@ -312,8 +312,8 @@ test.each<[string, Record<string, string>, string]>([
   ],
   [
     'a limit of one pod',
-    { reason: 'tenant messages limit 9 (local)' },
-    'reason: over the limit of the tenant: 9 messages, counted by one pod alone',
+    { reason: 'tenant messages limit 9 in 1h (local)' },
+    'reason: over the limit of the tenant: 9 messages in 1h, counted by one pod alone',
   ],
   ['a wrong password', { cached: 'false', reason: 'wrong password', user: 'a' }, 'reason: wrong password; user=a'],
   ['a bounce', { attempt: '1', notice: 'send' }, 'a report to the sender follows; attempt=1'],

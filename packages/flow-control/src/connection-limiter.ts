@@ -277,8 +277,10 @@ function narrowestPrefix({ address, scopes, ipv6Prefix = defaultIpv6Prefix }: Ad
 }
 
 function refusalAt(demand: ConnectionDemand, index: number, retryAfterMs: number): Refusal {
-  const limit = demand.leases[index] ?? demand.rates[index - demand.leases.length];
-  return { scope: limit?.scope ?? '', kind: limit?.kind ?? '', limit: limit?.limit ?? 0, retryAfterMs };
+  const rate = demand.rates[index - demand.leases.length];
+  const limit = demand.leases[index] ?? rate;
+  const interval = rate === undefined ? {} : { intervalMs: rate.windowMs };
+  return { scope: limit?.scope ?? '', kind: limit?.kind ?? '', limit: limit?.limit ?? 0, ...interval, retryAfterMs };
 }
 
 function isAboutAddress(refusal: Refusal): boolean {

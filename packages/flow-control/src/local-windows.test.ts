@@ -30,6 +30,16 @@ test('no window of any position ever holds more than the limit', () => {
   );
 });
 
+test('the wait is until there is room for all that is asked, not for the first of it', () => {
+  const windows = new LocalWindows(10);
+  windows.add('a', 1_000, 1, 5_000);
+  windows.add('a', 1_000, 8, 5_500);
+  const wait = windows.wait('a', 10, 1_000, 5, 5_600);
+  expect(wait).toBeGreaterThanOrEqual(900);
+  expect(wait).toBeLessThanOrEqual(920);
+  expect(windows.wait('a', 10, 1_000, 5, 5_600 + wait)).toBe(0);
+});
+
 test('a refusal names a wait after which there is room', () => {
   const windows = new LocalWindows(10);
   windows.add('a', 1_000, 3, 5_000);

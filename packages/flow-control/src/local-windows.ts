@@ -28,7 +28,12 @@ export class LocalWindows {
     const { width, span } = subWindows(windowMs);
     expire(window, Math.floor(now / width) - span);
     if (window.sum + weight <= limit) return 0;
-    return Math.max(1, ((window.ids[0] ?? 0) + span + 1) * width - now);
+    let excess = window.sum + weight - limit;
+    for (const [at, count] of window.counts.entries()) {
+      excess -= count;
+      if (excess <= 0) return Math.max(1, ((window.ids[at] ?? 0) + span + 1) * width - now);
+    }
+    return windowMs;
   }
 
   add(counter: string, windowMs: number, weight: number, now: number): void {

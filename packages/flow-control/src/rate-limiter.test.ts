@@ -90,6 +90,33 @@ test('more at once than the limit ever allows is refused, also by the share', as
   expect(await first.take(user('big'), { recipients: 4 }, limits)).toMatchObject({ kind: 'refused' });
 });
 
+test.each([
+  ['an exact log', 100],
+  ['sub-windows', 2_000],
+])('%s: a refusal says when there is room for all that was asked', async (name, count) => {
+  const subject = user(`room in ${name}`);
+  const intervalMs = 700;
+  const limits = { recipients: { count, intervalMs } };
+  // The machine may be busy: what is asked here is what Redis says.
+  const store = new RedisLimitStore({ url: redis.url, commandTimeoutMs: 5_000 });
+  stores.push(store);
+  await store.ready(5_000);
+  const patient = new RateLimiter({ store, clock: systemClock, livePods: () => 1 });
+  const take = (share: number) => patient.take(subject, { recipients: count * share }, limits);
+  const before = performance.now();
+  expect((await take(0.1)).kind).toBe('taken');
+  expect((await take(0.9)).kind).toBe('taken');
+  const refused = await take(0.5);
+  const passed = performance.now() - before;
+  if (refused.kind !== 'refused') throw new Error('taken beyond the limit');
+  const { retryAfterMs, intervalMs: told } = refused.refusal;
+  expect(told).toBe(intervalMs);
+  expect(retryAfterMs).toBeGreaterThanOrEqual(intervalMs - passed - 10);
+  expect(retryAfterMs).toBeLessThanOrEqual(intervalMs + 2 * Math.ceil(intervalMs / 128));
+  await systemClock.sleep(retryAfterMs);
+  expect((await take(0.5)).kind).toBe('taken');
+});
+
 test('store stopped: half of the limit for each of two pods, within 100 ms', async () => {
   const subject: RateSubject = { kind: 'tenant', id: 'away' };
   const limits = { messages: { count: 20, intervalMs: 60_000 } };

@@ -149,5 +149,6 @@ function tagSafe(id: string): string {
 }
 
 function refusalOf(demand: RateDemand<RateKind> | undefined, retryAfterMs: number): Refusal {
-  return { scope: demand?.scope ?? '', kind: demand?.kind ?? '', limit: demand?.limit ?? 0, retryAfterMs };
+  const { scope = '', kind = '', limit = 0, windowMs = 0 } = demand ?? {};
+  return { scope, kind, limit, intervalMs: windowMs, retryAfterMs };
 }

@@ -7,6 +7,8 @@ export interface Refusal {
   readonly scope: string;
   readonly kind: string;
   readonly limit: number;
+  /** Of a limit per interval. */
+  readonly intervalMs?: number;
   /** 0 when unknown: a place becomes free when some connection ends. */
   readonly retryAfterMs: number;
 }

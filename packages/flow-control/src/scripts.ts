@@ -55,6 +55,16 @@ local function sub_advance(key, window)
   redis.call('HSET', key, 'head', head, 'sum', sum)
   return head, sum, 0
 end
+local function sub_wait(key, window, head, excess)
+  local width, span = sub_windows(window)
+  local ids = {}
+  for id = head - span, head do ids[#ids + 1] = id end
+  for i, count in ipairs(redis.call('HMGET', key, unpack(ids))) do
+    excess = excess - tonumber(count or '0')
+    if excess <= 0 then return math.max(1, (ids[i] + span + 1) * width - now) end
+  end
+  return window
+end
 local function log_time(key)
   local newest = tonumber(redis.call('LINDEX', key, 0) or '0')
   return math.max(now, newest)
@@ -64,8 +74,7 @@ local function rate_wait(key, limit, window, weight)
   if limit > ${EXACT_LOG_LIMIT} then
     local head, sum, count = sub_advance(key, window)
     if sum + weight <= limit then return 0, head, sum, count end
-    local width = sub_windows(window)
-    return math.max(1, (head + 1) * width - now)
+    return sub_wait(key, window, head, sum + weight - limit)
   end
   if weight == 0 then return 0 end
   local oldest = tonumber(redis.call('LINDEX', key, limit - weight) or '0')

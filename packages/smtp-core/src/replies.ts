@@ -9,6 +9,10 @@ function fixed(code: number, enhanced: EnhancedCode, text: string): Reply {
   return { code, enhanced, text };
 }
 
+/** 0 = not known. */
+const tryAgain = (afterMs: number): string =>
+  afterMs > 0 ? `try again in ${Math.ceil(afterMs / 1_000)} s` : 'try again later';
+
 export const replies = {
   /** RFC 5321 §4.3.1 */
   greeting: (hostname: string, banner = 'ESMTP'): Reply => ({ code: 220, text: `${hostname} ${banner}` }),
@@ -43,8 +47,11 @@ export const replies = {
   notReady: fixed(421, '4.3.2', 'service not available, try again later'),
   /** RFC 3463 §3.4 */
   overloaded: fixed(421, '4.3.1', 'too busy now, try again later'),
-  tooManyConnections: fixed(421, '4.7.0', 'too many connections, try again later'),
+  tooManyConnections: (what: string, retryAfterMs = 0): Reply =>
+    fixed(421, '4.7.0', `${what}, ${tryAgain(retryAfterMs)}`),
   rateLimited: fixed(421, '4.7.0', 'too much traffic, try again later'),
+  sessionMessages: (limit: number): Reply =>
+    fixed(421, '4.7.0', `no more than ${limit} messages a session, send the rest in another`),
   sessionFull: fixed(421, '4.7.0', 'this session has brought its share, send the rest in another'),
   tooManyErrors: fixed(421, '4.7.0', 'too many errors'),
   /** For a time: 4xx, since a ban ends. */
@@ -64,7 +71,9 @@ export const replies = {
   /** RFC 5321 §4.2.2 */
   mailboxBusy: fixed(450, '4.2.1', 'mailbox unavailable, try again later'),
   greylisted: fixed(450, '4.7.1', 'greylisted, try again later'),
-  rateLimitedRecipient: fixed(450, '4.7.1', 'too many messages, try again later'),
+  /** RFC 3463 §3.8. `most`: the limit in words, with its interval and of whom. */
+  overRate: (most: string, retryAfterMs: number): Reply =>
+    fixed(450, '4.7.1', `no more than ${most}, ${tryAgain(retryAfterMs)}`),
   dnsTemporaryFailure: fixed(450, '4.4.3', 'DNS lookup failed for now, try again later'),
   /** RFC 3463 §3.4: other mail system fault, always ours, always temporary */
   localError: fixed(451, '4.3.0', 'local error, try again later'),
@@ -72,7 +81,8 @@ export const replies = {
   storeUnavailable: fixed(451, '4.3.0', 'cannot store the message now, try again later'),
   temporaryRejection: (text: string): Reply => fixed(451, '4.7.1', text),
   /** RFC 5321 §4.5.3.1.10 */
-  tooManyRecipients: fixed(452, '4.5.3', 'too many recipients'),
+  tooManyRecipients: (most: string): Reply =>
+    fixed(452, '4.5.3', `no more than ${most}, send to the rest in another message`),
   recipientApart: fixed(452, '4.5.3', 'send this recipient in a separate transaction'),
   /** RFC 3463 §3.4 */
   insufficientStorage: fixed(452, '4.3.1', 'insufficient storage, try again later'),

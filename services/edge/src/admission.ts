@@ -2,8 +2,9 @@
  * May this connection speak to us at all? Asked once, before the banner: drain, snapshot, access rules, then the limits of the service and the
  * listener over all pods in one round trip (design.md, step 1). A refusal names its kind to the client and the limit to the log.
  */
+import { formatDuration } from '@postern/config';
 import type { ConnectionLimiter, Refusal } from '@postern/flow-control';
-import { submittingTenant } from '@postern/flow-control/session';
+import { type LimitName, refusingLimit, submittingTenant } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { AbuseControl } from './abuse/abuse-control.js';
 import type { ClientFacts, Session } from './session.js';
@@ -22,13 +23,21 @@ export interface AdmissionOptions {
   readonly onDecided: (outcome: AdmissionOutcome) => void;
 }
 
-function refusalReply(refusal: Refusal): Reply {
-  const isAbout = refusal.kind.includes('address') ? 'from your address' : 'now';
-  const text = refusal.kind.startsWith('new')
-    ? `too many new connections ${isAbout}`
-    : `too many connections ${isAbout}`;
-  return { ...replies.tooManyConnections, text: `${text}, try again later` };
+/** What all others use is not told, only what the client's own address may. */
+function refusalReply({ kind, limit, intervalMs, retryAfterMs }: Refusal): Reply {
+  const what = kind.startsWith('new') ? 'new connections' : 'connections';
+  if (!kind.includes('address')) return replies.tooManyConnections(`too many ${what} now`, retryAfterMs);
+  const interval = intervalMs === undefined ? '' : ` in ${formatDuration(intervalMs)}`;
+  return replies.tooManyConnections(`no more than ${limit} ${what}${interval} from your address`, retryAfterMs);
 }
+
+/** Limits of connections by the words of flow control. */
+const names: Readonly<Record<string, LimitName>> = {
+  simultaneous: 'connections',
+  'simultaneous-per-address': 'connections_per_address',
+  'new-per-interval': 'new_connections',
+  'new-per-address-per-interval': 'new_connections_per_address',
+};
 
 interface Barrier {
   readonly outcome: AdmissionOutcome;
@@ -49,9 +58,9 @@ export function barrier(
 }
 
 export function createAdmission(options: AdmissionOptions): (session: Session) => Promise<Opening> {
-  const refuse = (outcome: AdmissionOutcome, reply: Reply, reason: string): Opening => {
+  const refuse = (outcome: AdmissionOutcome, reply: Reply, reason: string, limit?: LimitName): Opening => {
     options.onDecided(outcome);
-    return { kind: 'refused', reply, reason };
+    return { kind: 'refused', reply, reason, ...refusingLimit(limit) };
   };
   return async (session) => {
     if (options.isDraining()) return refuse('not_ready', replies.shuttingDown, 'draining');
@@ -64,14 +73,16 @@ export function createAdmission(options: AdmissionOptions): (session: Session) =
     // Who may still log in, or may relay, is not a stranger yet.
     const mayBeTrusted = trusted || session.listener.role !== 'mx' || submittingTenant(snapshot, session) !== undefined;
     const overload = options.overload(mayBeTrusted);
-    if (overload !== undefined) return refuse('overload', replies.overloaded, `overload: ${overload}`);
+    if (overload !== undefined) return refuse('overload', replies.overloaded, `overload: ${overload}`, 'overload');
     const { ipv6Prefix } = snapshot;
     const admission = await options.limiter.admit({ address: session.clientAddress, scopes, ipv6Prefix });
     if (admission.kind === 'joining') return refuse('not_ready', replies.notReady, 'limits: joining');
     if (admission.kind === 'refused') {
       const { refusal } = admission;
-      const reason = `${refusal.scope} ${refusal.kind} limit ${refusal.limit} (${admission.decidedBy})`;
-      return refuse('limit', refusalReply(refusal), reason);
+      const { scope, kind, limit, intervalMs } = refusal;
+      const interval = intervalMs === undefined ? '' : ` in ${formatDuration(intervalMs)}`;
+      const reason = `${scope} ${kind} limit ${limit}${interval} (${admission.decidedBy})`;
+      return refuse('limit', refusalReply(refusal), reason, names[refusal.kind]);
     }
     options.onDecided('admitted');
     return { kind: 'admitted', release: () => admission.lease.release() };

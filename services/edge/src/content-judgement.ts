@@ -47,7 +47,7 @@ export class ContentJudgement {
   /** `head`: the message, or as much of it as is inline where it `isLarge`; `size`: octets of the whole. */
   async judge(head: Buffer, isLarge: boolean, size: number): Promise<TakenContent | Refused> {
     const answer = await this.#ask(head, isLarge, size);
-    if (answer === undefined) return refused(replies.malformedMessage, 'header section too large');
+    if (answer === undefined) return refused(replies.malformedMessage, 'header section too large', 'message_headers');
     if (answer.kind === 'unavailable') return this.#unanswered(answer.reason);
     const { verdict } = answer;
     const { transaction } = this.party;

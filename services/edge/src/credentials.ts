@@ -1,4 +1,6 @@
 /** What AUTH asks of provisioning. `unavailable` becomes 454, `denied` 535 (RFC 4954 §6); the reason is for the log only. */
+import type { LimitName } from '@postern/flow-control/session';
+
 export interface CredentialQuestion {
   readonly mechanism: string;
   /** As typed. */
@@ -19,7 +21,8 @@ export type CredentialAnswer =
       readonly serverProof?: Buffer;
     }
   | { readonly kind: 'denied'; readonly reason: string }
-  | { readonly kind: 'unavailable'; readonly reason: string };
+  /** `limit`: why nobody was asked. */
+  | { readonly kind: 'unavailable'; readonly reason: string; readonly limit?: LimitName };
 
 export type ChallengeMaterial =
   | { readonly kind: 'material'; readonly salt: Buffer; readonly iterations: number; readonly available: boolean }

@@ -2,6 +2,7 @@
  * Everything a session tells the world goes through here once: log, metric and trace see the same event with the same facts.
  * Names are dotted and past tense; details have closed names. Never a password, never message content.
  */
+import type { RefusingLimit } from '@postern/flow-control/session';
 import type { Reply } from '@postern/smtp-core';
 import type { Session } from './session.js';
 
@@ -34,6 +35,8 @@ export interface EdgeEventFacts {
   readonly reply?: Reply;
   /** Closed names: reason, rule, mechanism, user, size, limit, recipients, cipher, duration_ms, decided_by. */
   readonly detail?: Readonly<Record<string, string>>;
+  /** The limit that refused, where it was one; counted. */
+  readonly limit?: RefusingLimit;
   /** What the checks found that decided, by name of the check; for the trace only, it may name addresses. */
   readonly evidence?: Readonly<Record<string, string>>;
   /** Of an event of several recipients: whom it concerns. The trace has an event for each, so that each tenant finds its own. */

@@ -217,7 +217,9 @@ class EdgeListener implements Listener {
     const entry = this.#context.enterPrelude({ listener: this.facts, clientAddress: endpoints.remoteAddress });
     if (entry.kind === 'entered') return entry.leave;
     const session = this.#session(endpoints, endpoints.proxyTls);
-    this.#context.services.journal.record('edge.session.refused', session, { detail: { reason: entry.reason } });
+    const { reason, limit } = entry;
+    const limited = limit === undefined ? {} : { limit };
+    this.#context.services.journal.record('edge.session.refused', session, { detail: { reason }, ...limited });
     return undefined;
   }
 

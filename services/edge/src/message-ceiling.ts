@@ -1,9 +1,9 @@
 /**
  * What one message of a session cannot exceed besides the size limit (rows C2 and C4). More than a whole interval's bytes of its address, user or
  * tenant would be put off for ever, so it is refused for good, and so is more than a session may bring (552 5.3.4, RFC 3463 §3.4); what only
- * this session has no room for is welcome in the next one (421). Known at MAIL, asks nobody. Pure.
+ * this session has no room for is welcome in the next one (421). Recipients beyond those of an interval are asked to come with another message (452),
+ * not put off for ever. Known at MAIL, asks nobody. Pure.
  */
-import { formatDuration } from '@postern/config';
 import type { TermsRefusal } from '@postern/flow-control/session';
 import { replies } from '@postern/smtp-core';
 import type { MessageBound } from './message-limits.js';
@@ -15,21 +15,21 @@ export interface MessageCeiling {
   refusal(size: number): TermsRefusal;
 }
 
-const owners: Readonly<Record<MessageBound['scope'], string>> = {
-  address: 'your address',
-  user: 'one user',
-  tenant: 'your organisation',
-};
+type Named = Pick<TermsRefusal, 'reason' | 'limit'>;
 
-const forGood = (limit: number, what: string, reason: string, size: number): TermsRefusal => ({
-  reply: replies.tooBigFor(limit, what),
-  reason,
-  measured: { size: String(size), limit: String(limit) },
-});
+const ofSessionBytes: Named = { reason: 'session bytes limit', limit: 'bytes_per_session' };
 
-function ofInterval({ scope, bytes, intervalMs }: MessageBound): MessageCeiling {
-  const what = `${owners[scope]} may send in ${formatDuration(intervalMs)}`;
-  return { bytes, refusal: (size) => forGood(bytes, what, `${scope} bytes limit`, size) };
+function ofInterval({ scope, whom, bytes, interval }: MessageBound): MessageCeiling {
+  const named: Named = { reason: `${scope} bytes limit`, limit: `bytes_per_${scope}` };
+  const what = `${whom} may send in ${interval}`;
+  return {
+    bytes,
+    refusal: (size) => ({
+      reply: replies.tooBigFor(bytes, what),
+      ...named,
+      measured: { size: String(size), limit: String(bytes), interval },
+    }),
+  };
 }
 
 /** `already`: bytes the session brought. */
@@ -39,10 +39,14 @@ function ofSession(limit: number, already: number): MessageCeiling {
     bytes,
     refusal: (size) =>
       size > limit
-        ? forGood(limit, 'a session may bring', 'session bytes limit', size)
+        ? {
+            reply: replies.tooBigFor(limit, 'a session may bring'),
+            ...ofSessionBytes,
+            measured: { size: String(size), limit: String(limit) },
+          }
         : {
             reply: replies.sessionFull,
-            reason: 'session bytes limit',
+            ...ofSessionBytes,
             measured: { size: String(size), limit: String(limit), already: String(already) },
           },
   };
@@ -66,5 +70,28 @@ export function messageCeiling(
   return {
     bytes: Math.min(lowest.bytes, session.bytes),
     refusal: (size) => (size > lowest.bytes ? lowest : session).refusal(size),
+  };
+}
+
+export interface RecipientCeiling {
+  readonly recipients: number;
+  readonly refusal: TermsRefusal;
+}
+
+/** The lowest of the intervals; undefined = none. */
+export function recipientCeiling(bounds: readonly MessageBound[]): RecipientCeiling | undefined {
+  let lowest: MessageBound | undefined;
+  for (const bound of bounds)
+    if (bound.recipients > 0 && bound.recipients < (lowest?.recipients ?? Infinity)) lowest = bound;
+  if (lowest === undefined) return undefined;
+  const { scope, whom, recipients, interval } = lowest;
+  return {
+    recipients,
+    refusal: {
+      reply: replies.tooManyRecipients(`${recipients} recipients in ${interval} from ${whom}`),
+      reason: `${scope} recipients limit`,
+      measured: { limit: String(recipients), interval },
+      limit: `recipients_per_${scope}`,
+    },
   };
 }

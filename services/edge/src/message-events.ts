@@ -1,5 +1,11 @@
 /** What the journal learns of one message: accepted, refused, or not known to be either. Whom it tells is decided here. */
-import { operatorTenant, ruleNamed, type TermsRefusal } from '@postern/flow-control/session';
+import {
+  operatorTenant,
+  type RefusingLimit,
+  refusingLimit,
+  ruleNamed,
+  type TermsRefusal,
+} from '@postern/flow-control/session';
 import type { Reply } from '@postern/smtp-core';
 import type { EdgeEventFacts } from './journal.js';
 import { concernedBy } from './refusal-evidence.js';
@@ -18,13 +24,13 @@ function told({ findings, recipients, submittingTenant }: Transaction, refusedBy
 }
 
 /** A refusal, and the rule that set its limit. */
-export function recordRefused(party: TransactionParty, { reply, reason, measured, by }: TermsRefusal): void {
+export function recordRefused(party: TransactionParty, { reply, reason, measured, limit, by }: TermsRefusal): void {
   const { recipients, submittingTenant = operatorTenant } = party.transaction;
   // One event for all: a rule of a tenant is named where nobody else reads it.
   const isOwn = recipients.every(({ tenant }) => tenant === by?.tenant);
   const reader = submittingTenant === operatorTenant && isOwn ? by?.tenant : submittingTenant;
   const rule = ruleNamed(by, reader ?? operatorTenant);
-  recordMessage(party, 'edge.message.rejected', reply, { reason, ...measured, ...rule });
+  recordMessage(party, 'edge.message.rejected', reply, { reason, ...measured, ...rule }, refusingLimit(limit, by));
 }
 
 export function recordMessage(
@@ -32,6 +38,7 @@ export function recordMessage(
   event: 'edge.message.accepted' | 'edge.message.rejected',
   reply: Reply,
   detail: Readonly<Record<string, string>>,
+  refused: { readonly limit?: RefusingLimit } = {},
 ): void {
   const [recipient, ...others] = transaction.recipients;
   services.journal.record(event, session, {
@@ -39,6 +46,7 @@ export function recordMessage(
     reversePath: transaction.mail.reversePath.address,
     reply,
     detail,
+    ...refused,
     ...told(transaction, event === 'edge.message.rejected' ? detail.reason : undefined),
     ...(others.length === 0 && recipient !== undefined ? { recipient: recipient.address } : {}),
   });

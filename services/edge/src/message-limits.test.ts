@@ -1,6 +1,7 @@
 /** Two edges over one Redis: what one took, the other knows. Windows are long, so nothing here depends on time. */
 import { systemClock } from '@postern/clock';
 import { RateLimiter, RedisLimitStore } from '@postern/flow-control';
+import type { LimitName } from '@postern/flow-control/session';
 import { withRedis } from '@postern/testkit';
 import { RawClient } from '@postern/testkit/smtp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -13,7 +14,6 @@ const redis = withRedis();
 const stores: RedisLimitStore[] = [];
 let asked = 0;
 const opened: Listener[] = [];
-const refusals: string[] = [];
 
 beforeAll(async () => {
   for (let pod = 0; pod < 2; pod++) {
@@ -28,7 +28,6 @@ afterEach(async () => {
     listener.destroy();
     await listener.drain();
   }
-  refusals.length = 0;
 });
 
 afterAll(async () => {
@@ -51,7 +50,6 @@ async function edge(pod: number, snapshot: object): Promise<{ doubles: Doubles; 
   doubles.messageLimits = createMessageLimits({
     rates: new RateLimiter({ store: counting, clock: systemClock, livePods: () => 2 }),
     snapshot: () => doubles.snapshot,
-    onRefused: (scope) => void refusals.push(scope),
   });
   const listener = await doubles.listen();
   opened.push(listener);
@@ -75,8 +73,12 @@ async function send(port: number, recipients = 1, size = 20): Promise<string | u
   return reply;
 }
 
+const limitsOf = ({ events }: Doubles) => events.flatMap(({ facts }) => facts?.limit?.name ?? []);
+
 const hour = 3_600_000;
-const refused = /^450 4\.7\.1 too many messages/;
+const minute = 60_000;
+const refused =
+  /^450 4\.7\.1 no more than \d+ \w+ in (?:1h|6\d+m) from your (address|organisation), try again in (?:3[5-9]|4[01])\d\d s \(/;
 
 test('messages of one address, over two pods; the next is refused at MAIL without asking', async () => {
   const limits = { messageLimits: { perAddress: { messages: 3, intervalMs: hour } } };
@@ -89,61 +91,65 @@ test('messages of one address, over two pods; the next is refused at MAIL withou
   expect(other.doubles.events).toContainEqual(
     expect.objectContaining({
       event: 'edge.message.rejected',
-      facts: expect.objectContaining({ detail: { reason: 'address messages limit 3 (cluster)' } }),
+      facts: expect.objectContaining({ detail: { reason: 'address messages limit 3 in 1h (cluster)' } }),
     }),
   );
   const before = asked;
   expect(await send(other.port)).toMatch(refused);
   expect(asked).toBe(before);
-  expect(refusals).toEqual(['address', 'address']);
+  expect(limitsOf(other.doubles)).toEqual(['messages_per_address', 'messages_per_address']);
 });
 
 const relay = { relayNetworks: [{ network: '127.0.0.0/8', tenant: 'acme' }] };
 const member = { name: 'partners', networks: ['127.0.0.1'] };
 
-test.each<[string, object, [recipients: number, size: number][], string]>([
+test.each<[string, object, [recipients: number, size: number][], string, LimitName]>([
   [
     'recipients',
-    { messageLimits: { perTenant: { recipients: 4, intervalMs: hour + 1 } }, ...relay },
+    { messageLimits: { perTenant: { recipients: 4, intervalMs: hour + 1 * minute } }, ...relay },
     [
       [3, 20],
       [1, 20],
     ],
-    'tenant recipients limit 4 (cluster)',
+    'tenant recipients limit 4 in 61m (cluster)',
+    'recipients_per_tenant',
   ],
   [
     'bytes',
-    { messageLimits: { perAddress: { bytes: 5_000, intervalMs: hour + 2 } } },
+    { messageLimits: { perAddress: { bytes: 5_000, intervalMs: hour + 2 * minute } } },
     [[1, 4_000]],
-    'address bytes limit 5000 (cluster)',
+    'address bytes limit 5000 in 62m (cluster)',
+    'bytes_per_address',
   ],
   [
     'a tenant with a limit of its own',
     {
       ...relay,
-      messageLimits: { perTenant: { messages: 1, intervalMs: hour + 3 } },
-      tenants: [{ name: 'acme', state: 'active', messageRate: { messages: 2, intervalMs: hour + 3 } }],
+      messageLimits: { perTenant: { messages: 1, intervalMs: hour + 3 * minute } },
+      tenants: [{ name: 'acme', state: 'active', messageRate: { messages: 2, intervalMs: hour + 3 * minute } }],
     },
     [
       [1, 20],
       [1, 20],
     ],
-    'tenant messages limit 2 (cluster)',
+    'tenant messages limit 2 in 63m (cluster)',
+    'messages_per_tenant',
   ],
-])('%s are limited', async (_name, snapshot, fitting, reason) => {
+])('%s are limited', async (_name, snapshot, fitting, reason, limit) => {
   const { doubles, port } = await edge(0, snapshot);
   for (const [recipients, size] of fitting) expect(await send(port, recipients, size)).toMatch(/^250/);
   expect(await send(port, 2, 2_000)).toMatch(refused);
   expect(doubles.stored).toHaveLength(fitting.length);
   expect(doubles.events.some(({ facts }) => facts?.detail?.reason === reason)).toBe(true);
+  expect(limitsOf(doubles)).toEqual([limit]);
 });
 
 describe('what one message alone is more than', () => {
   const snapshot = {
     ...relay,
     messageLimits: {
-      perAddress: { bytes: 5_000, intervalMs: hour + 7 },
-      perTenant: { bytes: 4_000, recipients: 2, intervalMs: hour + 7 },
+      perAddress: { bytes: 5_000, intervalMs: hour + 7 * minute },
+      perTenant: { bytes: 4_000, recipients: 2, intervalMs: hour + 7 * minute },
     },
   };
   const tooBig = /^552 5\.3\.4 message exceeds the 4000 bytes your organisation may send in /;
@@ -166,14 +172,19 @@ describe('what one message alone is more than', () => {
     expect(doubles.stored).toEqual([]);
     expect(doubles.events).toContainEqual({
       event: 'edge.sender.rejected',
-      facts: expect.objectContaining({ detail: { reason: 'tenant bytes limit', size: '4001', limit: '4000' } }),
+      facts: expect.objectContaining({
+        detail: { reason: 'tenant bytes limit', size: '4001', limit: '4000', interval: '67m' },
+      }),
     });
     expect(await send(port, 1, 3_998)).toMatch(/^250/);
     expect(await send(port, 1, 20)).toMatch(refused);
   });
 
   test('recipients beyond those of an interval are asked to come with another message', async () => {
-    const { port } = await edge(0, { ...relay, messageLimits: { perTenant: { recipients: 2, intervalMs: hour + 8 } } });
+    const { port } = await edge(0, {
+      ...relay,
+      messageLimits: { perTenant: { recipients: 2, intervalMs: hour + 8 * minute } },
+    });
     const client = await RawClient.open(port);
     await client.reply();
     await client.command('EHLO c.test');
@@ -190,8 +201,8 @@ describe('what one message alone is more than', () => {
 
 test("a set's own rate takes the place of the service's", async () => {
   const { port, doubles } = await edge(0, {
-    messageLimits: { perAddress: { messages: 1, intervalMs: hour + 4 } },
-    ipSets: [{ ...member, messageRate: { messages: 2, intervalMs: hour + 4 } }],
+    messageLimits: { perAddress: { messages: 1, intervalMs: hour + 4 * minute } },
+    ipSets: [{ ...member, messageRate: { messages: 2, intervalMs: hour + 4 * minute } }],
   });
   doubles.ipSet = 'partners';
   expect(await send(port)).toMatch(/^250/);
@@ -200,9 +211,9 @@ test("a set's own rate takes the place of the service's", async () => {
 });
 
 test('what a tenant allows each user holds over two pods, besides what the operator allows; others are not touched', async () => {
-  const intervalMs = hour + 5;
+  const intervalMs = hour + 5 * minute;
   const snapshot = {
-    messageLimits: { perUser: { messages: 3, intervalMs: hour + 6 } },
+    messageLimits: { perUser: { messages: 3, intervalMs: hour + 6 * minute } },
     tenants: [{ name: 'acme', state: 'active', userMessageRate: { messages: 2, intervalMs } }],
   };
   const pods = [await edge(0, snapshot), await edge(1, snapshot)];
@@ -221,14 +232,14 @@ test('what a tenant allows each user holds over two pods, besides what the opera
       tls: undefined,
     });
     session.login = { user, tenant, mechanism: 'PLAIN' };
-    return doubles?.messageLimits.take(session, use);
+    return (await doubles?.messageLimits?.take(session, use))?.reason;
   };
   expect(await take(0, 'a@acme.test', 'acme')).toBeUndefined();
   expect(await take(1, 'a@acme.test', 'acme')).toBeUndefined();
-  expect(await take(0, 'a@acme.test', 'acme')).toBe('user messages limit 2 (cluster)');
+  expect(await take(0, 'a@acme.test', 'acme')).toBe('user messages limit 2 in 65m (cluster)');
   expect(await take(1, 'b@acme.test', 'acme')).toBeUndefined();
   for (let count = 0; count < 3; count++) expect(await take(count % 2, 'c@other.test', 'other')).toBeUndefined();
-  expect(await take(1, 'c@other.test', 'other')).toBe('user messages limit 3 (cluster)');
+  expect(await take(1, 'c@other.test', 'other')).toBe('user messages limit 3 in 66m (cluster)');
 });
 
 test('nothing limited = nobody asked', async () => {

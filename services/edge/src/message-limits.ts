@@ -3,6 +3,7 @@
  * a message is whole and before it is judged; every scope that is limited is one Redis call, none is made where nothing is limited. A message
  * a later scope refuses stays counted for the earlier ones: against the client, never beyond a limit. Refused a moment ago = refused at MAIL.
  */
+import { formatDuration } from '@postern/config';
 import {
   clientPrefix,
   type RateDecision,
@@ -12,7 +13,8 @@ import {
   type Refusal,
   tenantUser,
 } from '@postern/flow-control';
-import { submittingTenant } from '@postern/flow-control/session';
+import { limitNames, submittingTenant, type TermsRefusal } from '@postern/flow-control/session';
+import { replies } from '@postern/smtp-core';
 import type { Session } from './session.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 
@@ -24,22 +26,27 @@ export interface MessageUse {
 /** What an interval lets one message have at most; 0 = no limit. */
 export interface MessageBound {
   readonly scope: RateSubject['kind'];
+  /** For the client: itself, its login, its tenant. */
+  readonly whom: string;
   readonly bytes: number;
   readonly recipients: number;
-  readonly intervalMs: number;
+  /** In words. */
+  readonly interval: string;
 }
 
 export interface MessageLimits {
   /** What the session's messages can never exceed, however long they wait; asks nobody. */
   bounds(session: Session): readonly MessageBound[];
   /** Why the session's next message is refused already; asks nobody. */
-  barred(session: Session): string | undefined;
+  barred(session: Session): TermsRefusal | undefined;
   /** Undefined = within all limits; else why not. */
-  take(session: Session, use: MessageUse): Promise<string | undefined> | undefined;
+  take(session: Session, use: MessageUse): Promise<TermsRefusal | undefined> | undefined;
 }
 
 interface Limited {
   readonly subject: RateSubject;
+  readonly whom: string;
+  readonly user?: string;
   readonly limits: RateLimits;
 }
 
@@ -48,59 +55,74 @@ function limitedOf(snapshot: CompiledSnapshot, session: Session): Limited[] {
   const { addressRate, addressRatePrefix } = snapshot.policyFor(session.listener, session.ipSet);
   if (addressRate !== undefined) {
     const id = clientPrefix(session.clientAddress, addressRatePrefix || snapshot.ipv6Prefix);
-    found.push({ subject: { kind: 'address', id }, limits: addressRate });
+    found.push({ subject: { kind: 'address', id }, whom: 'your address', limits: addressRate });
   }
-  const { userRate } = snapshot;
-  if (userRate !== undefined && session.login !== undefined)
-    found.push({ subject: { kind: 'user', id: session.login.user }, limits: userRate });
-  const ownRate = session.login === undefined ? undefined : snapshot.tenantUserRate(session.login.tenant);
-  if (ownRate !== undefined && session.login !== undefined)
-    found.push({ subject: tenantUser(session.login.user), limits: ownRate });
+  if (session.login !== undefined) {
+    const { user, tenant } = session.login;
+    const named = { whom: `user ${user}`, user };
+    const { userRate } = snapshot;
+    if (userRate !== undefined) found.push({ subject: { kind: 'user', id: user }, ...named, limits: userRate });
+    const ownRate = snapshot.tenantUserRate(tenant);
+    if (ownRate !== undefined) found.push({ subject: tenantUser(user), ...named, limits: ownRate });
+  }
   const tenant = submittingTenant(snapshot, session);
   const tenantRate = tenant === undefined ? undefined : snapshot.tenantRate(tenant);
   if (tenant !== undefined && tenantRate !== undefined)
-    found.push({ subject: { kind: 'tenant', id: tenant }, limits: tenantRate });
+    found.push({ subject: { kind: 'tenant', id: tenant }, whom: 'your organisation', limits: tenantRate });
   return found;
 }
 
-function reasonOf({ scope, kind, limit }: Refusal, decidedBy: RateDecision['decidedBy'] | 'memory'): string {
-  return `${scope} ${kind} limit ${limit} (${decidedBy})`;
+/** What its counter holds is nobody's business but the operator's: the client hears the limit, and when it is worth trying again. */
+function refusalOf(
+  { subject, whom, user }: Limited,
+  { scope, kind, limit: most, intervalMs = 0, retryAfterMs }: Refusal,
+  decidedBy: RateDecision['decidedBy'] | 'memory',
+): TermsRefusal {
+  const limit = limitNames.find((name) => name === `${kind}_per_${subject.kind}`);
+  const interval = formatDuration(intervalMs);
+  return {
+    reply: replies.overRate(
+      `${most} ${most === 1 ? kind.slice(0, -1) : kind} in ${interval} from ${whom}`,
+      retryAfterMs,
+    ),
+    reason: `${scope} ${kind} limit ${most} in ${interval} (${decidedBy})`,
+    ...(user === undefined ? {} : { measured: { user } }),
+    ...(limit === undefined ? {} : { limit }),
+  };
 }
 
 export interface MessageLimitsOptions {
   readonly rates: Pick<RateLimiter, 'take' | 'recentlyRefused'>;
   readonly snapshot: () => CompiledSnapshot | undefined;
-  readonly onRefused: (scope: RateSubject['kind']) => void;
 }
 
-export function createMessageLimits({ rates, snapshot, onRefused }: MessageLimitsOptions): MessageLimits {
+export function createMessageLimits({ rates, snapshot }: MessageLimitsOptions): MessageLimits {
   const of = (session: Session): Limited[] => {
     const now = snapshot();
     return now === undefined || !now.limitsMessages ? [] : limitedOf(now, session);
   };
   const takeAll = async (limited: readonly Limited[], { recipients, bytes }: MessageUse) => {
-    for (const { subject, limits } of limited) {
+    for (const one of limited) {
+      const { subject, limits } = one;
       const decision = await rates.take(subject, { messages: 1, recipients, bytes }, limits);
       if (decision.kind === 'taken') continue;
-      onRefused(subject.kind);
-      return reasonOf(decision.refusal, decision.decidedBy);
+      return refusalOf(one, decision.refusal, decision.decidedBy);
     }
     return undefined;
   };
   return {
     bounds: (session) =>
-      of(session).map(({ subject, limits: { bytes, recipients } }) => ({
+      of(session).map(({ subject, whom, limits: { bytes, recipients } }) => ({
         scope: subject.kind,
+        whom,
         bytes: bytes?.count ?? 0,
         recipients: recipients?.count ?? 0,
-        intervalMs: bytes?.intervalMs ?? 0,
+        interval: formatDuration((bytes ?? recipients)?.intervalMs ?? 0),
       })),
     barred(session) {
-      for (const { subject } of of(session)) {
-        const refusal = rates.recentlyRefused(subject);
-        if (refusal === undefined) continue;
-        onRefused(subject.kind);
-        return reasonOf(refusal, 'memory');
+      for (const one of of(session)) {
+        const refusal = rates.recentlyRefused(one.subject);
+        if (refusal !== undefined) return refusalOf(one, refusal, 'memory');
       }
       return undefined;
     },

@@ -115,13 +115,13 @@ export class MessageTransfer implements TransactionParty {
     const { problem } = this;
     if (problem !== undefined) return problem;
     const head = this.#writer.head();
-    if (countReceived(head) > services.settings.maxHops) return refused(replies.routingLoop, 'hops');
+    if (countReceived(head) > services.settings.maxHops) return refused(replies.routingLoop, 'hops', 'message_hops');
     const limited = services.messageLimits.take(session, {
       recipients: transaction.recipients.length,
       bytes: this.size,
     });
     const over = limited === undefined ? undefined : await limited;
-    if (over !== undefined) return refused(replies.rateLimitedRecipient, over);
+    if (over !== undefined) return { kind: 'refused', ...over };
     const judged = transaction.contentPlan <= ContentPlan.NONE ? takenUnasked : await this.#judge(head);
     if (judged.kind === 'refused') return judged;
     const snapshot = services.snapshot();

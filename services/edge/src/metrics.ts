@@ -1,6 +1,7 @@
 /** Metrics of the edge, declared once. Label sets are closed; the help text is the documentation. */
 
 import { errorKinds } from '@postern/flow-control';
+import { limitNames, limitSetters } from '@postern/flow-control/session';
 import { bytesBuckets, type Metrics } from '@postern/telemetry';
 import { suspicions } from './misconfiguration.js';
 
@@ -140,10 +141,10 @@ export function edgeMetrics(metrics: Metrics) {
       name: 'postern_edge_logins_barred_total',
       help: 'Logins not heard because their account had too many failures.',
     }),
-    messageLimits: metrics.counter({
-      name: 'postern_edge_message_limit_refused_total',
-      help: 'Messages refused by a limit of messages, recipients or bytes per interval.',
-      labels: { scope: ['address', 'user', 'tenant'] },
+    limitRefusals: metrics.counter({
+      name: 'postern_edge_limit_refusals_total',
+      help: 'Connections, sessions, commands and messages refused by a limit: which, and whether a rule made it what it is. Of an interval, a session, a message; see docs/architecture/flow-control.md.',
+      labels: { limit: limitNames, set_by: limitSetters },
     }),
     limitsLocal: metrics.gauge({
       name: 'postern_edge_limits_local',

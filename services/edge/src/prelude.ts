@@ -5,6 +5,7 @@
  * themselves, over all pods, are asked after the handshake (`admission.ts`): a client that is over them learns why.
  */
 import { clientPrefix } from '@postern/flow-control';
+import { type RefusingLimit, refusingLimit } from '@postern/flow-control/session';
 import { type AdmissionOptions, type AdmissionOutcome, barrier } from './admission.js';
 import type { ClientFacts } from './session.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
@@ -15,7 +16,7 @@ const maxOfUnlimitedAddress = maxPreludes / 10;
 
 export type PreludeEntry =
   | { readonly kind: 'entered'; readonly leave: () => void }
-  | { readonly kind: 'refused'; readonly reason: string };
+  | { readonly kind: 'refused'; readonly reason: string; readonly limit?: RefusingLimit };
 
 export type PreludeGate = (client: ClientFacts) => PreludeEntry;
 
@@ -43,7 +44,8 @@ export function createPreludeGate({ snapshot, abuse, onRefused }: PreludeGateOpt
   const running = new Map<string, number>();
   const refuse = (outcome: AdmissionOutcome, reason: string): PreludeEntry => {
     onRefused(outcome);
-    return { kind: 'refused', reason: `${reason}, before TLS` };
+    const limited = outcome === 'limit' ? refusingLimit('handshakes_per_address') : {};
+    return { kind: 'refused', reason: `${reason}, before TLS`, ...limited };
   };
   return (client) => {
     const now = snapshot();

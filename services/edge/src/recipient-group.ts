@@ -7,9 +7,9 @@
 import {
   isAcceptance,
   recipientBarrier,
-  recipientLimit,
   recipientRight,
   refusalOf,
+  refusingLimit,
   ruleNamed,
 } from '@postern/flow-control/session';
 import { type Decision, type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
@@ -66,12 +66,16 @@ export class RecipientGroup implements TransactionParty {
     const barred = recipientBarrier(this.services, this.session, transaction, right, this.#asked.size);
     if (barred !== undefined) return this.#refuse(address, barred.reply, barred.reason, tenant);
     if (transaction.has(address) || this.#asked.has(address)) return { kind: 'answered', reply: replies.recipientOk };
-    const over = recipientLimit(transaction, transaction.recipients.length + this.#asked.size);
+    const over = transaction.overRecipients(transaction.recipients.length + this.#asked.size);
     if (over !== undefined)
-      return this.#refuse(address, over.reply, over.reason, tenant, {
-        ...over.measured,
-        ...ruleNamed(over.by, tenant),
-      });
+      return this.#refuse(
+        address,
+        over.reply,
+        over.reason,
+        tenant,
+        { ...over.measured, ...ruleNamed(over.by, tenant) },
+        refusingLimit(over.limit, over.by),
+      );
     const { refusal } = transaction;
     if (refusal !== undefined) return this.#refuse(address, refusal.reply, refusal.decidedBy, tenant);
     const candidate = { address, tenant, recipientClass, command };
@@ -85,12 +89,14 @@ export class RecipientGroup implements TransactionParty {
     reason: string,
     tenant?: string,
     measured: Readonly<Record<string, string>> = {},
+    limited: Pick<EdgeEventFacts, 'limit'> = {},
   ): Place {
     const facts: EdgeEventFacts = {
       recipient,
       reply,
       reversePath: this.transaction.mail.reversePath.address,
       detail: { reason, ...measured },
+      ...limited,
       ...(tenant === undefined ? {} : this.#told(recipient, tenant, reason)),
     };
     this.services.journal.record('edge.recipient.rejected', this.session, facts);

@@ -96,6 +96,8 @@ export function createTelemetryJournal(options: TelemetryJournalOptions): Journa
   return {
     record(event, session, facts = {}) {
       counted[event]?.(metrics, facts);
+      if (facts.limit !== undefined)
+        metrics.limitRefusals.with({ limit: facts.limit.name, set_by: facts.limit.setBy }).inc();
       if (quiet.has(event)) {
         if (log.debugging) log.debug(event, logFields(session, facts));
         return;

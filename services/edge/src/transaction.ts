@@ -2,7 +2,13 @@
  * One mail transaction: reverse-path, recipients, what policy said so far. A new object for every MAIL, so nothing of a refused or reset
  * one is left over (RFC 5321 §4.1.1.5). Recipients keep their own DSN parameters; the same path given twice is one recipient (RFC 5321 §4.1.1.3).
  */
-import { type LimitedBy, limitSource, sizeLimit, type TermsRefusal } from '@postern/flow-control/session';
+import {
+  type LimitedBy,
+  limitSource,
+  recipientLimit,
+  sizeLimit,
+  type TermsRefusal,
+} from '@postern/flow-control/session';
 import type { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import {
   Action,
@@ -13,7 +19,7 @@ import {
   type RecipientFacts,
 } from '@postern/proto/policy/v1/policy_service';
 import type { MailCommand, RcptCommand, Reply } from '@postern/smtp-core';
-import type { MessageCeiling } from './message-ceiling.js';
+import type { MessageCeiling, RecipientCeiling } from './message-ceiling.js';
 
 export interface Recipient {
   readonly address: string;
@@ -66,6 +72,7 @@ export class Transaction {
     /** Of the session's own stages, judged before. */
     sessionFindings: readonly Finding[] = [],
     readonly ceiling?: MessageCeiling,
+    readonly recipientCeiling?: RecipientCeiling,
   ) {
     this.findings = [...sessionFindings];
   }
@@ -80,6 +87,14 @@ export class Transaction {
     const over = sizeLimit(size, this);
     if (over !== undefined || this.ceiling === undefined || size <= this.ceiling.bytes) return over;
     return this.ceiling.refusal(size);
+  }
+
+  /** Why one more recipient than `taken` is not taken. */
+  overRecipients(taken: number): TermsRefusal | undefined {
+    const { recipientCeiling } = this;
+    const isTighter = recipientCeiling !== undefined && recipientCeiling.recipients < this.maxRecipients;
+    if (isTighter && taken >= recipientCeiling.recipients) return recipientCeiling.refusal;
+    return recipientLimit(this, taken);
   }
 
   has(address: string): boolean {

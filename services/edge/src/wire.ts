@@ -406,7 +406,6 @@ export function wire(config: EdgeConfig, telemetry: EdgeTelemetry): Service {
         messageLimits: createMessageLimits({
           rates: limits.rates,
           snapshot: () => snapshot,
-          onRefused: (scope) => metrics.messageLimits.with({ scope }).inc(),
         }),
         journal,
         isDraining: () => draining,

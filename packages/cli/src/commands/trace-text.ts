@@ -16,7 +16,11 @@ const reasons: Readonly<Record<string, string>> = {
   'address bytes limit': 'one message with more than a client address may send in an interval',
   'user bytes limit': 'one message with more than a user may send in an interval',
   'tenant bytes limit': 'one message with more than a tenant may send in an interval',
+  'address recipients limit': 'more recipients than a client address may have in an interval',
+  'user recipients limit': 'more recipients than a user may have in an interval',
+  'tenant recipients limit': 'more recipients than a tenant may have in an interval',
   'session bytes limit': 'more than a session may bring',
+  'session messages limit': 'more messages than a session may bring',
   'recipient limit': 'more recipients than a message may have',
   hops: 'too many Received fields: it goes in a circle',
   bareNewline: 'a CR or LF that does not end a line',
@@ -41,7 +45,7 @@ const notices: Readonly<Record<string, string>> = {
   unauthenticated: 'no report: neither a login nor SPF or DKIM vouches for the sender',
 };
 
-const limit = /^(\S+) (\S+) limit (\d+) \((\w+)\)$/;
+const limit = /^(\S+) (\S+) limit (\d+)(?: in (\S+))? \((\w+)\)$/;
 
 const scopes: Readonly<Record<string, string>> = {
   service: 'the whole service',
@@ -55,9 +59,9 @@ function reasonText(reason: string, found: string | undefined): string {
     return reason === 'recipients' && recipientReasons[found] !== undefined
       ? `${recipientReasons[found]} (check recipients: ${found})`
       : `check ${reason}: ${found}`;
-  const [, scope, kind, most, decidedBy] = limit.exec(reason) ?? [];
+  const [, scope, kind, most, interval, decidedBy] = limit.exec(reason) ?? [];
   if (scope !== undefined)
-    return `over the limit of ${scopes[scope] ?? scope}: ${most} ${kind}${decidedBy === 'local' ? ', counted by one pod alone' : ''}`;
+    return `over the limit of ${scopes[scope] ?? scope}: ${most} ${kind}${interval === undefined ? '' : ` in ${interval}`}${decidedBy === 'local' ? ', counted by one pod alone' : ''}`;
   if (/^[\w.-]+@\d+$/.test(reason)) return `rule ${reason}`;
   return reasons[reason] ?? reason;
 }

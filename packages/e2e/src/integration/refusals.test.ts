@@ -113,11 +113,13 @@ test('what no interval and no session has room for is 552, what another session 
   const to = 'carol@acme.test';
   const never = await sender.send(letter('bob@acme.test', to, 600_000));
   expect(`${never.code} ${never.text}`).toMatch(
-    /^552 5\.3\.4 message exceeds the 512000 bytes one user may send in 1h/,
+    /^552 5\.3\.4 message exceeds the 512000 bytes user bob@acme\.test may send in 1h/,
   );
   await explained(world.cluster, sessionIdOf(never), 'edge.message.rejected', 'user bytes limit');
   const announced = await sender.command('MAIL FROM:<bob@acme.test> SIZE=600000');
-  expect(`${announced.code} ${announced.text}`).toMatch(/^552 5\.3\.4 message exceeds the 512000 bytes one user may/);
+  expect(`${announced.code} ${announced.text}`).toMatch(
+    /^552 5\.3\.4 message exceeds the 512000 bytes user bob@acme\.test may/,
+  );
   expect((await sender.send(letter('bob@acme.test', to, 200_000))).code).toBe(250);
   const full = await sender.send(letter('bob@acme.test', to, 200_000));
   expect(`${full.code} ${full.text}`).toMatch(/^421 4\.7\.0 this session has brought its share/);
@@ -125,6 +127,11 @@ test('what no interval and no session has room for is 552, what another session 
   sender.destroy();
   const another = await world.speak('submission', { login: 'bob' });
   expect((await another.send(letter('bob@acme.test', to, 200_000))).code).toBe(250);
+  const later = await another.send(letter('bob@acme.test', to, 130_000));
+  expect(`${later.code} ${later.text}`).toMatch(
+    /^450 4\.7\.1 no more than 512000 bytes in 1h from user bob@acme\.test, try again in 3[56]\d\d s \(/,
+  );
+  await explained(world.cluster, sessionIdOf(later), 'edge.message.rejected', 'user bytes limit 512000 in 1h ');
   await another.quit();
 });
 

@@ -5,6 +5,7 @@ export { operatorTenant, ownerOf } from './finding-owner.js';
 export { countReceived } from './hop-count.js';
 export type { AgreedSettings, ListenerPolicy } from './listener-policy.js';
 export { isAcceptance, refusalOf, refusalOfGroups } from './refusal.js';
+export { type LimitName, limitNames, limitSetters, type RefusingLimit, refusingLimit } from './refusing-limit.js';
 export { recipientRight, submittingTenant } from './relay-right.js';
 export { ruledPolicy } from './ruled-policy.js';
 export { limitSource, ruleNamed, type SaidBy } from './said-by.js';

@@ -2,6 +2,7 @@
 import type { Clock } from '@postern/clock';
 import { type MailCommand, type Reply, replies } from '@postern/smtp-core';
 import type { ListenerPolicy } from './listener-policy.js';
+import type { LimitName } from './refusing-limit.js';
 import type { SaidBy } from './said-by.js';
 import { ruledLimit } from './session-ruling.js';
 import type { SessionTerms } from './session-terms.js';
@@ -14,6 +15,8 @@ export interface TermsRefusal {
   readonly reason: string;
   /** What was measured against which limit. */
   readonly measured?: Readonly<Record<string, string>>;
+  /** The limit that refuses, where it was one. */
+  readonly limit?: LimitName;
   /** The rule whose limit it was. */
   readonly by?: SaidBy | undefined;
 }
@@ -79,7 +82,8 @@ export function mailTerms(
 }
 
 function tooBig(reason: string, size: number, limit: number, by: SaidBy | undefined): TermsRefusal {
-  return { reply: replies.tooBig, reason, measured: { size: String(size), limit: String(limit) }, by };
+  const measured = { size: String(size), limit: String(limit) };
+  return { reply: replies.tooBig, reason, measured, limit: 'message_size', by };
 }
 
 export interface TransactionLimits {
@@ -96,7 +100,14 @@ export function recipientLimit(
 ): TermsRefusal | undefined {
   if (taken >= maxRecipients) {
     const measured = { limit: String(maxRecipients) };
-    return { reply: replies.tooManyRecipients, reason: 'recipient limit', measured, by: limitedBy?.recipients };
+    const by = limitedBy?.recipients;
+    return {
+      reply: replies.tooManyRecipients(`${maxRecipients} recipients a message`),
+      reason: 'recipient limit',
+      measured,
+      limit: 'recipients_per_message',
+      by,
+    };
   }
   if (mail.size === null || mail.size <= messageSize) return undefined;
   return tooBig('declared size', mail.size, messageSize, limitedBy?.size);

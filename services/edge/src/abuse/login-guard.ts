@@ -14,7 +14,11 @@ export interface LoginGuardOptions {
   readonly onBarred: () => void;
 }
 
-const unheard: CredentialAnswer = { kind: 'unavailable', reason: 'too many failed logins of this account' };
+const unheard: CredentialAnswer = {
+  kind: 'unavailable',
+  reason: 'too many failed logins of this account',
+  limit: 'failed_logins_per_account',
+};
 
 export function withLoginGuard(credentials: CredentialPort, options: LoginGuardOptions): CredentialPort {
   const { attempts, snapshot, clock, onBarred } = options;

@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { earlyRefusal } from '@postern/flow-control/session';
+import { earlyRefusal, type LimitName, type RefusingLimit, refusingLimit } from '@postern/flow-control/session';
 import { formatReply, type Reply, replies } from '@postern/smtp-core';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js';
@@ -22,7 +22,7 @@ import type { Wire } from './wire.js';
 /** What happens before the banner: admitted, or refused with a reply. */
 export type Opening =
   | { readonly kind: 'admitted'; readonly release: () => void }
-  | { readonly kind: 'refused'; readonly reply: Reply; readonly reason: string };
+  | { readonly kind: 'refused'; readonly reply: Reply; readonly reason: string; readonly limit?: RefusingLimit };
 
 export interface ConnectionContext {
   readonly services: SessionServices;
@@ -99,12 +99,13 @@ export class EdgeConnection extends SMTPConnection implements Wire {
       this.send220(policy?.hostname ?? services.settings.podName, policy?.banner);
       return;
     }
-    this.#refuse(opening.reply, opening.reason);
+    this.#refuse(opening.reply, opening.reason, opening.limit);
   }
 
-  #refuse(reply: Reply, reason: string): void {
+  #refuse(reply: Reply, reason: string, limit?: RefusingLimit): void {
     const { session, services } = this.#context;
-    services.journal.record('edge.session.refused', session, { reply, detail: { reason } });
+    const limited = limit === undefined ? {} : { limit };
+    services.journal.record('edge.session.refused', session, { reply, detail: { reason }, ...limited });
     this.reply(reply);
     this.close();
   }
@@ -196,9 +197,9 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     const received = this.dialogue.incoming?.size ?? 0;
     const deadlines = this.#context.services.snapshot()?.deadlines ?? defaultDeadlines;
     const isOver = deadlines.sessionMs > 0 && nowMs - this.#begunMs > deadlines.sessionMs;
-    if (isOver && this.#activity.kind === 'waiting') this.#abort(replies.timeout, 'session deadline');
+    if (isOver && this.#activity.kind === 'waiting') this.#abort(replies.timeout, 'session deadline', 'session_time');
     else if (deadlineOf(this.#activity, received, nowMs, deadlines) === 'passed')
-      this.#abort(replies.timeout, 'timeout');
+      this.#abort(replies.timeout, 'timeout', this.#activity.kind === 'receiving' ? 'message_time' : 'command_time');
   }
 
   /** Told when the pod drains: an idle client is sent away, one in a transaction may finish it. */
@@ -213,13 +214,14 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     this._socket.destroy();
   }
 
-  #abort(reply: Reply, reason: string): void {
+  #abort(reply: Reply, reason: string, limit?: LimitName): void {
     if (this.#ended || this.isClosed) return;
     const { session, services } = this.#context;
     services.journal.record('edge.session.aborted', session, {
       ...this.dialogue.underWay(),
       reply,
       detail: { reason },
+      ...refusingLimit(limit),
     });
     this.reply(
       reply.code === 421

@@ -32,6 +32,10 @@ const open: Record<keyof typeof replies, Reply> = {
   rejected: replies.rejected(''),
   textLineTooLong: { ...replies.textLineTooLong(0), text: 'message contains a line longer than' },
   tooBigFor: { ...replies.tooBigFor(0, ''), text: 'message exceeds the' },
+  sessionMessages: { ...replies.sessionMessages(0), text: 'no more than' },
+  overRate: { ...replies.overRate('', 0), text: 'no more than' },
+  tooManyRecipients: { ...replies.tooManyRecipients(''), text: 'no more than' },
+  tooManyConnections: { ...replies.tooManyConnections(''), text: '' },
   contentRefused: replies.contentRefused(''),
   unknownParameter: { ...replies.unknownParameter(''), text: 'parameter' },
 };

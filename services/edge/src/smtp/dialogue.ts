@@ -2,7 +2,13 @@
  * The dialogue of one connection: takes lines, keeps the order of commands (RFC 5321 §4.1.4), counts errors, answers. Verbs are in `verbs/`,
  * one file each; sockets are behind `Wire`. Nothing a verb throws leaves here: it is 451 and the session goes on.
  */
-import { type ExtensionKeyword, type ListenerPolicy, ruledPolicy } from '@postern/flow-control/session';
+import {
+  type ExtensionKeyword,
+  type LimitName,
+  type ListenerPolicy,
+  refusingLimit,
+  ruledPolicy,
+} from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { EdgeEventFacts } from '../journal.js';
 import type { Session, SessionServices } from '../session.js';
@@ -44,6 +50,8 @@ export class Dialogue {
   chunks: ChunkedMessage | undefined;
   /** The last command was a DATA that was refused: what is no command now is a message sent without leave. */
   dataRefused = false;
+  /** Why the 421 that comes next is said, where a limit of the session is. */
+  exceeded: LimitName | undefined;
   #refusals = 0;
   /** What the snapshot last seen says of this client: asked several times a command. */
   #seen: SeenPolicy = { snapshot: undefined, ipSet: undefined, policy: undefined };
@@ -88,8 +96,14 @@ export class Dialogue {
     this.#sentAhead = name !== 'BDAT' && this.wire.hasPipelined && !this.offers('PIPELINING');
     if (outOfTurn) return this.#fail(replies.pipeliningRefused, 'pipelining');
     if (verb.idle === true && ++this.session.idleCommands > this.services.settings.maxIdleCommands)
-      return this.#fail(replies.tooManyErrors, 'idle commands');
+      return this.#fail(this.exceeds('idle_commands_per_session'), 'idle commands');
     return this.#run(verb, name, space === -1 ? '' : line.slice(space + 1));
+  }
+
+  /** The session did too much of something; the reply ends it. */
+  exceeds(limit: LimitName): Reply {
+    this.exceeded = limit;
+    return replies.tooManyErrors;
   }
 
   onBadLine(problem: LineProblem): Promise<void> | undefined {
@@ -141,7 +155,8 @@ export class Dialogue {
     if (one.code !== 421 && !isTooMany) return 'goesOn';
     this.#countUnsaid(list, at + 1);
     if (isTooMany) this.wire.reply(replies.tooManyErrors);
-    this.#end(isTooMany ? replies.tooManyErrors : one, command, isTooMany ? this.policy()?.ruledBy?.errors : undefined);
+    if (isTooMany) this.#end(this.exceeds('errors_per_session'), command, this.policy()?.ruledBy?.errors);
+    else this.#end(one, command);
     return 'ended';
   }
 
@@ -165,6 +180,7 @@ export class Dialogue {
       ...this.underWay(),
       reply,
       detail: { reason: command, ...(rule === undefined ? {} : { rule }) },
+      ...refusingLimit(this.exceeded, rule),
     });
     this.wire.close();
     return undefined;

@@ -249,7 +249,11 @@ describe('an address that stands for many clients', () => {
 describe('before the banner', () => {
   it('refuses with a reason and the session id, and gives no lease', async () => {
     const doubles = new Doubles();
-    doubles.opening = () => ({ kind: 'refused', reply: replies.tooManyConnections, reason: 'limit' });
+    doubles.opening = () => ({
+      kind: 'refused',
+      reply: replies.tooManyConnections('too many connections'),
+      reason: 'limit',
+    });
     const { port } = await start(doubles);
     const client = await RawClient.open(port);
     expect(await client.reply()).toMatch(/^421 4\.7\.0 too many connections, try again later \([0-9A-Z]{26}\)$/);

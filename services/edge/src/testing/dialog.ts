@@ -55,6 +55,7 @@ const options: Readonly<Record<string, Option>> = {
     const reply = { replyCode: 450, enhancedCode: '4.7.1', text: 'greylisted for 300 s' };
     doubles.evaluate = (request) => refuseAll(request, { action: Action.TEMPFAIL, ...reply });
   },
+  'policy closes': (doubles) => (doubles.evaluate = (request) => refuseAll(request, { action: Action.CLOSE })),
   'policy explains': (doubles) => {
     const decision = { action: Action.REJECT, enhancedCode: '5.7.1', text: 'blocked\nsee our page' };
     doubles.evaluate = (request) => refuseAll(request, decision);
@@ -75,13 +76,14 @@ const options: Readonly<Record<string, Option>> = {
   'spool full': (doubles) => (doubles.spoolResult = { kind: 'full', reason: 'test' }),
   'spool unknown': (doubles) => (doubles.spoolResult = { kind: 'unknown', reason: 'test' }),
   'banner late': (doubles) => (doubles.abuse = { ...doubles.abuse, beforeBanner: () => new Promise(() => undefined) }),
-  'client over-limit': refuseClient(replies.tooManyConnections),
+  'client over-limit': refuseClient(
+    replies.tooManyConnections('no more than 4 new connections in 1m from your address', 9_001),
+  ),
   'client denied': refuseClient(replies.serviceRefused),
   'client banned': refuseClient(replies.banned),
   'client too-early': refuseClient(replies.notReady),
   'client too-much': refuseClient(replies.overloaded),
   'pod drains': (doubles) => (doubles.draining = true),
-  'limits passed': (doubles) => (doubles.messageLimits = { ...doubles.messageLimits, barred: () => 'test' }),
   'certificate none': (doubles) => (doubles.tls = { certificates: [], ticketSeed: undefined }),
   'snapshot none': (doubles) => (doubles.snapshot = undefined),
   'clock stands': (doubles) => (doubles.clock = new FakeClock()),

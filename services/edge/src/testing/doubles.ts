@@ -22,6 +22,7 @@ import type { TlsMaterial } from '../tls/certificate-files.js';
 import { userMaterial, verifyUser } from './accounts.js';
 import { testCertificate } from './certificate.js';
 import { dialogListeners } from './dialog-listeners.js';
+import { onePodLimits } from './one-pod-limits.js';
 
 export interface StoredMessage {
   readonly envelope: Envelope;
@@ -97,11 +98,8 @@ export class Doubles {
     beforeBanner: () => undefined,
     delivered: () => undefined,
   };
-  messageLimits: SessionServices['messageLimits'] = {
-    bounds: () => [],
-    barred: () => undefined,
-    take: () => undefined,
-  };
+  /** Undefined = of one pod, by the snapshot. */
+  messageLimits: SessionServices['messageLimits'] | undefined;
   aborted = 0;
   /** `event action` of what rules decided. */
   readonly ruled: string[] = [];
@@ -137,11 +135,7 @@ export class Doubles {
         beforeBanner: (session) => this.abuse.beforeBanner(session),
         delivered: (session) => this.abuse.delivered(session),
       },
-      messageLimits: {
-        bounds: (session) => this.messageLimits.bounds(session),
-        barred: (session) => this.messageLimits.barred(session),
-        take: (session, use) => this.messageLimits.take(session, use),
-      },
+      messageLimits: this.messageLimits ?? onePodLimits(this.clock, () => this.snapshot),
       journal: this.journal,
       credentials: {
         material: async () => this.material,

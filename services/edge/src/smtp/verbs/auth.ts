@@ -3,7 +3,7 @@
  * per session. The credentials are verified elsewhere; not being able to ask is 454, never 535 (invariant 4).
  */
 
-import { earlyRefusal, mechanismRefusal } from '@postern/flow-control/session';
+import { earlyRefusal, mechanismRefusal, refusingLimit } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { CredentialAnswer } from '../../credentials.js';
 import { mechanisms } from '../../sasl/index.js';
@@ -77,7 +77,12 @@ async function conclude(dialogue: Dialogue, name: string, result: SaslResult): P
   }
   if (answer.kind === 'unavailable') {
     const reply = replies.authTemporaryFailure;
-    services.journal.record('edge.login.unavailable', session, { reply, detail: { ...detail, reason: answer.reason } });
+    const { reason, limit } = answer;
+    services.journal.record('edge.login.unavailable', session, {
+      reply,
+      detail: { ...detail, reason },
+      ...refusingLimit(limit),
+    });
     return reply;
   }
   session.authFailures++;
@@ -87,7 +92,7 @@ async function conclude(dialogue: Dialogue, name: string, result: SaslResult): P
   });
   const most = services.snapshot()?.errorControl.failedLoginsPerSession || services.settings.maxAuthFailures;
   if (session.authFailures < most) return replies.badCredentials;
-  return [replies.badCredentials, replies.tooManyErrors];
+  return [replies.badCredentials, dialogue.exceeds('failed_logins_per_session')];
 }
 
 function verified(

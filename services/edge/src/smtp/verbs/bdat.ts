@@ -111,8 +111,11 @@ export const bdat: Verb = {
     const late = chunks !== undefined && services.clock.monotonic() - chunks.startedMs > messageMs;
     const tiny = chunk.octets < tinyChunk && !chunk.last;
     if (tiny && ++session.idleCommands > services.settings.maxIdleCommands)
-      return [dialogue.refuse(replies.tooManyErrors, 'idle chunks')];
-    if (late) return [dialogue.refuse(replies.timeout, 'BDAT')];
+      return [dialogue.refuse(dialogue.exceeds('idle_commands_per_session'), 'idle chunks')];
+    if (late) {
+      dialogue.exceeded = 'message_time';
+      return [dialogue.refuse(replies.timeout, 'BDAT')];
+    }
     const refused = barrier(dialogue);
     if (refused !== undefined) return discard(dialogue, chunk.octets, dialogue.refuse(refused, 'BDAT'));
     const message = messageOf(dialogue);

@@ -5,15 +5,16 @@
 import {
   type ExtensionKeyword,
   earlyRefusal,
+  type LimitName,
   type ListenerPolicy,
   listenerDemand,
   mailTerms,
+  refusingLimit,
   ruleNamed,
   submittingTenant,
 } from '@postern/flow-control/session';
 import { type BodyType, type MailParameterName, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
-import { messageCeiling } from '../../message-ceiling.js';
-import type { MessageBound } from '../../message-limits.js';
+import { messageCeiling, recipientCeiling } from '../../message-ceiling.js';
 import { Transaction } from '../../transaction.js';
 import type { Dialogue } from '../dialogue.js';
 import type { Verb } from './index.js';
@@ -70,6 +71,8 @@ interface Barrier {
   readonly reply: Reply;
   /** What the reply does not say by itself. */
   readonly reason?: string;
+  readonly measured?: Readonly<Record<string, string>>;
+  readonly limit?: LimitName;
 }
 
 /** Why no transaction may begin now, whatever the command says. */
@@ -78,9 +81,10 @@ function barrier(dialogue: Dialogue): Barrier | undefined {
   if (outOfOrder !== undefined) return 'code' in outOfOrder ? { reply: outOfOrder } : outOfOrder;
   const { session, services } = dialogue;
   const limit = services.messageLimits.barred(session);
-  if (limit !== undefined) return { reply: replies.rateLimitedRecipient, reason: limit };
+  if (limit !== undefined) return limit;
   const overload = services.overload(isTrusted(dialogue));
-  return overload === undefined ? undefined : { reply: replies.insufficientStorage, reason: `overload: ${overload}` };
+  if (overload === undefined) return undefined;
+  return { reply: replies.insufficientStorage, reason: `overload: ${overload}`, limit: 'overload' };
 }
 
 /** Shed last: a login, a relay right, a trusted set. */
@@ -99,13 +103,21 @@ function order(dialogue: Dialogue): Reply | Barrier | undefined {
   const demand = listenerDemand(policy, session);
   if (demand !== undefined) return demand;
   if (dialogue.transaction !== undefined) return replies.nestedMail;
-  if (policy.messagesPerSession > 0 && session.messages >= policy.messagesPerSession) return replies.rateLimited;
-  return policy.bytesPerSession > 0 && session.bytes >= policy.bytesPerSession ? replies.sessionFull : undefined;
+  return sessionLimit(policy, session);
 }
 
-/** Beyond what an interval lets through the rest is asked to come with another message (452), not put off for ever. */
-const mostRecipients = (limit: number, bounds: readonly MessageBound[]): number =>
-  bounds.reduce((least, { recipients }) => (recipients > 0 ? Math.min(least, recipients) : least), limit);
+/** What the session brought is all it may. */
+function sessionLimit(policy: ListenerPolicy, { messages, bytes }: Dialogue['session']): Barrier | undefined {
+  const { messagesPerSession, bytesPerSession } = policy;
+  if (messagesPerSession > 0 && messages >= messagesPerSession) {
+    const measured = { limit: String(messagesPerSession) };
+    const reason = 'session messages limit';
+    return { reply: replies.sessionMessages(messagesPerSession), reason, measured, limit: 'messages_per_session' };
+  }
+  if (bytesPerSession === 0 || bytes < bytesPerSession) return undefined;
+  const measured = { limit: String(bytesPerSession), already: String(bytes) };
+  return { reply: replies.sessionFull, reason: 'session bytes limit', measured, limit: 'bytes_per_session' };
+}
 
 const keyword = /^FROM:/i;
 /** The path of a command that is refused before it is read, so that the trace finds it by its sender; empty = none that looks like one. */
@@ -115,13 +127,16 @@ export const mail: Verb = {
   records: true,
   run(dialogue, argument) {
     const { session, services } = dialogue;
-    const refuse = (reply: Reply, reversePath: string, reason?: string, measured = {}): Reply => {
+    const refuse = (reply: Reply, reversePath: string, reason?: string, measured = {}, limited = {}): Reply => {
       const detail = reason === undefined ? {} : { detail: { reason, ...measured } };
-      services.journal.record('edge.sender.rejected', session, { reversePath, reply, ...detail });
+      services.journal.record('edge.sender.rejected', session, { reversePath, reply, ...detail, ...limited });
       return reply;
     };
     const barred = barrier(dialogue);
-    if (barred !== undefined) return refuse(barred.reply, givenPath(argument), barred.reason);
+    if (barred !== undefined) {
+      const { reply, reason, measured, limit } = barred;
+      return refuse(reply, givenPath(argument), reason, measured, refusingLimit(limit));
+    }
     if (!keyword.test(argument)) return refuse(replies.syntaxError, '');
     const policy = dialogue.policy();
     const snapshot = services.snapshot();
@@ -136,24 +151,29 @@ export const mail: Verb = {
     const tenant = submittingTenant(snapshot, session);
     const terms = mailTerms(snapshot, session, { policy, command, tenant }, services.clock);
     if (terms.kind === 'refused')
-      return refuse(terms.reply, command.reversePath.address, terms.reason, {
-        ...terms.measured,
-        ...ruleNamed(terms.by),
-      });
+      return refuse(
+        terms.reply,
+        command.reversePath.address,
+        terms.reason,
+        { ...terms.measured, ...ruleNamed(terms.by) },
+        refusingLimit(terms.limit, terms.by),
+      );
     const bounds = services.messageLimits.bounds(session);
     const ceiling = messageCeiling(bounds, policy.bytesPerSession, session.bytes);
     const transaction = new Transaction(
       services.ids(),
       command,
       terms.messageSize,
-      mostRecipients(terms.recipients, bounds),
+      terms.recipients,
       tenant,
       session.findings,
       ceiling,
+      recipientCeiling(bounds),
     );
     transaction.limitedBy = terms.limitedBy;
     const over = command.size === null ? undefined : transaction.overSize(command.size);
-    if (over !== undefined) return refuse(over.reply, command.reversePath.address, over.reason, over.measured);
+    if (over !== undefined)
+      return refuse(over.reply, command.reversePath.address, over.reason, over.measured, refusingLimit(over.limit));
     dialogue.transaction = transaction;
     return replies.senderOk;
   },
