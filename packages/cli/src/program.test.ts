@@ -126,11 +126,28 @@ test('--route means --next-hop', async () => {
   ]);
 });
 
+test('what the API has to say about a change is told below it', async () => {
+  const warnings = ['user a@acme.test stands in the operator file\u001b and comes back'];
+  server.answer('deleteUser', { warnings });
+  expect((await server.run('user delete a@acme.test')).out).toBe(
+    'Deleted a@acme.test.\nNote: user a@acme.test stands in the operator file\\x1b and comes back\n',
+  );
+  expect(JSON.parse((await server.run('--json user delete a@acme.test')).out)).toEqual({
+    deleted: 'a@acme.test',
+    warnings,
+  });
+  const alias = { address: 'all@acme.test', tenant: 'acme', targets: ['b@acme.test'], group: false, etag: '1' };
+  server.answer('putAlias', { alias, warnings: ['b@acme.test: acme.test has no such user'] });
+  expect((await server.run('alias put all@acme.test b@acme.test')).out).toMatch(
+    /\nall@acme\.test .*\nNote: b@acme\.test: acme\.test has no such user\n$/,
+  );
+});
+
 test('a domain with users is deleted only when that is meant', async () => {
   server.answer('getDomain', { domain });
   server.answer('listUsers', { users: [user], nextPageToken: '' });
   server.answer('listAliases', { aliases: [], nextPageToken: '' });
-  server.answer('deleteDomain', {});
+  server.answer('deleteDomain', { warnings: [] });
   expect(await server.run('domain delete acme.test')).toEqual({
     code: 1,
     out: '',

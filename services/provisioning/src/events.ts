@@ -8,6 +8,8 @@ export const events = defineEvents('provisioning', {
   'provisioning.operator_file.refused': 'The operator file changed and is wrong; the settings before it stay.',
   'provisioning.operator_file.kept':
     'The operator file is wrong at the start of this pod: the one that was applied last, kept in the database, is in effect.',
+  'provisioning.operator_file.restored':
+    'What the operator file declares of a tenant had been deleted through the API and was made again; how many of each kind.',
   'provisioning.leadership.gained': 'This pod publishes: it holds the lock of the outbox.',
   'provisioning.leadership.lost': 'This pod no longer publishes.',
   'provisioning.snapshot.published': 'A snapshot was put where every pod sees it.',

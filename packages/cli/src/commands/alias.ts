@@ -5,6 +5,7 @@ import type { Run } from '../context.js';
 import { type Column, table } from '../output.js';
 import { allPages } from '../pages.js';
 import { assertFilter, inKnownDomain } from '../unknown-filter.js';
+import { warned } from '../warned.js';
 
 const columns: readonly Column<Alias>[] = [
   { title: 'ADDRESS', value: (alias) => alias.address },
@@ -23,8 +24,9 @@ export function addAliasCommands(program: Command, run: Run): void {
     .action((address: string, targets: string[], options: { group?: boolean; etag?: string }, command: Command) =>
       run(command, async ({ api, output }) => {
         const wanted = { address, tenant: '', targets, group: options.group === true, etag: options.etag ?? '' };
-        const stored = (await inKnownDomain(address, api.call(api.rpc.putAlias, { alias: wanted }))).alias;
-        if (stored !== undefined) output.show(stored, () => table([stored], columns, ''));
+        const { alias: stored, warnings } = await inKnownDomain(address, api.call(api.rpc.putAlias, { alias: wanted }));
+        if (stored !== undefined)
+          output.show({ ...stored, warnings }, () => warned(table([stored], columns, ''), warnings));
       }),
     );
   alias
@@ -46,8 +48,8 @@ export function addAliasCommands(program: Command, run: Run): void {
     .description('remove an alias or group')
     .action((address: string, _options: object, command: Command) =>
       run(command, async ({ api, output }) => {
-        await api.call(api.rpc.deleteAlias, { address });
-        output.show({ deleted: address }, () => `Deleted ${address}.`);
+        const { warnings } = await api.call(api.rpc.deleteAlias, { address });
+        output.show({ deleted: address, warnings }, () => warned(`Deleted ${address}.`, warnings));
       }),
     );
 }

@@ -8,6 +8,7 @@ import { type Column, facts, table, yesNo } from '../output.js';
 import { allPages } from '../pages.js';
 import { assertFilter } from '../unknown-filter.js';
 import { UsageError } from '../usage-error.js';
+import { warned } from '../warned.js';
 import { addSetCommand } from './set-checks.js';
 
 const columns: readonly Column<Domain>[] = [
@@ -190,8 +191,8 @@ export function addDomainCommands(program: Command, run: Run): void {
             options,
             terminal,
           );
-        await api.call(api.rpc.deleteDomain, { name, etag: options.etag ?? '' });
-        output.show({ deleted: name }, () => `Deleted ${name}.`);
+        const { warnings } = await api.call(api.rpc.deleteDomain, { name, etag: options.etag ?? '' });
+        output.show({ deleted: name, warnings }, () => warned(`Deleted ${name}.`, warnings));
       }),
     );
 }

@@ -8,6 +8,7 @@ import { allPages } from '../pages.js';
 import { type PasswordOptions, readPassword } from '../password.js';
 import { assertFilter } from '../unknown-filter.js';
 import { UsageError } from '../usage-error.js';
+import { warned } from '../warned.js';
 
 const columns: readonly Column<Route>[] = [
   { title: 'ROUTE', value: (route) => route.name },
@@ -98,8 +99,8 @@ export function addRouteCommands(program: Command, run: Run): void {
     .option('--tenant <name>', 'its tenant (operators)')
     .action((name: string, options: { tenant?: string }, command: Command) =>
       run(command, async ({ api, output }) => {
-        await api.call(api.rpc.deleteRoute, { tenant: options.tenant ?? '', name });
-        output.show({ deleted: name }, () => `Deleted ${name}.`);
+        const { warnings } = await api.call(api.rpc.deleteRoute, { tenant: options.tenant ?? '', name });
+        output.show({ deleted: name, warnings }, () => warned(`Deleted ${name}.`, warnings));
       }),
     );
 }

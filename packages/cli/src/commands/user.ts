@@ -8,6 +8,7 @@ import { allPages } from '../pages.js';
 import { type PasswordOptions, readPassword } from '../password.js';
 import { assertFilter, inKnownDomain } from '../unknown-filter.js';
 import { UsageError } from '../usage-error.js';
+import { warned } from '../warned.js';
 
 const columns: readonly Column<User>[] = [
   { title: 'ADDRESS', value: (user) => user.address },
@@ -211,8 +212,8 @@ export function addUserCommands(program: Command, run: Run): void {
     .description('remove a user')
     .action((address: string, _options: object, command: Command) =>
       run(command, async ({ api, output }) => {
-        await api.call(api.rpc.deleteUser, { address });
-        output.show({ deleted: address }, () => `Deleted ${address}.`);
+        const { warnings } = await api.call(api.rpc.deleteUser, { address });
+        output.show({ deleted: address, warnings }, () => warned(`Deleted ${address}.`, warnings));
       }),
     );
 }

@@ -1,6 +1,6 @@
 /**
  * Brings the tenants of the operator file into the database: what is missing is created, what differs is changed, nothing is deleted.
- * A tenant whose part of the file is what was applied before is left alone, so that what was changed since through the API stays; a password
+ * Of a tenant whose part of the file is what was applied before only what was deleted since is made again, so that what was changed since through the API stays; a password
  * is hashed only when the file's password changed. One transaction; what changed goes through the outbox. Domains count as verified.
  */
 import type { Random } from '@postern/clock';
@@ -14,6 +14,7 @@ import type { StoredHost } from '../snapshot/compile.js';
 import { noteRecipients, noteSecrets, noteSnapshot, roleAddresses } from '../snapshot/outbox.js';
 import { applyFileChecks } from './file-checks.js';
 import { refuseUnknownRoutes } from './file-routes.js';
+import { missingParts } from './missing-parts.js';
 import { refuseUnknownTenants } from './named-tenants.js';
 import { givenPassword } from './password-source.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
@@ -46,9 +47,19 @@ interface WantedUser {
   readonly digest: string | null;
 }
 
-export async function applyOperatorDocument(document: OperatorDocument, context: ApplyContext): Promise<void> {
+export interface Applied {
+  /** Tenants of which parts were made again that had been deleted through the API. */
+  readonly restored: readonly OperatorTenant[];
+}
+
+export async function applyOperatorDocument(document: OperatorDocument, context: ApplyContext): Promise<Applied> {
   const marks = await tenantMarks(document.tenants, context);
-  const tenants = document.tenants.filter((tenant) => marks.changed.has(tenant.name));
+  const isChanged = ({ name }: OperatorTenant): boolean => marks.changed.has(name);
+  const restored = await missingParts(
+    context.withTenant,
+    document.tenants.filter((tenant) => !isChanged(tenant)),
+  );
+  const tenants = [...document.tenants.filter(isChanged), ...restored];
   const users = await Promise.all(tenants.map((tenant) => wantedUsers(tenant, context)));
   const routes = await Promise.all(tenants.map((tenant) => wantedRoutes(tenant, context)));
   const domains = await Promise.all(tenants.map((tenant) => wantedDomains(tenant, context)));
@@ -56,6 +67,7 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
     await refuseStoredRules(tx, document, context.file);
     await applyPostmaster(tx, document.postmaster ?? '');
     for (const [index, tenant] of tenants.entries()) {
+      if (isChanged(tenant)) await applyTenantRow(tx, tenant);
       const note = await applyTenant(tx, tenant, routes[index] ?? [], domains[index] ?? [], context);
       await refuseCollisions(tx, tenant, context.file);
       const recipients = [
@@ -68,6 +80,7 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
       await noteRecipients(tx, tenant.name, recipients);
       await noteSecrets(tx, tenant.name, note.secrets);
       if (note.snapshot || checks.changed) await noteSnapshot(tx, tenant.name);
+      if (!isChanged(tenant)) continue;
       await tx.run(
         `INSERT INTO operator_settings (name, value) VALUES ($1, $2)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
@@ -77,6 +90,7 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
     await refuseUnknownRoutes(tx, document, context.file);
     await refuseUnknownTenants(tx, document, context.file);
   });
+  return { restored };
 }
 
 const markName = (tenant: string): string => `tenant ${tenant}`;
@@ -231,6 +245,16 @@ interface Noted {
   readonly secrets: readonly string[];
 }
 
+async function applyTenantRow(tx: Transaction, tenant: OperatorTenant): Promise<void> {
+  const changed = await tx.run(
+    `INSERT INTO tenants AS t (name, display_name, weight) VALUES ($1, $2, $3)
+     ON CONFLICT (name) DO UPDATE SET display_name = excluded.display_name, weight = excluded.weight, version = t.version + 1
+     WHERE (t.display_name, t.weight) IS DISTINCT FROM (excluded.display_name, excluded.weight)`,
+    [tenant.name, tenant.displayName, tenant.weight],
+  );
+  if (changed > 0) await noteSnapshot(tx, tenant.name);
+}
+
 async function applyTenant(
   tx: Transaction,
   tenant: OperatorTenant,
@@ -238,12 +262,6 @@ async function applyTenant(
   domains: readonly WantedDomain[],
   context: ApplyContext,
 ): Promise<Noted> {
-  const changedTenant = await tx.run(
-    `INSERT INTO tenants AS t (name, display_name, weight) VALUES ($1, $2, $3)
-     ON CONFLICT (name) DO UPDATE SET display_name = excluded.display_name, weight = excluded.weight, version = t.version + 1
-     WHERE (t.display_name, t.weight) IS DISTINCT FROM (excluded.display_name, excluded.weight)`,
-    [tenant.name, tenant.displayName, tenant.weight],
-  );
   await refuseForeignDomains(
     tx,
     tenant,
@@ -270,7 +288,7 @@ async function applyTenant(
     [tenant.name, JSON.stringify(domains)],
   );
   return {
-    snapshot: changedTenant + changedRoutes + changedDomains.length > 0,
+    snapshot: changedRoutes + changedDomains.length > 0,
     recipients: changedDomains.flatMap((domain) => roleAddresses(domain.name)),
     secrets: [...routes, ...domains].flatMap((wanted) => wanted.secrets),
   };

@@ -19,6 +19,7 @@ import { type Caller, tenantOf } from '../access.js';
 import { audit } from '../audit.js';
 import type { Transaction } from '../database/tenant-scope.js';
 import { once } from '../idempotency.js';
+import { comesBack } from '../operator/missing-parts.js';
 import {
   addressField,
   assertEtag,
@@ -216,7 +217,7 @@ export function domainMethods({ withTenant, sealer, random, operator, readTxt }:
           inside.map((entry) => entry.address),
         );
         await changed(tx, caller, row, 'DeleteDomain', { recipients: inside.length });
-        return {};
+        return { warnings: comesBack(operator(), { kind: 'domain', name: row.name }) };
       }),
     ),
   };

@@ -13,6 +13,7 @@ import { tenantOf } from '../access.js';
 import { audit } from '../audit.js';
 import type { Transaction } from '../database/tenant-scope.js';
 import { tenantRoutesInFile } from '../operator/file-routes.js';
+import { comesBack } from '../operator/missing-parts.js';
 import type { OperatorDocument } from '../operator/schema.js';
 import { assertEtag, cutPage, etagOf, invalid, pageOf, required, textField, unknown } from '../request-fields.js';
 import { routeSecretKey, type Sealer } from '../secrets/seal.js';
@@ -149,7 +150,7 @@ export function routeMethods({ withTenant, sealer, operator }: ResourceParts) {
         await noteSecrets(tx, tenant, changedSecrets(tenant, row.name, row.hosts, []));
         await noteSnapshot(tx, tenant);
         await audit(tx, caller, { tenant, method: 'DeleteRoute', resource: row.name });
-        return {};
+        return { warnings: comesBack(operator(), { kind: 'route', tenant, name: row.name }) };
       });
     }),
   };

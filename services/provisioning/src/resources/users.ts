@@ -20,6 +20,7 @@ import { audit } from '../audit.js';
 import { hashPassword, type Verifiers } from '../credentials/password.js';
 import type { Transaction } from '../database/tenant-scope.js';
 import { once } from '../idempotency.js';
+import { comesBack } from '../operator/missing-parts.js';
 import {
   addressField,
   assertEtag,
@@ -108,7 +109,7 @@ async function identitiesField(tx: Transaction, tenant: string, identities: read
   return addresses;
 }
 
-export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceParts) {
+export function userMethods({ withTenant, sealer, hashSlots, random, operator }: ResourceParts) {
   const hashed = async (password: string): Promise<Verifiers> => hashSlots.run(() => hashPassword(password, random));
   return {
     createUser: apiMethod<CreateUserRequest, CreateUserResponse>('admin', async (request, caller) => {
@@ -233,7 +234,7 @@ export function userMethods({ withTenant, sealer, hashSlots, random }: ResourceP
         await tx.run('DELETE FROM users WHERE address = $1', [before.address]);
         await noteRecipients(tx, before.tenant, [before.address]);
         await audit(tx, caller, { tenant: before.tenant, method: 'DeleteUser', resource: before.address });
-        return {};
+        return { warnings: comesBack(operator(), { kind: 'user', name: before.address }) };
       }),
     ),
   };

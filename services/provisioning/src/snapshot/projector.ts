@@ -177,7 +177,7 @@ export class Projector {
     this.#candidate = undefined;
     try {
       const files = readListenerFiles(candidate.document);
-      await applyOperatorDocument(candidate.document, apply);
+      const { restored } = await applyOperatorDocument(candidate.document, apply);
       await this.#putOperatorSecrets(candidate.document);
       await kept.keep({ ...candidate, files });
       await refusal.applied(undefined);
@@ -185,6 +185,10 @@ export class Projector {
       this.#isApplied = true;
       metrics.operatorFile.set(1);
       log.info('provisioning.operator_file.applied', { file: operator.name });
+      for (const { name, domains, users, aliases, routes } of restored) {
+        const parts = { domains: domains.length, users: users.length, aliases: aliases.length, routes: routes.length };
+        log.warn('provisioning.operator_file.restored', { tenant: name, ...parts });
+      }
       return true;
     } catch (error) {
       if (!(error instanceof ConfigError)) {

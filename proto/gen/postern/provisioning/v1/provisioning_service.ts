@@ -216,6 +216,8 @@ export interface DeleteDomainRequest {
 
 /** Answer of DeleteDomain. */
 export interface DeleteDomainResponse {
+  /** What the caller should know, one sentence each: it is declared in the operator file and comes back. */
+  warnings: string[];
 }
 
 /** Request of CreateUser. */
@@ -302,6 +304,8 @@ export interface DeleteUserRequest {
 
 /** Answer of DeleteUser. */
 export interface DeleteUserResponse {
+  /** What the caller should know, one sentence each: it is declared in the operator file and comes back. */
+  warnings: string[];
 }
 
 /** Request of CreateAppPassword. */
@@ -349,7 +353,11 @@ export interface PutAliasRequest {
 /** Answer of PutAlias. */
 export interface PutAliasResponse {
   /** As stored. */
-  alias: Alias | undefined;
+  alias:
+    | Alias
+    | undefined;
+  /** What the caller should know, one sentence each: a target in a domain of the tenant that nobody has. */
+  warnings: string[];
 }
 
 /** Request of ListAliases. */
@@ -378,6 +386,8 @@ export interface DeleteAliasRequest {
 
 /** Answer of DeleteAlias. */
 export interface DeleteAliasResponse {
+  /** What the caller should know, one sentence each: it is declared in the operator file and comes back. */
+  warnings: string[];
 }
 
 /** Request of PutRoute. */
@@ -420,6 +430,8 @@ export interface DeleteRouteRequest {
 
 /** Answer of DeleteRoute. */
 export interface DeleteRouteResponse {
+  /** What the caller should know, one sentence each: it is declared in the operator file and comes back. */
+  warnings: string[];
 }
 
 /** Request of PutRule. */
@@ -2366,11 +2378,14 @@ export const DeleteDomainRequest: MessageFns<DeleteDomainRequest> = {
 };
 
 function createBaseDeleteDomainResponse(): DeleteDomainResponse {
-  return {};
+  return { warnings: [] };
 }
 
 export const DeleteDomainResponse: MessageFns<DeleteDomainResponse> = {
-  encode(_: DeleteDomainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: DeleteDomainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.warnings) {
+      writer.uint32(10).string(v!);
+    }
     return writer;
   },
 
@@ -2387,6 +2402,14 @@ export const DeleteDomainResponse: MessageFns<DeleteDomainResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2399,20 +2422,26 @@ export const DeleteDomainResponse: MessageFns<DeleteDomainResponse> = {
     }
   },
 
-  fromJSON(_: any): DeleteDomainResponse {
-    return {};
+  fromJSON(object: any): DeleteDomainResponse {
+    return {
+      warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+    };
   },
 
-  toJSON(_: DeleteDomainResponse): unknown {
+  toJSON(message: DeleteDomainResponse): unknown {
     const obj: any = {};
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
+    }
     return obj;
   },
 
   create<I extends Exact<DeepPartial<DeleteDomainResponse>, I>>(base?: I): DeleteDomainResponse {
     return DeleteDomainResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<DeleteDomainResponse>, I>>(_: I): DeleteDomainResponse {
+  fromPartial<I extends Exact<DeepPartial<DeleteDomainResponse>, I>>(object: I): DeleteDomainResponse {
     const message = createBaseDeleteDomainResponse();
+    message.warnings = object.warnings?.map((e) => e) || [];
     return message;
   },
 };
@@ -3282,11 +3311,14 @@ export const DeleteUserRequest: MessageFns<DeleteUserRequest> = {
 };
 
 function createBaseDeleteUserResponse(): DeleteUserResponse {
-  return {};
+  return { warnings: [] };
 }
 
 export const DeleteUserResponse: MessageFns<DeleteUserResponse> = {
-  encode(_: DeleteUserResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: DeleteUserResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.warnings) {
+      writer.uint32(10).string(v!);
+    }
     return writer;
   },
 
@@ -3303,6 +3335,14 @@ export const DeleteUserResponse: MessageFns<DeleteUserResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3315,20 +3355,26 @@ export const DeleteUserResponse: MessageFns<DeleteUserResponse> = {
     }
   },
 
-  fromJSON(_: any): DeleteUserResponse {
-    return {};
+  fromJSON(object: any): DeleteUserResponse {
+    return {
+      warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+    };
   },
 
-  toJSON(_: DeleteUserResponse): unknown {
+  toJSON(message: DeleteUserResponse): unknown {
     const obj: any = {};
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
+    }
     return obj;
   },
 
   create<I extends Exact<DeepPartial<DeleteUserResponse>, I>>(base?: I): DeleteUserResponse {
     return DeleteUserResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<DeleteUserResponse>, I>>(_: I): DeleteUserResponse {
+  fromPartial<I extends Exact<DeepPartial<DeleteUserResponse>, I>>(object: I): DeleteUserResponse {
     const message = createBaseDeleteUserResponse();
+    message.warnings = object.warnings?.map((e) => e) || [];
     return message;
   },
 };
@@ -3828,13 +3874,16 @@ export const PutAliasRequest: MessageFns<PutAliasRequest> = {
 };
 
 function createBasePutAliasResponse(): PutAliasResponse {
-  return { alias: undefined };
+  return { alias: undefined, warnings: [] };
 }
 
 export const PutAliasResponse: MessageFns<PutAliasResponse> = {
   encode(message: PutAliasResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.alias !== undefined) {
       Alias.encode(message.alias, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.warnings) {
+      writer.uint32(18).string(v!);
     }
     return writer;
   },
@@ -3860,6 +3909,14 @@ export const PutAliasResponse: MessageFns<PutAliasResponse> = {
             message.alias = Alias.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3873,13 +3930,19 @@ export const PutAliasResponse: MessageFns<PutAliasResponse> = {
   },
 
   fromJSON(object: any): PutAliasResponse {
-    return { alias: isSet(object.alias) ? Alias.fromJSON(object.alias) : undefined };
+    return {
+      alias: isSet(object.alias) ? Alias.fromJSON(object.alias) : undefined,
+      warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+    };
   },
 
   toJSON(message: PutAliasResponse): unknown {
     const obj: any = {};
     if (message.alias !== undefined) {
       obj.alias = Alias.toJSON(message.alias);
+    }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
     }
     return obj;
   },
@@ -3890,6 +3953,7 @@ export const PutAliasResponse: MessageFns<PutAliasResponse> = {
   fromPartial<I extends Exact<DeepPartial<PutAliasResponse>, I>>(object: I): PutAliasResponse {
     const message = createBasePutAliasResponse();
     message.alias = (object.alias !== undefined && object.alias !== null) ? Alias.fromPartial(object.alias) : undefined;
+    message.warnings = object.warnings?.map((e) => e) || [];
     return message;
   },
 };
@@ -4160,11 +4224,14 @@ export const DeleteAliasRequest: MessageFns<DeleteAliasRequest> = {
 };
 
 function createBaseDeleteAliasResponse(): DeleteAliasResponse {
-  return {};
+  return { warnings: [] };
 }
 
 export const DeleteAliasResponse: MessageFns<DeleteAliasResponse> = {
-  encode(_: DeleteAliasResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: DeleteAliasResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.warnings) {
+      writer.uint32(10).string(v!);
+    }
     return writer;
   },
 
@@ -4181,6 +4248,14 @@ export const DeleteAliasResponse: MessageFns<DeleteAliasResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4193,20 +4268,26 @@ export const DeleteAliasResponse: MessageFns<DeleteAliasResponse> = {
     }
   },
 
-  fromJSON(_: any): DeleteAliasResponse {
-    return {};
+  fromJSON(object: any): DeleteAliasResponse {
+    return {
+      warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+    };
   },
 
-  toJSON(_: DeleteAliasResponse): unknown {
+  toJSON(message: DeleteAliasResponse): unknown {
     const obj: any = {};
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
+    }
     return obj;
   },
 
   create<I extends Exact<DeepPartial<DeleteAliasResponse>, I>>(base?: I): DeleteAliasResponse {
     return DeleteAliasResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<DeleteAliasResponse>, I>>(_: I): DeleteAliasResponse {
+  fromPartial<I extends Exact<DeepPartial<DeleteAliasResponse>, I>>(object: I): DeleteAliasResponse {
     const message = createBaseDeleteAliasResponse();
+    message.warnings = object.warnings?.map((e) => e) || [];
     return message;
   },
 };
@@ -4629,11 +4710,14 @@ export const DeleteRouteRequest: MessageFns<DeleteRouteRequest> = {
 };
 
 function createBaseDeleteRouteResponse(): DeleteRouteResponse {
-  return {};
+  return { warnings: [] };
 }
 
 export const DeleteRouteResponse: MessageFns<DeleteRouteResponse> = {
-  encode(_: DeleteRouteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: DeleteRouteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.warnings) {
+      writer.uint32(10).string(v!);
+    }
     return writer;
   },
 
@@ -4650,6 +4734,14 @@ export const DeleteRouteResponse: MessageFns<DeleteRouteResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4662,20 +4754,26 @@ export const DeleteRouteResponse: MessageFns<DeleteRouteResponse> = {
     }
   },
 
-  fromJSON(_: any): DeleteRouteResponse {
-    return {};
+  fromJSON(object: any): DeleteRouteResponse {
+    return {
+      warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+    };
   },
 
-  toJSON(_: DeleteRouteResponse): unknown {
+  toJSON(message: DeleteRouteResponse): unknown {
     const obj: any = {};
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
+    }
     return obj;
   },
 
   create<I extends Exact<DeepPartial<DeleteRouteResponse>, I>>(base?: I): DeleteRouteResponse {
     return DeleteRouteResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<DeleteRouteResponse>, I>>(_: I): DeleteRouteResponse {
+  fromPartial<I extends Exact<DeepPartial<DeleteRouteResponse>, I>>(object: I): DeleteRouteResponse {
     const message = createBaseDeleteRouteResponse();
+    message.warnings = object.warnings?.map((e) => e) || [];
     return message;
   },
 };
