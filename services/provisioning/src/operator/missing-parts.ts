@@ -70,14 +70,14 @@ export type DeclaredPart =
   | { readonly kind: 'route'; readonly tenant: string; readonly name: string };
 
 function isDeclared({ tenants }: OperatorDocument, part: DeclaredPart): boolean {
+  const { name } = part;
   const has = (list: readonly { readonly address: string }[]): boolean =>
-    list.some(({ address }) => addressOf(address) === part.name);
+    list.some(({ address }) => addressOf(address) === name);
+  if (part.kind === 'route')
+    return tenants.some((tenant) => tenant.name === part.tenant && tenant.routes.some((route) => route.name === name));
   if (part.kind === 'user') return tenants.some(({ users }) => has(users));
   if (part.kind === 'alias') return tenants.some(({ aliases }) => has(aliases));
-  if (part.kind === 'domain')
-    return tenants.some(({ domains }) => domains.some(({ name }) => nameOf(name) === part.name));
-  const own = tenants.find(({ name }) => name === part.tenant);
-  return own?.routes.some(({ name }) => name === part.name) === true;
+  return tenants.some(({ domains }) => domains.some((domain) => nameOf(domain.name) === name));
 }
 
 /** For whoever deletes it through the API. */
