@@ -144,6 +144,7 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
         },
         (error) => {
           refusal.read(error);
+          projector.operatorUnreadable();
           metrics.operatorFile.set(0);
           log.error('provisioning.operator_file.refused', { error: error.message });
         },

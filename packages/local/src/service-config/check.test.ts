@@ -261,7 +261,7 @@ test.each<[string, string, string]>([
   [
     'a tenant that may have been made through the API',
     'relayNetworks:\n- { network: 192.0.2.1, tenant: guests }',
-    '2: relayNetworks[0].tenant: "guests" is not under tenants; expected a tenant made through the API before, else this file is refused',
+    '2: relayNetworks[0].tenant: "guests" is not under tenants; expected a tenant made through the API, else this file is refused until it is made',
   ],
   [
     'settings without a port',

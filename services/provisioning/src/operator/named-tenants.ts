@@ -39,7 +39,7 @@ function namedElsewhere(document: OperatorDocument): NamedTenant[] {
 export const tenantNotes = (document: OperatorDocument): Fault[] =>
   namedElsewhere(document).map(({ path, tenant }) => ({
     path,
-    message: `${JSON.stringify(tenant)} is not under tenants; expected a tenant made through the API before, else this file is refused`,
+    message: `${JSON.stringify(tenant)} is not under tenants; expected a tenant made through the API, else this file is refused until it is made`,
   }));
 
 /** To be asked when the tenants of the file are in the database. */
@@ -56,7 +56,7 @@ export async function refuseUnknownTenants(tx: Transaction, document: OperatorDo
     unknown.map(({ path, tenant }) => ({
       place: file,
       path: pathText(path),
-      message: `${JSON.stringify(tenant)} is no tenant; expected one that is there: name it under tenants, or make it through the API first`,
+      message: `${JSON.stringify(tenant)} is no tenant; expected one that is there: name it under tenants, or make it through the API: this file is tried again then`,
     })),
   );
 }

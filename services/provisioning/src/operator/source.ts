@@ -19,8 +19,8 @@ export interface OperatorSource {
   reading(): OperatorReading;
   /** Set while the files are as they were when their first reading was refused: what is used instead. */
   readonly fallback: KeptReading | undefined;
-  /** The newest could not be applied; this is in effect. */
-  revert(reading: OperatorReading): void;
+  /** This is in effect, also where a newer one could not be applied. */
+  use(reading: OperatorReading): void;
   /** Where it came from, for messages. */
   readonly name: string;
   /** `onChange`: another document, or a file it names holds something else. `onRefused`: once for each state of the files. */
@@ -86,7 +86,7 @@ export async function openOperatorSource(
     get fallback() {
       return fallback;
     },
-    revert: (other) => {
+    use: (other) => {
       reading = other;
     },
     watch(onChange, onRefused) {

@@ -193,6 +193,31 @@ test('a file that names a tenant nobody made is refused by field; one made throu
   await eventually(2_000, async () => (await projector.snapshot()).relayNetworks[0]?.tenant === 'guests');
 });
 
+test('a file that was refused for a tenant nobody made is in effect when it is made, and told once; another change in between does no harm', async () => {
+  const parts = await ground();
+  const projector = await begin(parts, acme());
+  const naming = acme('limits: { connections: 79 }').replace('tenant: acme }]', 'tenant: late }]');
+  const told = (event: string) =>
+    projector.lines.filter((line) => line.event === `provisioning.operator_file.${event}`);
+  const make = (name: string) =>
+    parts.database.withTenant(operatorScope, async (tx) => {
+      await tx.run('INSERT INTO tenants (name) VALUES ($1)', [name]);
+      await noteSnapshot(tx, name);
+    });
+  await writeFile(projector.operatorFile, naming);
+  await eventually(2_000, async () => (await projector.refusal.current()) !== undefined);
+  const since = (await projector.refusal.current())?.atMs;
+  await make('other');
+  await eventually(9_000, async () => (await projector.snapshot()).tenants.some(({ name }) => name === 'other'));
+  await make('late');
+  await eventually(9_000, async () => (await projector.snapshot()).relayNetworks[0]?.tenant === 'late');
+  expect((await projector.snapshot()).limits?.connections).toBe(79);
+  await eventually(2_000, async () => (await projector.refusal.current()) === undefined);
+  expect(told('refused')).toHaveLength(1);
+  expect(told('applied')).toHaveLength(2);
+  expect(since).toBeGreaterThan(0);
+}, 30_000);
+
 test('an unchanged file publishes nothing new when the service starts again', async () => {
   const parts = await ground();
   const first = await begin(parts, acme());

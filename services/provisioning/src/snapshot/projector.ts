@@ -19,6 +19,7 @@ import type { KeptDocument, KeptReading, OperatorReading } from '../operator/kep
 import { readListenerFiles } from '../operator/listener-problems.js';
 import { givenPassword } from '../operator/password-source.js';
 import type { RefusalNote } from '../operator/refusal.js';
+import { RefusedDocument } from '../operator/refused-document.js';
 import type { OperatorDocument } from '../operator/schema.js';
 import type { OperatorSource } from '../operator/source.js';
 import { routeSecretKey, type Sealer } from '../secrets/seal.js';
@@ -69,6 +70,7 @@ export class Projector {
   readonly #parts: ProjectorParts;
   #inEffect: KeptReading | undefined;
   #candidate: OperatorReading | undefined;
+  readonly #refused: RefusedDocument;
   /** What is in effect was applied by this pod. */
   #isApplied = false;
   #wake: () => void = () => undefined;
@@ -77,6 +79,7 @@ export class Projector {
 
   constructor(parts: ProjectorParts) {
     this.#parts = parts;
+    this.#refused = new RefusedDocument(parts.clock);
     this.#inEffect = parts.operator.fallback;
     if (this.#inEffect === undefined) this.#candidate = parts.operator.reading();
   }
@@ -88,8 +91,14 @@ export class Projector {
 
   /** Looks again at the operator file. */
   operatorChanged(): void {
+    this.#refused.forget();
     this.#candidate = this.#parts.operator.reading();
     this.#wake();
+  }
+
+  /** The newest file does not parse: one before it that was refused is no longer what is wanted. */
+  operatorUnreadable(): void {
+    this.#refused.forget();
   }
 
   /** Works until the lease is lost. */
@@ -102,11 +111,12 @@ export class Projector {
     lease.onChange(() => this.#wake());
     try {
       // Another pod may have led meanwhile. What is only fallen back on was applied before, and its files may be gone.
-      if (this.#isApplied) this.#candidate ??= this.#inEffect;
+      if (this.#isApplied) this.#candidate ??= this.#refused.reading ?? this.#inEffect;
       let takenOver = false;
       while (!lease.lost.aborted) {
         try {
           if (!takenOver) takenOver = await this.#takeOver();
+          this.#candidate ??= this.#refused.due();
           changed = (await this.#applyCandidate(settled)) || changed;
           await this.#drain(lease.lost, changed);
           changed = false;
@@ -183,6 +193,9 @@ export class Projector {
       await refusal.applied(undefined);
       this.#inEffect = { ...candidate, files };
       this.#isApplied = true;
+      this.#refused.forget();
+      // One that was refused before is not what the source says now; a newer one may be.
+      if (this.#candidate === undefined) operator.use(candidate);
       metrics.operatorFile.set(1);
       log.info('provisioning.operator_file.applied', { file: operator.name });
       for (const { name, domains, users, aliases, routes } of restored) {
@@ -196,11 +209,13 @@ export class Projector {
         throw error;
       }
       metrics.operatorFile.set(0);
-      log.error('provisioning.operator_file.refused', { file: operator.name, error: error.message });
-      // Not kept, it is in the log alone.
-      await refusal
-        .applied(error)
-        .catch((failure: unknown) => log.warn('provisioning.outbox.failed', { error: failure }));
+      if (this.#refused.refuse(candidate, error.message)) {
+        log.error('provisioning.operator_file.refused', { file: operator.name, error: error.message });
+        // Not kept, it is in the log alone.
+        await refusal
+          .applied(error)
+          .catch((failure: unknown) => log.warn('provisioning.outbox.failed', { error: failure }));
+      }
       const before = this.#inEffect;
       this.#inEffect ??= await kept.read().catch((failure: unknown) => {
         this.#candidate ??= candidate;
@@ -210,7 +225,7 @@ export class Projector {
         if (!settled) this.#parts.onFirstRefusal(error);
         throw error;
       }
-      operator.revert(this.#inEffect);
+      if (this.#candidate === undefined) operator.use(this.#inEffect);
       if (before === undefined) log.warn('provisioning.operator_file.kept', { file: operator.name });
       return before === undefined;
     }
@@ -239,6 +254,7 @@ export class Projector {
       pending: (await tx.rows<{ count: string }>('SELECT count(*) AS count FROM outbox'))[0]?.count ?? '0',
     }));
     metrics.outboxPending.set(Number(head.pending));
+    if (Number(head.pending) > 0) this.#refused.changed();
     for (;;) {
       if (lost.aborted) return;
       const rows = await withTenant(operatorScope, (tx) =>

@@ -149,6 +149,7 @@ export async function startProjector(
     },
     (error) => {
       refusal.read(error);
+      projector.operatorUnreadable();
       telemetry.log.error('provisioning.operator_file.refused', { error: error.message });
     },
   );
