@@ -6,7 +6,8 @@
  *   `S: text`      the next reply must begin so, escapes understood
  *   `S# n text`    so must the next n replies
  *   `S* text`      the next reply must hold the text somewhere; `S! text` must not
- *   `TLS`          the client's handshake;  `CLOSED` the server ended the connection;  `STORED n` messages stored so far
+ *   `TLS`          the client's handshake; `AGAIN` it connects anew; then `TLS ticket`: it is taken by the ticket of the handshake before, `TLS whole`: it is not
+ *   `CLOSED` the server ended the connection;  `STORED n` messages stored so far
  *   `BODY text`    the last stored message ends with exactly that, escapes understood
  *   `WAIT n`       so many seconds pass; `RECIPIENT text` the next recipient of the last stored message, or `none`: both where the ground can
  */
@@ -59,14 +60,34 @@ export function readDialog(file: string): Dialog {
 class Run {
   /** Every reply, in order. */
   readonly said: string[] = [];
-  readonly #login: DialogLogin;
+  client: RawClient;
+  #login: DialogLogin;
   #recipients = 0;
+  /** Of the connection before. */
+  #ticket: Buffer | undefined;
 
   constructor(
-    readonly client: RawClient,
+    client: RawClient,
     readonly ground: DialogGround,
+    readonly listener: string,
   ) {
+    this.client = client;
     this.#login = new DialogLogin(client);
+  }
+
+  async #again(): Promise<void> {
+    this.#ticket = await this.client.ticket();
+    this.client.destroy();
+    this.client = await this.ground.connect(this.listener);
+    this.#login = new DialogLogin(this.client);
+  }
+
+  async #handshake(expected: string): Promise<string | undefined> {
+    const offered = expected === 'TLS' ? {} : { session: this.#ticket };
+    const socket = await this.client.startTls(offered);
+    if (expected === 'TLS') return undefined;
+    const seen = socket.isSessionReused() ? 'ticket' : 'whole';
+    return seen === expected ? undefined : `the handshake was ${seen}`;
   }
 
   expand(line: string): string {
@@ -82,7 +103,9 @@ class Run {
     const [word = '', argument = ''] = [line.split(' ', 1)[0], line.slice(line.indexOf(' ') + 1)];
     switch (word) {
       case 'TLS':
-        await client.startTls();
+        return this.#handshake(argument);
+      case 'AGAIN':
+        await this.#again();
         return undefined;
       case 'CLOSED':
         await client.closed();
@@ -130,7 +153,7 @@ class Run {
 /** Throws with file, line and what was seen where the server does not say what the dialog expects; returns all it said. */
 export async function runDialog(dialog: Dialog, ground: DialogGround): Promise<readonly string[]> {
   const client = await ground.connect(dialog.listener);
-  const run = new Run(client, ground);
+  const run = new Run(client, ground, dialog.listener);
   try {
     let pending = '';
     for (const [index, line] of dialog.lines.entries()) {
@@ -140,7 +163,7 @@ export async function runDialog(dialog: Dialog, ground: DialogGround): Promise<r
         pending += sent;
         continue;
       }
-      if (pending !== '') client.sendBytes(pending);
+      if (pending !== '') run.client.sendBytes(pending);
       pending = '';
       const problem = await run.perform(line);
       if (problem !== undefined) throw new Error(`${dialog.file}:${index + 1} ${line}: ${problem}`);
@@ -149,6 +172,6 @@ export async function runDialog(dialog: Dialog, ground: DialogGround): Promise<r
     if (malformed !== undefined) throw new Error(`${dialog.file}: ${malformed}`);
     return run.said;
   } finally {
-    client.destroy();
+    run.client.destroy();
   }
 }

@@ -10,6 +10,7 @@ export class RawClient {
   #received = '';
   #closed = false;
   #wake: (() => void) | undefined;
+  #ticket: Buffer | undefined;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -87,12 +88,25 @@ export class RawClient {
       : Buffer.alloc(0);
   }
 
+  /** To come back with; that of TLS 1.3 comes after the handshake. */
+  async ticket(): Promise<Buffer> {
+    for (;;) {
+      if (this.#ticket !== undefined) return this.#ticket;
+      if (this.#closed) throw new Error('the connection was closed before a ticket came');
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
   startTls(options: ConnectionOptions = {}): Promise<TLSSocket> {
     return new Promise((resolve, reject) => {
       const raw = this.#socket;
       raw.removeAllListeners();
       const socket = connectTls({ socket: raw, rejectUnauthorized: false, ...options });
       socket.once('error', reject);
+      socket.once('session', (ticket: Buffer) => {
+        this.#ticket = ticket;
+        this.#wake?.();
+      });
       socket.once('secureConnect', () => {
         this.#socket = socket;
         this.#received = '';

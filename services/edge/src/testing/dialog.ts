@@ -1,6 +1,6 @@
 /**
  * Dialog files against the whole front over doubles. Options besides `@listener`, in `options`; snapshot is JSON over the test's own, clock is one that
- * stands until `WAIT`. How a dialog is written is in @postern/testkit/smtp; those without options are in packages/e2e/conformance and run
+ * stands until `WAIT`; tickets makes two pods, one connection to each, with one file of ticket keys (shared) or two (apart). How a dialog is written is in @postern/testkit/smtp; those without options are in packages/e2e/conformance and run
  * against a cluster too.
  */
 import { FakeClock } from '@postern/clock';
@@ -8,7 +8,7 @@ import { type ForwardPath, Notify } from '@postern/proto/mail/v1/envelope';
 import { Action, ContentPlan, Decision, type EvaluateRequest, Stage } from '@postern/proto/policy/v1/policy_service';
 import { type Reply, replies } from '@postern/smtp-core';
 import { type Dialog, RawClient, readDialog, runDialog as run } from '@postern/testkit/smtp';
-import type { ListenerOptions } from '../listener.js';
+import type { Listener, ListenerOptions } from '../listener.js';
 import type { PolicyAnswer } from '../policy-port.js';
 import type { ListenerRole } from '../session.js';
 import { acceptAll, Doubles } from './doubles.js';
@@ -104,6 +104,13 @@ function roleOf({ listener }: Dialog): ListenerRole {
   return listener.startsWith('submission') ? 'submission' : 'mx';
 }
 
+/** A pod for each, that every further connection goes round; undefined = keys of its own. */
+function seedsOf({ options }: Dialog): readonly (string | undefined)[] {
+  const tickets = options.find(({ name }) => name === 'tickets')?.value;
+  if (tickets === undefined) return [undefined];
+  return tickets === 'shared' ? ['one', 'one'] : ['one', 'another'];
+}
+
 const notifyWords = new Map([
   [Notify.NEVER, 'NEVER'],
   [Notify.SUCCESS, 'SUCCESS'],
@@ -124,19 +131,27 @@ export async function runDialog(file: string): Promise<readonly string[]> {
   const role = roleOf(dialog);
   const doubles = new Doubles();
   const listening: Partial<Mutable<ListenerOptions>> = { name: dialog.listener, role };
-  for (const { name, value } of dialog.options) setUp(doubles, listening, name, value);
+  const seeds = seedsOf(dialog);
+  for (const { name, value } of dialog.options) if (name !== 'tickets') setUp(doubles, listening, name, value);
   const { clock } = doubles;
-  const listener = await doubles.listen(listening);
+  const pods: Listener[] = [];
+  for (const seed of seeds) {
+    if (seed !== undefined) doubles.tls = { ...doubles.tls, ticketSeed: Buffer.from(seed) };
+    pods.push(await doubles.listen(listening));
+  }
+  let connections = 0;
   try {
     return await run(dialog, {
-      connect: () => RawClient.open(listener.port, role === 'submissions'),
+      connect: () => RawClient.open(pods[connections++ % pods.length]?.port ?? 0, role === 'submissions'),
       stored: async () => doubles.stored.length,
       lastBody: async () => doubles.stored.at(-1)?.body ?? Buffer.alloc(0),
       lastRecipients: () => (doubles.stored.at(-1)?.envelope.forwardPaths ?? []).map(recipientText),
       ...(clock instanceof FakeClock ? { wait: (seconds: number) => clock.advance(seconds * 1_000) } : {}),
     });
   } finally {
-    listener.destroy();
-    await listener.drain();
+    for (const pod of pods) {
+      pod.destroy();
+      await pod.drain();
+    }
   }
 }

@@ -394,6 +394,16 @@ describe('client certificates', () => {
   });
 });
 
+it('a client that offers a protocol by ALPN, or asks for a stapled answer, is served all the same', async () => {
+  const doubles = new Doubles();
+  doubles.tls = material(main);
+  const { port } = await listen(doubles);
+  const { socket, greeting } = await shake(port, { ALPNProtocols: ['smtp'], requestOCSP: true });
+  expect(greeting).toMatch(/^220 /);
+  expect(socket.alpnProtocol).toBe(false);
+  socket.destroy();
+});
+
 describe('session tickets', () => {
   const resumed = async (from: Listener, to: Listener, version: 'TLSv1.2' | 'TLSv1.3'): Promise<boolean> => {
     const first = await shake(from.port, { maxVersion: version });
