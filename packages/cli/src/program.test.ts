@@ -317,6 +317,11 @@ test.each<[string, Record<string, string>, string]>([
     'reason: its domain is not hosted here, and the client neither logged in nor is in a relay network',
   ],
   [
+    'a domain that is not verified',
+    { reason: 'no relay right', unverified_domain: 'new.test', unverified_tenant: 'acme', client: '192.0.2.1' },
+    'reason: domain new.test of tenant acme is not verified yet (posternctl domain verify new.test); client=192.0.2.1',
+  ],
+  [
     'more than an interval has',
     { size: '9', limit: '5', reason: 'user bytes limit' },
     'reason: one message with more than a user may send in an interval; size=9 limit=5',

@@ -38,6 +38,7 @@ import { scopeField } from './resources/tenant-part.js';
 import { readRuleDocument } from './rule-document.js';
 import { simulatedEnvelope } from './simulated-envelope.js';
 import { ruleScope } from './snapshot/compile.js';
+import { tellUnverified } from './unverified-domains.js';
 
 export interface ForwardParts {
   readonly withTenant: WithTenant;
@@ -193,9 +194,8 @@ function forwardMethods({ withTenant, operator, clock, scopeKey }: ForwardParts,
       'reader',
       async (request, caller, { signal }) => {
         const query = confined(caller, request.query);
-        return {
-          result: await told('queue', queue().call(queue().rpc.trace, query, { signal, scope: scopeOf(caller) })),
-        };
+        const found = await told('queue', queue().call(queue().rpc.trace, query, { signal, scope: scopeOf(caller) }));
+        return { result: await withTenant(caller.scope, (tx) => tellUnverified(tx, found)) };
       },
     ),
     getLedger: apiMethod<GetLedgerRequest, GetLedgerResponse>('reader', async (request, caller, { signal }) => {

@@ -69,7 +69,9 @@ function reasonText(reason: string, found: string | undefined): string {
 /** Where it came from, the same in every line of a session, stands last. */
 const origin = ['client', 'listener', 'helo'];
 
-function detailText({ detail: { reason, notice, ...detail } }: TraceEvent): string {
+function detailText({
+  detail: { reason, notice, unverified_domain, unverified_tenant, ...detail },
+}: TraceEvent): string {
   // A check that refused is told with what it found; words for other reasons may be names of figures too.
   const found = reason === undefined || reason in reasons ? undefined : detail[reason];
   const last = 'client' in detail ? origin.filter((name) => name in detail) : [];
@@ -79,7 +81,11 @@ function detailText({ detail: { reason, notice, ...detail } }: TraceEvent): stri
     .map((name) => `${name}=${detail[name]}`)
     .join(' ');
   const words = [
-    reason === undefined || reason === '' ? '' : `reason: ${reasonText(reason, found)}`,
+    unverified_domain !== undefined
+      ? `reason: domain ${unverified_domain} of tenant ${unverified_tenant} is not verified yet (posternctl domain verify ${unverified_domain})`
+      : reason === undefined || reason === ''
+        ? ''
+        : `reason: ${reasonText(reason, found)}`,
     notice === undefined ? '' : (notices[notice] ?? `notice=${notice}`),
     facts,
   ];

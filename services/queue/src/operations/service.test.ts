@@ -366,7 +366,7 @@ test('messages and refusals are one list, newest first, of which the limit keeps
   expect(await found(1)).toEqual([sessions[1]]);
 });
 
-test('a refused login is found by who tried, for operators', async () => {
+test('a refused login is found by who tried: by operators, and by the tenant whose domain he was named with', async () => {
   const sessionId = newQueueId();
   await told({
     ...{ atMs: systemClock.now(), event: 'edge.login.refused', sessionId, tenant: 'system' },
@@ -374,6 +374,14 @@ test('a refused login is found by who tried, for operators', async () => {
   });
   expect(await traced('*', { reversePath: 'bob@acme.test' })).toMatchObject([{ sessionId }]);
   expect(await traced('acme', { reversePath: 'bob@acme.test' })).toEqual([]);
+  const own = newQueueId();
+  await told({
+    ...{ atMs: systemClock.now(), event: 'edge.login.refused', sessionId: own, tenant: 'acme' },
+    ...{ reply: '535 5.7.8 no', detail: { user: 'eve@acme.test', reason: 'wrong password' } },
+  });
+  expect(await traced('acme', { reversePath: 'eve@acme.test' })).toMatchObject([{ sessionId: own }]);
+  expect(await traced('beta', { reversePath: 'eve@acme.test' })).toEqual([]);
+  expect(await traced('beta', { id: own })).toEqual([]);
 });
 
 test('steps of one millisecond are shown as they happened', async () => {

@@ -4,7 +4,7 @@
  */
 
 import { earlyRefusal, mechanismRefusal, refusingLimit } from '@postern/flow-control/session';
-import { type Reply, replies } from '@postern/smtp-core';
+import { type Reply, replies, splitAddress } from '@postern/smtp-core';
 import type { CredentialAnswer } from '../../credentials.js';
 import { mechanisms } from '../../sasl/index.js';
 import type { Challenge, SaslContext, SaslFault, SaslResult } from '../../sasl/mechanism.js';
@@ -47,6 +47,13 @@ const faults: Readonly<Record<SaslFault, Reply>> = {
   tooLong: replies.authLineTooLong,
 };
 
+/** Whose user was tried, by the domain he was named with: that tenant sees it in its trace. Undefined = nobody's here. */
+function tenantTried({ services }: Dialogue, username: string): { readonly tenant?: string } {
+  const domain = splitAddress(username)?.domain.toLowerCase();
+  const hosted = domain === undefined ? undefined : services.snapshot()?.domain(domain);
+  return hosted === undefined ? {} : { tenant: hosted.tenant };
+}
+
 async function conclude(dialogue: Dialogue, name: string, result: SaslResult): Promise<VerbReplies> {
   const { session, services } = dialogue;
   if (!('username' in result)) return dialogue.refuse(faults[result.kind], `AUTH ${name}`);
@@ -79,6 +86,7 @@ async function conclude(dialogue: Dialogue, name: string, result: SaslResult): P
     const reply = replies.authTemporaryFailure;
     const { reason, limit } = answer;
     services.journal.record('edge.login.unavailable', session, {
+      ...tenantTried(dialogue, username),
       reply,
       detail: { ...detail, reason },
       ...refusingLimit(limit),
@@ -87,6 +95,7 @@ async function conclude(dialogue: Dialogue, name: string, result: SaslResult): P
   }
   session.authFailures++;
   services.journal.record('edge.login.refused', session, {
+    ...tenantTried(dialogue, username),
     reply: replies.badCredentials,
     detail: { ...detail, reason: answer.reason },
   });
