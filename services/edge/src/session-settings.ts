@@ -1,4 +1,6 @@
 /** Settings of sessions that come with the pod, not with the snapshot. Defaults are what `config.ts` documents. */
+import type { EdgeConfig } from './config.js';
+
 export interface SessionSettings {
   /** Name of this pod in the envelope and in logs. */
   readonly podName: string;
@@ -29,3 +31,16 @@ export const defaultSessionSettings: SessionSettings = {
   policyDeadlineMs: 10_000,
   contentDeadlineMs: 120_000,
 };
+
+export function settingsOf(edge: EdgeConfig['edge']): SessionSettings {
+  return {
+    ...defaultSessionSettings,
+    podName: edge.podName,
+    inlineLimit: edge.inlineLimit,
+    maxLineLength: edge.maxLineLength,
+    maxHops: edge.maxHops,
+    maxAuthFailures: edge.maxAuthFailures,
+    policyDeadlineMs: edge.policy.deadline,
+    contentDeadlineMs: edge.policy.contentDeadline,
+  };
+}

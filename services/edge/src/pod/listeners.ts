@@ -1,0 +1,142 @@
+/**
+ * The listeners of this pod and the certificates they share: opened once all they need is there, told of every new snapshot and every changed
+ * certificate file, drained together. Names that are only in the settings or only among the ports are said once each.
+ */
+import type { Clock, Timer } from '@postern/clock';
+import { formatTraceparent, type Telemetry } from '@postern/telemetry';
+import { type EdgeConfig, moreListenersHere } from '../config.js';
+import type { EdgeLogEvent } from '../events.js';
+import { type Listener, type ListenerContext, openListener } from '../listener.js';
+import type { EdgeMetrics } from '../metrics.js';
+import type { CompiledSnapshot } from '../snapshot/compile.js';
+import {
+  type CertificateFiles,
+  readTlsMaterial,
+  type TlsMaterial,
+  watchTlsMaterial,
+} from '../tls/certificate-files.js';
+
+export interface PodListenersOptions {
+  readonly config: EdgeConfig['edge'];
+  readonly clock: Clock;
+  readonly telemetry: Telemetry<EdgeLogEvent>;
+  readonly metrics: EdgeMetrics;
+  readonly snapshot: () => CompiledSnapshot | undefined;
+}
+
+/** What sessions are made with. */
+export type SessionPorts = Pick<ListenerContext, 'services' | 'guard' | 'admit' | 'enterPrelude'>;
+
+export class PodListeners {
+  readonly #options: PodListenersOptions;
+  readonly #listeners: Listener[] = [];
+  #material: TlsMaterial = { certificates: [], ticketSeed: undefined };
+  #certificateTimer: Timer | undefined;
+  #unmatched: ReadonlySet<string> = new Set();
+
+  constructor(options: PodListenersOptions) {
+    this.#options = options;
+  }
+
+  /** Sessions now. */
+  get sessions(): number {
+    return this.#listeners.reduce((sum, listener) => sum + listener.sessions, 0);
+  }
+
+  /** Before anything is opened: throws where a file is wrong. */
+  async readCertificates(): Promise<void> {
+    this.#material = await this.#readMaterial();
+  }
+
+  async open(ports: SessionPorts): Promise<void> {
+    const { config, clock, metrics, telemetry } = this.#options;
+    const all = [...config.listeners, ...moreListenersHere(config)];
+    const twice = all.find(({ name }, at) => all.findIndex((one) => one.name === name) !== at);
+    if (twice !== undefined) throw new Error(`edge.moreListeners: the name ${twice.name} is given twice`);
+    const context = this.#context(ports);
+    for (const { address, ...listener } of all) {
+      const place = { host: address.host, port: address.port, sharesPort: config.workers.max > 1 };
+      this.#listeners.push(await openListener({ ...listener, ...place }, context));
+    }
+    this.#certificateTimer = watchTlsMaterial(() => this.#readMaterial(), this.#material, clock, {
+      onChanged: (changed) => {
+        this.#material = changed;
+        for (const listener of this.#listeners) this.#updateListener(listener);
+        metrics.certificates.inc();
+        telemetry.log.info('edge.certificate.replaced');
+      },
+      onRefused: (reason) => telemetry.log.error('edge.certificate.refused', { reason }),
+    });
+    this.#reportUnmatched();
+  }
+
+  /** Another snapshot is in use. */
+  update(): void {
+    for (const listener of this.#listeners) this.#updateListener(listener);
+    this.#reportUnmatched();
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => listener.drain()));
+  }
+
+  /** Ends what still runs. */
+  destroy(): void {
+    for (const listener of this.#listeners) listener.destroy();
+  }
+
+  close(): void {
+    this.destroy();
+    this.#certificateTimer?.cancel();
+  }
+
+  #readMaterial(): Promise<TlsMaterial> {
+    const { tls, certificates, ticketKeyFile } = this.#options.config;
+    const files: CertificateFiles[] = tls === undefined ? [] : [{ name: 'default', ...tls }];
+    return readTlsMaterial([...files, ...certificates], ticketKeyFile);
+  }
+
+  #context(ports: SessionPorts): ListenerContext {
+    const { metrics, telemetry } = this.#options;
+    const { log, tracer } = telemetry;
+    return {
+      ...ports,
+      tls: () => this.#material,
+      onProxyFailure: (name, peer, reason, sessionId) => {
+        metrics.proxyRefused.inc();
+        log.warn('edge.proxy.refused', { listener: name, peer, reason, session_id: sessionId });
+      },
+      onTlsFailure: (name, peer, reason) => {
+        metrics.tlsFailures.inc();
+        log.info('edge.tls.failed', { listener: name, peer, reason });
+      },
+      onRefused: (name, reason) => log.error('edge.listener.refused', { listener: name, reason }),
+      onOpened: ({ facts, host, port }) =>
+        log.info('edge.listener.opened', { listener: facts.name, role: facts.role, host, port }),
+      onShut: ({ facts }) => log.info('edge.listener.shut', { listener: facts.name }),
+      traceparent: () => formatTraceparent(tracer.startSpan('edge.session')),
+    };
+  }
+
+  #updateListener(listener: Listener): void {
+    listener.update().catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.telemetry.log.error('edge.listener.refused', { listener: listener.facts.name, reason });
+    });
+  }
+
+  /** Settings for a port nobody has, or a port without settings: a name was misspelt on one of the two sides. Once all listeners are open. */
+  #reportUnmatched(): void {
+    const snapshot = this.#options.snapshot();
+    if (snapshot === undefined || this.#certificateTimer === undefined) return;
+    const here = this.#listeners.map(({ facts }) => facts.name);
+    const settings = snapshot.listenerNames;
+    const found = [
+      ...settings.filter((name) => !here.includes(name)).map((name) => ({ listener: name, side: 'settings' })),
+      ...here.filter((name) => !settings.includes(name)).map((name) => ({ listener: name, side: 'port' })),
+    ];
+    for (const one of found)
+      if (!this.#unmatched.has(one.listener)) this.#options.telemetry.log.warn('edge.listener.unmatched', one);
+    this.#unmatched = new Set(found.map(({ listener }) => listener));
+  }
+}
