@@ -1,5 +1,5 @@
 /**
- * `node packages/bench/dist/rules.js`: what one stage of rules costs, and what the queue's do at intake. A thousand rules of which fifty apply: each of
+ * `npm run bench:rules`: what one stage of rules costs, and what the queue's do at intake. A thousand rules of which fifty apply: each of
  * twenty recipient domains has fifty, with conditions of four kinds. Prints the time of one evaluation; target: under 100 µs on one core
  * (docs/benchmarks.md).
  */

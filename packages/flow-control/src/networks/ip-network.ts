@@ -23,25 +23,39 @@ function ipv4Octets(text: string): Uint8Array {
   return octets;
 }
 
+const hexDigit = (code: number): number => (code <= 0x39 ? code - 0x30 : (code | 0x20) - 0x57);
+
+/** RFC 4291 §2.2, in one pass: `::` is filled with zeros at the end, a dotted quad is the last four octets. */
 function ipv6Octets(text: string): Uint8Array {
   const octets = new Uint8Array(16);
-  const halves = text.split('::');
-  const groups = (half: string | undefined): number[] =>
-    (half ?? '') === ''
-      ? []
-      : (half ?? '').split(':').flatMap((group) => {
-          if (!group.includes('.')) return [Number.parseInt(group, 16)];
-          const [a = 0, b = 0, c = 0, d = 0] = ipv4Octets(group);
-          return [a * 256 + b, c * 256 + d];
-        });
-  const head = groups(halves[0]);
-  const tail = groups(halves[1]);
-  const put = (group: number, at: number): void => {
-    octets[at * 2] = group >> 8;
-    octets[at * 2 + 1] = group & 0xff;
+  let [at, gap, group, start] = [0, -1, 0, 0];
+  const endGroup = (end: number): void => {
+    if (end > start) {
+      octets[at++] = group >> 8;
+      octets[at++] = group & 0xff;
+    }
+    group = 0;
+    start = end + 1;
   };
-  for (const [at, group] of head.entries()) put(group, at);
-  for (const [at, group] of tail.entries()) put(group, 8 - tail.length + at);
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 0x2e) {
+      octets.set(ipv4Octets(text.slice(start)), at);
+      at += 4;
+      start = text.length;
+      break;
+    }
+    if (code !== 0x3a) group = group * 16 + hexDigit(code);
+    else {
+      endGroup(index);
+      if (text.charCodeAt(index + 1) === 0x3a) gap = at;
+    }
+  }
+  endGroup(text.length);
+  if (gap !== -1) {
+    octets.copyWithin(16 - (at - gap), gap, at);
+    octets.fill(0, gap, 16 - (at - gap));
+  }
   return octets;
 }
 

@@ -145,24 +145,14 @@ describe('networks', () => {
     expect(trie.find(Uint8Array.from([99, 0, 0, 1]))).toBeUndefined();
   });
 
-  it('looks up an address among rules and sets of 100,000 networks in less than 2 µs', () => {
+  it('answers among 100,000 networks of rules and of a set as a search of the list does', () => {
     const network = (index: number) => `${11 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}.0/24`;
-    const networks = Array.from({ length: 50_000 }, (_, index) => network(index));
-    const rows = networks.map<Row>((text, index) => ['global', '', index, text, index % 2 === 0]);
+    const allow = (index: number) => index % 3 === 0;
+    const rows = Array.from({ length: 50_000 }, (_, index): Row => ['global', '', index, network(index), allow(index)]);
     const sets = [{ name: 'many', networks: Array.from({ length: 50_000 }, (_, index) => network(50_000 + index)) }];
     const access = table(rows, sets);
-    const addresses = Array.from(
-      { length: 1_024 },
-      (_, index) => `${11 + (index & 1)}.${index >> 2}.${(index * 3 + 1) & 255}.9`,
-    );
-    let [best, denied] = [Number.POSITIVE_INFINITY, 0];
-    for (let round = 0; round < 20; round++) {
-      const begun = performance.now();
-      for (let turn = 0; turn < 10; turn++)
-        for (const address of addresses) if (!access.isAllowed('mx', address)) denied++;
-      best = Math.min(best, (performance.now() - begun) / (10 * addresses.length));
-    }
-    expect(denied).toBeGreaterThan(0);
-    expect(best * 1_000).toBeLessThan(2);
+    for (let index = 0; index < 100_000; index += 97)
+      expect(access.isAllowed('mx', network(index).replace('0/24', '9'))).toBe(index >= 50_000 || allow(index));
+    expect(access.isAllowed('mx', '99.0.0.1')).toBe(true);
   });
 });
