@@ -6,12 +6,13 @@
  * `accept` ends only its own set: inner scopes may still tighten.
  */
 import type { Action } from './action.js';
+import { candidates } from './candidates.js';
 import type { RuleEvent } from './event.js';
 import { factContext } from './fact-context.js';
 import type { Facts } from './fact-table.js';
 import { renewEffort } from './literals.js';
 import type { Rule } from './rule.js';
-import type { EventRules, RankedRule, RuleSet } from './rule-set.js';
+import type { RankedRule, RuleSet } from './rule-set.js';
 
 export interface Decision {
   readonly ruleId: string;
@@ -54,7 +55,6 @@ export type Remembered = Map<Rule, boolean>;
 
 /** Looking at the clock costs as much as a small condition. */
 const rulesPerLook = 8;
-const NONE: readonly RankedRule[] = [];
 const ENDING: ReadonlySet<Action['kind']> = new Set(['reject', 'tempfail', 'discard', 'close']);
 
 interface Course {
@@ -148,34 +148,4 @@ function holds(course: Course, rule: Rule, test: (context: object) => boolean, c
     course.faults.push({ ruleId: rule.id, version: rule.version, message });
     return false;
   }
-}
-
-/** General rules and those filed under the domains at hand, merged in the order of their ranks. */
-function candidates(rules: EventRules, facts: Facts): Iterable<RankedRule> {
-  const lists = [
-    rules.general,
-    filed(rules.byRecipientDomain, facts.recipient?.domain),
-    filed(rules.bySenderDomain, facts.sender?.domain),
-  ].filter(({ length }) => length > 0);
-  const [only = NONE] = lists;
-  return lists.length < 2 ? only : merged(lists);
-}
-
-function* merged(lists: readonly (readonly RankedRule[])[]): Generator<RankedRule> {
-  const next = lists.map(() => 0);
-  for (;;) {
-    let least: RankedRule | undefined;
-    let from = 0;
-    for (const [index, list] of lists.entries()) {
-      const head = list[next[index] ?? 0];
-      if (head !== undefined && (least === undefined || head.rank < least.rank)) [least, from] = [head, index];
-    }
-    if (least === undefined) return;
-    next[from] = (next[from] ?? 0) + 1;
-    yield least;
-  }
-}
-
-function filed(index: EventRules['byRecipientDomain'], domain: unknown): readonly RankedRule[] {
-  return typeof domain === 'string' && index.size > 0 ? (index.get(domain.toLowerCase()) ?? NONE) : NONE;
 }

@@ -3,7 +3,14 @@
  * expression that passes has type bool, names only facts its event knows, calls only listed functions, and has a
  * bounded cost. It can still fail for one set of facts (an index beyond a list): that is a fault, not a match.
  */
-import { type ASTNode, Environment, EvaluationError, ParseError, TypeError as TypeProblem } from '@marcbachmann/cel-js';
+import {
+  type ASTNode,
+  Environment,
+  EvaluationError,
+  ParseError,
+  serialize,
+  TypeError as TypeProblem,
+} from '@marcbachmann/cel-js';
 import { type ExpressionScope, ExpressionWalk, knownNames } from './expression-walk.js';
 import { factGroups, HeaderFacts, plainFacts } from './fact-context.js';
 import { useOf } from './function-use.js';
@@ -86,6 +93,23 @@ export function compileExpression(source: string, scope: ExpressionScope): Compi
   } catch (error) {
     return refused(problemOf(source, error));
   }
+}
+
+export const textOf = (node: ASTNode): string => serialize(node);
+
+/** A part of a checked expression that is of type bool, by itself. */
+export function conditionPart(node: ASTNode): (context: object) => boolean {
+  const parsed = environment.parse(serialize(node));
+  return (context) => parsed(context) === true;
+}
+
+const anywhere: ExpressionScope = { event: 'body', available: new Set(['country', 'asn']) };
+
+/** Facts a part of a checked expression names. */
+export function namedFacts(node: ASTNode): ReadonlySet<string> {
+  const walk = new ExpressionWalk(anywhere);
+  walk.walk(node);
+  return walk.facts;
 }
 
 function refused(...problems: readonly ExpressionProblem[]): CompiledExpression {

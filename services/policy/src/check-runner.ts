@@ -16,6 +16,8 @@ export interface CheckObserver {
   observed(check: CheckName, outcome: string, seconds: number): void;
   failed(check: CheckName, error: unknown): void;
   unusable(zone: string, answer: string): void;
+  /** A recipient was told to come in a transaction of its own; unfinished = there was no time to find out whether it should. */
+  apart(because: 'rule' | 'check' | 'both' | 'unfinished'): void;
 }
 
 export interface CheckServices {

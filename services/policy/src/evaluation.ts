@@ -19,6 +19,7 @@ import {
 } from '@postern/proto/policy/v1/policy_service';
 import type { Remembered, Decision as RuleDecision, RuleEvent } from '@postern/rules';
 import { actionFor, consequenceOf, spareable, sparedBy, withSigned } from './actions.js';
+import { apartCheck, comeApart, recipientsApart } from './apart/recipients-apart.js';
 import { type CheckDefinition, lastFinding } from './check.js';
 import { type CheckResult, type CheckServices, runCheck, skippedFinding } from './check-runner.js';
 import { checks } from './checks/index.js';
@@ -111,6 +112,7 @@ export class Evaluation {
       const own = this.#asksScopes(event) ? await this.#observeOwn(event, stage) : [];
       for (const result of own.length === 0 ? results : inOrder([...results, ...own])) this.#conclude(result);
       for (const result of wished) this.#conclude(result, true);
+      if (event === 'rcpt') this.#keepApart();
     }
     return this.#response(stages, echo);
   }
@@ -394,6 +396,25 @@ export class Evaluation {
         if (check.name === 'greylist_signed') this.#whole.take(consequence.decision);
         // A redirected recipient need not exist itself.
         else for (const course of courses) if (course.redirect === undefined) course.take(consequence.decision);
+    }
+  }
+
+  /** Last of all at RCPT: only those that are taken otherwise have content to be judged. */
+  #keepApart(): void {
+    const { facts, findings } = this.#subject;
+    const { observer, clock, tools, replay } = this.#services;
+    if ((facts.recipients.length < 2 && replay === undefined) || this.#whole.refusal !== undefined) return;
+    const apart = recipientsApart({
+      ...{ subject: this.#subject, policies: this.#policies, wishes: this.#wishes, clock, tools },
+      taken: facts.recipients.filter(({ address }) => this.#byAddress.get(address)?.course.refusal === undefined),
+      spared: (check) => this.#skips.has(check) || this.#whole.spared.has(check),
+      unfinished: () => observer.apart('unfinished'),
+      recorded: replay?.found(apartCheck) ?? [],
+    });
+    for (const { address, because, finding } of apart) {
+      this.#byAddress.get(address)?.course.take(comeApart);
+      findings.push(finding);
+      if (!this.#dryRun) observer.apart(because);
     }
   }
 

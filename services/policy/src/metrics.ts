@@ -55,6 +55,11 @@ export function policyMetrics(metrics: Metrics) {
       help: 'What rules decided before acceptance, by event and action; simulations included.',
       labels: { event: stages, action: ruleActions },
     }),
+    apart: metrics.counter({
+      name: 'postern_policy_recipients_apart_total',
+      help: 'Recipients told 452 4.5.3 to come in a transaction of their own, by what could refuse their content otherwise than that of the recipients before.',
+      labels: { because: ['rule', 'check', 'both'] },
+    }),
     requests: metrics.counter({
       name: 'postern_policy_requests_total',
       help: 'Evaluations answered, by the last stage asked.',

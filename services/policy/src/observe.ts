@@ -32,6 +32,14 @@ export function observeChecks(log: Log, metrics: PolicyMetrics): CheckObserver {
       metrics.failures.with({ kind: 'dnsbl' }).inc();
       log.warn('policy.dnsbl.unusable', { zone, answer });
     },
+    apart(because) {
+      if (because !== 'unfinished') {
+        metrics.apart.with({ because }).inc();
+        return;
+      }
+      metrics.failures.with({ kind: 'rule_time' }).inc();
+      log.warn('policy.rule.unfinished', { stage: 'rcpt' });
+    },
   };
 }
 

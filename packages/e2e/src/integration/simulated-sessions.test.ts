@@ -107,6 +107,7 @@ interface Case {
 
 const bob = 'bob@acme.test';
 const carol = 'carol@acme.test';
+const login = { listener: 'submission', tls: true, user: bob, from: bob } as const;
 const cases: readonly Case[] = [
   { name: 'a stranger to a known recipient', subject: 'fine', ends: 250 },
   { name: 'a stranger to an unknown recipient', to: ['nobody@acme.test'], ends: 550 },
@@ -183,7 +184,9 @@ const cases: readonly Case[] = [
   { name: 'a message refused by a rule', to: [bob, carol], subject: 'bad', ends: 550 },
   { name: 'a message refused for one of two', to: [bob, carol], subject: 'partly', ends: 250 },
   { name: 'a message refused for its only recipient', to: [carol], subject: 'partly', ends: 550 },
-  { name: 'a message put off for one of two', to: [bob, carol], subject: 'later', ends: 451 },
+  { name: 'a message put off for one of two, who comes apart', to: [bob, carol], subject: 'later', ends: 250 },
+  { name: 'a login, a message refused for one of two', ...login, to: [carol, bob], subject: 'partly', ends: 250 },
+  { name: 'a login, a message put off for one of two', ...login, to: [bob, carol], subject: 'later', ends: 451 },
   { name: 'a message kept apart', subject: 'kept', ends: 250 },
 ];
 

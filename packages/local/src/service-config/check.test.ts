@@ -118,6 +118,16 @@ test.each<[string, string, string | RegExp]>([
   ['retry', 'retry: { first: 1h, cap: 5m }', '1: retry.cap: shorter than retry.first; expected at least as long'],
   ['admitWhenPolicyAway', 'admitWhenPolicyAway: 1', '1: admitWhenPolicyAway: 1 is not allowed; expected true or false'],
   [
+    'differingContent',
+    'differingContent: apart',
+    '1: differingContent: "apart" is not allowed; expected one of split, together',
+  ],
+  [
+    'differingContent of a tenant',
+    'tenants:\n- name: acme\n  differingContent: no',
+    /^3: tenants\[0\]\.differingContent: .* is not allowed; expected one of split, together$/,
+  ],
+  [
     'a rule event',
     'rules:\n- { id: a, event: rcptt, then: [{ reject: {} }] }',
     /^2: rules\[0\]\.event: "rcptt" is not an event; expected connect, ehlo/,

@@ -314,6 +314,24 @@ test('a tenant reads nothing of the rules and logins of another that submits, al
   expect(recipients).toContain('"decidedBy":"verdict"');
 });
 
+test('who had to come apart from a recipient of another tenant, which is not in the recording, still has to', async () => {
+  const { here, recordings } = production(['t1', 't2'], {
+    t1: [{ event: 'body', when: 'message.size > 1', then: [{ reject: { text: 'nothing here' } }] }],
+  });
+  const two = { address: 'u@two.test', tenant: 't2' };
+  await hold(here, [
+    { described: { from: 'a@good.test', to: [two, 'user@here.test', 'both@here.test'] }, message: letter() },
+    { described: { from: 'a@good.test', to: ['user@here.test', 'both@here.test'] }, message: letter() },
+  ]);
+  const { stages, recorded } = await replay(here, recordings);
+  expect(decisions(stages)).toEqual(decisions(recorded));
+  const codes = stages.map(({ decision, recipients }) =>
+    [decision?.replyCode ?? 0, ...recipients.map((one) => one.decision?.replyCode ?? 0)].join(' '),
+  );
+  expect(codes).toEqual(['0 452 452', '0 0 0', '550']);
+  expect(JSON.stringify(stages)).not.toContain('two.test');
+});
+
 test('nobody records: no resolver is put between', async () => {
   const { here, recordings } = production([]);
   await hold(here, [{ described: { from: 'a@good.test' }, message: letter() }]);

@@ -12,6 +12,7 @@ import {
   type SimulateResponse,
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
+import { apartCheck } from '../apart/recipients-apart.js';
 import { skipped } from '../check.js';
 import type { Judge } from '../judge.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
@@ -30,7 +31,7 @@ export interface Replay {
 
 const deadlineMs = 10_000;
 const aboutState: ReadonlySet<string> = new Set([
-  ...['greylist', 'greylist_signed', 'recipients', 'callforward', 'lists_user', 'country'],
+  ...['greylist', 'greylist_signed', 'recipients', 'callforward', 'lists_user', 'country', apartCheck],
 ]);
 const sessionStages: ReadonlySet<Stage> = new Set([Stage.CONNECT, Stage.EHLO, Stage.AUTH]);
 

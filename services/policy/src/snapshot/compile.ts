@@ -5,6 +5,7 @@
 import { compileTerms, type SessionTerms } from '@postern/flow-control/session';
 import type { Domain, NamedNextHop, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { type RuleBook, type RuleCompiler, rightsOf } from '@postern/rules';
+import { type StayTogether, stayTogether } from '../apart/stay-together.js';
 import type { RecordingBounds } from '../recording/recording-store.js';
 import { type OnRefusedSettings, type ScopedPolicies, scopedPolicies } from './check-policy.js';
 
@@ -31,6 +32,7 @@ export interface CompiledSnapshot {
   /** Directory entries of users may hold lists. */
   readonly usersSetChecks: boolean;
   readonly recording: RecordingInUse;
+  readonly stayTogether: StayTogether;
   /** What a session would decide by itself; made when a simulation first asks. */
   terms(): SessionTerms;
   /** `name` as lower-case A-label. */
@@ -53,6 +55,7 @@ export function compileSnapshot(
     rules: rules.compile(snapshot.rules, rightsOf(snapshot.tenants)),
     usersSetChecks: snapshot.usersSetChecks,
     recording: recordingOf(snapshot),
+    stayTogether: stayTogether(snapshot),
     terms: () => {
       terms ??= compileTerms(snapshot);
       return terms;

@@ -21,8 +21,9 @@ export interface GroundOptions {
   readonly resolver?: Resolver;
   readonly clock?: Clock;
   readonly snapshot?: PartialSnapshot;
-  /** Rules of the operator, written as objects; with `tenant` in front those of a tenant. */
+  /** Rules of the operator, written as objects. */
   readonly rules?: readonly object[];
+  /** By tenant, or `tenant domain` and `tenant user@domain`. */
   readonly tenantRules?: Readonly<Record<string, readonly object[]>>;
   readonly entries?: Readonly<Record<string, 'user' | 'disabled' | readonly string[]>>;
   readonly directory?: Directory;
@@ -67,14 +68,21 @@ export function settings(checks: Readonly<Record<string, object>>): { readonly c
   return { checks: { document: JSON.stringify({ ...off, ...on }) } };
 }
 
-const storedRules = (rules: readonly object[], scope: string, tenant: string) =>
+const storedRules = (rules: readonly object[], scope: string, tenant: string, target = '') =>
   rules.map((rule, index) => ({
     id: `${scope}-${index + 1}`,
     version: 3,
     scope,
     tenant,
+    target,
     document: JSON.stringify(rule),
   }));
+
+function storedTenantRules([owner, rules]: readonly [string, readonly object[]]) {
+  const [tenant = '', target = ''] = owner.split(' ');
+  const scope = target === '' ? 'tenant' : target.includes('@') ? 'user' : 'domain';
+  return storedRules(rules, scope, tenant, target);
+}
 
 const idleTools: CheckTools = {
   greylist: { ask: async () => ({ outcome: 'unavailable', waitMs: 0 }) },
@@ -98,7 +106,7 @@ export function ground(options: GroundOptions = {}): Ground {
       ...options.snapshot,
       rules: [
         ...storedRules(options.rules ?? [], 'server', ''),
-        ...Object.entries(options.tenantRules ?? {}).flatMap(([tenant, rules]) => storedRules(rules, 'tenant', tenant)),
+        ...Object.entries(options.tenantRules ?? {}).flatMap(storedTenantRules),
       ],
     }),
     compiler,
@@ -113,6 +121,7 @@ export function ground(options: GroundOptions = {}): Ground {
       observed: (check, outcome) => observed.push(`${check} ${outcome}`),
       failed: (check, error) => faults.push(`${check} ${String(error)}`),
       unusable: (zone, answer) => faults.push(`${zone} ${answer}`),
+      apart: (because) => observed.push(`apart ${because}`),
     },
     askRules: createRuleRunner(clock, {
       failed: (rule, message) => faults.push(`${rule} ${message}`),
@@ -128,9 +137,20 @@ export function ground(options: GroundOptions = {}): Ground {
   return { judge, snapshot, observed, faults, ruled };
 }
 
+type DescribedRecipient = string | { readonly address: string; readonly tenant: string; readonly relay?: boolean };
+
+const recipientOf = (one: DescribedRecipient, asked: boolean) => ({
+  address: typeof one === 'string' ? one : one.address,
+  tenant: typeof one === 'string' ? 't1' : one.tenant,
+  recipientClass: typeof one !== 'string' && one.relay === true ? RecipientClass.RELAY : RecipientClass.LOCAL,
+  asked,
+});
+
 export interface Described {
   readonly from?: string;
-  readonly to?: readonly (string | { readonly address: string; readonly tenant: string; readonly relay?: boolean })[];
+  readonly to?: readonly DescribedRecipient[];
+  /** Taken by requests before. */
+  readonly taken?: readonly DescribedRecipient[];
   readonly client?: string;
   readonly helo?: string;
   readonly role?: string;
@@ -158,12 +178,10 @@ export function factsOf(described: Described = {}): SessionFacts {
     reversePath: described.from ?? 'a@sender.test',
     hasReversePath: true,
     relayRight: described.relayRight ?? described.user !== undefined,
-    recipients: to.map((one) => ({
-      address: typeof one === 'string' ? one : one.address,
-      tenant: typeof one === 'string' ? 't1' : one.tenant,
-      recipientClass: typeof one !== 'string' && one.relay === true ? RecipientClass.RELAY : RecipientClass.LOCAL,
-      asked: described.asked ?? true,
-    })),
+    recipients: [
+      ...(described.taken ?? []).map((one) => recipientOf(one, false)),
+      ...to.map((one) => recipientOf(one, described.asked ?? true)),
+    ],
     findings: described.findings ?? [],
     skipChecks: [...(described.skipChecks ?? [])],
   });

@@ -103,6 +103,8 @@ const expiry = s
     (text) => parseEndDate(text) !== undefined,
   );
 
+const differingContent = s.enumeration(['split', 'together']);
+
 const tenant = s.object({
   name: tenantName.doc('Name.'),
   displayName: s.string({ maxLength: 200 }).default('').doc('Name for people.'),
@@ -112,6 +114,11 @@ const tenant = s.object({
     .list(s.enumeration(permittableActions), { max: 3 })
     .default([])
     .doc('Actions that loosen or choose the way, and that rules of it, its domains and users may use all the same.'),
+  differingContent: differingContent
+    .optional()
+    .doc(
+      'The same for its recipients; those of two tenants stay together where it is so for both. Absent: as for everybody.',
+    ),
   checks: checkPatch
     .optional()
     .doc(
@@ -304,6 +311,11 @@ export const operatorSchema = s.object({
     delayNotice: s.duration().default('4h').doc('Delay notice after this; 0 = none.'),
   }),
   admitWhenPolicyAway: s.boolean().default(false).doc('Admit unjudged mail when policy is away, instead of 451.'),
+  differingContent: differingContent
+    .default('split')
+    .doc(
+      'Recipients of one message whose content could be refused one without the other (docs/rules.md). split: a later one is told 452 4.5.3, to come in a transaction of its own, so that a refusal stays a refusal; a logged-in client is spared. together: all are taken, and the copy that one alone is refused goes into quarantine.',
+    ),
   rules: s
     .list(s.plain(), { max: 10_000 })
     .default([])

@@ -9,6 +9,7 @@ import { HopProtocol, type NextHop, TlsMode } from '@postern/proto/mail/v1/item'
 import { fileRules, rightsOfTenant } from '../operator/file-rules.js';
 import type { OperatorDocument } from '../operator/schema.js';
 import { dkimSecretKey, routeSecretKey } from '../secrets/seal.js';
+import { differingContentOf, differingContentOfTenant } from './differing-content.js';
 import { deadlinesOf, errorControlOf, ipSetsOf, messageLimitsOf, overloadOf, tenantRate } from './flow.js';
 import { limitsOf, listenerAccess, listenersOf } from './listeners.js';
 
@@ -199,6 +200,7 @@ export function compileSnapshot(
       userMessageRate: user_message_limit ?? undefined,
       ruleActions: [...rightsOfTenant(document, name)],
       recordsSessions: records_sessions,
+      differingContent: differingContentOfTenant(document, name),
     })),
     nextHops: nextHopsOf(document, rows),
     checks: {
@@ -212,6 +214,7 @@ export function compileSnapshot(
     rules: rulesOf(document, rows),
     usersSetChecks: rows.users_set_checks,
     asnDatabase: document.asnDatabase ?? '',
+    differingContent: differingContentOf(document),
     recording: {
       sessions: document.recording.sessions,
       bytes: document.recording.bytes,

@@ -12,6 +12,49 @@ export const protobufPackage = "postern.config.v1";
 
 export const protobufFileName = "postern/config/v1/snapshot.proto";
 
+/** Recipients of one message whose content could be refused one without the other. */
+export enum DifferingContent {
+  /** UNSPECIFIED - Of the snapshot: split. Of a tenant: that of the snapshot. */
+  UNSPECIFIED = 0,
+  /** SPLIT - The later one is told to come in a transaction of its own. */
+  SPLIT = 1,
+  /** TOGETHER - Both are taken; what one alone is refused goes into quarantine. */
+  TOGETHER = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function differingContentFromJSON(object: any): DifferingContent {
+  switch (object) {
+    case 0:
+    case "DIFFERING_CONTENT_UNSPECIFIED":
+      return DifferingContent.UNSPECIFIED;
+    case 1:
+    case "DIFFERING_CONTENT_SPLIT":
+      return DifferingContent.SPLIT;
+    case 2:
+    case "DIFFERING_CONTENT_TOGETHER":
+      return DifferingContent.TOGETHER;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return DifferingContent.UNRECOGNIZED;
+  }
+}
+
+export function differingContentToJSON(object: DifferingContent): string {
+  switch (object) {
+    case DifferingContent.UNSPECIFIED:
+      return "DIFFERING_CONTENT_UNSPECIFIED";
+    case DifferingContent.SPLIT:
+      return "DIFFERING_CONTENT_SPLIT";
+    case DifferingContent.TOGETHER:
+      return "DIFFERING_CONTENT_TOGETHER";
+    case DifferingContent.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** The configuration in use: KV `CONFIG`, key `snapshot`. Compiled by provisioning, read by every pod, swapped atomically. */
 export interface Snapshot {
   /** Increases by one with every publication. */
@@ -90,6 +133,8 @@ export interface Snapshot {
     | undefined;
   /** MMDB file with autonomous systems, as policy pods see it; empty = none. */
   asnDatabase: string;
+  /** What happens to recipients whose content could be refused otherwise than that of the first one. */
+  differingContent: DifferingContent;
 }
 
 /** Bounds of recorded sessions; 0 = the default. */
@@ -374,6 +419,8 @@ export interface Tenant {
   ruleActions: string[];
   /** Its sessions are recorded. */
   recordsSessions: boolean;
+  /** Of its recipients among themselves, and with those of tenants that say the same. */
+  differingContent: DifferingContent;
 }
 
 /** A named set of next hops in fallback order. */
@@ -495,6 +542,7 @@ function createBaseSnapshot(): Snapshot {
     usersSetChecks: false,
     recording: undefined,
     asnDatabase: "",
+    differingContent: 0,
   };
 }
 
@@ -586,6 +634,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     }
     if (message.asnDatabase !== "") {
       writer.uint32(338).string(message.asnDatabase);
+    }
+    if (message.differingContent !== 0) {
+      writer.uint32(400).int32(message.differingContent);
     }
     return writer;
   },
@@ -835,6 +886,14 @@ export const Snapshot: MessageFns<Snapshot> = {
             message.asnDatabase = reader.string();
             continue;
           }
+          case 50: {
+            if (tag !== 400) {
+              break;
+            }
+
+            message.differingContent = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -946,6 +1005,11 @@ export const Snapshot: MessageFns<Snapshot> = {
         : isSet(object.asn_database)
         ? globalThis.String(object.asn_database)
         : "",
+      differingContent: isSet(object.differingContent)
+        ? differingContentFromJSON(object.differingContent)
+        : isSet(object.differing_content)
+        ? differingContentFromJSON(object.differing_content)
+        : 0,
     };
   },
 
@@ -1038,6 +1102,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     if (message.asnDatabase !== "") {
       obj.asnDatabase = message.asnDatabase;
     }
+    if (message.differingContent !== 0) {
+      obj.differingContent = differingContentToJSON(message.differingContent);
+    }
     return obj;
   },
 
@@ -1091,6 +1158,7 @@ export const Snapshot: MessageFns<Snapshot> = {
       ? SessionRecording.fromPartial(object.recording)
       : undefined;
     message.asnDatabase = object.asnDatabase ?? "";
+    message.differingContent = object.differingContent ?? 0;
     return message;
   },
 };
@@ -3722,6 +3790,7 @@ function createBaseTenant(): Tenant {
     checks: "",
     ruleActions: [],
     recordsSessions: false,
+    differingContent: 0,
   };
 }
 
@@ -3750,6 +3819,9 @@ export const Tenant: MessageFns<Tenant> = {
     }
     if (message.recordsSessions !== false) {
       writer.uint32(248).bool(message.recordsSessions);
+    }
+    if (message.differingContent !== 0) {
+      writer.uint32(320).int32(message.differingContent);
     }
     return writer;
   },
@@ -3831,6 +3903,14 @@ export const Tenant: MessageFns<Tenant> = {
             message.recordsSessions = reader.bool();
             continue;
           }
+          case 40: {
+            if (tag !== 320) {
+              break;
+            }
+
+            message.differingContent = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3869,6 +3949,11 @@ export const Tenant: MessageFns<Tenant> = {
         : isSet(object.records_sessions)
         ? globalThis.Boolean(object.records_sessions)
         : false,
+      differingContent: isSet(object.differingContent)
+        ? differingContentFromJSON(object.differingContent)
+        : isSet(object.differing_content)
+        ? differingContentFromJSON(object.differing_content)
+        : 0,
     };
   },
 
@@ -3898,6 +3983,9 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.recordsSessions !== false) {
       obj.recordsSessions = message.recordsSessions;
     }
+    if (message.differingContent !== 0) {
+      obj.differingContent = differingContentToJSON(message.differingContent);
+    }
     return obj;
   },
 
@@ -3918,6 +4006,7 @@ export const Tenant: MessageFns<Tenant> = {
     message.checks = object.checks ?? "";
     message.ruleActions = object.ruleActions?.map((e) => e) || [];
     message.recordsSessions = object.recordsSessions ?? false;
+    message.differingContent = object.differingContent ?? 0;
     return message;
   },
 };

@@ -1,0 +1,85 @@
+/**
+ * Which checks of content could refuse one recipient's copy without another's, as the settings of its domain have it: computed once per settings. A
+ * check of the operator's that refuses the message as a whole is no difference; nor is greylist_signed, which holds up all for one.
+ */
+import { spareable } from '../actions.js';
+import type { CheckDefinition } from '../check.js';
+import { checks } from '../checks/index.js';
+import { listsOf } from '../dns-lists/dns-list.js';
+import type { CheckPolicies } from '../snapshot/check-policy.js';
+
+export interface CheckLink {
+  readonly check: string;
+  /** Equal where the same content is refused. */
+  readonly key: string;
+}
+
+type Settings = CheckPolicies[CheckDefinition['settings']];
+
+/** Author is about logins, whose settings are those of the session. */
+const ofAll: ReadonlySet<string> = new Set(['greylist_signed', 'author']);
+const contentChecks = checks.filter(({ name, stage }) => (stage === 'headers' || stage === 'body') && !ofAll.has(name));
+
+const written = new WeakMap<Settings, string>();
+
+function textOf(settings: Settings): string {
+  const known = written.get(settings);
+  if (known !== undefined) return known;
+  const { tenantsMay: _tenantsMay, ...rest } = settings;
+  const text = JSON.stringify(rest);
+  written.set(settings, text);
+  return text;
+}
+
+function canRefuse({ name, settings }: CheckDefinition, policies: CheckPolicies): boolean {
+  const { enabled, onFail } = policies[settings];
+  if (!enabled || onFail !== 'reject') return false;
+  if (name === 'lists_from') return policies.lists.block.length > 0;
+  return name !== 'uribl' || listsOf(policies.uribl).length > 0;
+}
+
+/** The consequence is left to each recipient's own settings. */
+const isLeft = (check: CheckDefinition, server: CheckPolicies, tenantsSkip: boolean): boolean =>
+  tenantsSkip || server[check.settings].tenantsMay === 'anything' || spareable.has(check.name);
+
+const refusesAll = (check: CheckDefinition, server: CheckPolicies, tenantsSkip: boolean): boolean =>
+  canRefuse(check, server) && !isLeft(check, server, tenantsSkip);
+
+/** Some check refuses the content of all. */
+export const someRefuseAll = (server: CheckPolicies, tenantsSkip: boolean): boolean =>
+  contentChecks.some((check) => refusesAll(check, server, tenantsSkip));
+
+function linksOf(own: CheckPolicies, server: CheckPolicies, tenantsSkip: boolean): CheckLink[] {
+  return contentChecks.flatMap((check): CheckLink[] => {
+    if (refusesAll(check, server, tenantsSkip) || !canRefuse(check, own)) return [];
+    const settings = own[check.settings];
+    if (settings === server[check.settings] && !isLeft(check, server, tenantsSkip)) return [];
+    // Whom a list of the domain's allows by From is known with the content.
+    const allowed = spareable.has(check.name) && own.lists !== server.lists ? own.lists.allow : [];
+    return [{ check: check.name, key: [check.name, textOf(settings), ...allowed].join(' ') }];
+  });
+}
+
+interface Known {
+  readonly server: CheckPolicies;
+  readonly tenantsSkip: boolean;
+  readonly links: readonly CheckLink[];
+}
+
+const known = new WeakMap<CheckPolicies, Known>();
+
+export function checkLinks(own: CheckPolicies, server: CheckPolicies, tenantsSkip: boolean): readonly CheckLink[] {
+  const before = known.get(own);
+  if (before !== undefined && before.server === server && before.tenantsSkip === tenantsSkip) return before.links;
+  const links = linksOf(own, server, tenantsSkip);
+  known.set(own, { server, tenantsSkip, links });
+  return links;
+}
+
+/** A check of content that a rule runs for single recipients, with the settings of the session. */
+export function wishedLink(check: CheckDefinition, session: CheckPolicies): CheckLink | undefined {
+  if (!contentChecks.includes(check)) return undefined;
+  const { name, settings } = check;
+  const isOn = { ...session, [settings]: { ...session[settings], enabled: true } };
+  return canRefuse(check, isOn) ? { check: name, key: `run ${name}` } : undefined;
+}

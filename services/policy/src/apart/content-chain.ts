@@ -1,0 +1,126 @@
+/**
+ * The content chain of a recipient: everything at headers and body that could refuse its copy alone, rules and checks. Known at RCPT, from the request
+ * and the snapshot alone, so that any pod finds the same. Computed once for the recipients of one scope, and not at all where nothing differs.
+ */
+import type { Finding, RecipientFacts } from '@postern/proto/policy/v1/policy_service';
+import {
+  type ChainLink,
+  chainProfile,
+  type RefusalChain,
+  type RuleChoice,
+  type RuleRests,
+  refusalChain,
+} from '@postern/rules';
+import { sparedBy, withSigned } from '../actions.js';
+import type { RunWishes } from '../forced-checks.js';
+import { type FactSources, rulesOf, sessionFacts, withRecipient } from '../rules/rule-facts.js';
+import { carriedAction, isInnerSkip } from '../rules/rule-finding.js';
+import type { CheckPolicies } from '../snapshot/check-policy.js';
+import { domainOf, type Subject } from '../subject.js';
+import { type CheckLink, checkLinks, someRefuseAll, wishedLink } from './check-chain.js';
+
+export interface ContentChain {
+  readonly key: string;
+  readonly rules: readonly ChainLink[];
+  readonly checks: readonly CheckLink[];
+}
+
+export interface ChainSources extends FactSources {
+  readonly subject: Subject;
+  /** In force for the session. */
+  readonly policies: CheckPolicies;
+  /** Checks whose consequence nobody feels. */
+  readonly spared: (check: string) => boolean;
+  readonly wishes: RunWishes;
+}
+
+const ruleMs = 25;
+const none: RefusalChain = { key: '', links: [] };
+
+export class ContentChains {
+  readonly #sources: ChainSources;
+  readonly #endsAt: number;
+  readonly #rests: RuleRests = new Map();
+  readonly #byChoice = new Map<RuleChoice, Map<boolean, RefusalChain>>();
+  #facts: ReturnType<typeof sessionFacts> | undefined;
+  #sparedBy: ReadonlyMap<string, ReadonlySet<string>> | undefined;
+
+  constructor(sources: ChainSources) {
+    this.#sources = sources;
+    this.#endsAt = sources.clock.monotonic() + ruleMs;
+  }
+
+  /** Nobody's content could be refused without that of all others: asked before anything is computed. */
+  static isOne({ subject, wishes }: Pick<ChainSources, 'subject' | 'wishes'>): boolean {
+    const { policies, rules } = subject.snapshot;
+    const checksDiffer = subject.isOutsider && (policies.differ || rules.tenantsSkip);
+    return !checksDiffer && !rules.has('headers') && !rules.has('body') && wishes.size === 0;
+  }
+
+  /** Undefined = the time for rules ran out. */
+  of(recipient: RecipientFacts): ContentChain | undefined {
+    const { subject } = this.#sources;
+    const checks = this.#checks(recipient.address);
+    const choice = rulesOf(subject.snapshot.rules, recipient, subject.origin.authenticatedUser);
+    const rules = this.#rules(recipient, choice, checks.length > 0 || this.#someRefuseAll());
+    if (rules === undefined) return undefined;
+    const key = checks.length === 0 ? rules.key : [rules.key, ...checks.map((link) => link.key)].join('\n##\n');
+    return { key, rules: rules.links, checks };
+  }
+
+  #rules(recipient: RecipientFacts, choice: RuleChoice, checksRefuse: boolean): RefusalChain | undefined {
+    const { refuses, spares, asksRecipient } = chainProfile(choice);
+    if (!refuses && !(spares && checksRefuse)) return none;
+    const known = asksRecipient ? undefined : this.#byChoice.get(choice)?.get(checksRefuse);
+    if (known !== undefined) return known;
+    const { clock, subject } = this.#sources;
+    this.#facts ??= sessionFacts(subject, this.#sources);
+    const facts = withRecipient(this.#facts, recipient, subject.facts.recipients.length);
+    const budget = { monotonic: () => clock.monotonic(), ms: this.#endsAt - clock.monotonic() };
+    const chain = refusalChain(choice, facts, { checksRefuse, budget, rests: this.#rests });
+    if (chain !== undefined && !asksRecipient) {
+      const chains = this.#byChoice.get(choice) ?? new Map<boolean, RefusalChain>();
+      this.#byChoice.set(choice, chains.set(checksRefuse, chain));
+    }
+    return chain;
+  }
+
+  #someRefuseAll(): boolean {
+    const { subject, policies, wishes } = this.#sources;
+    if (subject.isOutsider && someRefuseAll(policies, subject.snapshot.rules.tenantsSkip)) return true;
+    return [...wishes].some(([check, wished]) => wished.has('') && wishedLink(check, policies) !== undefined);
+  }
+
+  #checks(address: string): readonly CheckLink[] {
+    const { subject, policies, spared, wishes } = this.#sources;
+    const { snapshot, isOutsider } = subject;
+    const differs = isOutsider && (snapshot.policies.differ || snapshot.rules.tenantsSkip);
+    const own = differs
+      ? checkLinks(snapshot.policies.ofDomain(domainOf(address)), policies, snapshot.rules.tenantsSkip)
+      : [];
+    const wished = [...wishes].flatMap(([check, addresses]) => {
+      const link = addresses.has(address) ? wishedLink(check, policies) : undefined;
+      return link === undefined ? [] : [link];
+    });
+    if (own.length + wished.length === 0) return own;
+    this.#sparedBy ??= sparedByRecipient(subject.findings);
+    const ownSpared = this.#sparedBy.get(address);
+    return [...own, ...wished].filter(({ check }) => !spared(check) && ownSpared?.has(check) !== true);
+  }
+}
+
+/** What lists and rules at RCPT spare each recipient. */
+function sparedByRecipient(findings: readonly Finding[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const spared = new Map<string, Set<string>>();
+  for (const finding of findings) {
+    if (finding.recipient === '') continue;
+    const action = carriedAction(finding);
+    const bySkip = action?.kind === 'skip' && isInnerSkip(finding) ? withSigned(action.check) : [];
+    const names = [...sparedBy(finding), ...bySkip];
+    if (names.length === 0) continue;
+    const before = spared.get(finding.recipient) ?? new Set<string>();
+    for (const name of names) before.add(name);
+    spared.set(finding.recipient, before);
+  }
+  return spared;
+}
