@@ -8,7 +8,7 @@ import { type LimitName, refusingLimit, submittingTenant } from '@postern/flow-c
 import { type Reply, replies } from '@postern/smtp-core';
 import type { AbuseControl } from './abuse/abuse-control.js';
 import type { ClientFacts, Session } from './session.js';
-import type { Opening } from './smtp/connection.js';
+import type { Opening } from './smtp/place.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 
 export type AdmissionOutcome = 'admitted' | 'access' | 'banned' | 'overload' | 'limit' | 'not_ready';

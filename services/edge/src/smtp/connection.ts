@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { earlyRefusal, type LimitName, type RefusingLimit, refusingLimit } from '@postern/flow-control/session';
-import { formatReply, type Reply, replies } from '@postern/smtp-core';
+import { type Reply, replies } from '@postern/smtp-core';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js';
 import type { BindingType } from '../sasl/mechanism.js';
@@ -17,12 +17,9 @@ import { type AwaitedLine, CommandStream, type MessageEnd, type MessageSink, typ
 import { type Activity, deadlineOf, defaultDeadlines, startActivity } from './deadlines.js';
 import { Dialogue } from './dialogue.js';
 import type { ContentReader } from './line-policy.js';
+import { type Opening, Place } from './place.js';
+import { ReplyWriter } from './reply-writer.js';
 import type { Wire } from './wire.js';
-
-/** What happens before the banner: admitted, or refused with a reply. */
-export type Opening =
-  | { readonly kind: 'admitted'; readonly release: () => void }
-  | { readonly kind: 'refused'; readonly reply: Reply; readonly reason: string; readonly limit?: RefusingLimit };
 
 export interface ConnectionContext {
   readonly services: SessionServices;
@@ -45,16 +42,12 @@ const noise: Readonly<Record<Noise, Reply>> = {
 const working: Activity = { kind: 'working' };
 const closed: AwaitedLine = { problem: 'closed' };
 
-/** Replies gathered before they are written whatever else waits. */
-const maxGathered = 16 * 1024;
-
 export class EdgeConnection extends SMTPConnection implements Wire {
   readonly edgeSession: Session;
   readonly dialogue: Dialogue;
   readonly #context: ConnectionContext;
-  #release: (() => void) | undefined;
-  #gathered = '';
-  #isUtf8 = false;
+  readonly #place: Place;
+  readonly #writer: ReplyWriter;
   #activity: Activity;
   #ended = false;
   readonly #begunMs: number;
@@ -68,6 +61,9 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     super(server, socket, options);
     this.#context = context;
     this.edgeSession = context.session;
+    this.#place = new Place((session) => context.open(session));
+    // While a handshake runs, `_socket` is the raw one: a write would be plain text inside the TLS records.
+    this.#writer = new ReplyWriter(context.session.id, () => (this._upgrading ? undefined : this._socket));
     const canStartTls = (): boolean =>
       context.canStartTls() && this.edgeSession.tls === undefined && this.dialogue.offers('STARTTLS');
     this.dialogue = new Dialogue(context.session, context.services, this, canStartTls);
@@ -82,10 +78,9 @@ export class EdgeConnection extends SMTPConnection implements Wire {
 
   async #open(): Promise<void> {
     const { session, services } = this.#context;
-    const opening = await this.#ask();
+    const opening = await this.#place.take(session);
     if (opening.kind === 'admitted') {
-      this.#release = opening.release;
-      if (this.#ended) return this.#giveBack();
+      if (this.#ended) return;
       const wait = services.abuse.beforeBanner(session);
       if (wait !== undefined) {
         await wait;
@@ -108,13 +103,6 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     services.journal.record('edge.session.refused', session, { reply, detail: { reason }, ...limited });
     this.reply(reply);
     this.close();
-  }
-
-  #ask(): Promise<Opening> {
-    return this.#context.open(this.edgeSession).catch((error: unknown): Opening => {
-      const reason = error instanceof Error ? error.message : String(error);
-      return { kind: 'refused', reply: replies.notReady, reason };
-    });
   }
 
   private send220(hostname: string, banner: string | undefined): void {
@@ -234,21 +222,13 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   // Wire
 
   reply(reply: Reply): void {
-    const smtputf8 = this.dialogue.transaction?.mail.smtputf8 === true;
-    if (smtputf8) this.#isUtf8 = true;
+    const utf8 = this.dialogue.transaction?.mail.smtputf8 === true;
     const enhancedCodes = this.dialogue.policy()?.extensions.has('ENHANCEDSTATUSCODES') !== false;
-    this.#gathered += formatReply(reply, this.edgeSession.id, { utf8: smtputf8, enhancedCodes });
-    if (this.#gathered.length > maxGathered) this.flush();
+    this.#writer.add(reply, { utf8, enhancedCodes });
   }
 
   flush(): void {
-    if (this.#gathered === '') return;
-    const text = this.#gathered;
-    this.#gathered = '';
-    // While a handshake runs, `_socket` is the raw one: a write would be plain text inside the TLS records.
-    if (this._upgrading || this._socket.destroyed || !this._socket.writable) return;
-    this._socket.write(text, this.#isUtf8 ? 'utf8' : 'latin1');
-    this.#isUtf8 = false;
+    this.#writer.flush();
   }
 
   async readLine(): Promise<AwaitedLine> {
@@ -284,13 +264,8 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     return this._closing || this._closed || this.#ended;
   }
 
-  async readmit(): Promise<Opening> {
-    this.#giveBack();
-    const opening = await this.#ask();
-    if (opening.kind !== 'admitted') return opening;
-    this.#release = opening.release;
-    if (this.#ended) this.#giveBack();
-    return opening;
+  readmit(): Promise<Opening> {
+    return this.#place.take(this.edgeSession);
   }
 
   startTls(): void {
@@ -359,13 +334,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     if (this.#ended) return;
     this.#ended = true;
     this.dialogue.resetTransaction();
-    this.#giveBack();
+    this.#place.leave();
     this.#context.onClosed(this);
-  }
-
-  #giveBack(): void {
-    const release = this.#release;
-    this.#release = undefined;
-    release?.();
   }
 }

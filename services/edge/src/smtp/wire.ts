@@ -5,8 +5,8 @@
 import type { Reply } from '@postern/smtp-core';
 import type { BindingType } from '../sasl/mechanism.js';
 import type { AwaitedLine, MessageEnd, MessageSink } from './command-stream.js';
-import type { Opening } from './connection.js';
 import type { ContentReader } from './line-policy.js';
+import type { Opening } from './place.js';
 
 export interface Wire {
   reply(reply: Reply): void;

@@ -15,7 +15,7 @@ import { createPreludeGate } from '../prelude.js';
 import { createRuleObserver } from '../rules/rule-observer.js';
 import type { Session, SessionServices } from '../session.js';
 import { defaultSessionSettings, type SessionSettings } from '../session-settings.js';
-import type { Opening } from '../smtp/connection.js';
+import type { Opening } from '../smtp/place.js';
 import { compileSnapshot } from '../snapshot/compile.js';
 import type { SpoolResult } from '../spool.js';
 import type { TlsMaterial } from '../tls/certificate-files.js';

@@ -1,0 +1,222 @@
+/** Whose mail it is over real sockets: PROXY headers, XCLIENT, and an address that stands for many clients. */
+import { replies } from '@postern/smtp-core';
+import { RawClient } from '@postern/testkit/smtp';
+import { describe, expect, it } from 'vitest';
+import { Doubles } from '../testing/doubles.js';
+import { greeted, transaction, withFront } from '../testing/front.js';
+
+const { start } = withFront();
+
+describe('client address', () => {
+  const trusted = { trustedProxies: ['127.0.0.0/8'] };
+
+  it('takes a PROXY header of a trusted peer, also split, and what follows it', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(trusted);
+    const { port } = await start(doubles, { proxyProtocol: true });
+    const client = await RawClient.open(port);
+    client.send('PROXY TCP4 192.0.2.9 198.51.10');
+    client.send('0.1 4711 25\r\n');
+    expect(await client.reply()).toMatch(/^220/);
+    for (const line of [...transaction, 'DATA']) await client.command(line);
+    client.send('x\r\n.\r\n');
+    await client.reply();
+    expect(doubles.stored[0]?.envelope.origin).toMatchObject({ clientAddress: '192.0.2.9', clientPort: 4711 });
+    client.destroy();
+  });
+
+  it.each<[string, 'mx' | 'submissions', string, RegExp]>([
+    [
+      'that cannot be read',
+      'mx',
+      'PROXY TCP4 999.0.2.9 198.51.100.1 4711 25\r\nEHLO c.test\r\n',
+      /^421 4\.7\.0 malformed PROXY header \([0-9A-Z]{26}\)\r\n$/,
+    ],
+    [
+      'of version 2 that cannot be read',
+      'mx',
+      '\r\n\r\n\0\r\nQUIT\n\x31\x11\0\x0c',
+      /^421 4\.7\.0 malformed PROXY header \([0-9A-Z]{26}\)\r\n$/,
+    ],
+    [
+      'that is missing',
+      'mx',
+      'EHLO c.test\r\n',
+      /^421 4\.7\.0 a PROXY header is expected here first \([0-9A-Z]{26}\)\r\n$/,
+    ],
+    ['that cannot be read, before TLS', 'submissions', 'PROXY TCP4 999.0.2.9 198.51.100.1 4711 465\r\n', /^$/],
+  ])('tells a trusted proxy of a header %s', async (_name, role, sent, expected) => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(trusted);
+    const { port } = await start(doubles, { name: role, role, proxyProtocol: true });
+    const client = await RawClient.open(port);
+    client.send(Buffer.from(sent, 'latin1'));
+    await client.closed();
+    expect(client.rest).toMatch(expected);
+    expect(doubles.events).toMatchObject([{ event: 'edge.session.refused' }]);
+  });
+
+  it('drops a peer that is not trusted, where a header is required', async () => {
+    const doubles = new Doubles();
+    const { port } = await start(doubles, { proxyProtocol: true });
+    const stranger = await RawClient.open(port);
+    stranger.send('PROXY TCP4 192.0.2.9 198.51.100.1 4711 25\r\n');
+    await stranger.closed();
+    expect(stranger.rest).toBe('');
+  });
+
+  it('takes TLS and names from the header of a proxy that ends TLS', async () => {
+    const doubles = new Doubles();
+    const mechanisms = { authMechanismsTls: ['PLAIN'], authMechanismsPlain: [] };
+    doubles.setSnapshot({ ...trusted, listeners: [{ name: 'mx', role: 'mx', requireTls: true, ...mechanisms }] });
+    const { port } = await start(doubles, { proxyProtocol: true });
+    const client = await RawClient.open(port);
+    const address = 'c0000209c633640104d20019';
+    const authority = `02000c${Buffer.from('mail.one.tes').toString('hex')}`;
+    const ssl = `20000f01000000002100075${Buffer.from('TLSv1.3').toString('hex').slice(1)}`;
+    const body = address + authority + ssl;
+    client.send(
+      Buffer.from(`0d0a0d0a000d0a515549540a2111${(body.length / 2).toString(16).padStart(4, '0')}${body}`, 'hex'),
+    );
+    expect(await client.reply()).toMatch(/^220/);
+    expect(await client.command('EHLO c.test')).toMatch(/250-AUTH PLAIN\r\n(?:250-.*\r\n)*250 REQUIRETLS/);
+    expect(await client.command('STARTTLS')).toMatch(/^503/);
+    for (const line of transaction.slice(1)) expect(await client.command(line)).toMatch(/^250/);
+    expect(doubles.asked[0]?.facts).toMatchObject({
+      proxyAuthority: 'mail.one.tes',
+      origin: { tlsVersion: 'TLSv1.3' },
+    });
+    client.destroy();
+  });
+
+  it('does not believe a header of a stranger', async () => {
+    const doubles = new Doubles();
+    const { port } = await start(doubles);
+    const client = await RawClient.open(port);
+    await client.reply();
+    expect(await client.command('PROXY TCP4 192.0.2.9 198.51.100.1 4711 25')).toMatch(/^421 4\.7\.0 no PROXY header/);
+    expect(doubles.suspicions).toEqual(['unexpected_proxy 127.0.0.1']);
+    client.destroy();
+  });
+
+  it('gives a trusted peer that sends none its banner all the same, where it is not required', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(trusted);
+    const { port } = await start(doubles);
+    const client = await RawClient.open(port);
+    expect(await client.reply()).toMatch(/^220/);
+    client.destroy();
+  });
+
+  it('reads the header before the TLS handshake of submissions', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(trusted);
+    const { port } = await start(doubles, { name: 'submissions', role: 'submissions', proxyProtocol: true });
+    const client = await RawClient.open(port);
+    client.send('PROXY TCP4 192.0.2.9 198.51.100.1 4711 465\r\n');
+    await client.startTls();
+    expect(await client.reply()).toMatch(/^220/);
+    expect(await client.command('EHLO c.test')).toContain('AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN');
+    client.destroy();
+  });
+});
+
+describe('XCLIENT', () => {
+  const filtered = { listeners: [{ name: 'mx', role: 'mx', xclientNetworks: ['127.0.0.0/8'] }] };
+
+  it('makes the session that of another client, judged anew', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(filtered);
+    const { port } = await start(doubles);
+    const client = await RawClient.open(port);
+    await client.reply();
+    expect(await client.command('EHLO filter.test')).toContain('XCLIENT NAME ADDR');
+    expect(
+      await client.command('XCLIENT ADDR=IPV6:2001:db8::9 PORT=4711 NAME=[UNAVAILABLE] HELO=first+2Etest DESTPORT=25'),
+    ).toMatch(/^220 /);
+    expect(doubles.released).toBe(1);
+    expect(await client.command('MAIL FROM:<a@sender.test>')).toMatch(/^503/);
+    for (const line of ['EHLO filter.test', ...transaction.slice(1)])
+      expect(await client.command(line)).toMatch(/^250/);
+    expect(doubles.asked[0]).toMatchObject({
+      stages: [1, 2, 4, 5],
+      facts: { localPort: 25, origin: { clientAddress: '2001:db8::9', clientPort: 4711, helo: 'first.test' } },
+    });
+    client.destroy();
+  });
+
+  it('gives a login of a hosted domain only', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(filtered);
+    const { port } = await start(doubles);
+    for (const [login, reply] of [
+      ['user@example.test', /^250/],
+      ['user@elsewhere.test', /^550 5\.7\.1 relaying/],
+    ] as const) {
+      const client = await greeted(port, [
+        'EHLO c.test',
+        `XCLIENT ADDR=192.0.2.1 LOGIN=${login}`,
+        ...transaction.slice(0, 2),
+      ]);
+      expect(await client.command('RCPT TO:<x@elsewhere.test>')).toMatch(reply);
+      client.destroy();
+    }
+  });
+
+  it('ends the session where the client it names is over its limit', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(filtered);
+    const { port } = await start(doubles);
+    const client = await greeted(port, ['EHLO c.test']);
+    doubles.opening = () => ({ kind: 'refused', reply: replies.serviceRefused, reason: 'access rule' });
+    expect(await client.command('XCLIENT ADDR=192.0.2.1')).toMatch(/^421 /);
+    await client.closed();
+    expect(doubles.released).toBe(1);
+  });
+
+  it.each(['ADDR=nowhere', 'PORT=99999', 'COLOUR=red', 'HELO=a+0D+0Ab', 'ADDR', ''])('refuses %j', async (argument) => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(filtered);
+    const { port } = await start(doubles);
+    const client = await greeted(port, ['EHLO c.test']);
+    expect(await client.command(`XCLIENT ${argument}`)).toMatch(/^501 5\.5\.4/);
+    client.destroy();
+  });
+
+  it('is neither offered to nor taken from anybody else', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot({ listeners: [{ name: 'mx', role: 'mx', xclientNetworks: ['192.0.2.0/24'] }] });
+    const { port } = await start(doubles);
+    const client = await RawClient.open(port);
+    await client.reply();
+    expect(await client.command('EHLO c.test')).not.toContain('XCLIENT');
+    expect(await client.command('XCLIENT ADDR=192.0.2.1')).toMatch(/^500 5\.5\.2/);
+    client.destroy();
+  });
+});
+
+describe('an address that stands for many clients', () => {
+  it.each([
+    ['10.0.0.0/8', /^550 5\.7\.1 relaying/],
+    ['10.0.0.1', /^250/],
+  ])('has the relay right of %s: %s', async (network, reply) => {
+    const doubles = new Doubles();
+    doubles.setSnapshot({
+      trustedProxies: ['127.0.0.0/8'],
+      relayNetworks: [{ network, tenant: 'acme' }],
+    });
+    const { port } = await start(doubles, { proxyProtocol: true });
+    const connect = async (): Promise<RawClient> => {
+      const client = await RawClient.open(port);
+      client.send('PROXY TCP4 10.0.0.1 198.51.100.1 4711 25\r\n');
+      await client.reply();
+      return client;
+    };
+    for (let count = 0; count < 200; count++) (await connect()).destroy();
+    const client = await connect();
+    for (const line of transaction.slice(0, 2)) await client.command(line);
+    expect(await client.command('RCPT TO:<x@elsewhere.test>')).toMatch(reply);
+    expect(doubles.suspicions).toEqual(['source_nat 10.0.0.1']);
+    client.destroy();
+  });
+});

@@ -1,0 +1,83 @@
+/** Settings of a listener over real sockets, and its drain. */
+import { createServer } from 'node:net';
+import { FakeClock } from '@postern/clock';
+import { RawClient } from '@postern/testkit/smtp';
+import { describe, expect, it } from 'vitest';
+import { Doubles } from '../testing/doubles.js';
+import { greeted, transaction, withFront } from '../testing/front.js';
+
+const { start } = withFront();
+
+describe('settings of the listener', () => {
+  const mx = (settings: object) => ({ listeners: [{ name: 'mx', role: 'mx', ...settings }] });
+
+  it('close its port and open it again, without a restart; a transaction goes on', async () => {
+    const doubles = new Doubles();
+    const listener = await start(doubles);
+    const { port } = listener;
+    const busy = await greeted(port);
+    doubles.setSnapshot(mx({ disabled: true }));
+    await listener.update();
+    await expect(RawClient.open(port)).rejects.toThrow();
+    expect(await busy.command('DATA')).toMatch(/^354/);
+    busy.send('x\r\n.\r\n');
+    expect(await busy.reply()).toMatch(/^250/);
+    busy.destroy();
+    doubles.setSnapshot(mx({}));
+    await listener.update();
+    expect(listener.port).toBe(port);
+    const again = await RawClient.open(port);
+    expect(await again.reply()).toMatch(/^220/);
+    again.destroy();
+  });
+
+  it('open a port that was taken as soon as it is free', async () => {
+    const doubles = new Doubles();
+    const clock = new FakeClock();
+    doubles.clock = clock;
+    const listener = await start(doubles);
+    doubles.setSnapshot(mx({ disabled: true }));
+    await listener.update();
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(listener.port, '127.0.0.1', resolve));
+    doubles.setSnapshot(mx({}));
+    await expect(listener.update()).rejects.toThrow(/EADDRINUSE/);
+    await clock.advance(11_000);
+    await expect.poll(() => doubles.refusedSettings.length).toBe(1);
+    await new Promise((resolve) => other.close(resolve));
+    await clock.advance(11_000);
+    await expect.poll(() => RawClient.open(listener.port).then((client) => client.destroy())).toBeUndefined();
+  });
+
+  it('give it a name and a banner of its own, also in the trace header', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(mx({ hostname: 'in.partner.test', banner: 'ready' }));
+    const { port } = await start(doubles);
+    const client = await RawClient.open(port);
+    expect(await client.reply()).toBe('220 in.partner.test ready');
+    expect(await client.command('EHLO c.test')).toMatch(/^250-in\.partner\.test/);
+    for (const line of [...transaction.slice(1), 'DATA']) await client.command(line);
+    client.send('x\r\n.\r\n');
+    await client.reply();
+    expect(doubles.stored[0]?.envelope.renderings[0]?.edits[0]?.value).toContain('by in.partner.test');
+    client.destroy();
+  });
+});
+
+describe('drain', () => {
+  it('sends idle clients away, lets a transaction finish, then resolves', async () => {
+    const doubles = new Doubles();
+    const listener = await start(doubles);
+    const idle = await greeted(listener.port, ['EHLO c.test']);
+    const busy = await greeted(listener.port);
+    doubles.draining = true;
+    const drained = listener.drain();
+    expect(await idle.reply()).toMatch(/^421 4\.3\.2/);
+    expect(await busy.command('DATA')).toMatch(/^354/);
+    busy.send('x\r\n.\r\n');
+    expect(await busy.reply()).toMatch(/^250/);
+    expect(await busy.command('NOOP')).toMatch(/^421 4\.3\.2/);
+    await drained;
+    expect(doubles.stored).toHaveLength(1);
+  });
+});

@@ -1,0 +1,111 @@
+/** What happens before the banner, and before the handshake of a port that begins with TLS, over real sockets. */
+import { replies } from '@postern/smtp-core';
+import { RawClient } from '@postern/testkit/smtp';
+import { describe, expect, it, vi } from 'vitest';
+import { Doubles } from '../testing/doubles.js';
+import { greeted, withFront } from '../testing/front.js';
+import type { Opening } from './place.js';
+
+const { start } = withFront();
+
+describe('before the banner', () => {
+  it('refuses with a reason and the session id, and gives no lease', async () => {
+    const doubles = new Doubles();
+    doubles.opening = () => ({
+      kind: 'refused',
+      reply: replies.tooManyConnections('too many connections'),
+      reason: 'limit',
+    });
+    const { port } = await start(doubles);
+    const client = await RawClient.open(port);
+    expect(await client.reply()).toMatch(/^421 4\.7\.0 too many connections, try again later \([0-9A-Z]{26}\)$/);
+    await client.closed();
+    expect(doubles.events.map(({ event }) => event)).toContain('edge.session.refused');
+    expect(doubles.released).toBe(0);
+  });
+
+  it('gives the lease back when the client leaves, however', async () => {
+    const doubles = new Doubles();
+    const { port } = await start(doubles);
+    const polite = await greeted(port);
+    await polite.command('QUIT');
+    await polite.closed();
+    const rude = await greeted(port);
+    rude.destroy();
+    await expect.poll(() => doubles.released).toBe(2);
+  });
+
+  it('cuts off who speaks first', async () => {
+    const doubles = new Doubles();
+    const { promise, resolve } = Promise.withResolvers<Opening>();
+    doubles.opening = () => promise;
+    const { port } = await start(doubles);
+    const client = await RawClient.open(port);
+    client.send('EHLO c.test\r\nMAIL FROM:<a@sender.test>\r\n');
+    expect(await client.reply()).toMatch(/^421 4\.7\.0 client spoke before its turn/);
+    await client.closed();
+    resolve({ kind: 'admitted', release: () => doubles.released++ });
+    await expect.poll(() => doubles.released).toBe(1);
+    expect(client.rest).toBe('');
+  });
+
+  it('cuts off who speaks TLS on a plain port', async () => {
+    const { port } = await start(new Doubles());
+    const client = await RawClient.open(port);
+    await client.reply();
+    client.send(Buffer.from('160301020001', 'hex'));
+    expect(await client.reply()).toMatch(/^421 4\.7\.0/);
+    await client.closed();
+  });
+});
+
+describe('before the handshake of implicit TLS', () => {
+  const submissions = { name: 'submissions', role: 'submissions' } as const;
+  const deny = { level: 'global', target: '', network: '127.0.0.0/8', allow: false, priority: 1 };
+
+  it.each<[string, (doubles: Doubles) => void, string]>([
+    ['a denied address', (doubles) => doubles.setSnapshot({ accessRules: [deny] }), 'access rule, before TLS'],
+    [
+      'a banned address',
+      (doubles) => (doubles.abuse = { ...doubles.abuse, banned: () => 'spam' }),
+      'banned: spam, before TLS',
+    ],
+    [
+      'a client a proxy speaks for, denied',
+      (doubles) =>
+        doubles.setSnapshot({
+          trustedProxies: ['127.0.0.0/8'],
+          accessRules: [{ ...deny, network: '192.0.2.9' }],
+        }),
+      'access rule, before TLS',
+    ],
+  ])('%s is cut off without a byte', async (_name, prepare, reason) => {
+    const doubles = new Doubles();
+    prepare(doubles);
+    const { port } = await start(doubles, submissions);
+    const client = await RawClient.open(port);
+    if (doubles.snapshot?.isTrustedProxy('127.0.0.1') === true)
+      client.send('PROXY TCP4 192.0.2.9 198.51.100.1 4711 465\r\n');
+    await client.closed();
+    expect(client.rest).toBe('');
+    expect(doubles.events).toEqual([{ event: 'edge.session.refused', facts: { detail: { reason } } }]);
+    expect(doubles.refusedBeforeTls).toHaveLength(1);
+  });
+
+  it('an address has as many handshakes as it may have connections, and its place back when one is over', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot({ limits: { connectionsPerIp: 2 } });
+    const { port } = await start(doubles, submissions);
+    const silent = [await RawClient.open(port), await RawClient.open(port)];
+    const third = await RawClient.open(port);
+    await third.closed();
+    expect(doubles.refusedBeforeTls).toEqual(['limit']);
+    silent[0]?.destroy();
+    const honest = await vi.waitFor(() => RawClient.open(port, true));
+    expect(await honest.reply()).toMatch(/^220/);
+    // Its handshake is over: the place is free though the session goes on.
+    const next = await RawClient.open(port, true);
+    expect(await next.reply()).toMatch(/^220/);
+    for (const client of [...silent, honest, next]) client.destroy();
+  });
+});
