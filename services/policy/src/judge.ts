@@ -7,7 +7,8 @@ import { type BodyDigests, PublicKeyCache } from '@postern/mail-auth';
 import { type EvaluateRequest, type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
 import { ContentReader } from './content/content-reader.js';
 import { type ContentContext, MessageContent } from './content/message-content.js';
-import { Evaluation, type EvaluationServices } from './evaluation.js';
+import { evaluate } from './evaluation/evaluation.js';
+import type { EvaluationServices } from './evaluation/state.js';
 import { ReplayingResolver } from './recording/dns-answers.js';
 import type { EvaluationRecord, Recorder } from './recording/recorder.js';
 import { clockAt, type Replay } from './recording/replay.js';
@@ -118,9 +119,9 @@ export function createJudge(options: JudgeOptions): Judge {
     try {
       const patience = deadlineMs > 0 && Number.isFinite(deadlineMs) ? deadlineMs : defaultDeadlineMs;
       const endsAt = clock.monotonic() + patience - Math.min(longestMarginMs, patience * marginShare);
-      const evaluation = new Evaluation(services, subjectOf(request, snapshot, content), endsAt, dryRun);
       const { sessionId, sequence, stages } = request;
-      return await evaluation.run(stages, { sessionId, sequence, pod: options.pod });
+      const echo = { sessionId, sequence, pod: options.pod };
+      return await evaluate(services, subjectOf(request, snapshot, content), { stages, endsAt, dryRun, echo });
     } finally {
       inFlight -= 1;
     }

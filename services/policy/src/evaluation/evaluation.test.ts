@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
 import { Action, ContentPlan } from '@postern/proto/policy/v1/policy_service';
 import { expect, test } from 'vitest';
-import { askContent, askEnvelope, ground } from './testing/ground.js';
+import { askContent, askEnvelope, ground } from '../testing/ground.js';
 
 test('a plain message: accepted, headers wanted, nothing found without checks', async () => {
   const verdict = await askEnvelope(ground());

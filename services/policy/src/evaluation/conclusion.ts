@@ -1,0 +1,82 @@
+/** From a finding to its consequence: whose course it changes, and what keeps it from having one. A rule's `accept` or `skip` takes the consequence, never the finding. */
+import type { FailureAction } from '@postern/check-settings';
+import type { Finding } from '@postern/proto/policy/v1/policy_service';
+import { actionFor, consequenceOf, spareable } from '../actions.js';
+import type { CheckDefinition } from '../check.js';
+import type { CheckResult } from '../check-runner.js';
+import { domainOf } from '../subject.js';
+import type { Course } from '../verdict/course.js';
+import { actionName } from '../verdict/decision.js';
+import type { EvaluationState, Judged } from './state.js';
+
+/** `wished` by a rule: it counts for whom the rule speaks about, whatever scopes would say. */
+export function conclude(
+  state: EvaluationState,
+  { check, policies, finding, expandsTo }: CheckResult,
+  wished = false,
+): void {
+  const { byAddress, whole, skips, subject } = state;
+  const judged = byAddress.get(finding.recipient);
+  const course = judged?.course ?? whole;
+  if (judged !== undefined && check.name === 'recipients') judged.expandsTo = expandsTo;
+  if (skips.has(check.name)) finding.action = 'skipped';
+  else if (whole.spared.has(check.name) || course.spared.has(check.name)) finding.action = 'spared';
+  else if (course.accepted || isAcceptedByAll(state, judged)) finding.action = 'accepted';
+  else if (judged === undefined && !wished && isLeftToScopes(state, check)) finding.action = 'per recipient';
+  else {
+    const own = judged !== undefined && check.concerns !== undefined;
+    const inForce = own ? subject.snapshot.policies.ofDomain(domainOf(finding.recipient)) : policies;
+    take(state, check, finding, concerned(state, judged), actionFor(check, finding, inForce));
+  }
+}
+
+/** Rules at headers and body accept for recipients, checks there speak about the message. */
+function isAcceptedByAll({ judged: all }: EvaluationState, judged: Judged | undefined): boolean {
+  return judged === undefined && all.length > 0 && all.every(({ course }) => course.accepted);
+}
+
+/** Whose course a finding changes: that of its recipient; of the message, but for those a rule has accepted it for. */
+function concerned({ judged: all, whole }: EvaluationState, judged: Judged | undefined): readonly Course[] {
+  if (judged !== undefined) return [judged.course];
+  if (!all.some(({ course }) => course.accepted)) return [whole];
+  return all.map(({ course }) => course).filter(({ accepted }) => !accepted);
+}
+
+/** Tenants may see it otherwise: the consequence is taken for each recipient. */
+function isLeftToScopes({ subject, policies }: EvaluationState, check: CheckDefinition): boolean {
+  const { snapshot, isOutsider } = subject;
+  if (!isOutsider) return false;
+  if (snapshot.rules.tenantsSkip) return true;
+  if (!snapshot.policies.differ) return false;
+  return policies[check.settings].tenantsMay === 'anything' || spareable.has(check.name);
+}
+
+function take(
+  { judged, whole }: EvaluationState,
+  check: CheckDefinition,
+  finding: Finding,
+  courses: readonly Course[],
+  onFail: FailureAction,
+): void {
+  const consequence = consequenceOf(check.name, finding, onFail);
+  switch (consequence.kind) {
+    case 'none':
+      finding.action = onFail === 'mark' ? 'mark' : 'none';
+      return;
+    case 'tag':
+      finding.action = 'tag';
+      for (const course of courses) course.tag(consequence.tag);
+      return;
+    case 'rewrite':
+      finding.action = 'rewrite';
+      for (const { course } of judged)
+        if (courses.includes(course) || courses.includes(whole)) course.rewriteFrom(consequence.address);
+      return;
+    case 'decide':
+      finding.action = actionName(consequence.decision.action);
+      // There is one reply, and a delay costs little: what holds up one recipient holds up all.
+      if (check.name === 'greylist_signed') whole.take(consequence.decision);
+      // A redirected recipient need not exist itself.
+      else for (const course of courses) if (course.redirect === undefined) course.take(consequence.decision);
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * One evaluation: the stages asked, in order. In each stage the checks run at the same time, then the rules see what they found, then the
+ * findings get their consequences; the first refusal of the whole ends it. Rules speak before checks: a rule's `accept` or `skip` takes
+ * the consequence, never the finding. Depends on nothing but the request, the snapshot, DNS and DIRECTORY: the same again gives the same.
+ */
+import type { EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
+import type { RuleEvent } from '@postern/rules';
+import { settleForwarded } from '../checks/settle-forwarded.js';
+import { eventOf } from '../stage-event.js';
+import type { Subject } from '../subject.js';
+import { conclude } from './conclusion.js';
+import { asksScopes, catchUp, inOrder, observeDue, observeOwn } from './observation.js';
+import { keepApart } from './parting.js';
+import { type Echo, responseOf } from './response.js';
+import { askRules } from './rule-asking.js';
+import { type EvaluationServices, EvaluationState } from './state.js';
+import { observeWished } from './wished-observation.js';
+
+export interface EvaluationOrder {
+  readonly stages: readonly Stage[];
+  /** Moment of the monotonic clock at which the answer must stand. */
+  readonly endsAt: number;
+  /** Simulation: nothing may be written anywhere. */
+  readonly dryRun: boolean;
+  readonly echo: Echo;
+}
+
+export async function evaluate(
+  services: EvaluationServices,
+  subject: Subject,
+  { stages, endsAt, dryRun, echo }: EvaluationOrder,
+): Promise<EvaluateResponse> {
+  const state = new EvaluationState(services, subject, endsAt, dryRun);
+  const [first] = stages;
+  if (first !== undefined) await catchUp(state, first);
+  for (const stage of stages) {
+    const event = eventOf(stage);
+    if (event !== undefined && state.whole.refusal === undefined) await judgeStage(state, event, stage);
+  }
+  return responseOf(state, stages, echo);
+}
+
+async function judgeStage(state: EvaluationState, event: RuleEvent, stage: Stage): Promise<void> {
+  const { findings } = state.subject;
+  state.open(event);
+  const results = await observeDue(state, event, stage);
+  if (event === 'rcpt') settleForwarded(findings);
+  const wished = await observeWished(state, event, stage);
+  askRules(state, event, stage);
+  wished.push(...(await observeWished(state, event, stage)));
+  if (event === 'rcpt' && wished.length > 0) settleForwarded(findings);
+  for (const { finding } of results) state.spare(finding);
+  const own = asksScopes(state, event) ? await observeOwn(state, event, stage) : [];
+  for (const result of inOrder(results, own)) conclude(state, result);
+  for (const result of wished) conclude(state, result, true);
+  if (event === 'rcpt') keepApart(state);
+}

@@ -1,0 +1,84 @@
+/** Asks the rules of one event, about the session or about each recipient, and takes up what they decide as findings and decisions. */
+import type { RecipientFacts, Stage } from '@postern/proto/policy/v1/policy_service';
+import type { Remembered, Decision as RuleDecision, RuleEvent } from '@postern/rules';
+import { withSigned } from '../actions.js';
+import { addWish } from '../forced-checks.js';
+import { rulesOf, sessionFacts, withBody, withHeaders, withRecipient } from '../rules/rule-facts.js';
+import { isInnerSkip, ruleFinding, ruleName } from '../rules/rule-finding.js';
+import { rightTaken, tlsDemand } from '../rules/session-decision.js';
+import type { Course } from '../verdict/course.js';
+import type { EvaluationState } from './state.js';
+
+type RecipientEvent = 'rcpt' | 'headers' | 'body';
+
+export function askRules(state: EvaluationState, event: RuleEvent, stage: Stage): void {
+  const { subject, services, whole } = state;
+  whole.accepted = false;
+  if (event === 'rcpt' || event === 'headers' || event === 'body') {
+    askPerRecipient(state, event, stage);
+    return;
+  }
+  const choice = subject.snapshot.rules.of(subject.facts.submittingTenant, subject.origin.authenticatedUser);
+  if (!choice.has(event)) return;
+  const known = sessionFacts(subject, services);
+  for (const decided of services.askRules(choice, event, known)) apply(state, decided, stage, whole, '');
+}
+
+function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: Stage): void {
+  const { subject, services, judged } = state;
+  const { snapshot, facts, origin } = subject;
+  const all = facts.recipients.length;
+  const before = event === 'rcpt' ? all - judged.length : 0;
+  let common: ReturnType<typeof sessionFacts> | undefined;
+  const remembered: Remembered | undefined = judged.length > 1 ? new Map() : undefined;
+  for (const [index, { recipient, course }] of judged.entries()) {
+    course.accepted = false;
+    const choice = rulesOf(snapshot.rules, recipient, origin.authenticatedUser);
+    if (course.refusal !== undefined) continue;
+    if (choice.has(event)) {
+      common ??= factsAt(state, event);
+      const known = withRecipient(common, recipient, event === 'rcpt' ? before + index + 1 : all);
+      for (const decided of services.askRules(choice, event, known, remembered))
+        apply(state, decided, stage, course, recipient.address);
+    }
+    if (event === 'rcpt') takeRight(state, recipient, course);
+  }
+}
+
+function takeRight({ subject }: EvaluationState, recipient: RecipientFacts, course: Course): void {
+  const taken = rightTaken(subject.findings, recipient, subject.origin.authenticatedUser);
+  if (taken !== undefined) course.take(taken);
+}
+
+function factsAt({ subject, services }: EvaluationState, event: RecipientEvent): ReturnType<typeof sessionFacts> {
+  const session = sessionFacts(subject, services);
+  if (event === 'rcpt') return session;
+  const headers = withHeaders(session, subject);
+  return event === 'headers' ? headers : withBody(headers, subject);
+}
+
+function apply(state: EvaluationState, decided: RuleDecision, stage: Stage, course: Course, recipient: string): void {
+  const { action } = decided;
+  const finding = ruleFinding(decided, stage, recipient);
+  state.subject.findings.push(finding);
+  const demand = tlsDemand(action, state.subject.origin.tlsVersion, ruleName(decided));
+  if (demand !== undefined) course.take(demand);
+  else if (action.kind === 'changeSender') state.changedSender = { address: action.address };
+  else if (action.kind === 'skip' && isInnerSkip(finding))
+    for (const name of withSigned(action.check)) course.spared.add(name);
+  else if (action.kind === 'skip') state.skip(action.check);
+  else if (action.kind === 'run') addWish(state.wishes, action.check, recipient);
+  else if (action.kind === 'setLimit') tighten(state, action.size ?? 0, action.recipients ?? 0);
+  else if (action.kind === 'close') state.whole.apply(action, ruleName(decided));
+  else course.apply(action, ruleName(decided));
+}
+
+function tighten(state: EvaluationState, messageSize: number, recipients: number): void {
+  const before = state.limits ?? { messageSize: 0, recipients: 0 };
+  const tighter = (one: number, other: number): number =>
+    one === 0 || other === 0 ? one + other : Math.min(one, other);
+  state.limits = {
+    messageSize: tighter(before.messageSize, messageSize),
+    recipients: tighter(before.recipients, recipients),
+  };
+}
