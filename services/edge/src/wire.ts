@@ -5,11 +5,12 @@
 import { createUlidSource, systemClock, systemRandom } from '@postern/clock';
 import { SuspicionBook } from '@postern/flow-control';
 import type { Service } from '@postern/lifecycle';
-import type { StreamConnection } from '@postern/stream';
+import { answerStatus, type StreamConnection } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
 import { createAdmission } from './admission.js';
 import type { EdgeConfig } from './config.js';
 import { createCredentialClient } from './credential-client.js';
+import { edgeDependencies } from './dependencies.js';
 import type { EdgeLogEvent } from './events.js';
 import type { Journal } from './journal.js';
 import { openLimits } from './limits-store.js';
@@ -158,6 +159,7 @@ export function wire(config: EdgeConfig, telemetry: Telemetry<EdgeLogEvent>): Se
           onRefused: (outcome) => metrics.connections.with({ outcome }).inc(),
         }),
       });
+      answerStatus(streams, 'edge', edgeDependencies({ clock, policy: pods.client, credentials, limits }), clock);
     },
     async drain({ signal }) {
       draining = true;
