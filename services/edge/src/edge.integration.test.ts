@@ -1,12 +1,13 @@
 /** The edge as wired, with a real NATS and Redis and a policy service over a socket. */
 import { createBodyStore } from '@postern/body-store';
-import { systemClock } from '@postern/clock';
+import { createUlidSource, systemClock, systemRandom } from '@postern/clock';
 import { parseDocument } from '@postern/config';
 import { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { Envelope } from '@postern/proto/mail/v1/envelope';
 import { TraceBatch } from '@postern/proto/mail/v1/trace';
 import { ContentPlan, type EvaluateRequest, EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
 import {
+  askStatus,
   type Consumption,
   connectStreams,
   consume,
@@ -156,6 +157,14 @@ describe('edge with real stores', () => {
     });
     expect(envelope?.renderings[0]?.edits[0]).toMatchObject({ name: 'Received', kind: 1 });
     expect(envelope?.renderings[0]?.edits[0]?.value).toContain(`by mx.postern.test with ESMTP id ${queueId}`);
+  });
+
+  it('answers status with what it sees', async () => {
+    const views = await askStatus(provisioning, createUlidSource(systemClock, systemRandom)(), systemClock);
+    const seen = views.find(({ service: name }) => name === 'edge')?.dependencies ?? [];
+    expect(seen.map(({ name, state }) => `${name} ${state}`)).toEqual(
+      expect.arrayContaining(['nats ok', 'redis ok', 'policy ok']),
+    );
   });
 
   it('puts a large body into BODIES before SPOOL names it, and gives policy the same bytes', async () => {
