@@ -358,6 +358,20 @@ test('steps of many recipients at once are one line', async () => {
   expect(out).toContain('<0@a> <1@a> <2@a> <3@a> <4@a> <5@a> <6@a> <7@a> <8@a> <9@a> and 2 more "550 no"');
 });
 
+test('what waits for a person is not due: it is told how long it is kept', async () => {
+  const item = {
+    ...{ queueId: 'Q1', recipient: 'a@acme.test', reversePath: '', tenant: 'acme', lane: 'l', attempts: 0 },
+    ...{ dueAtMs: Date.UTC(2026, 0, 2), expiresAtMs: Date.UTC(2026, 1, 3), acceptedAtMs: 0, lastReply: '', size: 1 },
+  };
+  const items = ['deferred', 'quarantined', 'held'].map((state) => ({ ...item, state }));
+  server.answer('listQueue', { result: { items, nextPageToken: '' } });
+  const { out } = await server.run('queue list');
+  expect(out).toMatch(/deferred .* 2026-01-02 00:00:00\.000 /);
+  for (const state of ['quarantined', 'held'])
+    expect(out).toMatch(new RegExp(`${state} .* kept until 2026-02-03 00:00:00\\.000 `));
+  expect(out.match(/2026-01-02/g)).toHaveLength(1);
+});
+
 test('queue operations need a selection', async () => {
   server.answer('operateQueue', { result: { changed: 1, unreported: {} } });
   expect(await server.run('queue delete')).toMatchObject({
@@ -1057,6 +1071,17 @@ test.each([
   expect(server.requests.at(-1)?.request).toEqual({
     settings: { tenant: 'acme', scope: 'acme.test', document: wanted, etag: '"4"' },
   });
+});
+
+test.each([
+  ['', 'spf.onFail', 'it is not set here; nothing is'],
+  ['spf: { onFail: tag }\n', 'greylist.delay', 'it is not set here; set are spf.onFail'],
+  ['spf: { onFail: tag }\n', 'spf.timeout', 'it is not set here; set are spf.onFail'],
+])('of %j unset %s says what is set', async (document, field, told) => {
+  server.answer('getDomain', { domain });
+  server.answer('getCheckSettings', { settings: { tenant: 'acme', scope: 'acme.test', document, etag: '"4"' } });
+  const { code, err } = await server.run(`domain set acme.test --unset ${field}`);
+  expect([code, err]).toEqual([2, expect.stringContaining(`posternctl: --unset ${field}: ${told}`)]);
 });
 
 test.each([

@@ -3,6 +3,7 @@
  * entry is its own lines of the file, moved to the left, so that columns of a condition stay true. What is wrong with a rule is the service's to say.
  */
 import { readFileSync } from 'node:fs';
+import { isPosternError } from '@postern/errors';
 import { isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import { PlainError } from './usage-error.js';
 
@@ -10,6 +11,8 @@ export interface RuleText {
   /** Empty = the file gives it none. */
   readonly id: string;
   readonly document: string;
+  /** Of the file, where the document begins. */
+  readonly line: number;
 }
 
 const mostNamed = 10;
@@ -33,9 +36,13 @@ export function ruleSection(text: string): readonly RuleText[] | undefined {
     if (!isMap(entry) || entry.range === undefined || entry.range === null) return [];
     const [start, end] = entry.range;
     const id = entry.items.find(({ key }) => isScalar(key) && key.value === 'id')?.value;
-    return [{ id: isScalar(id) ? String(id.value) : '', document: movedLeft(text, start, end) }];
+    return [
+      { id: isScalar(id) ? String(id.value) : '', document: movedLeft(text, start, end), line: lineAt(text, start) },
+    ];
   });
 }
+
+const lineAt = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;
 
 function movedLeft(text: string, start: number, end: number): string {
   const indent = start - (text.lastIndexOf('\n', start - 1) + 1);
@@ -44,12 +51,28 @@ function movedLeft(text: string, start: number, end: number): string {
 }
 
 /** The rule of this id, or all of a file that is one rule. */
-export function ruleDocument(file: string, id: string): string {
+export function ruleDocument(file: string, id: string): RuleText {
   const text = readRuleFile(file);
   const section = ruleSection(text);
-  if (section === undefined) return text;
+  if (section === undefined) return { id, document: text, line: 1 };
   const found = section.find((rule) => rule.id === id);
-  if (found !== undefined) return found.document;
+  if (found !== undefined) return found;
   const ids = section.slice(0, mostNamed).map((rule) => rule.id);
   throw new PlainError(`rule file ${file} has no rule ${id}; it has ${ids.join(', ') || 'none'}`);
+}
+
+const place = /^rule\.document(?::(\d+))?: /gm;
+
+/** What the service finds wrong in the rule, told with the lines of the person's file. */
+export async function withLinesOf<T>(file: string, { line }: RuleText, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!isPosternError(error, 'invalid-argument') || error.detail.search(place) !== 0) throw error;
+    const name = file === '-' ? 'standard input' : file;
+    const told = error.detail.replace(place, (_text, number: string | undefined) =>
+      number === undefined ? `${name}: ` : `${name}:${line + Number(number) - 1}: `,
+    );
+    throw new PlainError(told);
+  }
 }

@@ -63,6 +63,28 @@ export function isNetwork(text: string): boolean {
   return first <= last && (isIPv4(from) || isMapped(first) === isMapped(last));
 }
 
+/** `did you mean 10.0.0.0/8?` for an address with bits behind its prefix; undefined where something else is wrong. */
+export function networkHint(text: string): string | undefined {
+  const [address = '', length = '', ...rest] = text.split('/');
+  const version = isIP(address);
+  const width = version === 4 ? 32 : 128;
+  if (version === 0 || rest.length > 0 || !/^\d{1,3}$/.test(length) || Number(length) > width) return undefined;
+  if (address.includes('%')) return undefined;
+  const behind = BigInt(width - Number(length));
+  const bits = (addressBits(address) >> behind) << behind;
+  return bits === addressBits(address) ? undefined : `did you mean ${addressText(bits, width)}/${length}?`;
+}
+
+function addressText(bits: bigint, width: number): string {
+  const size = width === 32 ? 8 : 16;
+  const parts = Array.from({ length: width / size }, (_, index) => {
+    const part = (bits >> BigInt(width - size * (index + 1))) & ((1n << BigInt(size)) - 1n);
+    return part.toString(width === 32 ? 10 : 16);
+  });
+  // The host of a URL is the shortest form of an IPv6 address (RFC 5952).
+  return width === 32 ? parts.join('.') : new URL(`http://[${parts.join(':')}]/`).hostname.slice(1, -1);
+}
+
 const isMapped = (bits: bigint): boolean => bits >> 32n === 0xffffn;
 
 export function formatCidr({ address, bits, family }: Cidr): string {
@@ -92,7 +114,7 @@ export function hostPortKind(): Kind<HostPort> {
 
 export function cidrKind(): Kind<Cidr> {
   const allowed = 'an address or a range without bits behind the prefix, such as 192.0.2.0/24 or 2001:db8::/32';
-  return textKind('cidr', allowed, parseCidr, formatCidr);
+  return textKind('cidr', allowed, parseCidr, formatCidr, networkHint);
 }
 
 /** A domain name in lower case A-label form without a final dot. */
@@ -122,6 +144,7 @@ function textKind<T>(
   allowed: string,
   parse: (text: string) => T | undefined,
   show: (value: T) => unknown,
+  hint: (text: string) => string | undefined = () => undefined,
 ): Kind<T> {
   return {
     type,
@@ -129,7 +152,9 @@ function textKind<T>(
     allowed: () => allowed,
     read: (at, path, reader: Reader, secret) => {
       const value = at.kind === 'scalar' && typeof at.value === 'string' ? parse(at.value) : undefined;
-      return value === undefined ? reader.refuse(at, path, allowed, secret) : accepted(value);
+      if (value !== undefined) return accepted(value);
+      const meant = at.kind === 'scalar' && typeof at.value === 'string' ? hint(at.value) : undefined;
+      return reader.refuse(at, path, meant === undefined ? allowed : `${allowed}; ${meant}`, secret);
     },
     show,
     jsonSchema: () => ({ type: 'string', minLength: 1 }),

@@ -4,6 +4,7 @@ export {
   formatHostPort,
   type HostPort,
   isNetwork,
+  networkHint,
   parseCidr,
   parseHostPort,
 } from './addresses.js';

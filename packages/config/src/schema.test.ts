@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { formatCidr, formatHostPort, parseCidr, parseHostPort } from './addresses.js';
+import { formatCidr, formatHostPort, networkHint, parseCidr, parseHostPort } from './addresses.js';
 import { commonSections } from './common-sections.js';
 import { defineConfig } from './define.js';
 import { checkDocument, checkYaml, parseDocument, parseYaml } from './document.js';
@@ -232,3 +232,21 @@ function written(text: string): string {
   writeFileSync(file, text);
   return file;
 }
+
+test.each([
+  ['10.0.0.1/8', 'did you mean 10.0.0.0/8?'],
+  ['192.0.2.77/25', 'did you mean 192.0.2.0/25?'],
+  ['2001:db8::1/32', 'did you mean 2001:db8::/32?'],
+  ['2001:db8:0:0:1:2:3:4/64', 'did you mean 2001:db8::/64?'],
+  ['::ffff:10.0.0.1/104', 'did you mean ::ffff:a00:0/104?'],
+  ['10.0.0.1/33', undefined],
+  ['10.0.0/8', undefined],
+  ['10.0.0.0/8', undefined],
+  ['fe80::1%eth0/64', undefined],
+])('%s with bits behind the prefix: %s', (text, hint) => {
+  expect(networkHint(text)).toBe(hint);
+  if (hint === undefined) return;
+  expect(parseCidr(hint.slice('did you mean '.length, -1))).toBeDefined();
+  const checked = checkDocument(s.object({ net: s.cidr().doc('x') }), { net: text }, 'here');
+  expect(checked.ok ? '' : checked.problems[0]?.message.endsWith(`; ${hint}`)).toBe(true);
+});

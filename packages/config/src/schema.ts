@@ -72,6 +72,7 @@ export interface Kind<T> {
 interface Check<T> {
   readonly allowed: string;
   holds(value: T): boolean;
+  hint(value: T): string | undefined;
 }
 
 interface Facts<T, Raw> {
@@ -124,9 +125,13 @@ export class Schema<T, Raw = T, P extends Presence = 'required'> {
     return new Schema(this.kind, this.presence, { ...this.facts, restart: true });
   }
 
-  /** A further condition; `allowed` completes "expected …". */
-  check(allowed: string, holds: (value: T) => boolean): Schema<T, Raw, P> {
-    const checks = [...(this.facts.checks ?? []), { allowed, holds }];
+  /** A further condition; `allowed` completes "expected …", `hint` what was most likely meant. */
+  check(
+    allowed: string,
+    holds: (value: T) => boolean,
+    hint: (value: T) => string | undefined = () => undefined,
+  ): Schema<T, Raw, P> {
+    const checks = [...(this.facts.checks ?? []), { allowed, holds, hint }];
     return new Schema(this.kind, this.presence, { ...this.facts, checks });
   }
 
@@ -134,7 +139,14 @@ export class Schema<T, Raw = T, P extends Presence = 'required'> {
     const outcome = this.kind.read(at, path, reader, this.facts.secret === true);
     if (!outcome.ok) return outcome;
     for (const check of this.facts.checks ?? []) {
-      if (!check.holds(outcome.value)) return reader.refuse(at, path, check.allowed, this.facts.secret);
+      if (check.holds(outcome.value)) continue;
+      const hint = check.hint(outcome.value);
+      return reader.refuse(
+        at,
+        path,
+        hint === undefined ? check.allowed : `${check.allowed}; ${hint}`,
+        this.facts.secret,
+      );
     }
     return outcome;
   }

@@ -20,6 +20,8 @@ export interface ReportedRecipient {
   readonly retryUntil: number | null;
   /** One sentence for a person, where we have more to say than the next hop did. */
   readonly explanation?: string;
+  /** Where no server spoke: what happened on the way, in technical words, for the machine-readable part. */
+  readonly diagnosis?: string;
 }
 
 export interface ReturnedMessage {

@@ -31,6 +31,9 @@ export function diagnostic(reply: ServerReply): string {
   return `smtp; ${cleanReplyText(`${reply.code} ${enhanced}${reply.lines.join(' ')}`).slice(0, MAX_DIAGNOSTIC)}`;
 }
 
+/** Of a type of its own: `smtp` stands for words of a server (RFC 3464 §2.3.6). */
+const ownDiagnostic = (text: string): string => `x-postern; ${cleanReplyText(text).slice(0, MAX_DIAGNOSTIC)}`;
+
 function recipientFields(recipient: ReportedRecipient): readonly (readonly [name: string, value: string])[] {
   const fields: [string, string][] = [];
   if (recipient.originalRecipient !== null) {
@@ -40,6 +43,7 @@ function recipientFields(recipient: ReportedRecipient): readonly (readonly [name
   fields.push(['Action', recipient.action], ['Status', recipient.status]);
   if (recipient.remoteMta !== null) fields.push(['Remote-MTA', `dns;${cleanReplyText(recipient.remoteMta)}`]);
   if (recipient.reply !== null) fields.push(['Diagnostic-Code', diagnostic(recipient.reply)]);
+  else if (recipient.diagnosis !== undefined) fields.push(['Diagnostic-Code', ownDiagnostic(recipient.diagnosis)]);
   if (recipient.lastAttemptAt !== null) fields.push(['Last-Attempt-Date', formatDate(recipient.lastAttemptAt)]);
   if (recipient.action === 'delayed' && recipient.retryUntil !== null) {
     fields.push(['Will-Retry-Until', formatDate(recipient.retryUntil)]);

@@ -68,3 +68,17 @@ test('a start into the folder of a running cluster writes nothing there', async 
     );
   expect(await readdir(data)).toEqual(['supervisor.json']);
 });
+
+test('in the background every line has its time; the one in front shows it without', async () => {
+  await mkdir(join(dir, 'data'));
+  const shown = await refused('--data', 'data', '--port-base', String(await takenPortBase()), '--detach');
+  expect(shown).toMatch(/^postern: Port \d+ \(mx\) is in use/);
+  const log = await readFile(join(dir, 'data', 'logs', 'supervisor.log'), 'utf8');
+  expect(log).toMatch(/^(\d{4}-\d\d-\d\dT[\d:.]+Z postern: \S.*\n)+$/);
+});
+
+test('--check says what it has looked at', async () => {
+  await writeFile(join(dir, 'own.yaml'), 'limits: { connections: 5 }\n');
+  const { stdout } = await run(process.execPath, [program, '--check', '--config', 'own.yaml'], { cwd: dir });
+  expect(stdout).toMatch(/^postern: \S*own\.yaml is right, laid over the defaults of npm start\n$/);
+});

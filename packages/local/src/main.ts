@@ -31,8 +31,11 @@ const sameSignalMs = 700;
 // A reader that went away (`npm start | head`) is no reason to end the cluster.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
+/** In the background lines are read later, so each has its time. */
+const timed = (line: string): string => (background ? `${new Date(systemClock.now()).toISOString()} ${line}` : line);
+
 function say(line: string): void {
-  process.stdout.write(`postern: ${line}\n`);
+  process.stdout.write(`${timed(`postern: ${line}`)}\n`);
   if (background) tellForeground({ kind: 'line', line: `postern: ${line}` });
 }
 
@@ -56,7 +59,10 @@ async function check(options: StartOptions): Promise<number> {
   } finally {
     await rm(root, { recursive: true, force: true });
   }
-  say(`${options.configFile ?? 'the default configuration'} is right`);
+  const file = options.configFile;
+  say(
+    file === undefined ? 'the default configuration is right' : `${file} is right, laid over the defaults of npm start`,
+  );
   return 0;
 }
 
@@ -134,8 +140,9 @@ try {
 } catch (thrown) {
   const error = explainSystemError(thrown, 'write to the data folder');
   if (!(error instanceof SetupError)) throw thrown;
-  const line = error.lines.map((text) => `postern: ${text}`).join('\n');
-  process.stderr.write(`${line}\n`);
+  const lines = error.lines.map((text) => `postern: ${text}`);
+  const line = lines.join('\n');
+  process.stderr.write(`${lines.map(timed).join('\n')}\n`);
   if (background) tellForeground({ kind: 'failed', line });
   process.exit(1);
 }

@@ -11,6 +11,7 @@ import { BodyType, DsnReturn, Envelope, Notify } from '@postern/proto/mail/v1/en
 import { type Item, type ItemRecipient, LaneClass } from '@postern/proto/mail/v1/item';
 import { Outcome, type RecipientResult } from '@postern/proto/mail/v1/outcome';
 import { isEnhancedCode, type ServerReply } from '@postern/smtp-core';
+import { failureWords } from './failure-words.js';
 import type { NoticeKind } from './notice.js';
 import { ulidRandomPart, ulidTimePart } from './ulid-time.js';
 
@@ -106,15 +107,19 @@ function reported(notice: NoticeRow, outcome: Outcome, item: Item, result: Recip
     remoteMta: result.remoteHost === '' ? null : result.remoteHost,
     lastAttemptAt: outcome.attempt === 0 ? null : outcome.atMs,
     retryUntil: notice.kind === 'delay' ? item.expiresAtMs : null,
-    ...explained(result),
+    ...explained(result, item),
   };
 }
 
 /** Words of ours and of rules; what the next hop said is told as its reply. */
-function explained(result: RecipientResult): Pick<ReportedRecipient, 'explanation'> {
-  const own = result.replyCode === 0 ? [result.replyText] : [];
-  const texts = [...own, result.noticeText].filter((text) => text !== '');
-  return texts.length === 0 ? {} : { explanation: texts.join('\n') };
+function explained(result: RecipientResult, { route }: Item): Pick<ReportedRecipient, 'explanation' | 'diagnosis'> {
+  const isOwn = result.replyCode === 0 && result.replyText !== '';
+  const own = isOwn ? failureWords(result, route?.laneClass) : { words: '' };
+  const texts = [own.words, result.noticeText].filter((text) => text !== '');
+  return {
+    ...(texts.length === 0 ? {} : { explanation: texts.join('\n') }),
+    ...(own.diagnosis === undefined ? {} : { diagnosis: own.diagnosis }),
+  };
 }
 
 function originalOf(recipient: ItemRecipient | undefined): ReportedRecipient['originalRecipient'] {

@@ -20,6 +20,10 @@ const laneColumns: readonly Column<LaneSummary>[] = [
   { title: 'LAST REPLY', value: (lane) => lane.lastReply },
 ];
 
+/** Nothing is due of what waits for a person. */
+const dueText = ({ state, dueAtMs, expiresAtMs }: WaitingItem): string =>
+  state === 'held' || state === 'quarantined' ? `kept until ${time(expiresAtMs)}` : time(dueAtMs);
+
 const itemColumns: readonly Column<WaitingItem>[] = [
   { title: 'QUEUE ID', value: (item) => item.queueId },
   { title: 'STATE', value: (item) => item.state },
@@ -28,7 +32,7 @@ const itemColumns: readonly Column<WaitingItem>[] = [
   { title: 'TENANT', value: (item) => item.tenant },
   { title: 'LANE', value: (item) => item.lane },
   { title: 'TRIES', value: (item) => item.attempts, right: true },
-  { title: 'DUE', value: (item) => time(item.dueAtMs) },
+  { title: 'DUE', value: dueText },
   { title: 'SIZE', value: (item) => bytes(item.size), right: true },
   { title: 'LAST REPLY', value: (item) => item.lastReply },
 ];

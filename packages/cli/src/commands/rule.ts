@@ -3,7 +3,7 @@ import type { Rule } from '@postern/proto/provisioning/v1/resources';
 import type { Command } from 'commander';
 import type { Run } from '../context.js';
 import { type Column, table } from '../output.js';
-import { ruleDocument } from '../rule-file.js';
+import { ruleDocument, withLinesOf } from '../rule-file.js';
 import { assertFilter } from '../unknown-filter.js';
 import { UsageError } from '../usage-error.js';
 
@@ -54,15 +54,16 @@ export function addRuleCommands(program: Command, run: Run): void {
     .option('--etag <etag>', 'only if nobody changed it since')
     .action((id: string, file: string, options: ScopeOptions & { etag?: string }, command: Command) =>
       run(command, async ({ api, output }) => {
+        const text = ruleDocument(file, id);
         const wanted = {
           id,
           tenant: options.tenant ?? '',
           version: 0,
-          document: ruleDocument(file, id),
+          document: text.document,
           etag: options.etag ?? '',
           scope: scopeOf(options),
         };
-        const stored = (await api.call(api.rpc.putRule, { rule: wanted })).rule;
+        const { rule: stored } = await withLinesOf(file, text, api.call(api.rpc.putRule, { rule: wanted }));
         if (stored !== undefined) output.show(stored, () => table([stored], columns, ''));
       }),
     );

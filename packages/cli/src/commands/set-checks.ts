@@ -1,6 +1,6 @@
 /** posternctl tenant|domain set: single fields of what it sets differently for checks, the rest of its document left as it stands, comments too. */
 import type { Command } from 'commander';
-import { isMap, parse, parseDocument } from 'yaml';
+import { isMap, parse, parseDocument, type YAMLMap } from 'yaml';
 import type { CommandContext, Run } from '../context.js';
 import { UsageError } from '../usage-error.js';
 
@@ -38,6 +38,17 @@ function assignment(text: string): { readonly path: string[]; readonly value: un
   }
 }
 
+const mostNamed = 10;
+
+function notSet(text: string, { items }: YAMLMap): string {
+  const names = items.flatMap(({ key, value }) =>
+    isMap(value) ? value.items.map((item) => `${String(key)}.${String(item.key)}`) : [String(key)],
+  );
+  const more = names.length > mostNamed ? ' ...' : '';
+  const set = names.length === 0 ? 'nothing is' : `set are ${names.slice(0, mostNamed).join(', ')}${more}`;
+  return `--unset ${text}: it is not set here; ${set}`;
+}
+
 /** The document with these fields changed; maps left empty go. */
 export function changed(document: string, assignments: readonly string[], unset: readonly string[]): string {
   if (assignments.length + unset.length === 0)
@@ -49,6 +60,7 @@ export function changed(document: string, assignments: readonly string[], unset:
   for (const { path, value } of assignments.map(assignment)) yaml.setIn(path, yaml.createNode(value));
   for (const text of unset) {
     const path = pathOf(text);
+    if (!yaml.hasIn(path)) throw new UsageError(notSet(text, yaml.contents));
     yaml.deleteIn(path);
     const around = yaml.get(path[0] ?? '');
     if (isMap(around) && around.items.length === 0) yaml.delete(path[0] ?? '');

@@ -4,7 +4,7 @@
  */
 
 import { checkPatch, checksSchema } from '@postern/check-settings';
-import { type Infer, isNetwork, parseEndDate, s } from '@postern/config';
+import { type Infer, isNetwork, networkHint, parseEndDate, s } from '@postern/config';
 import { permittableActions } from '@postern/rules';
 import { mechanismNames } from '../credentials/mechanisms.js';
 import { flowFields, messageRate } from './flow-schema.js';
@@ -31,7 +31,7 @@ const address = s.string({ maxLength: 320, pattern: /^[^\s@]+@[^\s@]+$/, form: '
 const count = s.integer({ min: 0, max: 4_294_967_295 });
 const network = s
   .string({ maxLength: 100 })
-  .check('a CIDR network, an address or a range a-b from the lower address to the higher', isNetwork);
+  .check('a CIDR network, an address or a range a-b from the lower address to the higher', isNetwork, networkHint);
 
 const limits = s.object({
   connections: count.default(0).doc('Simultaneous connections over all pods; 0 = no limit.'),
