@@ -6,7 +6,14 @@ export { type Budget, type Decision, type Evaluation, evaluate, type Remembered,
 export { isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 export { type FactEntry, type Facts, factEntry, factNames } from './fact-table.js';
 export type { RuleProblem } from './problem.js';
-export { type ChainLink, chainProfile, type RefusalChain, type RuleRests, refusalChain } from './refusal-chain.js';
+export {
+  type ChainLink,
+  chainProfile,
+  type RefusalChain,
+  type RuleRests,
+  refusalChain,
+  withChains,
+} from './refusal-chain.js';
 export type { RuleDocument, RuleOptions, RuleScope } from './rule.js';
 export { createRuleCompiler, type RuleBook, type RuleChoice, type RuleCompiler } from './rule-book.js';
 export { type CompiledRules, compileRules, type RuleSet } from './rule-set.js';

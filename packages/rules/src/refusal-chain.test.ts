@@ -194,6 +194,28 @@ test.each<[string, readonly (readonly [Place, object])[], readonly [string, stri
   expect(keys[0] === keys[1]).toBe(same);
 });
 
+/** Each holds for this session and is told apart from the content it stands beside. */
+test.each([
+  String.raw`sender.address.rx("^a@good\\.test$")`,
+  String.raw`sender.address != "quote\"d\\\n\u00e9\t'"`,
+  `sender.address == 'a@good.test'`,
+  'client.address.inNetwork("192.0.2.0/24")',
+  'sender.domain in ["x.test", "good.test"]',
+  'helo == "" && !tls.active && session.messages < 3',
+  'size(client.certificateNames) == 0',
+  'sender.user.upperAscii() == "A"',
+  '-(session.messages) == 0',
+  'sender.domain.split(".")[0] == "good"',
+  '["a", "b"].exists(x, x == sender.user)',
+  '{"a": 1}[sender.user] == 1',
+])('%s is decided at RCPT', (text) => {
+  const waiting = bookOf([['one', { when: large, then: ['reject'] }]]);
+  const beside = bookOf([['one', { when: `(${text}) && ${large}`, then: ['reject'] }]]);
+  const against = bookOf([['one', { when: `!(${text}) && ${large}`, then: ['reject'] }]]);
+  expect(chainOf(beside, ann).key).toBe(chainOf(waiting, ann).key);
+  expect(chainOf(against, ann).key).toBe('');
+});
+
 test('spared from a check that could refuse', () => {
   const book = bookOf([['one', { when: large, then: [{ skip: { check: 'dmarc' } }] }]]);
   expect(chainOf(book, ann, true).key).not.toBe(chainOf(book, eve, true).key);

@@ -9,7 +9,7 @@ import type { Budget } from './evaluate.js';
 import { factContext } from './fact-context.js';
 import type { Facts } from './fact-table.js';
 import { renewEffort } from './literals.js';
-import { type Residual, residualOf } from './residual.js';
+import { type Residual, residualOf, takeApart } from './residual.js';
 import type { Rule } from './rule.js';
 import type { RuleChoice } from './rule-book.js';
 import type { RuleSet } from './rule-set.js';
@@ -69,15 +69,19 @@ function roleOf({ actions, stop }: Rule, set: RuleSet): Role | undefined {
   return stop ? 'stops' : undefined;
 }
 
-function profileOf(set: RuleSet): Profile {
-  const known = profiles.get(set);
-  if (known !== undefined) return known;
-  const rules = contentEvents.flatMap((event) => {
-    const of = set.events.get(event);
+function contentRules({ events }: RuleSet): Rule[] {
+  return contentEvents.flatMap((event) => {
+    const of = events.get(event);
     if (of === undefined) return [];
     const { general, byRecipientDomain, bySenderDomain } = of;
     return [general, ...byRecipientDomain.values(), ...bySenderDomain.values()].flat().map(({ rule }) => rule);
   });
+}
+
+function profileOf(set: RuleSet): Profile {
+  const known = profiles.get(set);
+  if (known !== undefined) return known;
+  const rules = contentRules(set);
   const roles = rules.map((rule) => roleOf(rule, set));
   const made: Profile = {
     refuses: roles.includes('refuses'),
@@ -86,6 +90,13 @@ function profileOf(set: RuleSet): Profile {
   };
   profiles.set(set, made);
   return made;
+}
+
+/** For a compiler of rules whose chains will be asked for: what a set costs once is done when it is compiled. */
+export function withChains(set: RuleSet): RuleSet {
+  for (const rule of contentRules(set)) if (roleOf(rule, set) !== undefined) takeApart(rule);
+  profileOf(set);
+  return set;
 }
 
 /** Whether some rule of the choice has a say in it, and whether it may say another thing of another recipient. */

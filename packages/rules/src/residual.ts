@@ -37,8 +37,8 @@ function isSettled(name: string): boolean {
 const parts = new WeakMap<Expression, Part>();
 
 function partOf(expression: Expression): Part {
-  const known = parts.get(expression);
-  if (known !== undefined) return known;
+  const before = parts.get(expression);
+  if (before !== undefined) return before;
   const made = taken(expression.ast);
   parts.set(expression, made);
   return made;
@@ -62,7 +62,21 @@ function taken(node: ASTNode): Part {
     }
   }
   const rest = { text: textOf(node), asks: facts.filter((name) => name.startsWith('recipient.')) };
-  return facts.every(isSettled) ? { kind: 'known', test: conditionPart(node), rest } : { kind: 'open', rest };
+  return facts.every(isSettled) ? known(node, rest) : { kind: 'open', rest };
+}
+
+/** A part that cannot stand by itself waits with the rest: its text names what it asks of the recipient. */
+function known(node: ASTNode, rest: Rest): Part {
+  try {
+    return { kind: 'known', test: conditionPart(node), rest };
+  } catch {
+    return { kind: 'open', rest };
+  }
+}
+
+/** Takes the conditions of a rule apart now, so that mail does not wait for it. */
+export function takeApart({ conditions }: Rule): void {
+  for (const condition of conditions) partOf(condition);
 }
 
 export interface KnownAtRcpt {

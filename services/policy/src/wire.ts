@@ -7,7 +7,7 @@ import { createServer, type GrpcServer, requireScope } from '@postern/grpc';
 import type { Service } from '@postern/lifecycle';
 import type { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { LimitServiceService } from '@postern/proto/policy/v1/limit_service';
-import { createRuleCompiler } from '@postern/rules';
+import { createRuleCompiler, withChains } from '@postern/rules';
 import {
   answerStatus,
   connectStreams,
@@ -90,7 +90,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
   const rules = createRuleCompiler((tenant, rule, reason) => {
     metrics.failures.with({ kind: 'rule_refused' }).inc();
     log.error('policy.rule.refused', { tenant, rule, reason });
-  });
+  }, withChains);
 
   const onRefusedSettings = (scope: string, reason: string): void => {
     metrics.failures.with({ kind: 'settings' }).inc();

@@ -6,7 +6,7 @@ import { type DeepPartial, Snapshot } from '@postern/proto/config/v1/snapshot';
 import { RecipientEntry, RecipientKind } from '@postern/proto/directory/v1/recipient';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { EvaluateRequest, type EvaluateResponse, SessionFacts, Stage } from '@postern/proto/policy/v1/policy_service';
-import { createRuleCompiler } from '@postern/rules';
+import { createRuleCompiler, withChains } from '@postern/rules';
 import type { CheckTools } from '../check-tools.js';
 import type { Directory, Lookup } from '../directory/directory.js';
 import { createJudge, type Judge } from '../judge.js';
@@ -97,7 +97,7 @@ export function ground(options: GroundOptions = {}): Ground {
   const observed: string[] = [];
   const faults: string[] = [];
   const ruled: string[] = [];
-  const compiler = createRuleCompiler((tenant, rule, reason) => faults.push(`${tenant} ${rule} ${reason}`));
+  const compiler = createRuleCompiler((...refused) => faults.push(refused.join(' ')), withChains);
   const snapshot = compileSnapshot(
     Snapshot.fromPartial({
       version: 7,
