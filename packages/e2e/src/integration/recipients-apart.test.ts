@@ -155,6 +155,26 @@ test.each([
   },
 );
 
+test('another transaction of the session begins anew, and so does one after RSET', async () => {
+  const sender = await world.speak('mx');
+  const rcpt = async (address: string): Promise<string> => line(await sender.command(`RCPT TO:<${address}>`));
+  const taken = '250 2.1.5 recipient OK';
+  try {
+    await sender.command('MAIL FROM:<a@good.test>');
+    expect([await rcpt(bob), await rcpt(strict), await rcpt(strict)]).toEqual([taken, apart, apart]);
+    await sender.command('RSET');
+    await sender.command('MAIL FROM:<a@good.test>');
+    expect([await rcpt(strict), await rcpt(bob)]).toEqual([taken, apart]);
+    await sender.command('DATA');
+    sender.write(stuff(program('anew')));
+    expect((await sender.command('.')).code).toBe(552);
+    await sender.command('MAIL FROM:<a@good.test>');
+    expect([await rcpt('nobody@acme.test'), await rcpt(bob)]).toEqual([expect.stringMatching(/^550 /), taken]);
+  } finally {
+    sender.destroy();
+  }
+});
+
 test('simulation says the same', async () => {
   const data = program('simulated');
   const heard = await say({ to: [bob, strict], data });

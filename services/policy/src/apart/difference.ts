@@ -40,7 +40,7 @@ function only({ recipient, chain }: Judged, { chain: other }: Judged): Named[] {
 function listed(named: readonly Named[], reader: string): string {
   const told = named.filter(({ tenant }) => tenant === undefined || tenant === reader).map(({ name }) => name);
   const rest = told.length < named.length ? ['rules or checks of another tenant'] : [];
-  return [...new Set([...told.slice(0, mostNamed), ...rest])].join(', ');
+  return [...new Set([...told.slice(0, mostNamed), ...rest])].join(' or ');
 }
 
 export function differenceOf(later: Judged, first: Judged): Difference {

@@ -1,7 +1,7 @@
 /**
  * Which recipients have to come in a transaction of their own: those whose content chain is not that of the first one taken. There is one reply to a
- * message, so that a refusal of one copy can only stay a refusal where all chains are equal (design.md, step 4). A logged-in client is spared: a
- * user's mail program gives up where a relay tries again.
+ * message, so that a refusal of one copy can only stay a refusal where all chains are equal (design.md, step 4; ADR 11). 452 as RFC 5321 §4.5.3.1.10
+ * has it: who is told sends again. A logged-in client is spared: a user's mail program gives up where a relay comes again.
  */
 import {
   Action,
