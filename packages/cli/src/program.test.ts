@@ -194,7 +194,7 @@ test('limits of a tenant, and of each of its users', async () => {
   const userMessageLimit = { messages: 0, recipients: 0, bytes: 5_242_880, intervalMs: 60_000 };
   server.answer('updateTenant', { tenant: { ...acme, userMessageLimit } });
   const { out } = await server.run('tenant limit acme --bytes 5MiB --per 1m --each-user');
-  expect(out).toMatch(/submits +none of its own/);
+  expect(out).toMatch(/submits +no limit of its own/);
   expect(out).toMatch(/each user +5\.0 MiB per 1m/);
   await server.run('tenant limit acme --messages 10 --recipients 50');
   await server.run('tenant limit acme --none');
@@ -370,6 +370,26 @@ test('what waits for a person is not due: it is told how long it is kept', async
   for (const state of ['quarantined', 'held'])
     expect(out).toMatch(new RegExp(`${state} .* kept until 2026-02-03 00:00:00\\.000 `));
   expect(out.match(/2026-01-02/g)).toHaveLength(1);
+});
+
+test('a rule is shown as it was written: of the server, or of the tenant that has one', async () => {
+  const rule = {
+    id: 'r',
+    tenant: '',
+    version: 1,
+    document: 'event: mail # why\nthen: [discard]\n',
+    etag: '',
+    scope: '',
+  };
+  const ofTenant = (tenant: string) => ({ ...rule, tenant, document: `# ${tenant}\n` });
+  server.answer('listRules', { rules: [rule, ofTenant('acme')] });
+  expect((await server.run('rule get r')).out).toBe('event: mail # why\nthen: [discard]\n');
+  expect((await server.run('rule get r --tenant acme')).out).toBe('# acme\n');
+  server.answer('listRules', { rules: [ofTenant('acme')] });
+  expect((await server.run('rule show r')).out).toBe('# acme\n');
+  server.answer('listRules', { rules: [ofTenant('acme'), ofTenant('beta')] });
+  expect((await server.run('rule get r')).err).toContain('2 tenants have a rule r; name one with --tenant');
+  expect((await server.run('rule get x')).err).toContain('rule x does not exist in this scope');
 });
 
 test('queue operations need a selection', async () => {

@@ -33,7 +33,9 @@ Examples:
   posternctl domain add acme.test --tenant acme --assume-verified
   posternctl trace 01JD4Q6V6S7M8N9P0Q1R2S3T4V
   posternctl queue list --state deferred
-  posternctl simulate --client 192.0.2.1 --from a@example.org --to alice@demo.test`;
+  posternctl simulate --client 192.0.2.1 --from a@example.org --to alice@demo.test
+
+Exit codes: 0 done, 1 refused or failed, 2 typed wrong.`;
 
 export function createProgram(host: Host): Command {
   const program = new Command('posternctl')

@@ -53,10 +53,13 @@ function faultOf(
   if (typeof value === 'object' && value !== null) return { path, message: `${message}${way}` };
   const [reason = ''] = message.split('\n');
   const isCondition = steps[0] === 'when' && typeof value === 'string';
-  const told = isCondition
-    ? ` is not allowed (line ${line}, column ${column} of the condition): ${reason}`
-    : ` ${reason}`;
-  return { path, message: `${quoteValue(value)}${told}${way}` };
+  const quoted = quoteValue(value);
+  if (isCondition) {
+    const place = `(line ${line}, column ${column} of the condition)`;
+    return { path, message: `${quoted} is not allowed ${place}: ${reason}${way}` };
+  }
+  // Some reasons name the value themselves.
+  return { path, message: `${reason.startsWith(`${quoted} `) ? reason : `${quoted} ${reason}`}${way}` };
 }
 
 const isAdvice = (hint: string): boolean =>

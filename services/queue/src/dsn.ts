@@ -9,7 +9,7 @@ import { buildReport, type ReportedRecipient, type ReturnedMessage } from '@post
 import { readHeaderSection } from '@postern/mail-message';
 import { BodyType, DsnReturn, Envelope, Notify } from '@postern/proto/mail/v1/envelope';
 import { type Item, type ItemRecipient, LaneClass } from '@postern/proto/mail/v1/item';
-import { Outcome, type RecipientResult } from '@postern/proto/mail/v1/outcome';
+import { Outcome, OutcomeKind, type RecipientResult } from '@postern/proto/mail/v1/outcome';
 import { isEnhancedCode, type ServerReply } from '@postern/smtp-core';
 import { failureWords } from './failure-words.js';
 import type { NoticeKind } from './notice.js';
@@ -107,14 +107,18 @@ function reported(notice: NoticeRow, outcome: Outcome, item: Item, result: Recip
     remoteMta: result.remoteHost === '' ? null : result.remoteHost,
     lastAttemptAt: outcome.attempt === 0 ? null : outcome.atMs,
     retryUntil: notice.kind === 'delay' ? item.expiresAtMs : null,
-    ...explained(result, item),
+    ...explained(result, item, outcome.kind),
   };
 }
 
 /** Words of ours and of rules; what the next hop said is told as its reply. */
-function explained(result: RecipientResult, { route }: Item): Pick<ReportedRecipient, 'explanation' | 'diagnosis'> {
+function explained(
+  result: RecipientResult,
+  { route }: Item,
+  kind: OutcomeKind,
+): Pick<ReportedRecipient, 'explanation' | 'diagnosis'> {
   const isOwn = result.replyCode === 0 && result.replyText !== '';
-  const own = isOwn ? failureWords(result, route?.laneClass) : { words: '' };
+  const own = isOwn ? failureWords(result, route?.laneClass, kind === OutcomeKind.EXPIRED) : { words: '' };
   const texts = [own.words, result.noticeText].filter((text) => text !== '');
   return {
     ...(texts.length === 0 ? {} : { explanation: texts.join('\n') }),

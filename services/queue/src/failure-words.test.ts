@@ -43,7 +43,7 @@ test.each<[string, LaneClass, string, string | undefined]>([
   ['delivery time expired, last: 4.4.3 no mail exchanger found', REMOTE, `${late} no mail exchanger found`, undefined],
 ])('%s (%i)', (text, laneClass, words, diagnosis) => {
   const result = { address: 'Bob@example.org', replyText: text, enhancedCode: '4.4.1' };
-  expect(failureWords(result, laneClass)).toEqual({
+  expect(failureWords(result, laneClass, false)).toEqual({
     words,
     ...(diagnosis === undefined ? {} : { diagnosis }),
   });
@@ -51,5 +51,12 @@ test.each<[string, LaneClass, string, string | undefined]>([
 
 test('words of an operator or of a rule stay as they are', () => {
   const result = { address: 'bob@example.org', replyText: 'TLS was not offered in time', enhancedCode: '5.7.1' };
-  expect(failureWords(result, REMOTE)).toEqual({ words: result.replyText });
+  expect(failureWords(result, REMOTE, false)).toEqual({ words: result.replyText });
+});
+
+test('an attempt whose failure is the last says that the time is over', () => {
+  const result = { address: 'bob@example.org', replyText: 'connect ECONNREFUSED 127.0.0.1:1', enhancedCode: '4.4.1' };
+  expect(failureWords(result, LOCAL, true).words).toBe(
+    `${late} The server of example.org did not take the connection.`,
+  );
 });

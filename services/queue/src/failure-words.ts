@@ -34,11 +34,12 @@ interface Failed {
   readonly enhancedCode: string;
 }
 
-export function failureWords(result: Failed, laneClass: LaneClass | undefined): FailureWords {
+/** `isOver`: its time is over, and no more attempts follow. */
+export function failureWords(result: Failed, laneClass: LaneClass | undefined, isOver: boolean): FailureWords {
   const { address, replyText: text } = result;
   const over = expired.exec(text);
   const last = over === null ? text : (over[1] ?? '');
-  const intro = over === null ? '' : 'It could not be delivered in time. ';
+  const intro = isOver || over !== null ? 'It could not be delivered in time. ' : '';
   if (last === '') return { words: intro.trim() };
   const [, code, enhanced, said = '', host] = line.exec(last) ?? [];
   const isRemote = laneClass === LaneClass.REMOTE;

@@ -50,15 +50,21 @@ interface SelectionOptions {
 
 function withSelection(command: Command): Command {
   return command
-    .option('--domain <name>', 'recipient domain')
-    .option('--lane <name>', 'lane')
-    .option('--recipient <address>', 'recipient')
-    .option('--sender <address>', 'reverse-path')
+    .option('--domain <name>', 'to recipients in this domain')
+    .option('--lane <name>', 'lane: to one next hop, as `queue summary` names it')
+    .option('--recipient <address>', 'to this recipient')
+    .option('--sender <address>', 'from this reverse-path')
     .addOption(
-      new Option('--state <state>', 'state').choices(['ready', 'deferred', 'held', 'quarantined', 'dispatched']),
+      new Option('--state <state>', 'only in this state').choices([
+        'ready',
+        'deferred',
+        'held',
+        'quarantined',
+        'dispatched',
+      ]),
     )
-    .option('--older-than <duration>', 'only what waits longer', duration)
-    .option('--tenant <name>', 'tenant (operators)');
+    .option('--older-than <duration>', 'only what waits longer, such as 2h', duration)
+    .option('--tenant <name>', 'of that tenant only (operators)');
 }
 
 function selectionOf(queueIds: readonly string[], options: SelectionOptions): Selection {
@@ -111,7 +117,7 @@ export function addQueueCommands(program: Command, run: Run): void {
       }),
     );
   withSelection(queue.command('list'))
-    .description('what waits, oldest due first')
+    .description('what waits, in the order it was accepted')
     .option('--limit <n>', 'at most this many', wholeNumber(1, 100_000), 100)
     .action((options: SelectionOptions & { limit: number }, command: Command) =>
       run(command, async ({ api, output }) => {
@@ -129,6 +135,7 @@ export function addQueueCommands(program: Command, run: Run): void {
     );
   for (const [verb, operation, text] of operations) {
     withSelection(queue.command(`${verb} [queue-ids...]`))
+      .summary(text)
       .description(`${text}: what the ids or options name`)
       .option('--all', 'everything the key may see')
       .option('--reason <text>', 'kept in the trace')

@@ -1,11 +1,11 @@
-/** posternctl rule put|list|delete */
+/** posternctl rule put|list|get|delete */
 import type { Rule } from '@postern/proto/provisioning/v1/resources';
 import type { Command } from 'commander';
 import type { Run } from '../context.js';
-import { type Column, table } from '../output.js';
+import { type Column, printable, table } from '../output.js';
 import { ruleDocument, withLinesOf } from '../rule-file.js';
 import { assertFilter } from '../unknown-filter.js';
-import { UsageError } from '../usage-error.js';
+import { PlainError, UsageError } from '../usage-error.js';
 
 const columns: readonly Column<Rule>[] = [
   { title: 'RULE', value: (rule) => rule.id },
@@ -75,6 +75,25 @@ export function addRuleCommands(program: Command, run: Run): void {
         const { rules } = await api.call(api.rpc.listRules, { tenant: options.tenant ?? '', scope: scopeOf(options) });
         await assertFilter(api, rules, options);
         output.show(rules, () => table(rules, columns, 'No rules.'));
+      }),
+    );
+  scoped(rule.command('get <id>'))
+    .description('one rule, as it was written')
+    .option('--tenant <name>', 'tenant scope; without it an operator is shown a server rule')
+    .action((id: string, options: ScopeOptions, command: Command) =>
+      run(command, async ({ api, output }) => {
+        const { tenant = '' } = options;
+        const scope = scopeOf(options);
+        const { rules } = await api.call(api.rpc.listRules, { tenant, scope });
+        const named = rules.filter((one) => one.id === id && one.scope === scope);
+        const found = named.find((one) => one.tenant === tenant) ?? named[0];
+        if (found === undefined)
+          throw new PlainError(`rule ${printable(id)} does not exist in this scope; see \`posternctl rule list\``);
+        if (found.tenant !== tenant && named.length > 1)
+          throw new UsageError(
+            `rule get: ${named.length} tenants have a rule ${printable(id)}; name one with --tenant`,
+          );
+        output.show(found, () => found.document.trimEnd());
       }),
     );
   scoped(rule.command('delete <id>'))

@@ -30,7 +30,7 @@ export const blankTenant: Tenant = {
 const most = 4_294_967_295;
 
 function limitText(limit: MessageLimit | undefined): string {
-  if (limit === undefined) return 'none of its own';
+  if (limit === undefined) return 'no limit of its own';
   const parts = [
     limit.messages === 0 ? [] : [`${limit.messages} messages`],
     limit.recipients === 0 ? [] : [`${limit.recipients} recipients`],
