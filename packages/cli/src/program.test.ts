@@ -501,6 +501,7 @@ test('ledger and status say what holds', async () => {
     outboxPending: 0,
     suspicions: [],
     staleRules: '',
+    postponedFields: [],
     services: [
       {
         service: 'edge',
@@ -540,6 +541,10 @@ test('ledger and status say what holds', async () => {
     /^The operator file was refused 1m 1s ago; .*\n {2}own\.yaml:3: limits\.connections: "x" is not/m,
   );
   expect(told).toMatch(/judge by those before them:\n {2}twice id: used\\x1b by another$/m);
+  server.answer('getStatus', { ...status, postponedFields: ['own.yaml:3: edge.maxHops', 'own.yaml:9: redis\u001b'] });
+  expect((await server.run('status')).out).toMatch(
+    /^Changed in the operator file, and in effect after the next start only; .*\n {2}own\.yaml:3: edge\.maxHops\n {2}own\.yaml:9: redis\\x1b$/m,
+  );
   const suspicion = { listener: 'mx', kind: 'source_nat', address: '10.0.0.1', ageMs: 61_000 };
   server.answer('getStatus', { ...status, suspicions: [suspicion] });
   expect((await server.run('status')).out).toMatch(
@@ -777,6 +782,7 @@ test('status of a local cluster lists its processes and asks each', async () => 
     outboxPending: 0,
     suspicions: [],
     staleRules: '',
+    postponedFields: [],
     services: [],
   });
   try {

@@ -5,6 +5,7 @@ import type { GrpcClient } from '@postern/grpc';
 import type { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
 import type { Dependency, Standing } from '@postern/stream';
 import type { Limits } from './limits-store.js';
+import type { PodListeners } from './pod/listeners.js';
 import type { PolicyClient } from './policy-client.js';
 
 export interface DependencyParts {
@@ -12,12 +13,13 @@ export interface DependencyParts {
   readonly policy: PolicyClient;
   readonly credentials: GrpcClient<CredentialServiceClient>;
   readonly limits: Limits;
+  readonly listeners: Pick<PodListeners, 'standing'>;
 }
 
 /** Shorter than the bound of a look, so that the reason is told. */
 const connectMs = 300;
 
-export function edgeDependencies({ clock, policy, credentials, limits }: DependencyParts): Dependency[] {
+export function edgeDependencies({ clock, policy, credentials, limits, listeners }: DependencyParts): Dependency[] {
   const stores = [...limits.stores].map(
     ([name, store]): Dependency => ({ name, look: () => askAlive(store).then(() => ({ state: 'ok' })) }),
   );
@@ -39,5 +41,6 @@ export function edgeDependencies({ clock, policy, credentials, limits }: Depende
           );
         }),
     },
+    { name: 'listeners', look: () => Promise.resolve(listeners.standing()) },
   ];
 }

@@ -52,6 +52,8 @@ export interface Listener {
   readonly port: number;
   /** Sessions now. */
   readonly sessions: number;
+  /** What of its settings does not go together with what it is on this pod. */
+  readonly disagreements: readonly string[];
   /** Takes over what snapshot, certificates and time say now. */
   update(): Promise<void>;
   /** Stops accepting, sends idle clients away; resolves when the last session ended. */
@@ -116,6 +118,10 @@ class EdgeListener implements Listener {
 
   get sessions(): number {
     return this.#server.sessions.size;
+  }
+
+  get disagreements(): readonly string[] {
+    return this.#disagreements;
   }
 
   async update(): Promise<void> {

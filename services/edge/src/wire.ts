@@ -159,7 +159,12 @@ export function wire(config: EdgeConfig, telemetry: Telemetry<EdgeLogEvent>): Se
           onRefused: (outcome) => metrics.connections.with({ outcome }).inc(),
         }),
       });
-      answerStatus(streams, 'edge', edgeDependencies({ clock, policy: pods.client, credentials, limits }), clock);
+      answerStatus(
+        streams,
+        'edge',
+        edgeDependencies({ clock, policy: pods.client, credentials, limits, listeners }),
+        clock,
+      );
     },
     async drain({ signal }) {
       draining = true;

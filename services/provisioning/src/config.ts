@@ -30,6 +30,12 @@ export const provisioningConfig = defineConfig('provisioning', {
         .doc(
           'Operator settings above operatorFile: maps are merged, tenants joined by name. Sections of services are skipped.',
         ),
+      operatorOverlayTakenFile: s
+        .file()
+        .optional()
+        .doc(
+          'Copy of operatorOverlayFile from when the services were started: what its sections of services say otherwise now is told as waiting for a new start. Absent: as it was when this process started.',
+        ),
       sealKeyFile: s.file().doc('32 bytes that seal route passwords; the same file is in delivery.'),
       bootstrapKeyFile: s.file().doc('Operator API key. Made at the first start when it is missing.'),
       migrationsDatabase: s

@@ -6,6 +6,8 @@ export const events = defineEvents('provisioning', {
   'provisioning.bootstrap_key.created': 'No operator key file was there: a key was made and written, mode 0600.',
   'provisioning.operator_file.applied': 'The operator file is in effect; its tenants are stored.',
   'provisioning.operator_file.refused': 'The operator file changed and is wrong; the settings before it stay.',
+  'provisioning.operator_file.postponed':
+    'Sections of services in the operator file changed: in effect after the next start of the cluster, the rest of the file holds now. `fields` names them.',
   'provisioning.operator_file.kept':
     'The operator file is wrong at the start of this pod: the one that was applied last, kept in the database, is in effect.',
   'provisioning.operator_file.restored':

@@ -23,6 +23,8 @@ export interface StatusParts {
   readonly natsMonitors: readonly string[];
   readonly forwarding: Forwarding;
   readonly refusal: RefusalNote;
+  /** Fields of the operator file that wait for a new start. */
+  readonly postponed: () => readonly string[];
   readonly clock: Clock;
   /** Names a question that is asked over NATS. */
   readonly newId: () => string;
@@ -33,7 +35,7 @@ const askMs = 3_000;
 type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
 
 export function statusMethods(parts: StatusParts) {
-  const { withTenant, connection, config, natsMonitors, forwarding, refusal, clock, newId } = parts;
+  const { withTenant, connection, config, natsMonitors, forwarding, refusal, postponed, clock, newId } = parts;
   /** Nothing that is away holds up what can be said. */
   const ask = async <T>(work: Promise<T>): Promise<Answer<T>> => {
     const late = Promise.withResolvers<Answer<T>>();
@@ -99,6 +101,7 @@ export function statusMethods(parts: StatusParts) {
           heard.ok && connection.state() === 'connected'
             ? serviceViews(heard.value)
             : viewsUnknown('they are asked through NATS, which is away'),
+        postponedFields: [...postponed()],
         refusedOperatorFile: shown === undefined ? undefined : refusedFile(shown, clock),
       };
     }),

@@ -81,17 +81,22 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
       };
       let database: Promise<DatabaseParts> | undefined;
       // A wrong file is told also when there is no database to look into.
-      operator = await openOperatorSource(files, clock, async (error) => {
-        metrics.operatorFile.set(0);
-        log.error('provisioning.operator_file.refused', { error: error.message });
-        database = openDatabase();
-        const { refusal, kept } = await database;
-        const reading = await kept.read();
-        if (reading === undefined) throw error;
-        refusal.read(error);
-        log.warn('provisioning.operator_file.kept', { file: files.at(-1) });
-        return reading;
-      });
+      operator = await openOperatorSource(
+        files,
+        clock,
+        async (error) => {
+          metrics.operatorFile.set(0);
+          log.error('provisioning.operator_file.refused', { error: error.message });
+          database = openDatabase();
+          const { refusal, kept } = await database;
+          const reading = await kept.read();
+          if (reading === undefined) throw error;
+          refusal.read(error);
+          log.warn('provisioning.operator_file.kept', { file: files.at(-1) });
+          return reading;
+        },
+        own.operatorOverlayTakenFile,
+      );
       const { withTenant, refusal, kept } = await (database ?? openDatabase());
       if (await ensureBootstrapKey(own.bootstrapKeyFile, withTenant, random)) {
         log.info('provisioning.bootstrap_key.created', { file: own.bootstrapKeyFile });
@@ -137,9 +142,20 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
         onFirstRefusal: (error: ConfigError) => settled.reject(error),
         onSettled: settled.resolve,
       });
+      const source = operator;
+      let told = '';
+      /** What waits for a new start: once for each state of it. */
+      const tellPostponed = (): void => {
+        const fields = source.postponed().join('\n');
+        if (fields !== '' && fields !== told)
+          log.warn('provisioning.operator_file.postponed', { file: source.name, fields });
+        told = fields;
+      };
+      tellPostponed();
       operator.watch(
         () => {
           refusal.read(undefined);
+          tellPostponed();
           projector.operatorChanged();
         },
         (error) => {
@@ -173,7 +189,6 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
       }
 
       const readTxt = await txtReader(() => operator?.current().dns.servers.map(formatHostPort) ?? []);
-      const source = operator;
       forwarding = createForwarding({
         withTenant,
         operator: () => source.current(),
@@ -194,6 +209,7 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
             natsMonitors: own.natsMonitors,
             forwarding,
             refusal,
+            postponed: () => source.postponed(),
             clock,
             newId: createUlidSource(clock, random),
           },

@@ -4,7 +4,6 @@ import type { Suspicion } from '@postern/proto/policy/v1/limit_service';
 import type {
   DependencyStatus,
   GetStatusResponse,
-  RefusedFile,
   StreamStatus,
 } from '@postern/proto/provisioning/v1/provisioning_service';
 import type { Command } from 'commander';
@@ -103,7 +102,7 @@ function parked(streams: readonly StreamStatus[]): string[] {
 }
 
 /** What somebody wrote and believes to be in effect, and is not. */
-function notInEffect(file: RefusedFile | undefined, staleRules: string): string[] {
+function notInEffect({ refusedOperatorFile: file, staleRules, postponedFields }: GetStatusResponse): string[] {
   const refused =
     file === undefined
       ? []
@@ -118,7 +117,15 @@ function notInEffect(file: RefusedFile | undefined, staleRules: string): string[
           "Pods cannot use the operator's newest rules and judge by those before them:",
           ...staleRules.split('\n').map((line) => `  ${printable(line)}`),
         ];
-  return [...refused, ...stale].length === 0 ? [] : [...refused, ...stale, ''];
+  const waiting =
+    postponedFields.length === 0
+      ? []
+      : [
+          'Changed in the operator file, and in effect after the next start only; the rest of it holds now:',
+          ...postponedFields.map((field) => `  ${printable(field)}`),
+        ];
+  const all = [...refused, ...stale, ...waiting];
+  return all.length === 0 ? [] : [...all, ''];
 }
 
 /** Why those that are not ready are not, in their own words. */
@@ -208,7 +215,7 @@ export function addStatusCommand(program: Command, run: Run): void {
               ['to publish', status.outboxPending],
             ]),
             '',
-            ...notInEffect(status.refusedOperatorFile, status.staleRules),
+            ...notInEffect(status),
             ...localText(local, found, folder),
             table(allSeen(status), seenColumns, ''),
             '',

@@ -99,6 +99,31 @@ test('a change of the operator file works, a bad one is refused and the old one 
   expect(await untilEverywhere(async (edge) => !(await denied(edge)))).toBeLessThan(2_000);
 });
 
+test('what services read at their start alone is told by status and on the console, and the rest of the file holds at once', async () => {
+  const status = async () => (await world.cluster.ctl('status')).stdout;
+  const waits = /^Changed in the operator file, and in effect after the next start only; .*\n {2}\S+:\d+: edge$/m;
+  expect(await status()).not.toMatch(waits);
+  await world.reconfigure({
+    edge: { maxHops: 7 },
+    listeners: { partners: { role: 'mx' } },
+    limits: { messageSize: '3MiB' },
+  });
+  const size = async (edge: number) => {
+    const sender = await world.speak('mx', { edge });
+    const offered = (await sender.command('EHLO client.test')).lines;
+    sender.destroy();
+    return offered.includes(`SIZE ${3 * 1_048_576}`);
+  };
+  expect(await untilEverywhere(size)).toBeLessThan(2_000);
+  await vi.waitFor(async () => expect(await status()).toMatch(waits), { timeout: 10_000, interval: 200 });
+  expect(await status()).toMatch(
+    /^edge +listeners +degraded +2 of 2 processes: listeners\.partners: no port; name it in/m,
+  );
+  await world.reconfigure({});
+  await vi.waitFor(async () => expect(await status()).not.toMatch(waits), { timeout: 10_000, interval: 200 });
+  expect(await status()).toMatch(/^edge +.*listeners.* +ok$/m);
+});
+
 test('an id of a rule means one rule, in the file or saved: the later is refused, and what holds goes on', async () => {
   const rule = (id: string, text: string) => ({
     ...{ id, event: 'rcpt', when: 'recipient.user == "bob"' },

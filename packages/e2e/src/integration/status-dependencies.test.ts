@@ -16,7 +16,7 @@ async function shows(...lines: readonly RegExp[]): Promise<void> {
 }
 
 const well = [
-  /^edge +nats, redis, policy, provisioning +ok$/m,
+  /^edge +nats, redis, policy, provisioning, listeners +ok$/m,
   /^policy +nats, redis, dns +ok$/m,
   /^queue +nats, postgres +ok$/m,
   /^delivery +nats, redis, dns +ok$/m,
@@ -31,7 +31,7 @@ test('Redis silent: every service that uses it says so, and that it is back', { 
       /^edge +redis +away +2 of 2 processes: \S/m,
       /^policy +redis +away +\S/m,
       /^delivery +redis +away +\S/m,
-      /^edge +nats, policy, provisioning +ok$/m,
+      /^edge +nats, policy, provisioning, listeners +ok$/m,
     );
   } finally {
     thaw();

@@ -26,6 +26,7 @@ const decidedHere = [
   ['provisioning', 'listen'],
   ['provisioning', 'operatorFile'],
   ['provisioning', 'operatorOverlayFile'],
+  ['provisioning', 'operatorOverlayTakenFile'],
 ];
 const shownProblems = 20;
 

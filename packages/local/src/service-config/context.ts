@@ -20,6 +20,8 @@ export interface ConfigContext {
   /** Operator settings written by us; the overlay is the person's own file, absent when none was given. */
   readonly operatorFile: string;
   readonly operatorOverlayFile: string | undefined;
+  /** A copy of it, as it was at this start. */
+  readonly operatorOverlayTakenFile: string | undefined;
   /** Where the disk is too small for the declared ones. */
   readonly streamLimits: StreamLimits;
 }

@@ -6,6 +6,11 @@ import type { StreamLimits } from './stream-room.js';
 const sizes = (limits: StreamLimits): Document =>
   Object.fromEntries(Object.entries(limits).map(([name, mebibytes]) => [name, `${mebibytes}MiB`]));
 
+const overlayOf = ({ operatorOverlayFile, operatorOverlayTakenFile }: ConfigContext): Document => ({
+  ...(operatorOverlayFile === undefined ? {} : { operatorOverlayFile }),
+  ...(operatorOverlayTakenFile === undefined ? {} : { operatorOverlayTakenFile }),
+});
+
 export function provisioningConfig(context: ConfigContext, process: ServicePlan): Document {
   const { plan } = context;
   return {
@@ -14,7 +19,7 @@ export function provisioningConfig(context: ConfigContext, process: ServicePlan)
       listen: `127.0.0.1:${plan.provisioningPort}`,
       credentialsListen: `127.0.0.1:${plan.credentialsPort}`,
       operatorFile: context.operatorFile,
-      ...(context.operatorOverlayFile === undefined ? {} : { operatorOverlayFile: context.operatorOverlayFile }),
+      ...overlayOf(context),
       sealKeyFile: context.sealKeyFile,
       bootstrapKeyFile: context.operatorKeyFile,
       queue: { address: `127.0.0.1:${plan.queuePort}` },

@@ -2,6 +2,7 @@
  * Writes DATA/config: one YAML file per process and the operator settings. Sections of services in the person's `--config`
  * file are laid over the generated ones: maps are merged, everything else is replaced.
  */
+import type { ConfigText } from '@postern/config';
 import { stringify } from 'yaml';
 import { writeFileAtomic } from '../supervisor/atomic-file.js';
 import type { ServiceName, ServicePlan } from '../supervisor/plan.js';
@@ -42,6 +43,11 @@ export function generatedConfig(context: ConfigContext, process: ServicePlan): D
 export async function writeServiceConfig(process: ServicePlan, generated: Document, above: Document): Promise<void> {
   const header = `# Written by npm start for ${process.instance}; changes are overwritten. Use --config for your own settings.\n`;
   await writeFileAtomic(process.configFile, header + stringify(layer(generated, above)));
+}
+
+/** What the person's file was at this start: it may hold secrets, like the files beside it. */
+export async function keepOwnFile(file: string, own: ConfigText): Promise<void> {
+  await writeFileAtomic(file, own.text);
 }
 
 export async function writeOperatorSettings(file: string, settings: string): Promise<void> {

@@ -9,7 +9,7 @@ import type { ConfigContext, Document } from '../service-config/context.js';
 import { operatorSettings } from '../service-config/operator.js';
 import { readOwnFile } from '../service-config/own-file.js';
 import { type StreamLimits, streamLimitsOn } from '../service-config/stream-room.js';
-import { generatedConfig, writeOperatorSettings, writeServiceConfig } from '../service-config/write.js';
+import { generatedConfig, keepOwnFile, writeOperatorSettings, writeServiceConfig } from '../service-config/write.js';
 import { ensureCertificates } from '../trust/certificates.js';
 import { ensureKey, ensureSecret } from '../trust/secrets.js';
 import type { DataFolder } from './data-folder.js';
@@ -52,6 +52,7 @@ export async function prepareConfiguration(
     operatorKeyFile: join(folder.secrets, 'operator.key'),
     operatorFile: join(folder.config, 'operator.yaml'),
     operatorOverlayFile: start.configFile,
+    operatorOverlayTakenFile: ownFile === undefined ? undefined : join(folder.config, 'own-at-start.yaml'),
     streamLimits: stores.nats.authorization !== undefined ? await streamLimitsOn(folder.nats) : {},
   };
   const settings = stringify(operatorSettings(plan, start, demoPassword.file));
@@ -67,6 +68,9 @@ export async function prepareConfiguration(
     note: (line) => say(`note: ${line}`),
   });
   await writeOperatorSettings(context.operatorFile, settings);
+  const { operatorOverlayTakenFile } = context;
+  if (ownFile !== undefined && operatorOverlayTakenFile !== undefined)
+    await keepOwnFile(operatorOverlayTakenFile, ownFile);
   const own = (service: ServiceName): Document => sections.get(service) ?? {};
   for (const { plan: process, document } of generated)
     await writeServiceConfig(process, document, own(process.service));

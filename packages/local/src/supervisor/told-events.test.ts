@@ -36,6 +36,33 @@ test('a refused operator file is told with its faults, and that it is right agai
   ]);
 });
 
+test('what of a changed file waits for a new start is told, field by field', async () => {
+  const { said, events, write } = await followed();
+  const fields = 'own.yaml:3: edge.maxHops\nown.yaml:9: redis.url';
+  await write('provisioning-0', { event: 'provisioning.operator_file.postponed', file: 'own.yaml', fields }, applied);
+  await events.look();
+  expect(said).toEqual([
+    'changed in your file, and in effect after the next start only (stop, npm start again); the rest of it holds now:',
+    '  own.yaml:3: edge.maxHops',
+    '  own.yaml:9: redis.url',
+  ]);
+});
+
+test('settings of a listener no port has, and those a pod cannot carry out, are told once', async () => {
+  const { said, events, write } = await followed();
+  const reason = 'listeners.mx.role: "submission" is not the role of the listener on the pod';
+  for (const edge of ['edge-0', 'edge-1']) {
+    await write(edge, { event: 'edge.listener.unmatched', listener: 'partners', side: 'settings' });
+    await write(edge, { event: 'edge.listener.unmatched', listener: 'bare', side: 'port' });
+    await write(edge, { event: 'edge.listener.refused', listener: 'mx', reason });
+  }
+  await events.look();
+  expect(said).toEqual([
+    'no port belongs to the settings of listener partners: it needs edge.moreListeners and a new start',
+    `edge-0 cannot carry out settings of a listener as they are: ${reason}`,
+  ]);
+});
+
 test('rules that pods cannot use are told once, not once by each pod', async () => {
   const { said, events, write } = await followed();
   const stale = { event: 'edge.rules.stale', version: 4, reason: 'twice id: is used by another rule' };

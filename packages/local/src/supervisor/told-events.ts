@@ -1,6 +1,6 @@
 /**
- * What processes write into their logs and the person at the terminal has to know: a changed operator file that was refused, rules that cannot
- * be used. Each is told once, however many processes say it. Looks at what was appended, at most 1 MiB a look; of a log that grows faster the rest
+ * What processes write into their logs and the person at the terminal has to know: a changed operator file that was refused, or holds in part only after a
+ * new start, rules that cannot be used, settings of listeners that no port has. Each is told once, however many processes say it. Looks at what was appended, at most 1 MiB a look; of a log that grows faster the rest
  * of that look is passed over.
  */
 import { open, stat } from 'node:fs/promises';
@@ -14,9 +14,12 @@ export interface FollowedLog {
 const mostBytes = 1_048_576;
 const refused = 'provisioning.operator_file.refused';
 const applied = 'provisioning.operator_file.applied';
+const postponed = 'provisioning.operator_file.postponed';
+const unmatched = 'edge.listener.unmatched';
+const listenerRefused = 'edge.listener.refused';
 const stale = ['edge.rules.stale', 'queue.rules.stale'];
-const told = [refused, applied, ...stale];
-/** So many different reasons of stale rules are remembered. */
+const told = [refused, applied, postponed, unmatched, listenerRefused, ...stale];
+/** So many different reasons are remembered. */
 const mostReasons = 100;
 
 interface LogLine {
@@ -33,8 +36,16 @@ function parsed(line: string): LogLine[] {
     return [];
   }
   if (typeof value !== 'object' || value === null || !('event' in value) || typeof value.event !== 'string') return [];
-  const text = 'error' in value ? value.error : 'reason' in value ? value.reason : '';
+  const text = textOf(value);
   return [{ event: value.event, text: typeof text === 'string' ? text : '' }];
+}
+
+function textOf(value: object): unknown {
+  if ('error' in value) return value.error;
+  if ('reason' in value) return value.reason;
+  if ('fields' in value) return value.fields;
+  // Ports without settings of their own are as they are meant to be.
+  return 'side' in value && 'listener' in value && value.side === 'settings' ? value.listener : '';
 }
 
 const sizeOf = (file: string): Promise<number> =>
@@ -93,8 +104,23 @@ export class ToldEvents {
     } else if (event === applied) {
       if (this.#fileIsRefused) this.#say('the operator settings are right again and in effect');
       this.#fileIsRefused = false;
-    } else if (!this.#reasons.has(text) && this.#reasons.size < mostReasons) {
+    } else if (event === postponed) {
+      this.#say(
+        'changed in your file, and in effect after the next start only (stop, npm start again); the rest of it holds now:',
+      );
+      for (const line of text.split('\n')) this.#say(`  ${line}`);
+    } else if (text !== '' && !this.#reasons.has(text) && this.#reasons.size < mostReasons) {
       this.#reasons.add(text);
+      this.#tellReason(instance, event, text);
+    }
+  }
+
+  #tellReason(instance: string, event: string, text: string): void {
+    if (event === unmatched) {
+      this.#say(`no port belongs to the settings of listener ${text}: it needs edge.moreListeners and a new start`);
+    } else if (event === listenerRefused) {
+      this.#say(`${instance} cannot carry out settings of a listener as they are: ${text}`);
+    } else {
       this.#say(`${instance} cannot use the operator's newest rules and judges by those before them:`);
       for (const line of text.split('\n')) this.#say(`  ${line}`);
     }

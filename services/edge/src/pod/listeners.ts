@@ -3,6 +3,7 @@
  * certificate file, drained together. Names that are only in the settings or only among the ports are said once each.
  */
 import type { Clock, Timer } from '@postern/clock';
+import type { Standing } from '@postern/stream';
 import { formatTraceparent, type Telemetry } from '@postern/telemetry';
 import { type EdgeConfig, moreListenersHere } from '../config.js';
 import type { EdgeLogEvent } from '../events.js';
@@ -32,7 +33,8 @@ export class PodListeners {
   readonly #listeners: Listener[] = [];
   #material: TlsMaterial = { certificates: [], ticketSeed: undefined };
   #certificateTimer: Timer | undefined;
-  #unmatched: ReadonlySet<string> = new Set();
+  /** Side by name. */
+  #unmatched: ReadonlyMap<string, string> = new Map();
 
   constructor(options: PodListenersOptions) {
     this.#options = options;
@@ -74,6 +76,16 @@ export class PodListeners {
   update(): void {
     for (const listener of this.#listeners) this.#updateListener(listener);
     this.#reportUnmatched();
+  }
+
+  /** For `status`: settings that no port has, or that do not fit the one they have. */
+  standing(): Standing {
+    const nowhere = [...this.#unmatched]
+      .filter(([, side]) => side === 'settings')
+      .map(([name]) => `listeners.${name}: no port; name it in edge.moreListeners and start again`);
+    const [first, ...more] = [...nowhere, ...this.#listeners.flatMap(({ disagreements }) => disagreements)];
+    if (first === undefined) return { state: 'ok' };
+    return { state: 'degraded', detail: more.length === 0 ? first : `${first} (and ${more.length} more)` };
   }
 
   async drain(): Promise<void> {
@@ -137,6 +149,6 @@ export class PodListeners {
     ];
     for (const one of found)
       if (!this.#unmatched.has(one.listener)) this.#options.telemetry.log.warn('edge.listener.unmatched', one);
-    this.#unmatched = new Set(found.map(({ listener }) => listener));
+    this.#unmatched = new Map(found.map(({ listener, side }) => [listener, side]));
   }
 }

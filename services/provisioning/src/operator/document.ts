@@ -26,7 +26,8 @@ import { tenantNotes } from './named-tenants.js';
 import { referenceProblems } from './references.js';
 import { type OperatorDocument, operatorSchema } from './schema.js';
 
-const foreignSections = [
+/** Of services; what the file says for them is read by each, when it starts. */
+export const foreignSections = [
   ...['edge', 'policy', 'queue', 'delivery', 'provisioning', 'local'],
   ...['nats', 'redis', 'database', 'telemetry', 'scopeKeyFile', 'lifecycle'],
 ];

@@ -84,3 +84,31 @@ test('a file that is gone is said once, and is in effect again when it is back a
   await writeFile(file, 'hostname: one.test\n');
   await vi.waitFor(() => expect(seen.slice(1)).toEqual(['one.test']), { timeout: 5_000 });
 });
+
+test('sections of services that changed since the services were started are named, whatever is read first', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'postern-operator-source-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const [base, own, taken] = ['operator.yaml', 'own.yaml', 'own-at-start.yaml'].map((name) => join(dir, name));
+  if (base === undefined || own === undefined || taken === undefined) throw new Error('no files');
+  await writeFile(base, 'hostname: one.test\n');
+  await writeFile(taken, 'edge: { maxHops: 20 }\n');
+  await writeFile(own, 'edge: { maxHops: 21 }\n');
+  const open = (takenFile?: string) =>
+    openOperatorSource([base, own], systemClock, (error) => Promise.reject(error), takenFile);
+  const source = await open(taken);
+  expect(source.postponed()).toEqual([`${own}:1: edge.maxHops`]);
+  const later = await open();
+  expect(later.postponed()).toEqual([]);
+  const changes: string[][] = [];
+  later.watch(
+    () => changes.push([...later.postponed()]),
+    () => undefined,
+  );
+  await writeFile(own, 'edge: { maxHops: 22 }\nlimits: { connections: 7 }\n');
+  await vi.waitFor(() => expect(changes).toEqual([[`${own}:1: edge.maxHops`]]), { timeout: 5_000 });
+  expect(later.current().limits.connections).toBe(7);
+  await writeFile(own, 'edge: { maxHops: 21 }\n');
+  await vi.waitFor(() => expect(changes.at(-1)).toEqual([]), { timeout: 5_000 });
+  source.close();
+  later.close();
+});

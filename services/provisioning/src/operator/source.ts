@@ -10,6 +10,7 @@ import { ConfigError, type ConfigText } from '@postern/config';
 import { examineOperatorDocument, readOperatorText } from './document.js';
 import type { KeptReading, OperatorReading } from './kept-document.js';
 import { filesNamedBy } from './named-files.js';
+import { postponedFields } from './postponed.js';
 import type { OperatorDocument } from './schema.js';
 
 export interface OperatorSource {
@@ -19,6 +20,8 @@ export interface OperatorSource {
   reading(): OperatorReading;
   /** Set while the files are as they were when their first reading was refused: what is used instead. */
   readonly fallback: KeptReading | undefined;
+  /** What the newest says of services and is in effect after their next start only; a line each, with its place. */
+  postponed(): readonly string[];
   /** This is in effect, also where a newer one could not be applied. */
   use(reading: OperatorReading): void;
   /** Where it came from, for messages. */
@@ -39,11 +42,15 @@ const settledEmptyMs = 1_000;
 /** A file that never rests is read anyway. */
 const mostWaits = 10;
 
-/** `fallBack`: asked when the first reading is wrong; throws when there is nothing to fall back on. */
+/**
+ * `fallBack`: asked when the first reading is wrong; throws when there is nothing to fall back on. `takenFile`: a copy of the last file as it was when the
+ * services were started; without it what is read first stands for that.
+ */
 export async function openOperatorSource(
   files: readonly string[],
   clock: Clock,
   fallBack: (error: ConfigError) => Promise<KeptReading>,
+  takenFile?: string,
 ): Promise<OperatorSource> {
   let marks = await marksOf(files);
   let texts: readonly ConfigText[] | undefined;
@@ -65,6 +72,7 @@ export async function openOperatorSource(
     fallback = await fallBack(error);
     reading = fallback;
   }
+  const taken = takenFile === undefined ? texts?.at(1) : await readOperatorText(takenFile).catch(() => undefined);
   let namedMarks = await marksOf(named);
   let timer: Timer | undefined;
   let closed = false;
@@ -85,6 +93,10 @@ export async function openOperatorSource(
     reading: () => reading,
     get fallback() {
       return fallback;
+    },
+    postponed() {
+      const now = texts?.at(1);
+      return taken === undefined || now === undefined ? [] : postponedFields(taken, now);
     },
     use: (other) => {
       reading = other;

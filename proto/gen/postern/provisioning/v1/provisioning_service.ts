@@ -684,6 +684,8 @@ export interface GetStatusResponse {
   staleRules: string;
   /** What the other services see of their dependencies; one that does not answer has none, and `unknown` is all while NATS is away. */
   services: ServiceView[];
+  /** Fields of the operator file that services read at their start and that differ from what they read, each with its place: in effect after the next start. */
+  postponedFields: string[];
 }
 
 /** A file that was refused. */
@@ -7334,6 +7336,7 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     refusedOperatorFile: undefined,
     staleRules: "",
     services: [],
+    postponedFields: [],
   };
 }
 
@@ -7362,6 +7365,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     for (const v of message.services) {
       ServiceView.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.postponedFields) {
+      writer.uint32(74).string(v!);
     }
     return writer;
   },
@@ -7443,6 +7449,14 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.services.push(ServiceView.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.postponedFields.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7489,6 +7503,11 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
       services: globalThis.Array.isArray(object?.services)
         ? object.services.map((e: any) => ServiceView.fromJSON(e))
         : [],
+      postponedFields: globalThis.Array.isArray(object?.postponedFields)
+        ? object.postponedFields.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.postponed_fields)
+        ? object.postponed_fields.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -7518,6 +7537,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     if (message.services?.length) {
       obj.services = message.services.map((e) => ServiceView.toJSON(e));
     }
+    if (message.postponedFields?.length) {
+      obj.postponedFields = message.postponedFields;
+    }
     return obj;
   },
 
@@ -7536,6 +7558,7 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
       : undefined;
     message.staleRules = object.staleRules ?? "";
     message.services = object.services?.map((e) => ServiceView.fromPartial(e)) || [];
+    message.postponedFields = object.postponedFields?.map((e) => e) || [];
     return message;
   },
 };
