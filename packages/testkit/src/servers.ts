@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   ensureNats,
-  ensureRedis,
   freePort,
   type NatsCluster,
   type RunningServer,
@@ -18,6 +17,7 @@ import {
   startRedis,
 } from '@postern/local';
 import { afterAll, beforeAll } from 'vitest';
+import { testRedis } from './redis-server.js';
 import type { SmallDisk } from './small-disk.js';
 
 /** A server that a test may kill and start again. */
@@ -150,7 +150,7 @@ export interface WithRedisOptions {
 /** One redis-server for this test file. */
 export function withRedis(options: WithRedisOptions = {}): TestServer {
   const life = lifecycle('redis', async (dir) => {
-    const [binary, port] = [await ensureRedis(), await freePort()];
+    const [binary, port] = [await testRedis(), await freePort()];
     return { port, monitorPort: 0, start: () => startRedis({ ...options, dir, port, binary }) };
   });
   return {
