@@ -1,6 +1,14 @@
 /** Inner scopes may tighten; what they write is refused by field, with the way out. */
-import { expect, test } from 'vitest';
-import { defaultSettings, readPatch, readSettings, settingsOf, writeSettings } from './index.js';
+import { describe, expect, test } from 'vitest';
+import {
+  defaultSettings,
+  effectiveFields,
+  readPatch,
+  readSettings,
+  settingsOf,
+  usablePatch,
+  writeSettings,
+} from './index.js';
 
 const operator = defaultSettings();
 const strict = { ...operator, spf: { ...operator.spf, onFail: 'reject' as const } };
@@ -55,5 +63,59 @@ test('of a result with a consequence of its own only a stricter one is allowed',
   expect(readPatch({ spf: { onSoftfail: 'tag' } }, outer)).toMatchObject({
     ok: false,
     problems: [expect.stringMatching(/^spf\.onSoftfail: .*only a stricter onSoftfail/)],
+  });
+});
+
+describe('settings saved before the operator changed his', () => {
+  const saved = {
+    spf: { onFail: 'reject' },
+    country: { enabled: true, block: ['RU'], onFail: 'reject' },
+    greylist: { dealy: '5m' },
+    identity: { enabled: true },
+  };
+  const now = {
+    ...operator,
+    country: { ...operator.country, enabled: true, block: ['KP'] },
+  };
+
+  test('what conflicts is left out, the check it is of and no other', () => {
+    const { patch, leftOut } = usablePatch(saved, now);
+    expect(Object.keys(patch)).toEqual(['spf', 'identity']);
+    expect(leftOut).toEqual([
+      { check: 'country', problems: [expect.stringMatching(/^country\.block: the operator has this check on/)] },
+      { check: 'greylist', problems: [expect.stringMatching(/^greylist\.dealy: unknown key/)] },
+    ]);
+  });
+
+  test.each([null, 'spf', ['spf'], 3])('%j is no document', (document) => {
+    expect(usablePatch(document, now)).toMatchObject({ patch: {}, leftOut: [{ check: '' }] });
+  });
+
+  test('__proto__ is a name like another', () => {
+    const { patch, leftOut } = usablePatch(JSON.parse('{"__proto__": {"spf": 1}, "spf": {"onFail": "tag"}}'), now);
+    expect([Object.keys(patch), leftOut.map(({ check }) => check)]).toEqual([['spf'], ['__proto__']]);
+  });
+
+  test('in force is told with who set it', () => {
+    const fields = effectiveFields(now, [
+      { name: 'tenant acme', document: saved },
+      { name: 'domain acme.test', document: { spf: { onSoftfail: 'tag' }, lists: { block: ['x.test'] } } },
+    ]);
+    const of = (field: string) => fields.filter((one) => one.field === field).map(({ value, setBy }) => [value, setBy]);
+    expect(of('spf.onFail')).toEqual([['"reject"', 'tenant acme']]);
+    expect(of('spf.onSoftfail')).toEqual([['"tag"', 'domain acme.test']]);
+    expect(of('country.block')).toEqual([['["KP"]', 'operator']]);
+    expect(of('country.onFail')).toEqual([['"mark"', 'default']]);
+    expect(of('greylist.delay')).toEqual([['"1m"', 'default']]);
+    expect(of('lists.block')).toEqual([['["x.test"]', 'domain acme.test']]);
+  });
+
+  test('every field that goes beyond is named at once', () => {
+    const strictDnsbl = { ...operator, dnsbl: { ...operator.dnsbl, enabled: true } };
+    const reading = readPatch({ dnsbl: { threshold: 2, zones: ['a.test'] } }, strictDnsbl);
+    expect(reading.ok ? [] : reading.problems.map((problem) => problem.split(':')[0])).toEqual([
+      'dnsbl.threshold',
+      'dnsbl.zones',
+    ]);
   });
 });

@@ -22,6 +22,34 @@ const isCheckName = (name: string): name is CheckName => names.has(name);
 const ranks = new Map<PlainValue | undefined, number>(failureActions.map((action, rank) => [action, rank]));
 const strictness = (action: PlainValue | undefined): number => ranks.get(action) ?? -1;
 
+/** A check of a document whose fields cannot be used as they are written, with the reasons, each beginning with the field. */
+export interface LeftOut {
+  readonly check: string;
+  readonly problems: readonly string[];
+}
+
+export interface UsablePatch {
+  readonly patch: CheckPatch;
+  readonly leftOut: readonly LeftOut[];
+}
+
+/**
+ * What can be used of a document that was saved under other settings of the operator, or by another release: check by check, since the fields of a
+ * check belong together and those of others are nothing to do with it.
+ */
+export function usablePatch(document: unknown, operator: CheckSettings): UsablePatch {
+  const written = typeof document === 'object' && document !== null && !Array.isArray(document);
+  if (!written) return { patch: {}, leftOut: [{ check: '', problems: ['the settings cannot be read'] }] };
+  const usable: (readonly [string, PlainValue])[] = [];
+  const leftOut: LeftOut[] = [];
+  for (const [check, fields] of Object.entries(document)) {
+    const reading = readPatch(Object.fromEntries([[check, fields]]), operator);
+    if (reading.ok) usable.push(...Object.entries(reading.patch));
+    else leftOut.push({ check, problems: reading.problems });
+  }
+  return { patch: Object.fromEntries(usable), leftOut };
+}
+
 /** Reads what an inner scope wrote. `userScope`: a user has lists alone. */
 export function readPatch(document: unknown, operator: CheckSettings, userScope = false): PatchReading {
   const checked = checkDocument(patchSchema, document, 'settings');
@@ -34,13 +62,11 @@ export function readPatch(document: unknown, operator: CheckSettings, userScope 
 }
 
 function refusals(patch: CheckPatch, operator: CheckSettings): [CheckName, string][] {
-  const refused: [CheckName, string][] = [];
-  for (const [name, fields] of Object.entries(patch)) {
-    if (!isCheckName(name) || !isMap(fields)) continue;
-    const problem = refusal(name, fields, operator[name]);
-    if (problem !== undefined) refused.push([name, problem]);
-  }
-  return refused;
+  return Object.entries(patch).flatMap(([name, fields]) =>
+    isCheckName(name) && isMap(fields)
+      ? refusal(name, fields, operator[name]).map((problem): [CheckName, string] => [name, problem])
+      : [],
+  );
 }
 
 const shownOf = (settings: object, field: string): PlainValue | undefined => {
@@ -48,22 +74,24 @@ const shownOf = (settings: object, field: string): PlainValue | undefined => {
   return typeof value === 'string' ? value : undefined;
 };
 
+/** Every field that goes beyond, so that whoever mends it mends it once. */
 function refusal(
   name: CheckName,
   fields: { readonly [key: string]: PlainValue },
   outer: { readonly enabled: boolean; readonly onFail: string; readonly tenantsMay: string },
-): string | undefined {
-  if (Object.hasOwn(fields, 'tenantsMay')) return `${name}.tenantsMay: is the operator's to set`;
-  if (outer.tenantsMay === 'anything' || name === 'lists') return undefined;
-  if (outer.tenantsMay === 'nothing') return `${name}: the operator lets nobody change this check`;
-  if (!outer.enabled) return undefined;
-  for (const [field, value] of Object.entries(fields)) {
+): string[] {
+  if (Object.hasOwn(fields, 'tenantsMay')) return [`${name}.tenantsMay: is the operator's to set`];
+  if (outer.tenantsMay === 'anything' || name === 'lists') return [];
+  if (outer.tenantsMay === 'nothing') return [`${name}: the operator lets nobody change this check`];
+  if (!outer.enabled) return [];
+  return Object.entries(fields).flatMap(([field, value]) => {
     const stricter = /^on[A-Z]/.test(field) && strictness(value) >= strictness(shownOf(outer, field));
     const same = field === 'enabled' && value === true;
-    if (!stricter && !same)
-      return `${name}.${field}: the operator has this check on with onFail: ${outer.onFail}; only a stricter ${/^on[A-Z]/.test(field) ? field : 'onFail'} is allowed`;
-  }
-  return undefined;
+    if (stricter || same) return [];
+    return [
+      `${name}.${field}: the operator has this check on with onFail: ${outer.onFail}; only a stricter ${/^on[A-Z]/.test(field) ? field : 'onFail'} is allowed`,
+    ];
+  });
 }
 
 /** The whole settings of an inner scope, patches from the outer to the inner. What the operator no longer allows is left out. */

@@ -502,6 +502,7 @@ test('ledger and status say what holds', async () => {
     suspicions: [],
     staleRules: '',
     postponedFields: [],
+    settingsNotInEffect: [],
     services: [
       {
         service: 'edge',
@@ -783,6 +784,7 @@ test('status of a local cluster lists its processes and asks each', async () => 
     suspicions: [],
     staleRules: '',
     postponedFields: [],
+    settingsNotInEffect: [],
     services: [],
   });
   try {
@@ -1066,6 +1068,19 @@ test('sessions are recorded and listed', async () => {
   expect(listed.out).toContain('01JD4Q6V6S7M8N9P0Q1R2S3T4V  1970-01-01T00:00:00.000Z    900');
 });
 
+test('what of the settings is not in effect is said beneath them, and who set what is in force', async () => {
+  const problem = 'country.block: the operator has this check on';
+  server.answer('getCheckSettings', {
+    settings: { tenant: 'acme', scope: '', document: 'spf: { onFail: tag }\n', etag: '"4"', notInEffect: [problem] },
+    effective: [{ field: 'spf.onFail', value: '"tag"', setBy: 'tenant acme' }],
+  });
+  expect((await server.run('checks get --tenant acme')).out).toMatch(
+    /^spf: \{ onFail: tag \}\n\nNot in effect, .*\n {2}country\.block: the operator has this check on/,
+  );
+  expect((await server.run('checks get --tenant acme --effective')).out).toMatch(/spf\.onFail +tenant acme +"tag"/);
+  expect(server.requests.at(-1)?.request).toMatchObject({ effective: true });
+});
+
 test('a rule is of a domain or of a user, never of both', async () => {
   const file = join(server.folder, 'scoped.yaml');
   writeFileSync(file, 'event: mail');
@@ -1088,14 +1103,17 @@ test.each([
   ['spf: { onFail: tag }\n', '--unset spf.onFail', ''],
 ])('domain set leaves the rest as it stands: %j %s', async (document, args, wanted) => {
   server.answer('getDomain', { domain });
-  server.answer('getCheckSettings', { settings: { tenant: 'acme', scope: 'acme.test', document, etag: '"4"' } });
+  server.answer('getCheckSettings', {
+    settings: { tenant: 'acme', scope: 'acme.test', document, etag: '"4"', notInEffect: [] },
+    effective: [],
+  });
   server.answer('putCheckSettings', {
-    settings: { tenant: 'acme', scope: 'acme.test', document: wanted, etag: '"5"' },
+    settings: { tenant: 'acme', scope: 'acme.test', document: wanted, etag: '"5"', notInEffect: [] },
   });
   const { code, out } = await server.run(`domain set acme.test ${args}`);
   expect([code, out.trim()]).toEqual([0, wanted === '' ? 'acme.test sets nothing differently.' : wanted.trim()]);
   expect(server.requests.at(-1)?.request).toEqual({
-    settings: { tenant: 'acme', scope: 'acme.test', document: wanted, etag: '"4"' },
+    settings: { tenant: 'acme', scope: 'acme.test', document: wanted, etag: '"4"', notInEffect: [] },
   });
 });
 
@@ -1105,7 +1123,10 @@ test.each([
   ['spf: { onFail: tag }\n', 'spf.timeout', 'it is not set here; set are spf.onFail'],
 ])('of %j unset %s says what is set', async (document, field, told) => {
   server.answer('getDomain', { domain });
-  server.answer('getCheckSettings', { settings: { tenant: 'acme', scope: 'acme.test', document, etag: '"4"' } });
+  server.answer('getCheckSettings', {
+    settings: { tenant: 'acme', scope: 'acme.test', document, etag: '"4"', notInEffect: [] },
+    effective: [],
+  });
   const { code, err } = await server.run(`domain set acme.test --unset ${field}`);
   expect([code, err]).toEqual([2, expect.stringContaining(`posternctl: --unset ${field}: ${told}`)]);
 });
@@ -1116,7 +1137,7 @@ test.each([
   ['greylist.delay=[', /the value is no YAML/],
   ['', /nothing to change/],
 ])('tenant set %s is typed wrong', async (args, message) => {
-  server.answer('getCheckSettings', { settings: undefined });
+  server.answer('getCheckSettings', { settings: undefined, effective: [] });
   const { code, err } = await server.run(`tenant set acme ${args}`.trim());
   expect(code).toBe(2);
   expect(err).toMatch(message);

@@ -12,7 +12,8 @@ export const policyEvents = defineEvents('policy', {
   'policy.asn.refused': 'A database of autonomous systems cannot be read; the one before stays in use.',
   'policy.greylist.failed': 'Redis did not answer for the greylist; mail is treated as its settings say.',
   'policy.redis.failed': 'The connection to Redis failed; DNS answers are not shared until it is back.',
-  'policy.settings.refused': 'Settings of a tenant or domain cannot be used; those around it are in force.',
+  'policy.settings.refused':
+    'What a tenant or domain set for one check cannot be used; for that check the settings around it are in force.',
   'policy.rule.failed': 'A condition could not be computed; its rule did not match.',
   'policy.rule.unfinished': 'The time for rules ran out; the rules left did not match.',
   'policy.rule.refused':

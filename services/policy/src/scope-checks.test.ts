@@ -77,3 +77,14 @@ test('the same question is not asked twice', async () => {
   await askEnvelope(at, { to });
   expect(at.observed.filter((one) => one.startsWith('spf'))).toHaveLength(1);
 });
+
+test('a check of the operator takes from a tenant what conflicts with it and nothing else', async () => {
+  const tenant = {
+    spf: { onFail: 'reject' },
+    dnsbl: { enabled: true, zones: ['own.test'], selfTest: false },
+  };
+  const at = here({ spf: {}, dnsbl: { ...bl, onFail: 'mark' } }, tenant);
+  expect(at.faults).toEqual([expect.stringMatching(/^t2 dnsbl\.zones: /)]);
+  const { recipients } = await askEnvelope(at, { to });
+  expect(recipients.map(({ decision }) => decision?.action)).toEqual([Action.ACCEPT, Action.REJECT]);
+});

@@ -384,7 +384,7 @@ test('settings of checks are judged by field when saved, and found again; a scop
   const { api } = service;
   const as = service.as();
   const put = (document: string, scope = '', etag = '') =>
-    api.call(api.rpc.putCheckSettings, { settings: { tenant: 'beta', scope, document, etag } }, as);
+    api.call(api.rpc.putCheckSettings, { settings: { tenant: 'beta', scope, document, etag, notInEffect: [] } }, as);
   expect(await refusal(put('spf: { enabled: false }'))).toMatch(/^invalid-argument: spf\.enabled: the operator has/);
   expect(await refusal(put('greylist: { delay: soon }'))).toMatch(/^invalid-argument: greylist\.delay: "soon"/);
   expect(await refusal(put('spf: { onFail: reject }', 'elsewhere.test'))).toMatch(/^not-found: elsewhere\.test/);
@@ -396,7 +396,7 @@ test('settings of checks are judged by field when saved, and found again; a scop
   expect(await refusal(put('spf: { onFail: tag }', '', saved.settings?.etag))).toMatch(
     /^(aborted|failed-precondition)/,
   );
-  const found = await api.call(api.rpc.getCheckSettings, { tenant: 'beta', scope: '' }, as);
+  const found = await api.call(api.rpc.getCheckSettings, { tenant: 'beta', scope: '', effective: false }, as);
   expect(found.settings?.document).toBe('greylist: { enabled: true }');
   expect((await put('')).settings?.document).toBe('');
 });
@@ -536,6 +536,35 @@ test('status says why the operator file on disk is not in effect, until it is', 
   ]);
   await writeFile(service.operatorFile, good);
   await eventually(5_000, async () => (await refused()) === undefined);
+});
+
+test('settings the operator has come to conflict with are told by status and get, and the way out when another field is changed', async () => {
+  const { api } = service;
+  const as = service.as();
+  const put = (document: string) =>
+    api.call(
+      api.rpc.putCheckSettings,
+      { settings: { tenant: 'beta', scope: '', document, etag: '', notInEffect: [] } },
+      as,
+    );
+  const get = () => api.call(api.rpc.getCheckSettings, { tenant: 'beta', scope: '', effective: true }, as);
+  const country = 'country: { enabled: true, block: [RU], onFail: reject }';
+  await put(`spf: { onFail: reject }\n${country}\n`);
+  const good = await readFile(service.operatorFile, 'utf8');
+  await writeFile(service.operatorFile, `${good}\nchecks: { country: { enabled: true, block: [KP], onFail: mark } }\n`);
+  await eventually(5_000, async () => ((await get()).settings?.notInEffect.length ?? 0) > 0);
+  const { settings, effective } = await get();
+  expect(settings?.notInEffect).toEqual([expect.stringMatching(/^country\.block: the operator has this check on/)]);
+  const inForce = (field: string) => effective.filter((one) => one.field === field);
+  expect(inForce('spf.onFail')).toEqual([{ field: 'spf.onFail', value: '"reject"', setBy: 'tenant beta' }]);
+  expect(inForce('country.block')).toEqual([{ field: 'country.block', value: '["KP"]', setBy: 'operator' }]);
+  expect((await api.call(api.rpc.getStatus, {}, as)).settingsNotInEffect).toEqual([
+    expect.stringMatching(/^tenant beta: country\.block: /),
+  ]);
+  expect(await refusal(put(`${country}\n`))).toMatch(/not in effect: take it out with --unset country\.block/);
+  expect((await put('spf: { onFail: tag }')).settings?.notInEffect).toEqual([]);
+  await put('');
+  await writeFile(service.operatorFile, good);
 });
 
 test('no secret was logged', () => {

@@ -12,7 +12,9 @@ import { askStatus, type Bucket, readDurability, type StreamConnection } from '@
 import { operatorScope, type WithTenant } from './database/tenant-scope.js';
 import type { Forwarding } from './forward.js';
 import type { Refusal, RefusalNote } from './operator/refusal.js';
+import type { OperatorDocument } from './operator/schema.js';
 import { apiMethod } from './resources/api-method.js';
+import { settingsNotInEffect } from './resources/check-settings.js';
 import { serviceViews, viewsUnknown } from './service-views.js';
 import { snapshotKey } from './snapshot/projector.js';
 
@@ -25,6 +27,7 @@ export interface StatusParts {
   readonly refusal: RefusalNote;
   /** Fields of the operator file that wait for a new start. */
   readonly postponed: () => readonly string[];
+  readonly operator: () => Pick<OperatorDocument, 'checks'>;
   readonly clock: Clock;
   /** Names a question that is asked over NATS. */
   readonly newId: () => string;
@@ -35,7 +38,7 @@ const askMs = 3_000;
 type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
 
 export function statusMethods(parts: StatusParts) {
-  const { withTenant, connection, config, natsMonitors, forwarding, refusal, postponed, clock, newId } = parts;
+  const { withTenant, connection, config, natsMonitors, forwarding, refusal, postponed, operator, clock, newId } = parts;
   /** Nothing that is away holds up what can be said. */
   const ask = async <T>(work: Promise<T>): Promise<Answer<T>> => {
     const late = Promise.withResolvers<Answer<T>>();
@@ -55,13 +58,15 @@ export function statusMethods(parts: StatusParts) {
       const [row] = await tx.rows<{ n: number }>('SELECT count(*)::int AS n FROM outbox');
       return row?.n ?? 0;
     });
+  const readLeftOut = (): Promise<string[]> =>
+    withTenant(operatorScope, (tx) => settingsNotInEffect(tx, operator().checks));
   const readVersion = async (): Promise<number> => {
     const value = (await config.get(snapshotKey))?.value;
     return value === undefined ? 0 : Snapshot.decode(value).version;
   };
   return {
     getStatus: apiMethod<GetStatusRequest, GetStatusResponse>('operator', async (_request, caller) => {
-      const [pending, version, streams, queue, policy, signs, refused, heard] = await Promise.all([
+      const [pending, version, streams, queue, policy, signs, refused, heard, leftOut] = await Promise.all([
         ask(readPending()),
         ask(readVersion()),
         ask(readDurability(connection, natsMonitors)),
@@ -70,6 +75,7 @@ export function statusMethods(parts: StatusParts) {
         ask(forwarding.signs(caller)),
         ask(refusal.current()),
         ask(askStatus(connection, newId(), clock)),
+        ask(readLeftOut()),
       ]);
       const shown = refused.ok ? refused.value : undefined;
       return {
@@ -102,6 +108,7 @@ export function statusMethods(parts: StatusParts) {
             ? serviceViews(heard.value)
             : viewsUnknown('they are asked through NATS, which is away'),
         postponedFields: [...postponed()],
+        settingsNotInEffect: leftOut.ok ? leftOut.value : [],
         refusedOperatorFile: shown === undefined ? undefined : refusedFile(shown, clock),
       };
     }),

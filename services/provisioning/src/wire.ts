@@ -210,6 +210,7 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
             forwarding,
             refusal,
             postponed: () => source.postponed(),
+            operator: () => source.current(),
             clock,
             newId: createUlidSource(clock, random),
           },

@@ -4,11 +4,13 @@ import type { CheckSettings } from '@postern/proto/provisioning/v1/resources';
 import type { Command } from 'commander';
 import type { CommandContext, Run } from '../context.js';
 import { PlainError } from '../usage-error.js';
+import { documentText, effectiveText } from './check-settings-text.js';
 
 interface Options {
   readonly tenant?: string;
   readonly scope?: string;
   readonly etag?: string;
+  readonly effective?: boolean;
 }
 
 function readDocument(file: string): string {
@@ -23,7 +25,7 @@ function readDocument(file: string): string {
 function tell({ output }: CommandContext, settings: CheckSettings | undefined): void {
   if (settings === undefined) return;
   const whose = settings.scope === '' ? `tenant ${settings.tenant}` : settings.scope;
-  output.show(settings, () => (settings.document === '' ? `${whose} sets nothing differently.` : settings.document));
+  output.show(settings, () => documentText(settings, whose));
 }
 
 export function addChecksCommands(program: Command, run: Run): void {
@@ -34,16 +36,20 @@ export function addChecksCommands(program: Command, run: Run): void {
       .description(text)
       .option('--tenant <name>', 'tenant; by default that of the key')
       .option('--scope <scope>', 'a domain, or the address of a user; without it the tenant');
-  scoped('get', 'show the settings').action((options: Options, command: Command) =>
-    run(command, async (context) => {
-      const request = { tenant: options.tenant ?? '', scope: options.scope ?? '' };
-      tell(context, (await context.api.call(context.api.rpc.getCheckSettings, request)).settings);
-    }),
-  );
+  scoped('get', 'show the settings')
+    .option('--effective', 'what is in force there, field by field, with who set it')
+    .action((options: Options, command: Command) =>
+      run(command, async (context) => {
+        const { tenant = '', scope = '', effective = false } = options;
+        const found = await context.api.call(context.api.rpc.getCheckSettings, { tenant, scope, effective });
+        if (effective) context.output.show(found, () => effectiveText(found.effective));
+        else tell(context, found.settings);
+      }),
+    );
   const put = (document: string, options: Options, command: Command): Promise<void> =>
     run(command, async (context) => {
       const { tenant = '', scope = '', etag = '' } = options;
-      const settings = { tenant, scope, document, etag };
+      const settings = { tenant, scope, document, etag, notInEffect: [] };
       tell(context, (await context.api.call(context.api.rpc.putCheckSettings, { settings })).settings);
     });
   scoped('put <file>', 'replace the settings by a YAML or JSON file; - reads standard input')

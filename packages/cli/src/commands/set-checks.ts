@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { isMap, parse, parseDocument, type YAMLMap } from 'yaml';
 import type { CommandContext, Run } from '../context.js';
 import { UsageError } from '../usage-error.js';
+import { documentText } from './check-settings-text.js';
 
 interface Options {
   readonly unset?: readonly string[];
@@ -86,14 +87,12 @@ export function addSetCommand(
       run(command, async (context) => {
         const { api, output } = context;
         const place = await placeOf(context, name);
-        const before = (await api.call(api.rpc.getCheckSettings, place)).settings;
+        const before = (await api.call(api.rpc.getCheckSettings, { ...place, effective: false })).settings;
         const document = changed(before?.document ?? '', fields, unset);
-        const wanted = { ...place, document, etag: before?.etag ?? '' };
+        const wanted = { ...place, document, etag: before?.etag ?? '', notInEffect: [] };
         const { settings } = await api.call(api.rpc.putCheckSettings, { settings: wanted });
         if (settings === undefined) return;
-        output.show(settings, () =>
-          settings.document === '' ? `${name} sets nothing differently.` : settings.document,
-        );
+        output.show(settings, () => documentText(settings, name));
       }),
     );
 }

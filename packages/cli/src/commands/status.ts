@@ -102,7 +102,12 @@ function parked(streams: readonly StreamStatus[]): string[] {
 }
 
 /** What somebody wrote and believes to be in effect, and is not. */
-function notInEffect({ refusedOperatorFile: file, staleRules, postponedFields }: GetStatusResponse): string[] {
+function notInEffect({
+  refusedOperatorFile: file,
+  staleRules,
+  postponedFields,
+  settingsNotInEffect: settings,
+}: GetStatusResponse): string[] {
   const refused =
     file === undefined
       ? []
@@ -124,7 +129,14 @@ function notInEffect({ refusedOperatorFile: file, staleRules, postponedFields }:
           'Changed in the operator file, and in effect after the next start only; the rest of it holds now:',
           ...postponedFields.map((field) => `  ${printable(field)}`),
         ];
-  const all = [...refused, ...stale, ...waiting];
+  const leftOut =
+    settings.length === 0
+      ? []
+      : [
+          "What tenants set for checks and the operator's settings of now do not allow; of each such check nothing is in effect:",
+          ...settings.map((line) => `  ${printable(line)}`),
+        ];
+  const all = [...refused, ...stale, ...waiting, ...leftOut];
   return all.length === 0 ? [] : [...all, ''];
 }
 

@@ -6,9 +6,9 @@ import {
   type CheckPatch,
   type CheckSettings,
   defaultSettings,
-  readPatch,
   readSettings,
   settingsOf,
+  usablePatch,
 } from '@postern/check-settings';
 import { PosternError } from '@postern/errors';
 import type { Checks, CheckSettings as FirstSettings, Snapshot } from '@postern/proto/config/v1/snapshot';
@@ -71,9 +71,9 @@ export function scopedPolicies(
   const patchOf = (scope: string, text: string): CheckPatch[] => {
     if (text === '') return [];
     try {
-      const reading = readPatch(JSON.parse(text), settings);
-      if (reading.ok) return [reading.patch];
-      onRefused(scope, reading.problems.join('; '));
+      const { patch, leftOut } = usablePatch(JSON.parse(text), settings);
+      for (const { problems } of leftOut) onRefused(scope, problems.join('; '));
+      return [patch];
     } catch (error) {
       onRefused(scope, error instanceof Error ? error.message : 'unreadable');
     }

@@ -2,10 +2,11 @@
  * What a tenant, one of its domains or one of its users sets differently for checks: read with the schema of the operator's own settings and
  * refused where it loosens what the operator does not allow. A document is replaced whole; an empty one takes the settings back.
  */
-import { type CheckPatch, idleInPatch, readPatch } from '@postern/check-settings';
+import { type CheckPatch, effectiveFields, idleInPatch, readPatch, usablePatch } from '@postern/check-settings';
 import { ConfigError, locateYaml, plainOf } from '@postern/config';
 import { PosternError } from '@postern/errors';
 import type {
+  EffectiveCheckField,
   GetCheckSettingsRequest,
   GetCheckSettingsResponse,
   PutCheckSettingsRequest,
@@ -24,17 +25,23 @@ import { assertScopeOwned, scopeField } from './tenant-part.js';
 interface Row {
   readonly source: string;
   readonly version: string;
+  readonly document: CheckPatch;
 }
 
 const longestDocument = 1_048_576;
 
-function readDocument(text: string, operator: OperatorDocument['checks'], userScope: boolean): CheckPatch {
+type Operator = OperatorDocument['checks'];
+
+/** `before`: what is stored. */
+function readDocument(text: string, operator: Operator, userScope: boolean, before: CheckPatch): CheckPatch {
   if (text.length > longestDocument)
     throw invalid('settings.document', `${text.length} characters`, `at most ${longestDocument}`);
   try {
     const reading = readPatch(plainOf(locateYaml(text, 'settings.document')), operator, userScope);
     if (reading.ok) return reading.patch;
-    throw new PosternError('invalid-argument', reading.problems.slice(0, 10).join('\n'));
+    const known = new Set(problemsOf(before, operator));
+    const told = reading.problems.map((problem) => (known.has(problem) ? `${problem}${wayOut(problem)}` : problem));
+    throw new PosternError('invalid-argument', told.slice(0, 30).join('\n'));
   } catch (error) {
     if (error instanceof ConfigError) throw new PosternError('invalid-argument', error.message);
     throw error;
@@ -42,7 +49,7 @@ function readDocument(text: string, operator: OperatorDocument['checks'], userSc
 }
 
 const read = (tx: Transaction, tenant: string, scope: string): Promise<Row[]> =>
-  tx.rows<Row>('SELECT source, version FROM check_settings WHERE tenant = $1 AND scope = $2 FOR UPDATE', [
+  tx.rows<Row>('SELECT source, version, document FROM check_settings WHERE tenant = $1 AND scope = $2 FOR UPDATE', [
     tenant,
     scope,
   ]);
@@ -73,12 +80,58 @@ async function refuseIdle(
   );
 }
 
-const shown = (tenant: string, scope: string, row: Row | undefined): CheckSettings => ({
+/** Whoever changes another field need not know that this one has come to conflict. */
+const wayOut = (problem: string): string =>
+  `; it was saved before and is not in effect: take it out with --unset ${problem.split(':')[0] ?? ''}`;
+
+const problemsOf = (document: unknown, operator: Operator): string[] =>
+  usablePatch(document, operator).leftOut.flatMap(({ problems }) => problems);
+
+const shown = (tenant: string, scope: string, row: Row | undefined, operator: Operator): CheckSettings => ({
   tenant,
   scope,
   document: row?.source ?? '',
   etag: row === undefined ? '' : etagOf(row.version),
+  notInEffect: row === undefined ? [] : problemsOf(row.document, operator),
 });
+
+interface StoredRow {
+  readonly tenant: string;
+  readonly scope: string;
+  readonly document: unknown;
+}
+
+const mostTold = 50;
+
+/** What is stored of all tenants and not in effect, one line each. */
+export async function settingsNotInEffect(tx: Transaction, operator: Operator): Promise<string[]> {
+  const rows = await tx.rows<StoredRow>(
+    'SELECT tenant, scope, document FROM check_settings ORDER BY tenant, scope',
+    [],
+  );
+  const lines = rows.flatMap(({ tenant, scope, document }) =>
+    problemsOf(document, operator).map((problem) => `${scope === '' ? `tenant ${tenant}` : scope}: ${problem}`),
+  );
+  return lines.length <= mostTold ? lines : [...lines.slice(0, mostTold), `and ${lines.length - mostTold} more`];
+}
+
+/** The tenant's, the domain's and the user's own, as far as `scope` is within them. */
+async function effectiveOf(
+  tx: Transaction,
+  { tenant, scope }: { readonly tenant: string; readonly scope: string },
+  operator: Operator,
+): Promise<EffectiveCheckField[]> {
+  const domain = scope.slice(scope.lastIndexOf('@') + 1);
+  const rows = await tx.rows<StoredRow>(
+    `SELECT tenant, scope, document FROM check_settings WHERE tenant = $1 AND scope = ANY ($2) ORDER BY length(scope)`,
+    [tenant, ['', domain, scope]],
+  );
+  const layers = rows.map((row) => ({
+    name: row.scope === '' ? `tenant ${tenant}` : row.scope,
+    document: row.document,
+  }));
+  return effectiveFields(operator, layers);
+}
 
 export function checkSettingsMethods({ withTenant, operator }: ResourceParts) {
   return {
@@ -87,7 +140,9 @@ export function checkSettingsMethods({ withTenant, operator }: ResourceParts) {
       const scope = scopeField('settings.scope', request.scope);
       return withTenant(caller.scope, async (tx) => {
         await assertScopeOwned(tx, tenant, scope);
-        return { settings: shown(tenant, scope, (await read(tx, tenant, scope))[0]) };
+        const [row] = await read(tx, tenant, scope);
+        const effective = request.effective ? await effectiveOf(tx, { tenant, scope }, operator().checks) : [];
+        return { settings: shown(tenant, scope, row, operator().checks), effective };
       });
     }),
     putCheckSettings: apiMethod<PutCheckSettingsRequest, PutCheckSettingsResponse>('admin', (request, caller) => {
@@ -95,11 +150,14 @@ export function checkSettingsMethods({ withTenant, operator }: ResourceParts) {
       const tenant = tenantOf(caller, settings.tenant);
       const scope = scopeField('settings.scope', settings.scope);
       const isEmpty = settings.document.trim() === '';
-      const document = isEmpty ? {} : readDocument(settings.document, operator().checks, scope.includes('@'));
+      const inner = scope.includes('@');
       return withTenant(caller.scope, async (tx) => {
         await assertScopeOwned(tx, tenant, scope);
         const [before] = await read(tx, tenant, scope);
         assertEtag(settings.etag, before?.version ?? 0);
+        const document = isEmpty
+          ? {}
+          : readDocument(settings.document, operator().checks, inner, before?.document ?? {});
         await refuseIdle(tx, { tenant, scope }, document, operator().checks);
         let row: Row | undefined;
         if (isEmpty) await tx.run('DELETE FROM check_settings WHERE tenant = $1 AND scope = $2', [tenant, scope]);
@@ -108,13 +166,13 @@ export function checkSettingsMethods({ withTenant, operator }: ResourceParts) {
             `INSERT INTO check_settings AS c (tenant, scope, document, source) VALUES ($1, $2, $3, $4)
              ON CONFLICT (tenant, scope) DO UPDATE SET document = excluded.document, source = excluded.source,
                version = c.version + 1
-             RETURNING source, version`,
+             RETURNING source, version, document`,
             [tenant, scope, JSON.stringify(document), settings.document],
           );
         if (scope.includes('@')) await noteRecipients(tx, tenant, [scope]);
         await noteSnapshot(tx, tenant);
         await audit(tx, caller, { tenant, method: 'PutCheckSettings', resource: scope === '' ? tenant : scope });
-        return { settings: shown(tenant, scope, row) };
+        return { settings: shown(tenant, scope, row, operator().checks) };
       });
     }),
   };

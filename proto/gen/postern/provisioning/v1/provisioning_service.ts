@@ -480,12 +480,28 @@ export interface GetCheckSettingsRequest {
   tenant: string;
   /** Empty = the tenant, a domain, or the address of a user. */
   scope: string;
+  /** Also what is in force there, those of the scopes around it included. */
+  effective: boolean;
 }
 
 /** Answer of GetCheckSettings. */
 export interface GetCheckSettingsResponse {
   /** The settings. */
-  settings: CheckSettings | undefined;
+  settings:
+    | CheckSettings
+    | undefined;
+  /** In force, every field of every check; only when asked for. */
+  effective: EffectiveCheckField[];
+}
+
+/** One field of a check as it is in force. */
+export interface EffectiveCheckField {
+  /** Such as `spf.onFail`. */
+  field: string;
+  /** As JSON. */
+  value: string;
+  /** `default`, `operator`, or the scope that set it. */
+  setBy: string;
 }
 
 /** Request of PutCheckSettings. */
@@ -686,6 +702,8 @@ export interface GetStatusResponse {
   services: ServiceView[];
   /** Fields of the operator file that services read at their start and that differ from what they read, each with its place: in effect after the next start. */
   postponedFields: string[];
+  /** What tenants set for checks and the operator's settings of now do not allow, one line each: `acme country.block: why`. */
+  settingsNotInEffect: string[];
 }
 
 /** A file that was refused. */
@@ -5220,7 +5238,7 @@ export const DeleteRuleResponse: MessageFns<DeleteRuleResponse> = {
 };
 
 function createBaseGetCheckSettingsRequest(): GetCheckSettingsRequest {
-  return { tenant: "", scope: "" };
+  return { tenant: "", scope: "", effective: false };
 }
 
 export const GetCheckSettingsRequest: MessageFns<GetCheckSettingsRequest> = {
@@ -5230,6 +5248,9 @@ export const GetCheckSettingsRequest: MessageFns<GetCheckSettingsRequest> = {
     }
     if (message.scope !== "") {
       writer.uint32(18).string(message.scope);
+    }
+    if (message.effective !== false) {
+      writer.uint32(24).bool(message.effective);
     }
     return writer;
   },
@@ -5263,6 +5284,14 @@ export const GetCheckSettingsRequest: MessageFns<GetCheckSettingsRequest> = {
             message.scope = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.effective = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5279,6 +5308,7 @@ export const GetCheckSettingsRequest: MessageFns<GetCheckSettingsRequest> = {
     return {
       tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
       scope: isSet(object.scope) ? globalThis.String(object.scope) : "",
+      effective: isSet(object.effective) ? globalThis.Boolean(object.effective) : false,
     };
   },
 
@@ -5290,6 +5320,9 @@ export const GetCheckSettingsRequest: MessageFns<GetCheckSettingsRequest> = {
     if (message.scope !== "") {
       obj.scope = message.scope;
     }
+    if (message.effective !== false) {
+      obj.effective = message.effective;
+    }
     return obj;
   },
 
@@ -5300,18 +5333,22 @@ export const GetCheckSettingsRequest: MessageFns<GetCheckSettingsRequest> = {
     const message = createBaseGetCheckSettingsRequest();
     message.tenant = object.tenant ?? "";
     message.scope = object.scope ?? "";
+    message.effective = object.effective ?? false;
     return message;
   },
 };
 
 function createBaseGetCheckSettingsResponse(): GetCheckSettingsResponse {
-  return { settings: undefined };
+  return { settings: undefined, effective: [] };
 }
 
 export const GetCheckSettingsResponse: MessageFns<GetCheckSettingsResponse> = {
   encode(message: GetCheckSettingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.settings !== undefined) {
       CheckSettings.encode(message.settings, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.effective) {
+      EffectiveCheckField.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -5337,6 +5374,14 @@ export const GetCheckSettingsResponse: MessageFns<GetCheckSettingsResponse> = {
             message.settings = CheckSettings.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.effective.push(EffectiveCheckField.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5350,13 +5395,21 @@ export const GetCheckSettingsResponse: MessageFns<GetCheckSettingsResponse> = {
   },
 
   fromJSON(object: any): GetCheckSettingsResponse {
-    return { settings: isSet(object.settings) ? CheckSettings.fromJSON(object.settings) : undefined };
+    return {
+      settings: isSet(object.settings) ? CheckSettings.fromJSON(object.settings) : undefined,
+      effective: globalThis.Array.isArray(object?.effective)
+        ? object.effective.map((e: any) => EffectiveCheckField.fromJSON(e))
+        : [],
+    };
   },
 
   toJSON(message: GetCheckSettingsResponse): unknown {
     const obj: any = {};
     if (message.settings !== undefined) {
       obj.settings = CheckSettings.toJSON(message.settings);
+    }
+    if (message.effective?.length) {
+      obj.effective = message.effective.map((e) => EffectiveCheckField.toJSON(e));
     }
     return obj;
   },
@@ -5369,6 +5422,112 @@ export const GetCheckSettingsResponse: MessageFns<GetCheckSettingsResponse> = {
     message.settings = (object.settings !== undefined && object.settings !== null)
       ? CheckSettings.fromPartial(object.settings)
       : undefined;
+    message.effective = object.effective?.map((e) => EffectiveCheckField.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseEffectiveCheckField(): EffectiveCheckField {
+  return { field: "", value: "", setBy: "" };
+}
+
+export const EffectiveCheckField: MessageFns<EffectiveCheckField> = {
+  encode(message: EffectiveCheckField, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.field !== "") {
+      writer.uint32(10).string(message.field);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    if (message.setBy !== "") {
+      writer.uint32(26).string(message.setBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EffectiveCheckField {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEffectiveCheckField();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.field = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.setBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EffectiveCheckField {
+    return {
+      field: isSet(object.field) ? globalThis.String(object.field) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+      setBy: isSet(object.setBy)
+        ? globalThis.String(object.setBy)
+        : isSet(object.set_by)
+        ? globalThis.String(object.set_by)
+        : "",
+    };
+  },
+
+  toJSON(message: EffectiveCheckField): unknown {
+    const obj: any = {};
+    if (message.field !== "") {
+      obj.field = message.field;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    if (message.setBy !== "") {
+      obj.setBy = message.setBy;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<EffectiveCheckField>, I>>(base?: I): EffectiveCheckField {
+    return EffectiveCheckField.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EffectiveCheckField>, I>>(object: I): EffectiveCheckField {
+    const message = createBaseEffectiveCheckField();
+    message.field = object.field ?? "";
+    message.value = object.value ?? "";
+    message.setBy = object.setBy ?? "";
     return message;
   },
 };
@@ -7337,6 +7496,7 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     staleRules: "",
     services: [],
     postponedFields: [],
+    settingsNotInEffect: [],
   };
 }
 
@@ -7368,6 +7528,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     for (const v of message.postponedFields) {
       writer.uint32(74).string(v!);
+    }
+    for (const v of message.settingsNotInEffect) {
+      writer.uint32(82).string(v!);
     }
     return writer;
   },
@@ -7457,6 +7620,14 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.postponedFields.push(reader.string());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.settingsNotInEffect.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7508,6 +7679,11 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
         : globalThis.Array.isArray(object?.postponed_fields)
         ? object.postponed_fields.map((e: any) => globalThis.String(e))
         : [],
+      settingsNotInEffect: globalThis.Array.isArray(object?.settingsNotInEffect)
+        ? object.settingsNotInEffect.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.settings_not_in_effect)
+        ? object.settings_not_in_effect.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -7540,6 +7716,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     if (message.postponedFields?.length) {
       obj.postponedFields = message.postponedFields;
     }
+    if (message.settingsNotInEffect?.length) {
+      obj.settingsNotInEffect = message.settingsNotInEffect;
+    }
     return obj;
   },
 
@@ -7559,6 +7738,7 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     message.staleRules = object.staleRules ?? "";
     message.services = object.services?.map((e) => ServiceView.fromPartial(e)) || [];
     message.postponedFields = object.postponedFields?.map((e) => e) || [];
+    message.settingsNotInEffect = object.settingsNotInEffect?.map((e) => e) || [];
     return message;
   },
 };

@@ -191,6 +191,8 @@ export interface CheckSettings {
   document: string;
   /** Version for optimistic concurrency. */
   etag: string;
+  /** Of the document, checks that are left out since the operator's settings have changed: `country.block: why`. Of each such check nothing is in effect. */
+  notInEffect: string[];
 }
 
 function createBaseTenant(): Tenant {
@@ -1853,7 +1855,7 @@ export const ApiKey: MessageFns<ApiKey> = {
 };
 
 function createBaseCheckSettings(): CheckSettings {
-  return { tenant: "", scope: "", document: "", etag: "" };
+  return { tenant: "", scope: "", document: "", etag: "", notInEffect: [] };
 }
 
 export const CheckSettings: MessageFns<CheckSettings> = {
@@ -1869,6 +1871,9 @@ export const CheckSettings: MessageFns<CheckSettings> = {
     }
     if (message.etag !== "") {
       writer.uint32(34).string(message.etag);
+    }
+    for (const v of message.notInEffect) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -1918,6 +1923,14 @@ export const CheckSettings: MessageFns<CheckSettings> = {
             message.etag = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.notInEffect.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1936,6 +1949,11 @@ export const CheckSettings: MessageFns<CheckSettings> = {
       scope: isSet(object.scope) ? globalThis.String(object.scope) : "",
       document: isSet(object.document) ? globalThis.String(object.document) : "",
       etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      notInEffect: globalThis.Array.isArray(object?.notInEffect)
+        ? object.notInEffect.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.not_in_effect)
+        ? object.not_in_effect.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1953,6 +1971,9 @@ export const CheckSettings: MessageFns<CheckSettings> = {
     if (message.etag !== "") {
       obj.etag = message.etag;
     }
+    if (message.notInEffect?.length) {
+      obj.notInEffect = message.notInEffect;
+    }
     return obj;
   },
 
@@ -1965,6 +1986,7 @@ export const CheckSettings: MessageFns<CheckSettings> = {
     message.scope = object.scope ?? "";
     message.document = object.document ?? "";
     message.etag = object.etag ?? "";
+    message.notInEffect = object.notInEffect?.map((e) => e) || [];
     return message;
   },
 };
