@@ -38,7 +38,8 @@ const askMs = 3_000;
 type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
 
 export function statusMethods(parts: StatusParts) {
-  const { withTenant, connection, config, natsMonitors, forwarding, refusal, postponed, operator, clock, newId } = parts;
+  const { withTenant, connection, config, natsMonitors, forwarding, refusal, postponed, operator, clock, newId } =
+    parts;
   /** Nothing that is away holds up what can be said. */
   const ask = async <T>(work: Promise<T>): Promise<Answer<T>> => {
     const late = Promise.withResolvers<Answer<T>>();
