@@ -15,8 +15,8 @@ export {
   withChains,
 } from './refusal-chain.js';
 export type { RuleDocument, RuleOptions, RuleScope } from './rule.js';
-export { createRuleCompiler, type RuleBook, type RuleChoice, type RuleCompiler } from './rule-book.js';
+export { createRuleCompiler, type Party, type RuleBook, type RuleChoice, type RuleCompiler } from './rule-book.js';
 export { type CompiledRules, compileRules, type RuleSet } from './rule-set.js';
-export { scopeAddress } from './scope-address.js';
+export { isBinding, rulesBetween, scopeAddress } from './scope-address.js';
 export { sessionRules } from './session-rules.js';
 export { permittableActions, type RuleRights, rightsOf, type StoredRule } from './stored-rule.js';

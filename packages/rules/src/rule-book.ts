@@ -28,9 +28,19 @@ export interface RuleChoice {
   has(event: RuleEvent): boolean;
 }
 
+/** One end of a message. */
+export interface Party {
+  /** '' = nobody's here. */
+  readonly tenant: string;
+  /** Recipient, or user who is logged in; '' = none. */
+  readonly address: string;
+}
+
 export interface RuleBook {
   /** Rules for a tenant's mail; '' = the operator's alone. `address`: the recipient or user whose domain's and own rules are added. */
   of(tenant: string, address?: string): RuleChoice;
+  /** Rules for mail one tenant submits to another's recipient, or to one of its own: those of both ends, outer before inner. */
+  between(sender: Party, recipient: Party): RuleChoice;
   /** Somebody's rules speak at this event. */
   has(event: RuleEvent): boolean;
   /** The same with these rules tried: each takes the place of the one of its scope and id. Throws where one cannot be compiled. */
@@ -123,14 +133,17 @@ function build(parts: Parts): Built {
   }
   const otherwise = choiceOf([operator]);
   const all = choiceOf([...next.values()].map(({ set }) => set));
+  const of = (tenant: string, address = ''): RuleChoice => {
+    const own = choices.get(tenant);
+    if (own === undefined) return otherwise;
+    if (address === '' || own.targets.size === 0) return own.whole;
+    const name = address.toLowerCase();
+    return own.targets.get(name) ?? own.targets.get(name.slice(name.lastIndexOf('@') + 1)) ?? own.whole;
+  };
+  const join = joiner();
   const book: RuleBook = {
-    of(tenant, address = '') {
-      const own = choices.get(tenant);
-      if (own === undefined) return otherwise;
-      if (address === '' || own.targets.size === 0) return own.whole;
-      const name = address.toLowerCase();
-      return own.targets.get(name) ?? own.targets.get(name.slice(name.lastIndexOf('@') + 1)) ?? own.whole;
-    },
+    of,
+    between: (sender, recipient) => join(of(sender.tenant, sender.address), of(recipient.tenant, recipient.address)),
     has: all.has,
     size: rules.length,
     stale: next.get('')?.stale,
@@ -142,6 +155,28 @@ function build(parts: Parts): Built {
     },
   };
   return { book, kept: next };
+}
+
+const levelOf = ({ scope }: RuleSet): number => {
+  if (scope.kind === 'operator') return 0;
+  const { target = '' } = scope;
+  return target === '' ? 1 : target.includes('@') ? 3 : 2;
+};
+
+/** Level by level, those of the sender first; made once for each pair. */
+function joiner(): (sender: RuleChoice, recipient: RuleChoice) => RuleChoice {
+  const made = new WeakMap<RuleChoice, WeakMap<RuleChoice, RuleChoice>>();
+  return (sender, recipient) => {
+    if (sender.sets.every((set) => recipient.sets.includes(set))) return recipient;
+    if (recipient.sets.every((set) => sender.sets.includes(set))) return sender;
+    const known = made.get(sender)?.get(recipient);
+    if (known !== undefined) return known;
+    const sets = [...new Set([...sender.sets, ...recipient.sets])];
+    const joined = choiceOf(sets.sort((one, other) => levelOf(one) - levelOf(other)));
+    const ofSender = made.get(sender) ?? new WeakMap<RuleChoice, RuleChoice>();
+    made.set(sender, ofSender.set(recipient, joined));
+    return joined;
+  };
 }
 
 /** The operator's, the tenant's, the domain's, the user's. */

@@ -11,6 +11,7 @@ import {
   evaluate,
   type Facts,
   type RuleEvent,
+  rulesBetween,
   scopeAddress,
 } from '@postern/rules';
 import type { SaidBy } from './said-by.js';
@@ -133,15 +134,18 @@ export interface Asker {
   readonly clock: Clock;
 }
 
-/** Adds what the rules of one event say. A rule that cannot be computed does not match, and that is told. */
+/** Adds what the rules of one event say; of a recipient here, its own and those of who submits. A rule that cannot be computed does not match, and that is told. */
 export function rule(
   said: Ruling,
   { snapshot, session, clock }: Asker,
   event: RuleEvent,
   tenant: string,
   facts: Facts,
+  submittingTenant = '',
 ): Ruling {
-  const choice = snapshot.rules.of(tenant, scopeAddress(facts));
+  const sender = { tenant: submittingTenant, address: facts.auth?.user ?? '' };
+  const party = { tenant, address: scopeAddress(facts) };
+  const choice = rulesBetween(snapshot.rules, sender, party, facts.recipient?.routing === 'local');
   if (!choice.has(event)) return said;
   const budget = { monotonic: () => clock.monotonic(), ms: budgetMs };
   const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget);

@@ -68,5 +68,5 @@ export function recipientBarrier(
   const known = withSender(sessionFacts(session, clock.now()), mail);
   const facts = withRecipient(known, address, recipientClass, recipients.length + asked + 1);
   const asker = { snapshot: current, session, clock };
-  return barrierOf(rule(said, asker, 'rcpt', tenant, facts), session, recipientClass);
+  return barrierOf(rule(said, asker, 'rcpt', tenant, facts, submittingTenant), session, recipientClass);
 }

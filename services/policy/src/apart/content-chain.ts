@@ -61,7 +61,7 @@ export class ContentChains {
   of(recipient: RecipientFacts): ContentChain | undefined {
     const { subject } = this.#sources;
     const checks = this.#checks(recipient.address);
-    const choice = rulesOf(subject.snapshot.rules, recipient, subject.origin.authenticatedUser);
+    const choice = rulesOf(subject, recipient);
     const rules = this.#rules(recipient, choice, checks.length > 0 || this.#someRefuseAll());
     if (rules === undefined) return undefined;
     const key = checks.length === 0 ? rules.key : [rules.key, ...checks.map((link) => link.key)].join('\n##\n');

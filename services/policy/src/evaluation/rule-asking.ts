@@ -3,7 +3,7 @@ import type { RecipientFacts, Stage } from '@postern/proto/policy/v1/policy_serv
 import type { Remembered, Decision as RuleDecision, RuleEvent } from '@postern/rules';
 import { withSigned } from '../actions.js';
 import { addWish } from '../forced-checks.js';
-import { rulesOf, sessionFacts, withBody, withHeaders, withRecipient } from '../rules/rule-facts.js';
+import { holdsFor, rulesOf, sessionFacts, withBody, withHeaders, withRecipient } from '../rules/rule-facts.js';
 import { isInnerSkip, ruleFinding, ruleName } from '../rules/rule-finding.js';
 import { rightTaken, tlsDemand } from '../rules/session-decision.js';
 import type { Course } from '../verdict/course.js';
@@ -26,20 +26,20 @@ export function askRules(state: EvaluationState, event: RuleEvent, stage: Stage)
 
 function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: Stage): void {
   const { subject, services, judged } = state;
-  const { snapshot, facts, origin } = subject;
+  const { facts } = subject;
   const all = facts.recipients.length;
   const before = event === 'rcpt' ? all - judged.length : 0;
   let common: ReturnType<typeof sessionFacts> | undefined;
   const remembered: Remembered | undefined = judged.length > 1 ? new Map() : undefined;
   for (const [index, { recipient, course }] of judged.entries()) {
     course.accepted = false;
-    const choice = rulesOf(snapshot.rules, recipient, origin.authenticatedUser);
+    const choice = rulesOf(subject, recipient);
     if (course.refusal !== undefined) continue;
     if (choice.has(event)) {
       common ??= factsAt(state, event);
       const known = withRecipient(common, recipient, event === 'rcpt' ? before + index + 1 : all);
       for (const decided of services.askRules(choice, event, known, remembered))
-        apply(state, decided, stage, course, recipient.address);
+        if (holdsFor(decided, subject, recipient)) apply(state, decided, stage, course, recipient.address);
     }
     if (event === 'rcpt') takeRight(state, recipient, course);
   }

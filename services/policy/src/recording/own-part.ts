@@ -11,6 +11,8 @@ import type {
   RecipientGroup,
   RecordedStep,
   SessionFacts,
+  SimulatedReply,
+  SimulateResponse,
 } from '@postern/proto/policy/v1/policy_service';
 import { actionName, isRefusal } from '../verdict/decision.js';
 
@@ -90,6 +92,29 @@ export function shownVerdict(verdict: EvaluateResponse, facts: SessionFacts, ten
     recipients: verdict.recipients.map((one) => ({ ...one, decision: decision(all, one.decision) })),
     findings: verdict.findings.filter(isOwn),
     groups: verdict.groups.map(group),
+  };
+}
+
+/** A simulated session of mail the tenant submits, or receives: where other tenants are among the recipients, nothing of theirs. */
+export function shownSimulation(told: SimulateResponse, facts: SessionFacts, tenant: string): SimulateResponse {
+  const foreign = new Set(facts.recipients.flatMap((one) => (one.tenant === tenant ? [] : [one.address])));
+  if (foreign.size === 0) return told;
+  const { isOwn } = seenBy(tenant, facts);
+  const isForeign = ({ decidedBy, recipient }: SimulatedReply): boolean =>
+    facts.findings.some(
+      (finding) =>
+        isOf(decidedBy, finding) && !isOwn(finding) && (finding.recipient === '' || finding.recipient === recipient),
+    );
+  return {
+    ...told,
+    stages: told.stages.map((verdict) => {
+      const shown = shownVerdict(verdict, facts, tenant);
+      return {
+        ...shown,
+        recipients: shown.recipients.map((one) => (foreign.has(one.address) ? { ...one, expandsTo: [] } : one)),
+      };
+    }),
+    replies: told.replies.map((reply) => (isForeign(reply) ? { ...reply, decidedBy: 'verdict' } : reply)),
   };
 }
 

@@ -5,7 +5,7 @@
 import type { Clock } from '@postern/clock';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import type { RecipientFacts } from '@postern/proto/policy/v1/policy_service';
-import type { Facts, RuleBook, RuleChoice } from '@postern/rules';
+import { type Decision, type Facts, isBinding, type RuleChoice, rulesBetween } from '@postern/rules';
 import { lastFinding } from '../check.js';
 import type { CheckTools } from '../check-tools.js';
 import { domainOf, localPartOf, type Subject } from '../subject.js';
@@ -57,13 +57,19 @@ export function sessionFacts({ facts, origin, findings }: Subject, { clock, tool
   };
 }
 
-/** Rules that speak about a recipient: of its domain and of itself where it is ours, else of the user who sends. */
+/** Rules that speak about a recipient: of its tenant, its domain and of itself where it is ours, and those of who submits the mail. */
 export function rulesOf(
-  rules: RuleBook,
-  { tenant, address, recipientClass }: RecipientFacts,
-  user: string,
+  { snapshot, facts }: Pick<Subject, 'snapshot' | 'facts'>,
+  recipient: RecipientFacts,
 ): RuleChoice {
-  return rules.of(tenant, recipientClass === RecipientClass.LOCAL ? address : user);
+  const sender = { tenant: facts.submittingTenant, address: facts.origin?.authenticatedUser ?? '' };
+  return rulesBetween(snapshot.rules, sender, recipient, recipient.recipientClass === RecipientClass.LOCAL);
+}
+
+/** Whether a decision holds for the recipient. */
+export function holdsFor(decided: Decision, { facts }: Subject, recipient: RecipientFacts): boolean {
+  const isOwn = facts.submittingTenant === '' || recipient.recipientClass !== RecipientClass.LOCAL;
+  return isOwn || isBinding(decided, recipient);
 }
 
 export function withRecipient(facts: Facts, recipient: RecipientFacts, count: number): Facts {

@@ -68,6 +68,7 @@ export class SessionCourse {
   readonly #asked: SimulateResponse['asked'] = [];
   readonly #replies: SimulatedReply[] = [];
   #facts: SessionFacts;
+  #asking: SessionFacts['recipients'] = [];
   #sequence = 0;
   /** What policy has refused already, and the client is told at the first RCPT. */
   #pending: Decision | undefined;
@@ -80,6 +81,11 @@ export class SessionCourse {
     this.#addresses = addresses;
     this.#content = content;
     this.#facts = { ...session.facts, hasReversePath: session.facts.hasReversePath };
+  }
+
+  /** As they have become, with every recipient that was asked about. */
+  get facts(): SessionFacts {
+    return { ...this.#facts, recipients: this.#asking };
   }
 
   async run(): Promise<SimulateResponse> {
@@ -149,6 +155,7 @@ export class SessionCourse {
     const transaction = { mail: command, submittingTenant, ...limits };
     const places = placeRecipients(this.#parts, ready, transaction, this.#addresses);
     const asked = places.flatMap(({ facts: own }) => (own === undefined ? [] : [own]));
+    this.#asking = asked;
     this.#facts = { ...this.#facts, recipients: asked };
     const verdict = asked.length > 0 && this.#pending === undefined ? await this.#judge([Stage.RCPT]) : undefined;
     const whole =

@@ -8,6 +8,7 @@ import { PosternError } from '@postern/errors';
 import type { SessionTerms } from '@postern/flow-control/session';
 import type { SimulateRequest, SimulateResponse } from '@postern/proto/policy/v1/policy_service';
 import type { Judge } from '../judge.js';
+import { shownSimulation } from '../recording/own-part.js';
 import type { RecordingStore } from '../recording/recording-store.js';
 import { replaySession } from '../recording/replay.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
@@ -25,7 +26,7 @@ export interface SimulationParts {
 
 function refuseForeign(
   { tenant, facts }: SimulateRequest,
-  { ready }: DescribedSession,
+  { ready, facts: described }: DescribedSession,
   snapshot: CompiledSnapshot,
 ): void {
   if (tenant === '') return;
@@ -34,6 +35,8 @@ function refuseForeign(
   };
   const submitter = facts?.submittingTenant || ready.login?.tenant || '';
   if (submitter !== '' && submitter !== tenant) denied('the submitting tenant');
+  // To whom its own mail goes is the tenant's to ask; what others' settings said of it is not shown.
+  if (described.relayRight && described.submittingTenant === tenant) return;
   for (const { address, tenant: owner } of facts?.recipients ?? []) {
     const domain = snapshot.domain(domainOf(address));
     if ((owner !== '' && owner !== tenant) || (domain !== undefined && domain.tenant !== tenant)) denied(address);
@@ -96,5 +99,6 @@ export async function simulate(
   refuseForeign(request, session, snapshot);
   const addresses = facts.recipients.map(({ address }) => address);
   const course = new SessionCourse({ judge, snapshot, terms, clock, maxHops }, session, addresses, content);
-  return course.run();
+  const told = await course.run();
+  return request.tenant === '' ? told : shownSimulation(told, course.facts, request.tenant);
 }

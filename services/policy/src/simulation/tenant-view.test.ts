@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
 /** A tenant's view of a described session: the whole truth about its own mail, nothing of the relay rights, rules and recipients of others. */
 import { FakeClock } from '@postern/clock';
 import { SimulateRequest } from '@postern/proto/policy/v1/policy_service';
@@ -25,7 +26,7 @@ interface Described {
   readonly to: string;
 }
 
-async function told(tenant: string, { client = '192.0.2.9', user, to }: Described): Promise<string> {
+function simulation(at: typeof here, tenant: string, { client = '192.0.2.9', user, to }: Described) {
   const role = user === undefined ? 'mx' : 'submission';
   const request = SimulateRequest.fromPartial({
     tenant,
@@ -38,8 +39,12 @@ async function told(tenant: string, { client = '192.0.2.9', user, to }: Describe
       recipients: [{ address: to }],
     },
   });
-  const parts = { judge: here.judge, recordings: memoryRecordings(), clock: new FakeClock(), maxHops: 30 };
-  const { replies, submittingTenant } = await simulate(parts, request, here.snapshot);
+  const parts = { judge: at.judge, recordings: memoryRecordings(), clock: new FakeClock(), maxHops: 30 };
+  return simulate(parts, request, at.snapshot);
+}
+
+async function told(tenant: string, described: Described): Promise<string> {
+  const { replies, submittingTenant } = await simulation(here, tenant, described);
   const last = replies.at(-1);
   return [last?.replyCode, last?.decidedBy, submittingTenant].filter((part) => part !== '').join(' ');
 }
@@ -54,6 +59,29 @@ test.each<[string, Described, string]>([
   ['t1', { to: 'a@here.test' }, '250'],
 ])('as %j sees it, %o: %s', async (tenant, described, expected) => {
   expect(await told(tenant, described)).toBe(expected);
+});
+
+test('mail it submits to another tenant: its own rules by name, of the other no more than the answer', async () => {
+  const rule = (text: string, when: string) => ({ event: 'rcpt', when, then: [{ reject: { code: 550, text } }] });
+  const at = ground({
+    snapshot: {
+      domains: [
+        { name: 'here.test', tenant: 't1' },
+        { name: 'other.test', tenant: 't2' },
+      ],
+    },
+    entries: { 'a@other.test': 'user', 'all@other.test': ['secret@other.test'] },
+    tenantRules: {
+      t1: [rule('mine', 'recipient.user == "mine"')],
+      t2: [rule('theirs', 'recipient.user == "theirs"')],
+    },
+  });
+  const view = (to: string) => simulation(at, 't1', { user: 'a@here.test', to });
+  expect((await view('mine@other.test')).replies.at(-1)).toMatchObject({ replyCode: 550, decidedBy: 'tenant-1@3' });
+  const theirs = await view('theirs@other.test');
+  expect(theirs.replies.at(-1)).toMatchObject({ replyCode: 550, decidedBy: 'verdict' });
+  expect(JSON.stringify(theirs)).not.toContain('tenant-1@3');
+  expect(JSON.stringify(await view('all@other.test'))).not.toContain('secret');
 });
 
 test.each<Described>([{ to: 'a@other.test' }, { user: 'a@other.test', to: 'a@here.test' }])(

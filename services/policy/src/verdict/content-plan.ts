@@ -29,10 +29,9 @@ export function contentNeeds(
   { isOutsider, snapshot, facts, findings }: Asking,
   skips: ReadonlySet<string>,
 ): ContentNeeds {
-  const user = facts.origin?.authenticatedUser ?? '';
   const hasRules =
     snapshot.rules.has('body') &&
-    facts.recipients.some((recipient) => rulesOf(snapshot.rules, recipient, user).has('body'));
+    facts.recipients.some((recipient) => rulesOf({ snapshot, facts }, recipient).has('body'));
   const wished = wishedChecks(findings);
   const isWished = (name: ContentCheck): boolean => !skips.has(name) && wished.has(name);
   const wishes = {
