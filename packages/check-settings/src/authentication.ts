@@ -1,6 +1,6 @@
 /** Settings of SPF, DKIM, DMARC and ARC. */
 import { s } from '@postern/config';
-import { common, onOutcome } from './base.js';
+import { common, failureActions, onOutcome } from './base.js';
 
 export const spf = s.object({
   ...common({ what: 'SPF of the reverse-path is checked', enabled: true, timeout: '5s' }),
@@ -24,6 +24,18 @@ export const dmarc = s.object({
     .list(s.domain(), { max: 1_000 })
     .default([])
     .doc('Domains whose ARC seal is believed: a DMARC failure of what they saw pass is overridden.'),
+  onPermerror: s
+    .enumeration(failureActions)
+    .default('reject')
+    .doc(
+      'What a From field does that names no author, or more than are looked at (permerror); never more than onFail.',
+    ),
+  onTemperror: s
+    .enumeration(['mark', 'tempfail'])
+    .default('tempfail')
+    .doc(
+      'With onFail: reject, what happens while DNS does not tell whether the message is one to refuse: 451, or it passes.',
+    ),
 });
 
 export const arc = s.object(common({ what: 'ARC chains are verified', timeout: '5s' }));

@@ -57,6 +57,14 @@ test('what is written for the snapshot is read back', () => {
   expect(readSettings('{')).toBeUndefined();
 });
 
+test('who is not to be asked later may not be let pass', () => {
+  const outer = { ...operator, dmarc: { ...operator.dmarc, onTemperror: 'tempfail' as const } };
+  expect(readPatch({ dmarc: { onTemperror: 'mark' } }, outer)).toMatchObject({ ok: false });
+  expect(readPatch({ dmarc: { onPermerror: 'mark' } }, outer)).toMatchObject({ ok: false });
+  const milder = { ...operator, dmarc: { ...operator.dmarc, onTemperror: 'mark' as const } };
+  expect(readPatch({ dmarc: { onTemperror: 'tempfail' } }, milder).ok).toBe(true);
+});
+
 test('of a result with a consequence of its own only a stricter one is allowed', () => {
   const outer = { ...operator, spf: { ...operator.spf, onSoftfail: 'quarantine' as const } };
   expect(readPatch({ spf: { onSoftfail: 'reject' } }, outer).ok).toBe(true);

@@ -19,7 +19,9 @@ const isMap = (value: PlainValue | undefined): value is { [key: string]: PlainVa
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const names = new Set<string>(checksSchema.kind.children().map((child) => child.name.slice(1)));
 const isCheckName = (name: string): name is CheckName => names.has(name);
-const ranks = new Map<PlainValue | undefined, number>(failureActions.map((action, rank) => [action, rank]));
+const ranks = new Map<PlainValue | undefined, number>(
+  [...failureActions, 'tempfail'].map((action, rank) => [action, rank]),
+);
 const strictness = (action: PlainValue | undefined): number => ranks.get(action) ?? -1;
 
 /** A check of a document whose fields cannot be used as they are written, with the reasons, each beginning with the field. */

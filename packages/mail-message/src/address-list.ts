@@ -22,6 +22,8 @@ export interface AddressList {
   readonly malformed: boolean;
   /** A limit was reached: there is more than was read. */
   readonly truncated: boolean;
+  /** The text of what is neither `addr-spec` nor `name <addr-spec>`, quotes and comments opened: what else may be seen there. */
+  readonly remains: readonly string[];
 }
 
 export interface AddressListLimits {
@@ -69,8 +71,8 @@ function enclosed(text: string, at: number): { readonly kind: Kind; readonly end
   }
 }
 
-/** Null where a quote, comment or literal is not closed. */
-function tokenise(text: string): { readonly tokens: readonly Token[]; readonly whole: boolean } {
+/** Up to the end, or to where a quote, comment or literal is not closed. */
+function tokenise(text: string): { readonly tokens: readonly Token[]; readonly rest: string } {
   const tokens: Token[] = [];
   for (let at = 0; at < text.length; ) {
     const character = text.charAt(at);
@@ -85,7 +87,7 @@ function tokenise(text: string): { readonly tokens: readonly Token[]; readonly w
     }
     const quoted = enclosed(text, at);
     if (quoted !== null) {
-      if (quoted.end === -1) return { tokens, whole: false };
+      if (quoted.end === -1) return { tokens, rest: text.slice(at) };
       const literal = quoted.kind === 'literal';
       const inner = literal ? text.slice(at, quoted.end) : unquote(text.slice(at + 1, quoted.end - 1));
       tokens.push({ kind: quoted.kind, text: inner });
@@ -97,7 +99,7 @@ function tokenise(text: string): { readonly tokens: readonly Token[]; readonly w
     tokens.push({ kind: 'atom', text: text.slice(at, end) });
     at = end;
   }
-  return { tokens, whole: true };
+  return { tokens, rest: '' };
 }
 
 function isSpecial(token: Token | undefined, text: string): boolean {
@@ -144,6 +146,8 @@ function phrase(tokens: readonly Token[]): string {
 interface ReadMailbox {
   readonly mailbox: Mailbox | null;
   readonly malformed: boolean;
+  /** There is no telling which address another reader sees. */
+  readonly ambiguous: boolean;
 }
 
 function readMailbox(all: readonly Token[]): ReadMailbox {
@@ -156,22 +160,39 @@ function readMailbox(all: readonly Token[]): ReadMailbox {
     return {
       mailbox: spec === null ? null : { displayName: decodeHeaderText(comment), ...spec },
       malformed: spec === null,
+      ambiguous: spec === null,
     };
   }
   const close = tokens.findIndex((token) => isSpecial(token, '>'));
   const spec = readAddrSpec(tokens.slice(open + 1, close === -1 ? tokens.length : close));
   const name = tokens.slice(0, open);
-  const odd = close !== tokens.length - 1 || name.some((token) => token.kind === 'special' && token.text !== '.');
-  return { mailbox: spec === null ? null : { displayName: phrase(name), ...spec }, malformed: spec === null || odd };
+  const ambiguous = spec === null || close !== tokens.length - 1;
+  const odd = name.some((token) => token.kind === 'special' && token.text !== '.');
+  return {
+    mailbox: spec === null ? null : { displayName: phrase(name), ...spec },
+    malformed: ambiguous || odd,
+    ambiguous,
+  };
+}
+
+/** Words keep a space between them, so that none grows by its neighbour. */
+function plainText(tokens: readonly Token[]): string {
+  let out = '';
+  for (const [index, token] of tokens.entries()) {
+    const glue = index > 0 && token.kind !== 'special' && tokens[index - 1]?.kind !== 'special';
+    out += glue ? ` ${token.text}` : token.text;
+  }
+  return decodeHeaderText(out);
 }
 
 export function parseAddressList(value: string, limits: AddressListLimits = {}): AddressList {
   const maxLength = limits.maxLength ?? 65_536;
   const maxMailboxes = limits.maxMailboxes ?? 1000;
-  const { tokens, whole } = tokenise(value.slice(0, maxLength));
+  const { tokens, rest } = tokenise(value.slice(0, maxLength));
   const mailboxes: Mailbox[] = [];
   const groups: string[] = [];
-  let malformed = !whole;
+  const remains = rest === '' ? [] : [decodeHeaderText(rest)];
+  let malformed = rest !== '';
   let truncated = value.length > maxLength;
   let current: Token[] = [];
   let place: 'list' | 'group' = 'list';
@@ -181,6 +202,7 @@ export function parseAddressList(value: string, limits: AddressListLimits = {}):
     if (current.some((token) => token.kind !== 'comment')) {
       const read = readMailbox(current);
       malformed ||= read.malformed;
+      if (read.ambiguous) remains.push(plainText(current));
       if (mailboxes.length >= maxMailboxes) truncated = true;
       else if (read.mailbox !== null) mailboxes.push(read.mailbox);
     }
@@ -194,6 +216,7 @@ export function parseAddressList(value: string, limits: AddressListLimits = {}):
       current.push(token);
     } else if (special === ':') {
       malformed ||= place === 'group';
+      if (current.some((one) => isSpecial(one, '@'))) remains.push(plainText(current));
       groups.push(phrase(current.filter(({ kind }) => kind !== 'comment')));
       place = 'group';
       current = [];
@@ -206,5 +229,5 @@ export function parseAddressList(value: string, limits: AddressListLimits = {}):
     }
   }
   finish();
-  return { mailboxes, groups, malformed: malformed || place === 'group' || inAngle, truncated };
+  return { mailboxes, groups, malformed: malformed || place === 'group' || inAngle, truncated, remains };
 }

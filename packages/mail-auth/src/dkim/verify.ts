@@ -38,6 +38,12 @@ export interface DkimContext extends KeyPolicy {
   readonly digests?: BodyDigests;
 }
 
+/** One signature, by the domain it speaks for; others may be known sooner. */
+export interface PendingSignature {
+  readonly domain: string;
+  readonly result: Promise<DkimResult>;
+}
+
 interface Pending {
   readonly parsed: ParsedSignature;
   readonly key: Promise<KeyResult> | undefined;
@@ -69,9 +75,17 @@ export class DkimVerifier {
     this.#digests.update(chunk);
   }
 
-  async finish(): Promise<DkimResult[]> {
-    const digests = await this.#digests.finish();
-    return Promise.all(this.#pending.map((pending) => this.#conclude(pending, digests)));
+  finish(): Promise<DkimResult[]> {
+    return Promise.all(this.conclude().map(({ result }) => result));
+  }
+
+  /** As `finish`, each signature by itself: a key that does not come holds up nobody else. Once, after the last octet. */
+  conclude(): readonly PendingSignature[] {
+    const digests = Promise.resolve(this.#digests.finish());
+    return this.#pending.map((pending) => ({
+      domain: nameOf(pending.parsed).domain,
+      result: digests.then((done) => this.#conclude(pending, done)),
+    }));
   }
 
   #start(parsed: ParsedSignature): Pending {

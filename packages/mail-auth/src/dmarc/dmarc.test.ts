@@ -5,7 +5,7 @@ import { authorDomains } from './author-domain.js';
 import { type DmarcQuestion, evaluateDmarc } from './evaluate.js';
 import { parseDmarcRecord } from './record.js';
 
-const author = (...domains: string[]) => ({ domains, fields: 1, unreadable: 0 });
+const author = (...domains: string[]) => ({ domains, fields: 1, truncated: false });
 const evaluate = (zone: ZoneData, question: Partial<DmarcQuestion>) =>
   evaluateDmarc({ author: author('a.test'), spf: undefined, dkim: [], ...question }, createZone(zone));
 const txt = (...TXT: string[]) => ({ TXT });
@@ -43,6 +43,46 @@ describe('alignment', () => {
     const outcome = await evaluate(zone, question);
     expect(outcome.result).toBe(result);
     expect(outcome.disposition).toBe(result === 'fail' ? 'reject' : 'none');
+  });
+});
+
+describe('what cannot count is not waited for', () => {
+  const never = () => new Promise<never>(() => undefined);
+  const zone: ZoneData = { '_dmarc.a.test': txt('v=DMARC1; p=reject'), '_dmarc.slow.test': 'timeout' };
+  it.each<[string, Partial<DmarcQuestion>, string, string]>([
+    ['a signer beside', { dkim: [{ domain: 'slow.test', result: never }] }, 'fail', 'reject'],
+    ['a signer elsewhere', { dkim: [{ domain: 'a.example', result: never }] }, 'fail', 'reject'],
+    ['a reverse-path beside', { spf: { domain: 'slow.test', result: never } }, 'fail', 'reject'],
+    ['a signer with a longer name', { dkim: [{ domain: 'not-a.test', result: 'temperror' }] }, 'fail', 'reject'],
+    [
+      'eleven before its own',
+      {
+        dkim: [
+          ...Array.from({ length: 11 }, (_, n) => ({ domain: `s${n}.test`, result: never })),
+          { domain: 'a.test', result: 'pass' },
+        ],
+      },
+      'pass',
+      'none',
+    ],
+  ])('%s', async (_, question, result, disposition) => {
+    expect(await evaluate(zone, question)).toMatchObject({ result, disposition });
+  });
+
+  it.each<[string, string, string]>([
+    ['p=reject', 'v=DMARC1; p=reject', 'reject'],
+    ['p=none', 'v=DMARC1; p=none', 'none'],
+    ['t=y', 'v=DMARC1; p=quarantine; t=y', 'none'],
+  ])('an aligned one that is temperror leaves at stake what the domain asks for: %s', async (_, record, atStake) => {
+    const dkim = [{ domain: 'x.a.test', result: async () => 'temperror' as const }];
+    expect(await evaluate({ '_dmarc.a.test': txt(record) }, { dkim })).toMatchObject({ result: 'temperror', atStake });
+  });
+
+  it('leaves all at stake while the record cannot be asked for', async () => {
+    expect(await evaluate({ '_dmarc.a.test': 'timeout' }, {})).toMatchObject({
+      result: 'temperror',
+      atStake: 'unknown',
+    });
   });
 });
 
@@ -103,10 +143,25 @@ describe('policy', () => {
   });
 
   it('is permerror without a usable author', async () => {
-    const none = { domains: [], fields: 0, unreadable: 0 };
+    const none = { domains: [], fields: 0, truncated: false };
     expect(await evaluate({}, { author: none })).toMatchObject({ result: 'permerror' });
-    const hidden = { domains: ['a.test'], fields: 1, unreadable: 1 };
+    const hidden = { domains: ['a.test'], fields: 1, truncated: true };
     expect(await evaluate({}, { author: hidden })).toMatchObject({ result: 'permerror' });
+    const crowd = author(...Array.from({ length: 11 }, (_, index) => `a${index}.test`));
+    expect(await evaluate({}, { author: crowd })).toMatchObject({ result: 'permerror' });
+  });
+
+  it('of ten authors finds the strictest', async () => {
+    const zone = { '_dmarc.b.test': txt('v=DMARC1; p=reject') };
+    const crowd = author(...Array.from({ length: 9 }, (_, index) => `a${index}.test`), 'b.test');
+    expect(await evaluate(zone, { author: crowd })).toMatchObject({ result: 'fail', disposition: 'reject' });
+  });
+
+  it('refuses for what is known beside an author whose DNS is away', async () => {
+    const zone: ZoneData = { '_dmarc.a.test': txt('v=DMARC1; p=reject'), '_dmarc.slow.test': 'timeout' };
+    expect(await evaluate(zone, { author: author('slow.test', 'a.test') })).toMatchObject({
+      ...{ result: 'fail', domain: 'a.test', disposition: 'reject' },
+    });
   });
 });
 
@@ -151,27 +206,47 @@ describe('tree walk', () => {
 
 describe('authorDomains', () => {
   it.each([
-    ['a@A.test', ['a.test'], 0],
-    ['"x, y@evil.test" <a@a.test>', ['a.test'], 0],
-    ['Joe (at b.test <x@c.test>) <a@a.test>', ['a.test'], 0],
-    ['a@a.test, b@b.test', ['a.test', 'b.test'], 0],
-    ['Group: a@a.test, B <b@b.test>;', ['a.test', 'b.test'], 0],
-    ['"a@b"@a.test', ['a.test'], 0],
-    ['<a@a.test> <b@b.test>', ['a.test', 'b.test'], 0],
-    ['x@evil.test <a@a.test>', ['a.test'], 0],
-    ['undisclosed:;', [], 0],
-    ['nobody', [], 1],
-    ['a@[192.0.2.1]', [], 1],
-    ['a@b\u00fccher.test', ['xn--bcher-kva.test'], 0],
-    ['"unclosed <a@a.test>', [], 1],
-  ])('%j', (value, domains, unreadable) => {
+    ['a@A.test', ['a.test']],
+    ['"x, y@evil.test" <a@a.test>', ['a.test']],
+    ['Joe (at b.test <x@c.test>) <a@a.test>', ['a.test']],
+    ['a@a.test, b@b.test', ['a.test', 'b.test']],
+    ['Group: a@a.test, B <b@b.test>;', ['a.test', 'b.test']],
+    ['"a@b"@a.test', ['a.test']],
+    ['<a@a.test> <b@b.test>', ['a.test', 'b.test']],
+    ['x@other.test <a@a.test>', ['a.test']],
+    ['undisclosed:;', []],
+    ['nobody', []],
+    ['a@[192.0.2.1]', []],
+    ['a@b\u00fccher.test', ['xn--bcher-kva.test']],
+    ['"unclosed <a@a.test>', ['a.test']],
+    ['a@a.test <', ['a.test']],
+    ['a@a.test <>', ['a.test']],
+    ['a@a.test <nobody>', ['a.test']],
+    ['a@a.test <b@b.test', ['b.test', 'a.test']],
+    ['a@a.test, x', ['a.test']],
+    ['"a@a.test"', ['a.test']],
+    ['=?utf-8?q?a=40a=2Etest?=', ['a.test']],
+    ['a@a.test: nobody;', ['a.test']],
+    ['a@a.test (unclosed', ['a.test']],
+    ['a @ a . test', ['a.test']],
+    ['a@a.test.', ['a.test']],
+    ['<a@a.test', ['a.test']],
+    ['<<a@a.test>>', ['a.test']],
+  ])('%j', (value, domains) => {
     const { fields } = readHeaderSection(Buffer.from(`From: ${value}\r\n\r\n`));
-    expect(authorDomains(fields)).toEqual({ domains, fields: 1, unreadable });
+    expect(authorDomains(fields)).toEqual({ domains, fields: 1, truncated: false });
   });
 
   it('sees every From field', () => {
-    const { fields } = readHeaderSection(Buffer.from('From: a@a.test\r\nfrom : b@b.test\r\n\r\n'));
-    expect(authorDomains(fields)).toEqual({ domains: ['a.test', 'b.test'], fields: 2, unreadable: 0 });
+    const { fields } = readHeaderSection(Buffer.from('From: a@a.test\r\nfrom : b@b.test\r\nFrom: x\r\n\r\n'));
+    expect(authorDomains(fields)).toEqual({ domains: ['a.test', 'b.test'], fields: 3, truncated: false });
+  });
+
+  it('sees the author behind a crowd, and tells that there are more than it reads', () => {
+    const crowd = (count: number) =>
+      readHeaderSection(Buffer.from(`From: ${'x@b.test,'.repeat(count)}a@a.test\r\n\r\n`)).fields;
+    expect(authorDomains(crowd(100))).toEqual({ domains: ['b.test', 'a.test'], fields: 1, truncated: false });
+    expect(authorDomains(crowd(1_000))).toMatchObject({ truncated: true });
   });
 });
 

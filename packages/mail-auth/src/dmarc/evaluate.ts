@@ -11,11 +11,18 @@ import type { AuthorDomains } from './author-domain.js';
 import type { DmarcPolicy, DmarcRecord } from './record.js';
 import { TreeWalker } from './tree-walk.js';
 
+/** A domain that may vouch for the author's. */
+export interface DmarcIdentity<R extends string> {
+  readonly domain: string;
+  /** Asked for only where the domain is aligned, so that nobody waits for one that cannot count. Late = temperror. */
+  readonly result: R | (() => Promise<R>);
+}
+
 export interface DmarcQuestion {
   readonly author: AuthorDomains;
   /** The MAIL FROM check; with a null reverse-path the HELO check in its place. */
-  readonly spf: Pick<SpfResult, 'result' | 'domain'> | undefined;
-  readonly dkim: readonly Pick<DkimResult, 'result' | 'domain'>[];
+  readonly spf: DmarcIdentity<SpfResult['result']> | undefined;
+  readonly dkim: readonly DmarcIdentity<DkimResult['result']>[];
 }
 
 export interface DmarcResult {
@@ -29,6 +36,8 @@ export interface DmarcResult {
   /** Which tag the policy came from. */
   readonly policySource: 'p' | 'sp' | 'np' | undefined;
   readonly disposition: DmarcPolicy;
+  /** What a fail would have come to; unknown where the record could not be asked for. */
+  readonly atStake: DmarcPolicy | 'unknown';
   readonly testing: boolean;
   /** The domain of the aligned pass, undefined without one. */
   readonly alignedSpf: string | undefined;
@@ -37,25 +46,26 @@ export interface DmarcResult {
   readonly reason: string | undefined;
 }
 
-const MAX_AUTHORS = 4;
+const MAX_AUTHORS = 10;
 const MAX_IDENTIFIERS = 10;
 const milder = { none: 'none', quarantine: 'none', reject: 'quarantine' } as const;
 
 export async function evaluateDmarc(question: DmarcQuestion, resolver: Resolver): Promise<DmarcResult> {
-  const { domains, fields, unreadable } = question.author;
-  const [only, ...others] = domains;
+  const { domains, fields, truncated } = question.author;
+  const [only] = domains;
   if (only === undefined) return without('permerror', '', fields === 0 ? 'no From field' : 'no author domain');
-  if (unreadable > 0) return without('permerror', only, 'an author without a readable domain');
-  if (others.length >= MAX_AUTHORS) return without('permerror', only, 'too many author domains');
+  if (truncated || domains.length > MAX_AUTHORS) return without('permerror', only, 'too many author domains');
   const walker = new TreeWalker(resolver);
   const results = await Promise.all(domains.map((domain) => evaluateDomain(domain, question, walker, resolver)));
   // With several authors the strictest outcome counts (RFC 9989 §5.3.1 leaves it to the receiver).
   return results.reduce((strictest, result) => (gravityOf(result) > gravityOf(strictest) ? result : strictest));
 }
 
-function gravityOf({ disposition, result }: DmarcResult): number {
-  const outcome = ['pass', 'none', 'permerror', 'temperror', 'fail'].indexOf(result);
-  return ['none', 'quarantine', 'reject'].indexOf(disposition) * 10 + outcome;
+/** What refuses goes before what may have to be asked again, and that before what lets pass. */
+function gravityOf({ disposition, result, atStake }: DmarcResult): number {
+  if (disposition !== 'none') return disposition === 'reject' ? 30 : 20;
+  if (result === 'temperror' && atStake !== 'none') return 10;
+  return ['pass', 'none', 'permerror', 'temperror', 'fail'].indexOf(result);
 }
 
 async function evaluateDomain(
@@ -71,6 +81,7 @@ async function evaluateDomain(
   const aligned = await findAlignment(domain, question, record, walker);
   const passes = aligned.spf !== undefined || aligned.dkim !== undefined;
   const result = passes ? 'pass' : aligned.uncertain === undefined ? 'fail' : 'temperror';
+  const atStake = record.testing ? milder[published] : published;
   return {
     result,
     domain,
@@ -78,7 +89,8 @@ async function evaluateDomain(
     policyDomain,
     policy: published,
     policySource: source,
-    disposition: result !== 'fail' ? 'none' : record.testing ? milder[published] : published,
+    disposition: result !== 'fail' ? 'none' : atStake,
+    atStake,
     testing: record.testing,
     alignedSpf: aligned.spf,
     alignedDkim: aligned.dkim,
@@ -96,6 +108,7 @@ function without(result: 'none' | 'temperror' | 'permerror', domain: string, rea
     policy: 'none',
     policySource: undefined,
     disposition: 'none',
+    atStake: result === 'temperror' ? 'unknown' : 'none',
     testing: false,
     alignedSpf: undefined,
     alignedDkim: undefined,
@@ -157,48 +170,64 @@ interface Alignment {
   readonly uncertain: string | undefined;
 }
 
+type Standing = { readonly kind: 'aligned' | 'foreign' } | { readonly kind: 'trouble'; readonly reason: string };
+const foreign: Standing = { kind: 'foreign' };
+const counting: ReadonlySet<string> = new Set(['pass', 'temperror']);
+
+/** All that could be aligned is asked at the same time, and nothing else is waited for. */
 async function findAlignment(
   domain: string,
   { spf, dkim }: DmarcQuestion,
   record: DmarcRecord,
   walker: TreeWalker,
 ): Promise<Alignment> {
-  let uncertain: string | undefined;
   let organizationalDomain: string | undefined;
-  const isAligned = async (identifier: string, strict: boolean): Promise<boolean> => {
-    if (identifier === domain) return true;
-    if (strict || identifier === '' || !shareLastLabel(identifier, domain)) return false;
+  const standing = async (identifier: string, strict: boolean): Promise<Standing> => {
+    if (identifier === domain) return { kind: 'aligned' };
+    if (strict || identifier === '' || !shareLastLabel(identifier, domain)) return foreign;
     const own = await walker.walk(domain);
-    if (own.kind === 'walk') organizationalDomain = own.organizationalDomain;
+    if (own.kind === 'trouble') return own;
+    organizationalDomain = own.organizationalDomain;
+    // Its Organizational Domain is above it: whoever is not below ours is not asked about.
+    if (identifier !== organizationalDomain && !identifier.endsWith(`.${organizationalDomain}`)) return foreign;
     const other = await walker.walk(identifier);
-    if (own.kind === 'trouble' || other.kind === 'trouble') {
-      uncertain ??= own.kind === 'trouble' ? own.reason : other.kind === 'trouble' ? other.reason : undefined;
-      return false;
-    }
-    return own.organizationalDomain === other.organizationalDomain;
+    if (other.kind === 'trouble') return other;
+    return other.organizationalDomain === organizationalDomain ? { kind: 'aligned' } : foreign;
   };
-  let alignedSpf: string | undefined;
-  if (spf?.result === 'pass' && (await isAligned(spf.domain, record.strictSpf))) alignedSpf = spf.domain;
-  let alignedDkim: string | undefined;
-  for (const identifier of domainsWith(dkim, 'pass')) {
-    if (!(await isAligned(identifier, record.strictDkim))) continue;
-    alignedDkim = identifier;
-    break;
-  }
-  if (alignedSpf === undefined && alignedDkim === undefined) {
-    // Only an identity that would be aligned could have made the difference.
-    if (spf?.result === 'temperror' && (await isAligned(spf.domain, record.strictSpf))) uncertain ??= 'SPF temperror';
-    for (const identifier of domainsWith(dkim, 'temperror')) {
-      if (uncertain === undefined && (await isAligned(identifier, record.strictDkim))) uncertain = 'DKIM temperror';
-    }
-  }
-  return { spf: alignedSpf, dkim: alignedDkim, organizationalDomain, uncertain };
+  const settle = async (identity: DmarcIdentity<string>, strict: boolean, what: string): Promise<Settled> => {
+    const { domain: name, result } = identity;
+    if (typeof result === 'string' && !counting.has(result)) return { domain: name, outcome: 'nothing' };
+    const found = await standing(name, strict);
+    if (found.kind === 'foreign') return { domain: name, outcome: 'nothing' };
+    if (found.kind === 'trouble') return { domain: name, outcome: 'uncertain', reason: found.reason };
+    const known = typeof result === 'string' ? result : await result();
+    if (known === 'temperror') return { domain: name, outcome: 'uncertain', reason: `${what} temperror` };
+    return { domain: name, outcome: known === 'pass' ? 'pass' : 'nothing' };
+  };
+  const [bySpf, byDkim] = await Promise.all([
+    spf === undefined ? undefined : settle(spf, record.strictSpf, 'SPF'),
+    Promise.all(nearest(dkim, domain).map((identity) => settle(identity, record.strictDkim, 'DKIM'))),
+  ]);
+  const uncertain = [...(bySpf === undefined ? [] : [bySpf]), ...byDkim].find((one) => one.outcome === 'uncertain');
+  return {
+    spf: bySpf?.outcome === 'pass' ? bySpf.domain : undefined,
+    dkim: byDkim.find(({ outcome }) => outcome === 'pass')?.domain,
+    organizationalDomain,
+    uncertain: uncertain?.reason,
+  };
 }
 
-function domainsWith(dkim: DmarcQuestion['dkim'], result: DkimResult['result']): Set<string> {
-  const domains = new Set<string>();
-  for (const one of dkim.slice(0, MAX_IDENTIFIERS)) if (one.result === result) domains.add(one.domain);
-  return domains;
+interface Settled {
+  readonly domain: string;
+  readonly outcome: 'pass' | 'uncertain' | 'nothing';
+  readonly reason?: string;
+}
+
+/** Those that could be aligned, the author's own domain first; so that many others do not crowd them out. */
+function nearest<I extends DmarcIdentity<string>>(identities: readonly I[], domain: string): readonly I[] {
+  const own = identities.filter((identity) => identity.domain === domain);
+  const others = identities.filter((one) => one.domain !== domain && shareLastLabel(one.domain, domain));
+  return [...own, ...others].slice(0, MAX_IDENTIFIERS);
 }
 
 /** Domains under different top-level labels never share an Organizational Domain: no question needed. */

@@ -64,6 +64,12 @@ async function check(
   return { result, identity, domain, explanation, mechanism, problem, lookups: host.lookups };
 }
 
+/** The domain `checkMailFrom` speaks about, without asking; '' where there is none. */
+export function mailFromDomain({ helo, reversePath }: Pick<SpfQuestion, 'helo' | 'reversePath'>): string {
+  const given = reversePath === '' ? helo : reversePath.slice(reversePath.lastIndexOf('@') + 1);
+  return checkableDomain(given) ?? '';
+}
+
 function checkableDomain(given: string): string | undefined {
   const domain = normaliseName(given) ?? normaliseName(domainToASCII(given));
   return domain === undefined || !domain.includes('.') || domain.startsWith('[') ? undefined : domain;
