@@ -2,7 +2,7 @@
  * From what a check saw to what is done about it: the one place that decides (style.md, rule 6). `onFail` is of the settings in force for the
  * session or the recipient: reject says what `refusals.ts` has, quarantine keeps what would be refused for good, tag and mark only tell.
  */
-import type { FailureAction } from '@postern/check-settings';
+import { type FailureAction, failureActions } from '@postern/check-settings';
 import { Action, type Decision, type Finding } from '@postern/proto/policy/v1/policy_service';
 import type { CheckDefinition, CheckName } from './check.js';
 import { refusalOf } from './refusals.js';
@@ -26,14 +26,22 @@ const spfActions = new Map<string, (settings: SpfSettings) => FailureAction>([
   ['permerror', ({ onPermerror }) => onPermerror],
 ]);
 
-/** What the settings in force say about this outcome; most checks know one consequence, SPF one per result. */
+/** What the settings in force say about this outcome; most checks know one consequence, SPF and DMARC one per result. */
 export function actionFor(
   check: Pick<CheckDefinition, 'settings'>,
   { outcome }: Finding,
   policies: CheckPolicies,
 ): FailureAction {
+  if (check.settings === 'dmarc') return dmarcAction(outcome, policies.dmarc);
   const own = check.settings === 'spf' ? spfActions.get(outcome) : undefined;
   return own === undefined ? policies[check.settings].onFail : own(policies.spf);
+}
+
+/** Of a From field that names no author never more than of a failure. */
+function dmarcAction(outcome: string, { onFail, onPermerror, onTemperror }: CheckPolicies['dmarc']): FailureAction {
+  if (outcome === 'temperror') return onTemperror === 'tempfail' ? onFail : 'mark';
+  if (outcome !== 'permerror') return onFail;
+  return failureActions.indexOf(onPermerror) < failureActions.indexOf(onFail) ? onPermerror : onFail;
 }
 
 export function consequenceOf(check: CheckName, finding: Finding, onFail: FailureAction): Consequence {

@@ -1,6 +1,7 @@
 /**
- * Runs one check within its time: its own timeout or what is left of the request, whichever ends first. A check that is late or throws has its
- * declared outcome; it goes on alone and nobody waits for it. Supplies metrics and the time taken.
+ * Runs one check within its time: its own timeout or what is left of the request, whichever ends first. It hears of a little less, so that it
+ * concludes with what it knows by then. One that is late all the same or throws has its declared outcome; it goes on alone and nobody waits
+ * for it. Supplies metrics and the time taken.
  */
 import type { Clock, Timer } from '@postern/clock';
 import type { Resolver } from '@postern/dns';
@@ -8,9 +9,10 @@ import type { Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import { type CheckDefinition, type CheckName, type Observation, skipped } from './check.js';
 import type { CheckTools } from './check-tools.js';
 import type { Directory } from './directory/directory.js';
+import { patienceOf } from './patience.js';
 import type { Replay } from './recording/replay.js';
 import type { CheckPolicies } from './snapshot/check-policy.js';
-import type { Subject } from './subject.js';
+import { domainOf, type Subject } from './subject.js';
 
 export interface CheckObserver {
   observed(check: CheckName, outcome: string, seconds: number): void;
@@ -75,12 +77,14 @@ export async function runCheck(services: CheckServices, order: CheckOrder, subje
 
 async function observe(
   { clock, resolver, directory, observer, tools }: CheckServices,
-  { check, policies, remainingMs, dryRun }: CheckOrder,
+  order: CheckOrder,
   subject: Subject,
 ): Promise<readonly Observation[]> {
+  const { check, policies, remainingMs, dryRun } = order;
   const deadlineMs = Math.min(policies[check.settings].timeout || check.timeoutMs, remainingMs);
-  if (deadlineMs <= 0) return fallback(check, subject, 'timeout');
-  const context = { resolver, clock, directory, tools, deadlineMs, dryRun, unusable: observer.unusable };
+  if (deadlineMs <= 0) return fallback(order, subject, 'timeout');
+  const own = { deadlineMs: patienceOf(deadlineMs), dryRun, unusable: observer.unusable };
+  const context = { resolver, clock, directory, tools, ...own };
   let timer: Timer | undefined;
   try {
     const work = check.evaluate(context, subject, policies);
@@ -89,18 +93,24 @@ async function observe(
     const over = Promise.withResolvers<typeof late>();
     timer = clock.setTimer(deadlineMs, () => over.resolve(late));
     const ended = await Promise.race([work, over.promise]);
-    return ended === late ? fallback(check, subject, 'timeout') : ended;
+    return ended === late ? fallback(order, subject, 'timeout') : ended;
   } catch (error) {
     observer.failed(check.name, error);
-    return fallback(check, subject, 'fault');
+    return fallback(order, subject, 'fault');
   } finally {
     timer?.cancel();
   }
 }
 
-function fallback(check: CheckDefinition, subject: Subject, reason: string): readonly Observation[] {
-  const observation = { outcome: check.late, evidence: { reason } };
-  return check.concerns?.(subject).map((recipient) => ({ ...observation, recipient })) ?? [observation];
+/** Of a check of recipients as the settings of each one's domain have it. */
+function fallback({ check, policies }: CheckOrder, subject: Subject, reason: string): readonly Observation[] {
+  const evidence = { reason };
+  return (
+    check.concerns?.(subject).map((recipient) => {
+      const own = subject.snapshot.policies.ofDomain(domainOf(recipient));
+      return { outcome: check.late(own), evidence, recipient };
+    }) ?? [{ outcome: check.late(policies), evidence }]
+  );
 }
 
 export function skippedFinding(check: CheckDefinition, stage: Stage): Finding {

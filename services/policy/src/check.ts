@@ -26,7 +26,7 @@ export interface CheckContext {
   readonly clock: Clock;
   readonly directory: Directory;
   readonly tools: CheckTools;
-  /** Milliseconds this check has; it need not watch them, but may ask DNS no longer. */
+  /** Milliseconds this check may wait for DNS and others; it has a little more to conclude. */
   readonly deadlineMs: number;
   /** Simulation: nothing may be written anywhere. */
   readonly dryRun: boolean;
@@ -45,7 +45,8 @@ interface Definition<N extends SettingsName, O extends string> {
   readonly doc: string;
   readonly stage: RuleEvent;
   readonly outcomes: readonly O[];
-  readonly late: O;
+  /** By the settings in force where they say what happens while its source is away. */
+  readonly late: O | ((policy: CheckPolicies[N]) => O);
   /** Used where the settings name none. */
   readonly timeoutMs: number;
   /** The snapshot asks for it somewhere and the subject has what it needs; `policy` is the one it would run with. */
@@ -66,7 +67,7 @@ export interface CheckDefinition {
   readonly doc: string;
   readonly stage: RuleEvent;
   readonly outcomes: readonly string[];
-  readonly late: string;
+  readonly late: (policies: CheckPolicies) => string;
   readonly timeoutMs: number;
   readonly applies: (subject: Subject, policies: CheckPolicies) => boolean;
   readonly concerns?: (subject: Subject) => readonly string[];
@@ -83,9 +84,10 @@ export const skipped = 'skipped';
 export function defineCheck<const N extends SettingsName, const O extends string>(
   definition: Definition<N, O>,
 ): CheckDefinition {
-  const { settings, applies, evaluate } = definition;
+  const { settings, late, applies, evaluate } = definition;
   return {
     ...definition,
+    late: typeof late === 'function' ? (policies) => late(policies[settings]) : () => late,
     applies: (subject, policies) => applies(subject, policies[settings]),
     evaluate: (context, subject, policies) => evaluate(context, subject, policies[settings]),
   };

@@ -9,6 +9,7 @@ import { ContentReader } from './content/content-reader.js';
 import { type ContentContext, MessageContent } from './content/message-content.js';
 import { evaluate } from './evaluation/evaluation.js';
 import type { EvaluationServices } from './evaluation/state.js';
+import { patienceOf } from './patience.js';
 import { ReplayingResolver } from './recording/dns-answers.js';
 import type { EvaluationRecord, Recorder } from './recording/recorder.js';
 import { clockAt, type Replay } from './recording/replay.js';
@@ -50,8 +51,8 @@ export interface ContentSession {
 }
 
 /** Kept back for encoding and the way home. */
-const marginShare = 0.1;
-const longestMarginMs = 25;
+const marginShare = 0.05;
+const longestMarginMs = 250;
 const defaultDeadlineMs = 10_000;
 const defaultDkimTimeoutMs = 5_000;
 const noSkips: ReadonlySet<string> = new Set();
@@ -59,6 +60,9 @@ const noSkips: ReadonlySet<string> = new Set();
 const hasContent = (stages: readonly Stage[]): boolean => stages.includes(Stage.HEADERS) || stages.includes(Stage.BODY);
 const bufferOf = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const patienceWith = (deadlineMs: number): number =>
+  deadlineMs > 0 && Number.isFinite(deadlineMs) ? deadlineMs : defaultDeadlineMs;
 
 export function createJudge(options: JudgeOptions): Judge {
   const { clock } = options;
@@ -81,6 +85,7 @@ export function createJudge(options: JudgeOptions): Judge {
     request: EvaluateRequest,
     snapshot: CompiledSnapshot,
     { resolver, clock: time }: EvaluationServices,
+    deadlineMs: number,
   ): ContentContext => {
     const needs = contentNeeds(subjectOf(request, snapshot, undefined), noSkips);
     const atBody = request.stages.includes(Stage.BODY);
@@ -89,7 +94,7 @@ export function createJudge(options: JudgeOptions): Judge {
     return {
       resolver,
       clock: time,
-      dkimTimeoutMs: timeout || defaultDkimTimeoutMs,
+      dkimTimeoutMs: patienceOf(Math.min(timeout || defaultDkimTimeoutMs, patienceWith(deadlineMs))),
       wantsDkim: atBody && needs.dkim,
       dkim: { maxSignatures, minRsaBits, maxRsaBits, keyCache: keysOf(settings) },
       wantsDomainKeys: atBody && needs.domainkeys,
@@ -117,7 +122,7 @@ export function createJudge(options: JudgeOptions): Judge {
     if (inFlight >= options.concurrency) throw new PosternError('overload', 'too many evaluations at once');
     inFlight += 1;
     try {
-      const patience = deadlineMs > 0 && Number.isFinite(deadlineMs) ? deadlineMs : defaultDeadlineMs;
+      const patience = patienceWith(deadlineMs);
       const endsAt = clock.monotonic() + patience - Math.min(longestMarginMs, patience * marginShare);
       const { sessionId, sequence, stages } = request;
       const echo = { sessionId, sequence, pod: options.pod };
@@ -147,7 +152,7 @@ export function createJudge(options: JudgeOptions): Judge {
           'invalid-argument',
           `content of more than ${options.inlineLimit} bytes comes by Content`,
         );
-      const context = contentContext(request, snapshot, services);
+      const context = contentContext(request, snapshot, services, deadlineMs);
       const bytes = bufferOf(request.content);
       const content = request.stages.includes(Stage.BODY)
         ? MessageContent.inline(bytes, context)
@@ -160,7 +165,8 @@ export function createJudge(options: JudgeOptions): Judge {
       const snapshot = snapshotInUse();
       const record = options.recorder?.begin(start, snapshot, options.resolver);
       const services = recording(record);
-      const reader = new ContentReader(contentContext(start, snapshot, services), options.openDigests?.());
+      const context = contentContext(start, snapshot, services, defaultDeadlineMs);
+      const reader = new ContentReader(context, options.openDigests?.());
       return {
         write: (chunk) => {
           record?.hold(chunk);

@@ -56,8 +56,12 @@ const dkim: Refusal = ({ outcome }) => {
 };
 
 const dmarc: Refusal = ({ outcome, evidence }) => {
-  if (outcome !== 'fail') return undefined;
   const domain = printable(evidence.domain ?? '');
+  if (outcome === 'permerror')
+    return reject(550, '5.7.1', `From cannot be judged by DMARC: ${evidence.reason ?? 'no author domain'}`);
+  if (outcome === 'temperror' && evidence.at_stake !== 'none')
+    return tempfail(451, '4.7.1', `DMARC of ${domain === '' ? 'the author' : domain} cannot be checked now`);
+  if (outcome !== 'fail') return undefined;
   if (evidence.disposition === 'quarantine')
     return { action: Action.QUARANTINE, code: 0, enhanced: '', text: `DMARC policy of ${domain}` };
   return evidence.disposition === 'reject'

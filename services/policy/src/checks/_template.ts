@@ -9,7 +9,7 @@ export const template: Omit<CheckDefinition, 'name' | 'settings'> = {
   doc: 'The question, in one sentence.',
   stage: 'connect',
   outcomes: ['good', 'bad', 'temperror'],
-  late: 'temperror',
+  late: () => 'temperror',
   timeoutMs: 2_000,
   applies: ({ isOutsider }) => isOutsider,
   async evaluate({ resolver, deadlineMs }, { origin }) {

@@ -15,8 +15,8 @@ export const author = defineCheck({
   async evaluate({ directory }, { origin, content }, { rewrite }) {
     if (content === undefined) return [];
     const login = origin.authenticatedUser;
-    const { fieldCount, mailboxes, malformed } = headerFromDomains(content.fields);
-    const addresses = mailboxes.map(({ localPart, domain }) => `${localPart}@${domain}`);
+    const { fieldCount, claimed, malformed } = headerFromDomains(content.fields);
+    const addresses = claimed.map(({ localPart, domain }) => `${localPart}@${domain}`);
     const evidence = {
       login,
       from: addresses.slice(0, 5).join(' ').slice(0, 400),

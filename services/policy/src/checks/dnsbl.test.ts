@@ -1,7 +1,10 @@
-import type { ZoneData } from '@postern/dns/testing';
+import { systemClock } from '@postern/clock';
+import { DnsClient } from '@postern/dns';
+import { startDnsServer, type TestDnsServer, type ZoneData } from '@postern/dns/testing';
 import { Action } from '@postern/proto/policy/v1/policy_service';
-import { expect, test } from 'vitest';
-import { askEnvelope, type Described, ground } from '../testing/ground.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createListHealth } from '../dns-lists/list-health.js';
+import { askContent, askEnvelope, type Described, ground, settings } from '../testing/ground.js';
 
 const checks = (onFail: string, ...dnsblZones: string[]) => ({
   checks: { dnsbl: { enabled: true, onFail }, dnsblZones },
@@ -37,6 +40,51 @@ test('one list away does not hide a listing by another', async () => {
   const zone = { ...listing, '10.2.0.192.away.test': 'timeout' } as const;
   const verdict = await askEnvelope(ground({ zone, snapshot: checks('reject', 'away.test', 'bl.test') }));
   expect(verdict.findings[0]).toMatchObject({ outcome: 'listed', evidence: { zones: 'bl.test', codes: '127.0.0.2' } });
+});
+
+describe('over a real DNS server with a list that never answers', () => {
+  let server: TestDnsServer;
+  beforeAll(async () => {
+    server = await startDnsServer({
+      ...listing,
+      '2.0.0.127.bl.test': { A: ['127.0.0.2'] },
+      'spam.test.ul.test': { A: ['127.0.0.2'] },
+      'test.ul.test': { A: ['127.0.0.2'] },
+    });
+    for (const name of ['10.2.0.192.dead.test', '2.0.0.127.dead.test', '1.0.0.127.dead.test'])
+      server.script(name, { kind: 'timeout' });
+    for (const name of ['spam.test.dead.test', 'test.dead.test', 'invalid.dead.test'])
+      server.script(name, { kind: 'timeout' });
+  });
+  afterAll(() => server.stop());
+
+  const there = (checked: Readonly<Record<string, object>>) => {
+    const clock = systemClock;
+    const resolver = new DnsClient({ clock, servers: [server.server] });
+    const listHealth = createListHealth({ clock, resolver, onChanged: () => undefined });
+    return ground({ clock, resolver, tools: { listHealth }, snapshot: settings(checked) });
+  };
+  const rounds = [
+    [['dead.test', 'bl.test'], true],
+    [['dead.test', 'bl.test'], false],
+    [['bl.test', 'dead.test'], true],
+    [['dead.test', 'bl.test'], false],
+  ] as const;
+
+  test.each(rounds)('a listing by another counts: %j, tested first %j', async (zones, selfTest) => {
+    const here = there({ dnsbl: { onFail: 'reject', zones: [...zones], timeout: '300ms', selfTest } });
+    const verdict = await askEnvelope(here);
+    expect(verdict.findings[0]).toMatchObject({ check: 'dnsbl', outcome: 'listed' });
+    expect(verdict.decision?.replyCode).toBe(554);
+  });
+
+  test.each(rounds)('so it does of a domain: %j, tested first %j', async (zones, selfTest) => {
+    const named = zones.map((zone) => zone.replace('bl.', 'ul.'));
+    const here = there({ uribl: { onFail: 'reject', zones: named, timeout: '300ms', selfTest } });
+    const verdict = await askContent(here, 'From: a@ok.test\n\nhttp://spam.test/\n', {});
+    expect(verdict.findings.find(({ check }) => check === 'uribl')).toMatchObject({ outcome: 'listed' });
+    expect(verdict.decision?.replyCode).toBe(550);
+  });
 });
 
 test.each<[string, Described]>([

@@ -43,13 +43,13 @@ export const dnsbl = defineCheck({
 
 /** Lists that fail their test points are not asked; what no list may answer is told. */
 export async function askAddressLists(
-  { tools, unusable }: CheckContext,
+  { tools, unusable, deadlineMs }: CheckContext,
   resolver: Resolver,
   clientAddress: string,
   policy: { readonly zones: readonly string[]; readonly lists: readonly DnsList[]; readonly selfTest: boolean },
 ): Promise<ListAnswer[]> {
   const ask = async (list: DnsList): Promise<ListAnswer> => {
-    if (policy.selfTest && !(await tools.listHealth.usable('address', list.zone)))
+    if (policy.selfTest && !(await tools.listHealth.usable('address', list.zone, deadlineMs / 2)))
       return { kind: 'unusable', list, answer: 'self-test failed' };
     const answer = await askList(resolver, dnsblName(clientAddress, list.zone), list);
     if (answer.kind === 'unusable') unusable(list.zone, answer.answer);

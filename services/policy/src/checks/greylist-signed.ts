@@ -3,15 +3,15 @@
  * `signature` and whose origin SPF did not tell. One outcome for the message, since it has one reply: what holds up one recipient holds up all. Of
  * recipients that are spared all are asked too, and nobody waits for them.
  */
-import type { Clock, Timer } from '@postern/clock';
 import type { DkimResult } from '@postern/mail-auth';
 import { sparedBy } from '../actions.js';
 import { defineCheck } from '../check.js';
 import { neighbourhood } from '../network-set.js';
+import { within } from '../patience.js';
 import { carriedAction } from '../rules/rule-finding.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 import { domainOf, type Subject } from '../subject.js';
-import { askGreylist, greylistOutcomes, waitsForSignature } from './greylist.js';
+import { askGreylist, greylistOutcomes, waitsForSignature, whenAway } from './greylist.js';
 
 const mostRecipients = 64;
 
@@ -21,10 +21,11 @@ export const greylistSigned = defineCheck({
   doc: 'Has this signer, or its network, sent from this sender to these recipients before? Same settings as `greylist`.',
   stage: 'body',
   outcomes: greylistOutcomes,
-  late: 'unavailable',
+  late: whenAway,
   timeoutMs: 500,
   applies: (subject, policy) => concerned(subject, policy).length > 0,
   async evaluate(context, subject, policy) {
+    // A key that does not come in time is no signature: the network is the origin, and slow DNS is no way around the greylist.
     const signatures = await within(context.clock, context.deadlineMs / 2, subject.content?.dkim());
     const origin =
       signerOf(signatures, domainOf(subject.facts.reversePath)) ?? neighbourhood(subject.origin.clientAddress);
@@ -64,17 +65,4 @@ function sparedRecipients({ findings }: Subject): ReadonlySet<string> {
 function signerOf(signatures: readonly DkimResult[] | undefined, sender: string): string | undefined {
   const passing = (signatures ?? []).filter(({ result }) => result === 'pass').map(({ domain }) => domain);
   return passing.find((domain) => domain === sender || sender.endsWith(`.${domain}`)) ?? passing.toSorted()[0];
-}
-
-/** A key that does not come in time is no signature: the network is the origin, and slow DNS is no way around the greylist. */
-async function within<T>(clock: Clock, ms: number, work: Promise<T> | undefined): Promise<T | undefined> {
-  let timer: Timer | undefined;
-  const over = new Promise<undefined>((resolve) => {
-    timer = clock.setTimer(ms, () => resolve(undefined));
-  });
-  try {
-    return await Promise.race([work, over]);
-  } finally {
-    timer?.cancel();
-  }
 }

@@ -1,5 +1,6 @@
 /** Greylisting over a real Redis, with short times so that nobody sleeps: a retry is asked for until it passes. */
 
+import { systemClock } from '@postern/clock';
 import { connectRedis } from '@postern/flow-control';
 import { Action } from '@postern/proto/policy/v1/policy_service';
 import { withRedis, withRedisCluster } from '@postern/testkit';
@@ -106,6 +107,17 @@ test('on a Redis Cluster: asked, shown, forgotten; answers of DNS are shared wha
     clustered.disconnect();
   }
 }, 60_000);
+
+test.each([
+  ['pass', 'unavailable', Action.ACCEPT],
+  ['defer', 'unavailable_defer', Action.TEMPFAIL],
+])('a store that does not answer in time is one that is away: %s', async (whenAway, outcome, action) => {
+  const tools = { greylist: { ask: () => new Promise<never>(() => undefined) } };
+  const snapshot = settings({ greylist: { whenAway, timeout: '100ms' } });
+  const verdict = await askEnvelope(ground({ clock: systemClock, snapshot, tools }), {});
+  expect(verdict.findings.find(({ check }) => check === 'greylist')).toMatchObject({ outcome });
+  expect(verdict.recipients[0]?.decision?.action).toBe(action);
+});
 
 test('Redis away is as configured, and told', async () => {
   await redis.stop('SIGKILL');

@@ -25,13 +25,17 @@ export type GreylistOutcome = (typeof greylistOutcomes)[number];
 
 const maxConcurrent = 64;
 
+/** While Redis is away or slow. */
+export const whenAway = (policy: GreylistPolicy): 'unavailable' | 'unavailable_defer' =>
+  policy.whenAway === 'defer' ? 'unavailable_defer' : 'unavailable';
+
 export const greylist = defineCheck({
   name: 'greylist',
   settings: 'greylist',
   doc: 'Has this origin sent from this sender to this recipient before, or come again in time? RFC 6647.',
   stage: 'rcpt',
   outcomes: greylistOutcomes,
-  late: 'unavailable',
+  late: whenAway,
   timeoutMs: 500,
   applies: (subject) => greylisted(subject).length > 0,
   concerns: greylisted,
@@ -101,12 +105,7 @@ export async function askGreylist(
     autoAllow: policy.autoAllow,
     dryRun,
   });
-  if (outcome === 'unavailable')
-    return {
-      outcome: policy.whenAway === 'defer' ? 'unavailable_defer' : 'unavailable',
-      evidence: { origin },
-      recipient,
-    };
+  if (outcome === 'unavailable') return { outcome: whenAway(policy), evidence: { origin }, recipient };
   return {
     outcome,
     evidence: { origin, ...(waitMs > 0 ? { wait: String(Math.ceil(waitMs / 1_000)) } : {}) },

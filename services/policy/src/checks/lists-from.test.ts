@@ -7,8 +7,14 @@ test.each<[string, string, Action]>([
   ['From: "ann@author.test" <x@other.test>', 'unlisted', Action.ACCEPT],
   ['From: x@other.test, ann@author.test', 'blocked', Action.REJECT],
   ['Subject: no author', 'unlisted', Action.ACCEPT],
+  ['From: ann@author.test <', 'blocked', Action.REJECT],
+  ['From: ann@author.test <>, x@other.test', 'blocked', Action.REJECT],
+  ['From: x@other.test\nFrom: ann@author.test', 'blocked', Action.REJECT],
+  [`From: ${'x@other.test, '.repeat(150)}ann@author.test`, 'blocked', Action.REJECT],
+  [`From: ${Array.from({ length: 1_100 }, (_, n) => `x${n}@o.test`).join(',')}`, 'blocked', Action.REJECT],
+  ['From: friend@allowed.test <', 'unlisted', Action.ACCEPT],
 ])('%s is %s', async (field, outcome, action) => {
-  const here = ground({ snapshot: settings({ lists: { block: ['author.test'] } }) });
+  const here = ground({ snapshot: settings({ lists: { block: ['author.test'], allow: ['allowed.test'] } }) });
   const verdict = await askContent(here, `${field}\n\nbody\n`, {});
   expect(verdict.findings.find(({ check }) => check === 'lists_from')).toMatchObject({ outcome });
   expect(verdict.decision?.action).toBe(action);

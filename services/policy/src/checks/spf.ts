@@ -2,7 +2,15 @@
  * spf: may the client send for the reverse-path's domain (with a null one: for its greeting)? RFC 7208. The finding holds all that
  * Received-SPF, Authentication-Results and DMARC need of it at a later stage, on any pod.
  */
-import { checkHelo, checkMailFrom, type SpfContext, type SpfOutcome, type SpfResult } from '@postern/mail-auth';
+import {
+  checkHelo,
+  checkMailFrom,
+  type DmarcIdentity,
+  mailFromDomain,
+  type SpfContext,
+  type SpfOutcome,
+  type SpfResult,
+} from '@postern/mail-auth';
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
 import { defineCheck, lastFinding } from '../check.js';
 import type { Subject } from '../subject.js';
@@ -20,11 +28,14 @@ export const spf = defineCheck({
   applies: ({ isOutsider, facts }) => isOutsider && facts.hasReversePath,
   async evaluate({ resolver, clock, deadlineMs }, subject, { helo }) {
     const context = { resolver, clock, deadlineMs };
-    const result = await evaluateSpf(subject, context);
-    if (!helo || result.identity === 'helo') return [{ outcome: result.result, evidence: evidenceOf(result) }];
     const { clientAddress, helo: greeting } = subject.origin;
     const question = { clientAddress, helo: greeting, reversePath: '', receiver: subject.snapshot.hostname };
-    const greeted = await checkHelo(question, context);
+    const asksGreeting = helo && subject.facts.reversePath !== '';
+    const [result, greeted] = await Promise.all([
+      evaluateSpf(subject, context),
+      asksGreeting ? checkHelo(question, context) : undefined,
+    ]);
+    if (greeted === undefined) return [{ outcome: result.result, evidence: evidenceOf(result) }];
     if (greeted.result === 'fail') return [{ outcome: 'fail', evidence: evidenceOf(greeted) }];
     return [{ outcome: result.result, evidence: { ...evidenceOf(result), helo: greeted.result } }];
   },
@@ -41,6 +52,14 @@ function evidenceOf(result: SpfResult): Record<string, string> {
   if (result.problem !== undefined) evidence.problem = result.problem;
   if (result.explanation !== undefined) evidence.explanation = result.explanation;
   return evidence;
+}
+
+/** For DMARC: as it was found; where it was not, to be asked. One that ran out of time is still about its domain. */
+export function spfIdentity(subject: Subject, context: SpfContext): DmarcIdentity<SpfOutcome> {
+  const { facts, origin, findings } = subject;
+  const known = spfResultOf(findings);
+  const domain = known?.domain || mailFromDomain({ helo: origin.helo, reversePath: facts.reversePath });
+  return { domain, result: known?.result ?? (async () => (await evaluateSpf(subject, context)).result) };
 }
 
 const isOutcome = (text: string): text is SpfOutcome => outcomes.some((outcome) => outcome === text);

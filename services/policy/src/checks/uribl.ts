@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 import { domainListName, reversedAddress } from '@postern/dns';
 import { getDomain } from 'tldts';
 import { defineCheck } from '../check.js';
-import { askList, type DnsList, listsOf, tally } from '../dns-lists/dns-list.js';
+import { askList, type DnsList, type ListAnswer, listsOf, tally } from '../dns-lists/dns-list.js';
 import { isBelowAny } from './domain-match.js';
 
 export const uribl = defineCheck({
@@ -21,22 +21,28 @@ export const uribl = defineCheck({
   async evaluate({ resolver, tools, unusable, deadlineMs }, { content }, policy) {
     if (content === undefined) return [];
     const domains = registrable(content.hosts(), policy.exempt, policy.maxDomains);
-    const lists: DnsList[] = [];
-    const broken: string[] = [];
-    for (const list of listsOf(policy)) {
-      if (!policy.selfTest || (await tools.listHealth.usable('domain', list.zone))) lists.push(list);
-      else broken.push(list.zone);
-    }
+    const lists = listsOf(policy);
     const budgeted = resolver.withBudget({ queries: domains.length * lists.length, deadlineMs });
-    const found = await Promise.all(
-      domains.map(async (domain) => {
-        const name = isIP(domain) === 0 ? domain : reversedAddress(domain);
-        const asked = lists.map((list) =>
-          askList(budgeted, name === undefined ? undefined : domainListName(name, list.zone), list),
-        );
-        return { domain, ...tally(await Promise.all(asked)) };
-      }),
+    // A list that is tested first holds up no other.
+    const standings = new Map(
+      lists.map((list) => [
+        list,
+        policy.selfTest ? tools.listHealth.usable('domain', list.zone, deadlineMs / 2) : true,
+      ]),
     );
+    const ask = async (domain: string, list: DnsList): Promise<ListAnswer> => {
+      if (!(await standings.get(list))) return { kind: 'clear', list };
+      const name = isIP(domain) === 0 ? domain : reversedAddress(domain);
+      return askList(budgeted, name === undefined ? undefined : domainListName(name, list.zone), list);
+    };
+    const found = await Promise.all(
+      domains.map(async (domain) => ({
+        domain,
+        ...tally(await Promise.all(lists.map((list) => ask(domain, list)))),
+      })),
+    );
+    const tested = await Promise.all([...standings].map(async ([{ zone }, usable]) => ((await usable) ? '' : zone)));
+    const broken = tested.filter((zone) => zone !== '');
     for (const { broken: wrong } of found) for (const { list, answer } of wrong) unusable(list.zone, answer);
     const evidence = { asked: String(domains.length), ...(broken.length > 0 ? { ignored: broken.join(' ') } : {}) };
     const listed = found.filter(({ score }) => score >= policy.threshold && score > 0);

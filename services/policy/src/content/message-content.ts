@@ -13,6 +13,7 @@ import {
   type DomainKeysResult,
   DomainKeysVerifier,
   OwnDigests,
+  type PendingSignature,
   type PublicKeyCache,
 } from '@postern/mail-auth';
 import {
@@ -56,6 +57,7 @@ export class MessageContent {
   readonly #verifier: DkimVerifier | undefined;
   #dkim: Promise<readonly DkimResult[]> | undefined;
   #signatures: readonly DkimResult[] = [];
+  #signers: readonly PendingSignature[] | undefined;
   readonly #arc: ArcVerifier | undefined;
   readonly #domainkeys: DomainKeysVerifier | undefined;
   #domainkeysResult: Promise<DomainKeysResult> | undefined;
@@ -132,6 +134,12 @@ export class MessageContent {
     return this.#domainkeysResult;
   }
 
+  /** Each signature by itself, to be asked for after the last octet. */
+  signers(): readonly PendingSignature[] {
+    this.#signers ??= this.#verifier?.conclude() ?? [];
+    return this.#signers;
+  }
+
   /** To be asked for after the last octet. */
   dkim(): Promise<readonly DkimResult[]> {
     this.#dkim ??= this.#verify();
@@ -144,7 +152,7 @@ export class MessageContent {
   }
 
   async #verify(): Promise<readonly DkimResult[]> {
-    this.#signatures = (await this.#verifier?.finish()) ?? [];
+    this.#signatures = await Promise.all(this.signers().map(({ result }) => result));
     return this.#signatures;
   }
 

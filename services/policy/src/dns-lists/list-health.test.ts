@@ -51,11 +51,11 @@ test.each<[string, ZoneData, string, Action]>([
 
 test('a broken list is tested again every hour, and counts when it passes', async () => {
   const { clock, resolver, changes, listHealth } = at({ '10.2.0.192.bl.test': listed });
-  expect(await listHealth.usable('address', 'bl.test')).toBe(false);
+  expect(await listHealth.usable('address', 'bl.test', 1_000)).toBe(false);
   resolver.set('2.0.0.127.bl.test', listed);
-  expect(listHealth.usable('address', 'bl.test')).toBe(false);
+  expect(listHealth.usable('address', 'bl.test', 1_000)).toBe(false);
   clock.advance(3_600_000);
-  await vi.waitFor(() => expect(listHealth.usable('address', 'bl.test')).toBe(true));
+  await vi.waitFor(() => expect(listHealth.usable('address', 'bl.test', 1_000)).toBe(true));
   expect(changes).toEqual(['bl.test false does not list 127.0.0.2', 'bl.test true ']);
 });
 

@@ -10,8 +10,8 @@ import { askList } from './dns-list.js';
 export type ListKind = 'address' | 'domain';
 
 export interface ListHealth {
-  /** False = known to be broken. Begins a self-test where one is due. */
-  usable(kind: ListKind, zone: string): boolean | Promise<boolean>;
+  /** False = known to be broken. Begins a self-test where one is due, and waits no longer for it than the caller can. */
+  usable(kind: ListKind, zone: string, patienceMs: number): boolean | Promise<boolean>;
 }
 
 export interface ListHealthOptions {
@@ -60,7 +60,7 @@ export function createListHealth(options: ListHealthOptions): ListHealth {
   };
 
   return {
-    usable(kind, zone) {
+    usable(kind, zone, ownPatienceMs) {
       const key = `${kind} ${zone}`;
       let standing = standings.get(key);
       if (standing === undefined) {
@@ -77,7 +77,7 @@ export function createListHealth(options: ListHealthOptions): ListHealth {
       const { running } = current;
       if (running === undefined) return true;
       return new Promise((resolve) => {
-        const timer = clock.setTimer(patienceMs, () => resolve(true));
+        const timer = clock.setTimer(Math.min(patienceMs, ownPatienceMs), () => resolve(true));
         void running.then(() => {
           timer.cancel();
           resolve(current.state !== 'broken');
