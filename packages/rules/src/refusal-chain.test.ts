@@ -222,6 +222,15 @@ test('spared from a check that could refuse', () => {
   expect(chainOf(book, ann, true).links).toMatchObject([{ rule: 'r0@1', tenant: 'one', target: '' }]);
 });
 
+test('thrown away before it could be spared', () => {
+  const book = bookOf([
+    ['', { when: ['recipient.user == "ann"', large], then: ['discard'] }],
+    ['one', { then: ['accept'] }],
+  ]);
+  expect(chainOf(book, ann, true).key).not.toBe(chainOf(book, bob, true).key);
+  expect(chainOf(book, ann).key).toBe(chainOf(book, bob).key);
+});
+
 test('a link names its rule and whose it is', () => {
   const book = bookOf([
     ['', { when: large, then: ['reject'] }],

@@ -197,18 +197,17 @@ function linkOf({ id, version, actions, stop }: Rule, { scope }: RuleSet, rest: 
   };
 }
 
-/** Without what comes after the last refusal: nothing of it can end or spare one. */
+/** Without what comes after all that refuses or spares: nothing of it changes a refusal. */
 function relevant(bySet: readonly Step[][], checksRefuse: boolean): Step[][] {
   const kept: Step[][] = [];
+  const matters = ({ role }: Step): boolean => role === 'refuses' || (role === 'spares' && checksRefuse);
   let isLater = false;
   for (const steps of bySet.toReversed()) {
-    const counts = ({ role }: Step): boolean =>
-      role === 'refuses' || (role === 'spares' && checksRefuse) || (role === 'discards' && isLater);
-    const last = steps.findLastIndex(counts);
+    const last = steps.findLastIndex((step) => matters(step) || (step.role === 'discards' && isLater));
     const list = steps.slice(0, last + 1);
     if (list.length === 0) continue;
     kept.unshift(list);
-    isLater ||= list.some(({ role }) => role === 'refuses');
+    isLater ||= list.some(matters);
   }
   return kept;
 }

@@ -38,41 +38,49 @@ function canRefuse({ name, settings }: CheckDefinition, policies: CheckPolicies)
   return name !== 'uribl' || listsOf(policies.uribl).length > 0;
 }
 
-/** The consequence is left to each recipient's own settings. */
-const isLeft = (check: CheckDefinition, server: CheckPolicies, tenantsSkip: boolean): boolean =>
-  tenantsSkip || server[check.settings].tenantsMay === 'anything' || spareable.has(check.name);
+/** Whether scopes are asked, and whether about every check: tenants whose rules skip checks have all consequences to themselves. */
+export interface Scoping {
+  readonly differ: boolean;
+  readonly tenantsSkip: boolean;
+}
 
-const refusesAll = (check: CheckDefinition, server: CheckPolicies, tenantsSkip: boolean): boolean =>
-  canRefuse(check, server) && !isLeft(check, server, tenantsSkip);
+/** The consequence is left to each recipient's own settings. */
+function isLeft(check: CheckDefinition, server: CheckPolicies, { differ, tenantsSkip }: Scoping): boolean {
+  return tenantsSkip || (differ && (server[check.settings].tenantsMay === 'anything' || spareable.has(check.name)));
+}
+
+const refusesAll = (check: CheckDefinition, server: CheckPolicies, scoping: Scoping): boolean =>
+  canRefuse(check, server) && !isLeft(check, server, scoping);
 
 /** Some check refuses the content of all. */
-export const someRefuseAll = (server: CheckPolicies, tenantsSkip: boolean): boolean =>
-  contentChecks.some((check) => refusesAll(check, server, tenantsSkip));
+export const someRefuseAll = (server: CheckPolicies, scoping: Scoping): boolean =>
+  contentChecks.some((check) => refusesAll(check, server, scoping));
 
-function linksOf(own: CheckPolicies, server: CheckPolicies, tenantsSkip: boolean): CheckLink[] {
+function linksOf(own: CheckPolicies, server: CheckPolicies, scoping: Scoping): CheckLink[] {
   return contentChecks.flatMap((check): CheckLink[] => {
-    if (refusesAll(check, server, tenantsSkip) || !canRefuse(check, own)) return [];
+    if (refusesAll(check, server, scoping) || !canRefuse(check, own)) return [];
     const settings = own[check.settings];
-    if (settings === server[check.settings] && !isLeft(check, server, tenantsSkip)) return [];
+    if (settings === server[check.settings] && !isLeft(check, server, scoping)) return [];
     // Whom a list of the domain's allows by From is known with the content.
     const allowed = spareable.has(check.name) && own.lists !== server.lists ? own.lists.allow : [];
     return [{ check: check.name, key: [check.name, textOf(settings), ...allowed].join(' ') }];
   });
 }
 
-interface Known {
+interface Known extends Scoping {
   readonly server: CheckPolicies;
-  readonly tenantsSkip: boolean;
   readonly links: readonly CheckLink[];
 }
 
 const known = new WeakMap<CheckPolicies, Known>();
 
-export function checkLinks(own: CheckPolicies, server: CheckPolicies, tenantsSkip: boolean): readonly CheckLink[] {
+export function checkLinks(own: CheckPolicies, server: CheckPolicies, scoping: Scoping): readonly CheckLink[] {
+  const { differ, tenantsSkip } = scoping;
+  if (!differ && !tenantsSkip) return [];
   const before = known.get(own);
-  if (before !== undefined && before.server === server && before.tenantsSkip === tenantsSkip) return before.links;
-  const links = linksOf(own, server, tenantsSkip);
-  known.set(own, { server, tenantsSkip, links });
+  if (before?.server === server && before.differ === differ && before.tenantsSkip === tenantsSkip) return before.links;
+  const links = linksOf(own, server, scoping);
+  known.set(own, { server, differ, tenantsSkip, links });
   return links;
 }
 

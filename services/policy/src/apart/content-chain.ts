@@ -17,7 +17,7 @@ import { type FactSources, rulesOf, sessionFacts, withRecipient } from '../rules
 import { carriedAction, isInnerSkip } from '../rules/rule-finding.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 import { domainOf, type Subject } from '../subject.js';
-import { type CheckLink, checkLinks, someRefuseAll, wishedLink } from './check-chain.js';
+import { type CheckLink, checkLinks, type Scoping, someRefuseAll, wishedLink } from './check-chain.js';
 
 export interface ContentChain {
   readonly key: string;
@@ -85,19 +85,22 @@ export class ContentChains {
     return chain;
   }
 
+  get #scoping(): Scoping {
+    const { policies, rules } = this.#sources.subject.snapshot;
+    return { differ: policies.differ, tenantsSkip: rules.tenantsSkip };
+  }
+
   #someRefuseAll(): boolean {
     const { subject, policies, wishes } = this.#sources;
-    if (subject.isOutsider && someRefuseAll(policies, subject.snapshot.rules.tenantsSkip)) return true;
+    if (subject.isOutsider && someRefuseAll(policies, this.#scoping)) return true;
     return [...wishes].some(([check, wished]) => wished.has('') && wishedLink(check, policies) !== undefined);
   }
 
   #checks(address: string): readonly CheckLink[] {
     const { subject, policies, spared, wishes } = this.#sources;
     const { snapshot, isOutsider } = subject;
-    const differs = isOutsider && (snapshot.policies.differ || snapshot.rules.tenantsSkip);
-    const own = differs
-      ? checkLinks(snapshot.policies.ofDomain(domainOf(address)), policies, snapshot.rules.tenantsSkip)
-      : [];
+    const inForce = snapshot.policies.ofDomain(domainOf(address));
+    const own = isOutsider ? checkLinks(inForce, policies, this.#scoping) : [];
     const wished = [...wishes].flatMap(([check, addresses]) => {
       const link = addresses.has(address) ? wishedLink(check, policies) : undefined;
       return link === undefined ? [] : [link];

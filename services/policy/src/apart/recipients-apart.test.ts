@@ -181,6 +181,15 @@ test.each<[string, Given, Described, readonly string[]]>([
     [eve.address],
   ],
   [
+    "what keeps the operator's check from refusing, where nobody sets anything differently",
+    {
+      operator: { uribl: { enabled: true, onFail: 'reject', zones: ['uri.test'], selfTest: false } },
+      tenantRules: { t1: [{ event: 'body', then: ['accept'] }] },
+    },
+    { to: [ann, eve] },
+    [eve.address],
+  ],
+  [
     'what keeps a check from refusing',
     {
       operator: { dkim: { enabled: true, onFail: 'reject' } },

@@ -35,6 +35,12 @@ export interface ApartQuestion extends ChainSources {
   readonly recorded: readonly Finding[];
 }
 
+/** Asked first, since nearly always the answer is no and nothing need be looked at. */
+export const mayComeApart = ({ subject, wishes }: Pick<ApartQuestion, 'subject' | 'wishes'>): boolean =>
+  subject.facts.recipients.length > 1 &&
+  subject.origin.authenticatedUser === '' &&
+  !ContentChains.isOne({ subject, wishes });
+
 export function recipientsApart(question: ApartQuestion): readonly Apart[] {
   const kept = apartThen(question);
   const were = new Set(kept.map(({ address }) => address));
@@ -59,8 +65,7 @@ function apartNow(question: ApartQuestion, taken: readonly RecipientFacts[]): re
   const { subject, unfinished } = question;
   const [first, ...others] = taken;
   const later = others.filter(({ asked }) => asked);
-  if (first === undefined || later.length === 0) return [];
-  if (subject.origin.authenticatedUser !== '' || ContentChains.isOne(question)) return [];
+  if (first === undefined || later.length === 0 || !mayComeApart(question)) return [];
   const { stayTogether } = subject.snapshot;
   const chains = new ContentChains(question);
   let before: ContentChain | undefined;

@@ -1,15 +1,14 @@
 /** Tells recipients to come apart, last of all at RCPT: only of those that would be taken is the content judged. */
-import { apartCheck, comeApart, recipientsApart } from '../apart/recipients-apart.js';
+import { apartCheck, comeApart, mayComeApart, recipientsApart } from '../apart/recipients-apart.js';
 import type { EvaluationState } from './state.js';
 
 export function keepApart(state: EvaluationState): void {
   const { subject, services, whole, byAddress, skips, policies, wishes, dryRun } = state;
   const { observer, clock, tools, replay } = services;
-  const { recipients } = subject.facts;
-  if ((recipients.length < 2 && replay === undefined) || whole.refusal !== undefined) return;
+  if (whole.refusal !== undefined || (replay === undefined && !mayComeApart(state))) return;
   const apart = recipientsApart({
     ...{ subject, policies, wishes, clock, tools },
-    taken: recipients.filter(({ address }) => byAddress.get(address)?.course.refusal === undefined),
+    taken: subject.facts.recipients.filter(({ address }) => byAddress.get(address)?.course.refusal === undefined),
     spared: (check) => skips.has(check) || whole.spared.has(check),
     unfinished: () => observer.apart('unfinished'),
     recorded: replay?.found(apartCheck) ?? [],
