@@ -44,6 +44,12 @@ function dmarcAction(outcome: string, { onFail, onPermerror, onTemperror }: Chec
   return failureActions.indexOf(onPermerror) < failureActions.indexOf(onFail) ? onPermerror : onFail;
 }
 
+const tagOf = (check: string): string => `check-${check.replaceAll('_', '-')}`;
+
+/** The tag a check gave at an earlier stage; undefined = none, or it is a rule's. */
+export const checkTag = ({ check, action, rule }: Finding): string | undefined =>
+  action === 'tag' && rule === '' ? tagOf(check) : undefined;
+
 export function consequenceOf(check: CheckName, finding: Finding, onFail: FailureAction): Consequence {
   const refusal = refusalOf(check, finding);
   if (refusal === undefined) return none;
@@ -53,7 +59,7 @@ export function consequenceOf(check: CheckName, finding: Finding, onFail: Failur
     case 'mark':
       return none;
     case 'tag':
-      return refusal.action === Action.TEMPFAIL ? none : { kind: 'tag', tag: `check-${check.replaceAll('_', '-')}` };
+      return refusal.action === Action.TEMPFAIL ? none : { kind: 'tag', tag: tagOf(check) };
     case 'quarantine': {
       if (refusal.action === Action.TEMPFAIL) return none;
       const kept = { action: Action.QUARANTINE, code: 0, enhanced: '', text: refusal.text };

@@ -5,7 +5,7 @@
 import type { Clock } from '@postern/clock';
 import { Action, type ChangedSender, type Finding, type RecipientFacts } from '@postern/proto/policy/v1/policy_service';
 import type { RuleEvent } from '@postern/rules';
-import { sparedBy, withSigned } from '../actions.js';
+import { checkTag, sparedBy, withSigned } from '../actions.js';
 import type { CheckDefinition } from '../check.js';
 import type { CheckServices } from '../check-runner.js';
 import { addWish, type RunWishes } from '../forced-checks.js';
@@ -109,6 +109,8 @@ export class EvaluationState {
     if (finding.recipient !== '') return;
     for (const name of sparedBy(finding)) this.whole.spared.add(name);
     if (action?.kind === 'tag') this.whole.apply(action, finding.rule);
+    const tag = checkTag(finding);
+    if (tag !== undefined) this.whole.tag(tag);
     const disposition = dispositionOf(finding.action);
     if (disposition === undefined) return;
     const by = finding.rule === '' ? finding.check : finding.rule;
@@ -123,6 +125,8 @@ export class EvaluationState {
       if (course === undefined) continue;
       const action = carriedAction(finding);
       for (const name of sparedBy(finding)) course.spared.add(name);
+      const tag = checkTag(finding);
+      if (tag !== undefined) course.tag(tag);
       if (action?.kind === 'skip' && isInnerSkip(finding))
         for (const name of withSigned(action.check)) course.spared.add(name);
       else if (action !== undefined) course.apply(action, finding.rule);
