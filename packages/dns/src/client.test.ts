@@ -3,7 +3,7 @@ import { FakeClock, systemClock } from '@postern/clock';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createDnsClient, type DnsClientOptions } from './client.js';
 import { startDnsServer, type TestDnsServer } from './testing/dns-server.js';
-import { createZone, type ZoneData } from './testing/zone.js';
+import type { ZoneData } from './testing/zone.js';
 
 const servers: TestDnsServer[] = [];
 afterEach(async () => {
@@ -287,21 +287,5 @@ describe('DNS client against a real server', () => {
     expect(await client(server).query('x.test', 'A')).toMatchObject({ authenticated: true });
     const distrustful = client(server, { trustAuthenticated: false });
     expect(await distrustful.query('x.test', 'A')).toMatchObject({ authenticated: false });
-  });
-});
-
-describe('budget', () => {
-  it('refuses what is beyond the questions or the time', async () => {
-    const clock = new FakeClock();
-    const zone = createZone({ 'x.test': { A: ['192.0.2.1'] } }, clock);
-    const three = zone.withBudget({ queries: 3 });
-    const kinds = [];
-    for (let i = 0; i < 5; i++) kinds.push((await three.query('x.test', 'A')).kind);
-    expect(kinds).toEqual(['answer', 'answer', 'answer', 'budget', 'budget']);
-    const timed = zone.withBudget({ queries: 99, deadlineMs: 100 });
-    expect((await timed.query('x.test', 'A')).kind).toBe('answer');
-    await clock.advance(100);
-    expect((await timed.query('x.test', 'A')).kind).toBe('budget');
-    expect(timed.spent).toBe(2);
   });
 });
