@@ -6,6 +6,7 @@
  */
 import { PosternError } from '@postern/errors';
 import { type RuleEvent, ruleEvents } from './event.js';
+import { askedChecks } from './fact-checks.js';
 import type { RuleSet } from './rule-set.js';
 import {
   compileOperator,
@@ -26,6 +27,8 @@ export interface RuleChoice {
   /** In the order in which they are asked. */
   readonly sets: readonly RuleSet[];
   has(event: RuleEvent): boolean;
+  /** Checks whose findings conditions at this event name. */
+  asks(event: RuleEvent): ReadonlySet<string>;
 }
 
 /** One end of a message. */
@@ -43,6 +46,8 @@ export interface RuleBook {
   between(sender: Party, recipient: Party): RuleChoice;
   /** Somebody's rules speak at this event. */
   has(event: RuleEvent): boolean;
+  /** Checks whose findings somebody's conditions at this event name. */
+  asks(event: RuleEvent): ReadonlySet<string>;
   /** The same with these rules tried: each takes the place of the one of its scope and id. Throws where one cannot be compiled. */
   trying(candidates: readonly StoredRule[]): RuleBook;
   readonly size: number;
@@ -93,7 +98,16 @@ const noRights: RuleRights = new Map();
 function choiceOf(sets: readonly RuleSet[]): RuleChoice {
   const filled = sets.filter((set) => set.size > 0);
   const events = new Set(ruleEvents.filter((event) => filled.some((set) => set.events.has(event))));
-  return { sets: filled, has: (event) => events.has(event) };
+  const asked = new Map<RuleEvent, ReadonlySet<string>>();
+  return {
+    sets: filled,
+    has: (event) => events.has(event),
+    asks(event) {
+      const known = asked.get(event) ?? askedChecks(filled, event);
+      asked.set(event, known);
+      return known;
+    },
+  };
 }
 
 function build(parts: Parts): Built {
@@ -145,6 +159,7 @@ function build(parts: Parts): Built {
     of,
     between: (sender, recipient) => join(of(sender.tenant, sender.address), of(recipient.tenant, recipient.address)),
     has: all.has,
+    asks: all.asks,
     size: rules.length,
     stale: next.get('')?.stale,
     tenantsSkip: [...rights.values()].some((actions) => actions.includes('skip')) && someSkip(all.sets),

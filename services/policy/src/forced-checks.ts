@@ -9,7 +9,12 @@ import { carriedAction } from './rules/rule-finding.js';
 import type { CheckPolicies } from './snapshot/check-policy.js';
 import type { Subject } from './subject.js';
 
+/** The action of a finding made only because a condition names it. */
+export const asked = 'asked';
+
 const byName: ReadonlyMap<string, CheckDefinition> = new Map(checks.map((check) => [check.name, check]));
+
+export const checkNamed = (name: string): CheckDefinition | undefined => byName.get(name);
 
 /** Recipients each check is wished for; '' = for all of the session or message. */
 export type RunWishes = Map<CheckDefinition, Set<string>>;
@@ -69,6 +74,7 @@ export function isFound(check: CheckDefinition, recipient: string, findings: rea
   return findings.some(
     (finding) =>
       finding.check === check.name &&
+      finding.action !== asked &&
       (finding.recipient === recipient || (recipient === '' && check.concerns !== undefined)),
   );
 }

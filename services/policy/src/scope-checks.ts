@@ -65,7 +65,7 @@ async function observe(
 }
 
 /** Differ they only in what is done about it? */
-function isSameQuestion(one: Settings, other: Settings): boolean {
+export function isSameQuestion(one: Settings, other: Settings): boolean {
   if (one === other) return true;
   const question = ({ tenantsMay: _tenantsMay, ...rest }: Settings): string =>
     JSON.stringify(Object.entries(rest).filter(([field]) => !/^on[A-Z]/.test(field)));

@@ -9,6 +9,7 @@ import { settleForwarded } from '../checks/settle-forwarded.js';
 import { eventOf } from '../stage-event.js';
 import type { Subject } from '../subject.js';
 import { conclude } from './conclusion.js';
+import { askFacts } from './fact-asking.js';
 import { asksScopes, catchUp, inOrder, observeDue, observeOwn } from './observation.js';
 import { keepApart } from './parting.js';
 import { type Echo, responseOf } from './response.js';
@@ -46,6 +47,7 @@ async function judgeStage(state: EvaluationState, event: RuleEvent, stage: Stage
   const results = await observeDue(state, event, stage);
   if (event === 'rcpt') settleForwarded(findings);
   const wished = await observeWished(state, event, stage);
+  await askFacts(state, event, stage);
   askRules(state, event, stage);
   wished.push(...(await observeWished(state, event, stage)));
   if (event === 'rcpt' && wished.length > 0) settleForwarded(findings);

@@ -1,9 +1,10 @@
 /** The checks of one stage, all at the same time: those that are on, those of earlier stages nobody told about, and what scopes see differently. */
-import type { Stage } from '@postern/proto/policy/v1/policy_service';
+import type { Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import type { RuleEvent } from '@postern/rules';
 import { type CheckDefinition, lastFinding } from '../check.js';
 import { type CheckResult, runCheck, skippedFinding } from '../check-runner.js';
 import { checks } from '../checks/index.js';
+import { asked } from '../forced-checks.js';
 import { observeScopes } from '../scope-checks.js';
 import { stageOf } from '../stage-event.js';
 import type { EvaluationState } from './state.js';
@@ -64,10 +65,19 @@ export async function observeOwn(state: EvaluationState, event: 'rcpt' | 'body',
     checks: checks.filter((check) => ownStages[event].has(check.stage) && !skips.has(check.name)),
   });
   for (const { finding } of results) {
+    forgetAsked(subject.findings, finding, state.known);
     subject.findings.push(finding);
     state.spare(finding);
   }
   return results;
+}
+
+/** What was found for a condition is told with its consequence, not twice. */
+function forgetAsked(findings: Finding[], { check, recipient }: Finding, from: number): void {
+  const at = findings.findIndex(
+    (one, index) => index >= from && one.check === check && one.recipient === recipient && one.action === asked,
+  );
+  if (at >= 0) findings.splice(at, 1);
 }
 
 const ranks = new Map(checks.map(({ name }, rank) => [name, rank]));

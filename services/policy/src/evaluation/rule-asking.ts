@@ -3,7 +3,15 @@ import type { RecipientFacts, Stage } from '@postern/proto/policy/v1/policy_serv
 import type { Remembered, Decision as RuleDecision, RuleEvent } from '@postern/rules';
 import { withSigned } from '../actions.js';
 import { addWish } from '../forced-checks.js';
-import { holdsFor, rulesOf, sessionFacts, withBody, withHeaders, withRecipient } from '../rules/rule-facts.js';
+import {
+  holdsFor,
+  ownCheckFacts,
+  rulesOf,
+  sessionFacts,
+  withBody,
+  withHeaders,
+  withRecipient,
+} from '../rules/rule-facts.js';
 import { isInnerSkip, ruleFinding, ruleName } from '../rules/rule-finding.js';
 import { rightTaken, tlsDemand } from '../rules/session-decision.js';
 import type { Course } from '../verdict/course.js';
@@ -37,8 +45,11 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
     if (course.refusal !== undefined) continue;
     if (choice.has(event)) {
       common ??= factsAt(state, event);
-      const known = withRecipient(common, recipient, event === 'rcpt' ? before + index + 1 : all);
-      for (const decided of services.askRules(choice, event, known, remembered))
+      const own = ownCheckFacts(subject.findings, recipient.address);
+      const known = { ...withRecipient(common, recipient, event === 'rcpt' ? before + index + 1 : all), ...own };
+      // What was found for it alone is remembered for nobody else.
+      const shared = own === undefined ? remembered : undefined;
+      for (const decided of services.askRules(choice, event, known, shared))
         if (holdsFor(decided, subject, recipient)) apply(state, decided, stage, course, recipient.address);
     }
     if (event === 'rcpt') takeRight(state, recipient, course);

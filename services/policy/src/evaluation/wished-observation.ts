@@ -3,7 +3,7 @@ import type { Stage } from '@postern/proto/policy/v1/policy_service';
 import type { RuleEvent } from '@postern/rules';
 import { type CheckDefinition, lastFinding } from '../check.js';
 import { type CheckResult, runCheck } from '../check-runner.js';
-import { forcedPolicies, forcedSubject, isFound } from '../forced-checks.js';
+import { forcedPolicies, forcedSubject, asked as forFacts, isFound } from '../forced-checks.js';
 import { stageOf } from '../stage-event.js';
 import type { EvaluationState } from './state.js';
 
@@ -43,7 +43,7 @@ async function observeForced(
   if (!check.applies(subject, policies)) return [];
   const known = lastFinding(asked.findings, check.name);
   const results =
-    known === undefined || wished.has('')
+    known === undefined || known.action === forFacts || wished.has('')
       ? await runCheck(services, { check, policies, stage, remainingMs, dryRun }, subject)
       : [{ check, policies, finding: known, expandsTo: [] }];
   if (check.concerns !== undefined || wished.has('')) return results;

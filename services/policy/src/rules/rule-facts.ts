@@ -4,7 +4,7 @@
  */
 import type { Clock } from '@postern/clock';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
-import type { RecipientFacts } from '@postern/proto/policy/v1/policy_service';
+import type { Finding, RecipientFacts } from '@postern/proto/policy/v1/policy_service';
 import { type Decision, type Facts, isBinding, type RuleChoice, rulesBetween } from '@postern/rules';
 import { lastFinding } from '../check.js';
 import type { CheckTools } from '../check-tools.js';
@@ -18,10 +18,35 @@ export interface FactSources {
   readonly tools: Pick<CheckTools, 'asn'>;
 }
 
-export function sessionFacts({ facts, origin, findings }: Subject, { clock, tools }: FactSources): Facts {
-  const dnsbl = lastFinding(findings, 'dnsbl');
+type CheckFacts = Pick<Facts, 'dnsbl' | 'ptr' | 'country' | 'spf'>;
+
+const early: ReadonlySet<string> = new Set(['dnsbl', 'ptr', 'country', 'spf']);
+
+/** What checks of client and sender found. */
+function checkFacts(find: (check: string) => Finding | undefined): CheckFacts {
+  const dnsbl = find('dnsbl');
   const listed = dnsbl?.outcome === 'listed';
-  const ptr = lastFinding(findings, 'ptr');
+  const ptr = find('ptr');
+  return {
+    dnsbl: {
+      listed,
+      zones: listed ? split(dnsbl?.evidence.zones, ' ') : [],
+      texts: listed ? split(dnsbl?.evidence.texts, '\n') : [],
+    },
+    ptr: ptr?.outcome === 'confirmed' ? ptr.evidence.name : '',
+    country: find('country')?.evidence.country ?? '',
+    spf: { result: find('spf')?.outcome },
+  };
+}
+
+/** The same where the settings of the recipient's domain ask otherwise; undefined = they do not. */
+export function ownCheckFacts(findings: readonly Finding[], address: string): CheckFacts | undefined {
+  const own = findings.filter(({ check, recipient }) => recipient === address && early.has(check));
+  if (own.length === 0) return undefined;
+  return checkFacts((check) => own.findLast((finding) => finding.check === check) ?? lastFinding(findings, check));
+}
+
+export function sessionFacts({ facts, origin, findings }: Subject, { clock, tools }: FactSources): Facts {
   const certificate = facts.clientCertificate?.verified === true ? facts.clientCertificate : undefined;
   return {
     client: {
@@ -33,14 +58,8 @@ export function sessionFacts({ facts, origin, findings }: Subject, { clock, tool
     },
     server: { address: facts.localAddress, port: facts.localPort, proxiedName: facts.proxyAuthority },
     listener: { name: origin.listener, role: facts.listenerRole },
-    dnsbl: {
-      listed,
-      zones: listed ? split(dnsbl?.evidence.zones, ' ') : [],
-      texts: listed ? split(dnsbl?.evidence.texts, '\n') : [],
-    },
+    ...checkFacts((check) => lastFinding(findings, check)),
     helo: origin.helo,
-    ptr: ptr?.outcome === 'confirmed' ? ptr.evidence.name : '',
-    country: lastFinding(findings, 'country')?.evidence.country ?? '',
     asn: tools.asn.of(origin.clientAddress),
     esmtp: facts.esmtp,
     tls: { active: origin.tlsVersion !== '', version: origin.tlsVersion, cipher: origin.tlsCipher },
@@ -51,7 +70,6 @@ export function sessionFacts({ facts, origin, findings }: Subject, { clock, tool
       user: localPartOf(facts.reversePath),
     },
     message: { declaredSize: facts.declaredSize },
-    spf: { result: lastFinding(findings, 'spf')?.outcome },
     session: { messages: facts.sessionMessages, bytes: facts.sessionBytes, errors: facts.sessionErrors },
     time: { now: new Date(clock.now()) },
   };

@@ -33,7 +33,10 @@ export function contentNeeds(
     snapshot.rules.has('body') &&
     facts.recipients.some((recipient) => rulesOf({ snapshot, facts }, recipient).has('body'));
   const wished = wishedChecks(findings);
-  const isWished = (name: ContentCheck): boolean => !skips.has(name) && wished.has(name);
+  const isNamed = (name: ContentCheck): boolean =>
+    snapshot.rules.asks('body').has(name) &&
+    facts.recipients.some((recipient) => rulesOf({ snapshot, facts }, recipient).asks('body').has(name));
+  const isWished = (name: ContentCheck): boolean => !skips.has(name) && (wished.has(name) || isNamed(name));
   const wishes = {
     dkim: isWished('dkim') || isWished('dmarc'),
     domainkeys: isWished('domainkeys'),

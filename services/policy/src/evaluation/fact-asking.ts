@@ -1,0 +1,119 @@
+/**
+ * Checks that conditions of rules name, made before the rules are asked where settings have not made them: with the settings there are, switched on, and
+ * without a consequence. Only for whom such a rule speaks; at RCPT also what rules about the content will want to know of client and sender.
+ */
+
+import { RecipientClass } from '@postern/proto/mail/v1/envelope';
+import type { Finding, RecipientFacts, Stage } from '@postern/proto/policy/v1/policy_service';
+import type { RuleEvent } from '@postern/rules';
+import { type CheckDefinition, lastFinding } from '../check.js';
+import { runCheck } from '../check-runner.js';
+import { asked, checkNamed, forcedPolicies, forcedSubject } from '../forced-checks.js';
+import { rulesOf } from '../rules/rule-facts.js';
+import { isSameQuestion } from '../scope-checks.js';
+import type { CheckPolicies } from '../snapshot/check-policy.js';
+import { stageOf } from '../stage-event.js';
+import { domainOf } from '../subject.js';
+import type { EvaluationState } from './state.js';
+
+interface Question {
+  readonly check: CheckDefinition;
+  readonly policies: CheckPolicies;
+  /** '' = for the session or message. */
+  readonly recipients: Set<string>;
+}
+
+type Questions = Map<CheckDefinition, Map<CheckPolicies[CheckDefinition['settings']], Question>>;
+
+const recipientEvents: ReadonlySet<RuleEvent> = new Set<RuleEvent>(['rcpt', 'headers', 'body']);
+const ahead: readonly RuleEvent[] = ['rcpt', 'headers', 'body'];
+
+export async function askFacts(state: EvaluationState, event: RuleEvent, stage: Stage): Promise<void> {
+  const events = event === 'rcpt' ? ahead : [event];
+  const { rules } = state.subject.snapshot;
+  if (!events.some((one) => rules.asks(one).size > 0)) return;
+  const questions: Questions = new Map();
+  if (recipientEvents.has(event)) noteRecipients(state, events, stage, questions);
+  else noteSession(state, event, stage, questions);
+  const runs = [...questions.values()].flatMap((bySettings) =>
+    [...bySettings.values()].map((question) => ask(state, question, stage)),
+  );
+  state.subject.findings.push(...(await Promise.all(runs)).flat());
+}
+
+function noteSession(state: EvaluationState, event: RuleEvent, stage: Stage, questions: Questions): void {
+  const { subject, policies } = state;
+  const { facts, origin, snapshot } = subject;
+  const named = snapshot.rules.of(facts.submittingTenant, origin.authenticatedUser).asks(event);
+  for (const check of checksOf(named, stage)) note(state, check, { policies, recipient: '' }, questions);
+}
+
+function noteRecipients(
+  state: EvaluationState,
+  events: readonly RuleEvent[],
+  stage: Stage,
+  questions: Questions,
+): void {
+  const { subject, judged, policies: session } = state;
+  for (const { recipient, course } of judged) {
+    if (course.refusal !== undefined) continue;
+    const choice = rulesOf(subject, recipient);
+    for (const event of events)
+      for (const check of checksOf(choice.asks(event), stage)) {
+        const policies = policiesOf(state, recipient);
+        const isShared = check.stage === 'body' || isSameQuestion(session[check.settings], policies[check.settings]);
+        note(
+          state,
+          check,
+          isShared ? { policies: session, recipient: '' } : { policies, recipient: recipient.address },
+          questions,
+        );
+      }
+  }
+}
+
+function policiesOf(
+  { subject, policies }: EvaluationState,
+  { address, recipientClass }: RecipientFacts,
+): CheckPolicies {
+  if (!subject.isOutsider || recipientClass !== RecipientClass.LOCAL) return policies;
+  return subject.snapshot.policies.ofDomain(domainOf(address));
+}
+
+const checksOf = (names: ReadonlySet<string>, stage: Stage): CheckDefinition[] =>
+  [...names].flatMap((name) => {
+    const check = checkNamed(name);
+    return check === undefined || stageOf(check.stage) > stage ? [] : [check];
+  });
+
+function note(
+  { subject }: EvaluationState,
+  check: CheckDefinition,
+  { policies, recipient }: { readonly policies: CheckPolicies; readonly recipient: string },
+  questions: Questions,
+): void {
+  if (isKnown(subject.findings, check.name, recipient)) return;
+  const bySettings: NonNullable<ReturnType<Questions['get']>> = questions.get(check) ?? new Map();
+  questions.set(check, bySettings);
+  const settings = policies[check.settings];
+  const question = bySettings.get(settings) ?? { check, policies, recipients: new Set<string>() };
+  bySettings.set(settings, question);
+  question.recipients.add(recipient);
+}
+
+function isKnown(findings: readonly Finding[], check: string, recipient: string): boolean {
+  if (recipient === '') return lastFinding(findings, check) !== undefined;
+  return findings.some((finding) => finding.check === check && finding.recipient === recipient);
+}
+
+async function ask(state: EvaluationState, question: Question, stage: Stage): Promise<Finding[]> {
+  const { services, subject, dryRun, remainingMs } = state;
+  const { check, recipients } = question;
+  const policies = forcedPolicies(question.policies, check.settings);
+  const forced = forcedSubject(subject, check, new Set(['']));
+  if (!check.applies(forced, policies)) return [];
+  const results = await runCheck(services, { check, policies, stage, remainingMs, dryRun }, forced);
+  return [...recipients].flatMap((recipient) =>
+    results.map(({ finding }) => ({ ...finding, recipient, stage, action: asked })),
+  );
+}
