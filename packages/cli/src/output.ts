@@ -69,15 +69,16 @@ const units: readonly (readonly [string, number])[] = [
   ['s', 1_000],
 ];
 
-/** Two units at most: `1d 4h`, `12s`. */
+/** Two units at most: `1d 4h`, `1h`, `12s`. */
 export function age(ms: number): string {
   let left = Math.max(0, ms);
   const parts: string[] = [];
   for (const [unit, size] of units) {
     const count = Math.floor(left / size);
-    if (count > 0 || parts.length > 0) parts.push(`${count}${unit}`);
+    const isSecond = parts.length > 0;
+    if (count > 0) parts.push(`${count}${unit}`);
     left -= count * size;
-    if (parts.length === 2) break;
+    if (isSecond) break;
   }
   return parts.length === 0 ? '0s' : parts.join(' ');
 }

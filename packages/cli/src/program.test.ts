@@ -992,7 +992,7 @@ test('limits and bans', async () => {
   server.answer('listBans', { result: { bans: [ban], total: 3 } });
   expect((await server.run('ban list')).out).toContain('... and 2 more');
   server.answer('addBan', { result: { client: '192.0.2.1' } });
-  expect((await server.run('ban add 192.0.2.1 --for 2h --reason noise')).out).toBe('192.0.2.1 is banned for 2h 0m.\n');
+  expect((await server.run('ban add 192.0.2.1 --for 2h --reason noise')).out).toBe('192.0.2.1 is banned for 2h.\n');
   expect(server.requests.at(-1)?.request).toMatchObject({ query: { lengthMs: 7_200_000, reason: 'noise' } });
   await server.run('ban add 127.0.0.1 --force');
   expect(server.requests.at(-1)?.request).toMatchObject({ query: { address: '127.0.0.1', force: true } });
@@ -1015,7 +1015,7 @@ test('greylisting', async () => {
     result: { origin: '192.0.2.0/24', state: 'waiting', ageMs: 61_000, forgottenInMs: 7_200_000, originPassed: 2 },
   });
   expect((await server.run('greylist show 192.0.2.1 --from a@b.test --to c@acme.test')).out).toBe(
-    '192.0.2.0/24: waiting, first seen 1m 1s ago, forgotten in 2h 0m; 2 of this origin passed\n',
+    '192.0.2.0/24: waiting, first seen 1m 1s ago, forgotten in 2h; 2 of this origin passed\n',
   );
   expect((await server.run('greylist clear')).err).toContain('name a client, or --all');
   server.answer('clearGreylist', { result: { cleared: 1 } });

@@ -48,6 +48,21 @@ interface KeyRow {
   readonly expires_at: Date | null;
 }
 
+/** Every call begins here: that the database is silent is said long before the caller gives up. */
+const longestLookMs = 5_000;
+
+async function within<T>(clock: Clock, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = clock.setTimer(longestLookMs, () =>
+    late.reject(new PosternError('store-unavailable', 'the database does not answer')),
+  );
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    timer.cancel();
+  }
+}
+
 export function createAuthenticate(withTenant: WithTenant, clock: Clock): Authenticate {
   return async (context) => {
     const [header] = context.metadata.get('authorization');
@@ -57,8 +72,11 @@ export function createAuthenticate(withTenant: WithTenant, clock: Clock): Authen
       const given = token === '' ? 'an API key is needed' : 'what was given is not an API key (postern_<id>_<secret>)';
       throw new PosternError('unauthenticated', `${given}: authorization: Bearer <key>`);
     }
-    const [row] = await withTenant(operatorScope, (tx) =>
-      tx.rows<KeyRow>('SELECT tenant, role, secret_hash, expires_at FROM api_keys WHERE id = $1', [key.id]),
+    const [row] = await within(
+      clock,
+      withTenant(operatorScope, (tx) =>
+        tx.rows<KeyRow>('SELECT tenant, role, secret_hash, expires_at FROM api_keys WHERE id = $1', [key.id]),
+      ),
     );
     const given = hashSecret(key.secret);
     const right = timingSafeEqual(given, row?.secret_hash ?? Buffer.alloc(given.length));

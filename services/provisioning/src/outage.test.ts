@@ -57,6 +57,27 @@ async function publishedWeight(): Promise<number | undefined> {
   }
 }
 
+test('PostgreSQL silent: a call of the API says so within seconds, and works again when it is back', async () => {
+  const { api } = service;
+  const { rows } = await database.admin.query(
+    "SELECT pid FROM pg_stat_activity WHERE application_name = 'postern-provisioning'",
+  );
+  const backends = rows.map(({ pid }) => Number(pid));
+  const list = () => api.call(api.rpc.listTenants, { pageSize: 0, pageToken: '' }, service.as());
+  expect(backends.length).toBeGreaterThan(0);
+  for (const pid of backends) process.kill(pid, 'SIGSTOP');
+  try {
+    const began = performance.now();
+    // More than there are connections that are silent, so that one of them is met.
+    const errors = await Promise.all(backends.map(() => list().then(() => undefined, String)));
+    expect(errors.filter(Boolean).join()).toContain('the database does not answer');
+    expect(performance.now() - began).toBeLessThan(8_000);
+  } finally {
+    for (const pid of backends) process.kill(pid, 'SIGCONT');
+  }
+  await eventually(30_000, async () => (await list().catch(() => undefined)) !== undefined);
+}, 90_000);
+
 test('PostgreSQL away: a temporary error, never a wrong password; back: logins and publication go on by themselves', async () => {
   expect((await login()).verified).toBe(true);
   await postgres.stop('SIGKILL');

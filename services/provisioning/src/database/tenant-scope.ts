@@ -33,15 +33,23 @@ export function tenantScopes(pool: Pool): WithTenant {
       await client.query('COMMIT');
       return result;
     } catch (error) {
-      await client.query('ROLLBACK').catch((failure: unknown) => {
-        broken = failure instanceof Error ? failure : new Error(String(failure));
-      });
+      // A server that did not answer will not answer this either: the connection is given up.
+      if (isSilent(error)) broken = error;
+      else
+        await client.query('ROLLBACK').catch((failure: unknown) => {
+          broken = failure instanceof Error ? failure : new Error(String(failure));
+        });
       throw explain(error);
     } finally {
       client.release(broken);
     }
   };
 }
+
+const isSilent = (error: unknown): error is Error =>
+  error instanceof Error &&
+  !(error instanceof DatabaseError || error instanceof PosternError) &&
+  /timeout|terminat|ECONN/i.test(error.message);
 
 async function connect(pool: Pool): Promise<PoolClient> {
   try {
