@@ -2,9 +2,10 @@
 // biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { chainProfile } from './chain-roles.js';
 import { evaluate } from './evaluate.js';
 import type { Facts } from './fact-table.js';
-import { chainProfile, type RefusalChain, refusalChain } from './refusal-chain.js';
+import { type RefusalChain, refusalChain } from './refusal-chain.js';
 import { createRuleCompiler, type RuleBook } from './rule-book.js';
 import type { StoredRule } from './stored-rule.js';
 

@@ -6,6 +6,7 @@ import type { Finding, RecipientFacts } from '@postern/proto/policy/v1/policy_se
 import {
   type ChainLink,
   chainProfile,
+  type Decision,
   type RefusalChain,
   type RuleChoice,
   type RuleRests,
@@ -13,7 +14,7 @@ import {
 } from '@postern/rules';
 import { sparedBy, withSigned } from '../actions.js';
 import type { RunWishes } from '../forced-checks.js';
-import { type FactSources, rulesOf, sessionFacts, withRecipient } from '../rules/rule-facts.js';
+import { type FactSources, holdsFor, rulesOf, sessionFacts, withRecipient } from '../rules/rule-facts.js';
 import { carriedAction, isInnerSkip } from '../rules/rule-finding.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 import { domainOf, type Subject } from '../subject.js';
@@ -71,14 +72,17 @@ export class ContentChains {
   #rules(recipient: RecipientFacts, choice: RuleChoice, checksRefuse: boolean): RefusalChain | undefined {
     const { refuses, spares, asksRecipient } = chainProfile(choice);
     if (!refuses && !(spares && checksRefuse)) return none;
-    const known = asksRecipient ? undefined : this.#byChoice.get(choice)?.get(checksRefuse);
-    if (known !== undefined) return known;
     const { clock, subject } = this.#sources;
+    // What the rules of who submits spare holds for some recipients of a choice.
+    const isOwn = asksRecipient || (spares && subject.facts.submittingTenant !== '');
+    const known = isOwn ? undefined : this.#byChoice.get(choice)?.get(checksRefuse);
+    if (known !== undefined) return known;
     this.#facts ??= sessionFacts(subject, this.#sources);
     const facts = withRecipient(this.#facts, recipient, subject.facts.recipients.length);
     const budget = { monotonic: () => clock.monotonic(), ms: this.#endsAt - clock.monotonic() };
-    const chain = refusalChain(choice, facts, { checksRefuse, budget, rests: this.#rests });
-    if (chain !== undefined && !asksRecipient) {
+    const binds = (decided: Decision): boolean => holdsFor(decided, subject, recipient);
+    const chain = refusalChain(choice, facts, { checksRefuse, binds, budget, rests: this.#rests });
+    if (chain !== undefined && !isOwn) {
       const chains = this.#byChoice.get(choice) ?? new Map<boolean, RefusalChain>();
       this.#byChoice.set(choice, chains.set(checksRefuse, chain));
     }

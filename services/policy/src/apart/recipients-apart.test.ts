@@ -98,6 +98,22 @@ test.each<[string, Given, Described, readonly string[]]>([
     { to: [ann, far], tenant: 't1', relayRight: true },
     [far.address],
   ],
+  [
+    'the rules of a relay client are for all; what they spare is for its own recipients',
+    {
+      operator: { dkim: { enabled: false, onFail: 'reject' } },
+      rules: [{ event: 'mail', then: [{ run: { check: 'dkim' } }] }],
+      tenantRules: { t1: [reject, { event: 'body', when: 'message.parts > 1', then: ['accept'] }] },
+    },
+    { to: [ann, bob, eve, far], tenant: 't1', relayRight: true },
+    [eve.address],
+  ],
+  [
+    'the rules of a relay client are for all',
+    { tenantRules: { t1: [reject] } },
+    { to: [ann, eve, far], tenant: 't1', relayRight: true },
+    [],
+  ],
   ['a login', { tenantRules: { t2: [reject] } }, { to: [ann, eve], user: ann, tenant: 't1', role: 'submission' }, []],
   ['together', { tenantRules: { t2: [reject] }, differing: [TOGETHER] }, { to: [ann, eve] }, []],
   [
