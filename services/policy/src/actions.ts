@@ -70,6 +70,11 @@ export function consequenceOf(check: CheckName, finding: Finding, onFail: Failur
   }
 }
 
+/** Whether these settings do anything about it. */
+export function hasConsequence(check: CheckDefinition, finding: Finding, policies: CheckPolicies): boolean {
+  return consequenceOf(check.name, finding, actionFor(check, finding, policies)).kind !== 'none';
+}
+
 /** Consequences an allow list spares: of checks of client, sender and content; never of authentication, identity or recipients. */
 export const spareable: ReadonlySet<string> = new Set([
   'country',
@@ -80,6 +85,11 @@ export const spareable: ReadonlySet<string> = new Set([
   'greylist',
   'greylist_signed',
   'uribl',
+]);
+
+/** Those of client, greeting and sender, made before a recipient is known. */
+export const sessionChecks: ReadonlySet<string> = new Set([
+  ...['dnswl', 'country', 'dnsbl', 'ptr', 'helo', 'lists', 'identity', 'spf', 'sender'],
 ]);
 
 const greylists = ['greylist', 'greylist_signed'];

@@ -147,3 +147,9 @@ const refusals: Readonly<Record<CheckName, Refusal>> = {
 };
 
 export const refusalOf = (check: CheckName, finding: Finding): Verdictable | undefined => refusals[check](finding);
+
+/** The words of a finding that came with the request, of whatever check. */
+export function refusalText(finding: Finding): string | undefined {
+  const known = Object.entries(refusals).find(([name]) => name === finding.check);
+  return known?.[1](finding)?.text;
+}

@@ -174,7 +174,7 @@ test('operator rules that cannot be used leave the last ones in force; the rest 
   expect(telemetry.events('policy.rule.refused').at(-1)?.reason).toMatch(/^kept id: is used by another rule/);
   expect(await telemetry.metrics.text()).toMatch(/postern_policy_rules_stale 1/);
   const verdict = await ask();
-  expect(verdict.decision?.action).toBe(Action.REJECT);
+  expect(verdict.recipients[0]?.decision?.action).toBe(Action.REJECT);
   expect(verdict.findings.map(({ check, rule }) => rule || check)).toContain('kept@1');
   expect(service.ready().ok).toBe(true);
   await applied(await publish({ rules }));

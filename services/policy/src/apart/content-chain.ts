@@ -53,9 +53,8 @@ export class ContentChains {
 
   /** Nobody's content could be refused without that of all others: asked before anything is computed. */
   static isOne({ subject, wishes }: Pick<ChainSources, 'subject' | 'wishes'>): boolean {
-    const { policies, rules } = subject.snapshot;
-    const checksDiffer = subject.isOutsider && (policies.differ || rules.tenantsSkip);
-    return !checksDiffer && !rules.has('headers') && !rules.has('body') && wishes.size === 0;
+    const { rules } = subject.snapshot;
+    return !checksDiffer(subject) && !rules.has('headers') && !rules.has('body') && wishes.size === 0;
   }
 
   /** Undefined = the time for rules ran out. */
@@ -90,8 +89,8 @@ export class ContentChains {
   }
 
   get #scoping(): Scoping {
-    const { policies, rules } = this.#sources.subject.snapshot;
-    return { differ: policies.differ, tenantsSkip: rules.tenantsSkip };
+    const { policies, rules, usersSetChecks } = this.#sources.subject.snapshot;
+    return { differ: policies.differ || usersSetChecks, tenantsSkip: rules.tenantsSkip };
   }
 
   #someRefuseAll(): boolean {
@@ -114,6 +113,11 @@ export class ContentChains {
     const ownSpared = this.#sparedBy.get(address);
     return [...own, ...wished].filter(({ check }) => !spared(check) && ownSpared?.has(check) !== true);
   }
+}
+
+/** A check could refuse one copy without another. */
+function checksDiffer({ isOutsider, snapshot: { policies, rules, usersSetChecks } }: Subject): boolean {
+  return isOutsider && (policies.differ || rules.tenantsSkip || usersSetChecks);
 }
 
 /** What lists and rules at RCPT spare each recipient. */

@@ -1,12 +1,13 @@
 /** From a finding to its consequence: whose course it changes, and what keeps it from having one. A rule's `accept` or `skip` takes the consequence, never the finding. */
 import type { FailureAction } from '@postern/check-settings';
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
-import { actionFor, consequenceOf, spareable } from '../actions.js';
+import { actionFor, consequenceOf, hasConsequence, sessionChecks } from '../actions.js';
 import type { CheckDefinition } from '../check.js';
 import type { CheckResult } from '../check-runner.js';
 import { domainOf } from '../subject.js';
 import type { Course } from '../verdict/course.js';
 import { actionName } from '../verdict/decision.js';
+import { isLeftToRecipients } from './left-to-recipients.js';
 import type { EvaluationState, Judged } from './state.js';
 
 /** `wished` by a rule: it counts for whom the rule speaks about, whatever scopes would say. */
@@ -19,10 +20,13 @@ export function conclude(
   const judged = byAddress.get(finding.recipient);
   const course = judged?.course ?? whole;
   if (judged !== undefined && check.name === 'recipients') judged.expandsTo = expandsTo;
+  // What a rule accepts at RCPT is not what client and sender were looked at for, but where a rule ran it there.
+  const isOfEvent = wished || judged === undefined || !sessionChecks.has(check.name);
   if (skips.has(check.name)) finding.action = 'skipped';
   else if (whole.spared.has(check.name) || course.spared.has(check.name)) finding.action = 'spared';
-  else if (course.accepted || isAcceptedByAll(state, judged)) finding.action = 'accepted';
-  else if (judged === undefined && !wished && isLeftToScopes(state, check)) finding.action = 'per recipient';
+  else if ((course.accepted && isOfEvent) || isAcceptedByAll(state, judged)) finding.action = 'accepted';
+  else if (judged === undefined && isLeftToRecipients(state, check))
+    finding.action = hasConsequence(check, finding, policies) ? 'per recipient' : 'none';
   else {
     const own = judged !== undefined && check.concerns !== undefined;
     const inForce = own ? subject.snapshot.policies.ofDomain(domainOf(finding.recipient)) : policies;
@@ -40,15 +44,6 @@ function concerned({ judged: all, whole }: EvaluationState, judged: Judged | und
   if (judged !== undefined) return [judged.course];
   if (!all.some(({ course }) => course.accepted)) return [whole];
   return all.map(({ course }) => course).filter(({ accepted }) => !accepted);
-}
-
-/** Tenants may see it otherwise: the consequence is taken for each recipient. */
-function isLeftToScopes({ subject, policies }: EvaluationState, check: CheckDefinition): boolean {
-  const { snapshot, isOutsider } = subject;
-  if (!isOutsider) return false;
-  if (snapshot.rules.tenantsSkip) return true;
-  if (!snapshot.policies.differ) return false;
-  return policies[check.settings].tenantsMay === 'anything' || spareable.has(check.name);
 }
 
 function take(
@@ -76,7 +71,10 @@ function take(
       finding.action = actionName(consequence.decision.action);
       // There is one reply, and a delay costs little: what holds up one recipient holds up all.
       if (check.name === 'greylist_signed') whole.take(consequence.decision);
-      // A redirected recipient need not exist itself.
-      else for (const course of courses) if (course.redirect === undefined) course.take(consequence.decision);
+      else for (const course of courses) if (isConcerned(check, course)) course.take(consequence.decision);
   }
 }
+
+/** A redirected recipient need not exist itself; for whom client and sender are refused it is all the same. */
+const isConcerned = (check: CheckDefinition, { redirect }: Course): boolean =>
+  redirect === undefined || sessionChecks.has(check.name);

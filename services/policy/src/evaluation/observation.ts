@@ -7,6 +7,7 @@ import { checks } from '../checks/index.js';
 import { asked } from '../forced-checks.js';
 import { observeScopes } from '../scope-checks.js';
 import { stageOf } from '../stage-event.js';
+import { isLeftToRecipients } from './left-to-recipients.js';
 import type { EvaluationState } from './state.js';
 
 const ownStages: Readonly<Record<'rcpt' | 'body', ReadonlySet<RuleEvent>>> = {
@@ -50,19 +51,21 @@ async function observe(
 }
 
 /** Whether scopes are asked at this event at all. */
-export function asksScopes({ subject }: EvaluationState, event: RuleEvent): event is 'rcpt' | 'body' {
-  const { snapshot, isOutsider } = subject;
-  const differ = snapshot.policies.differ || snapshot.rules.tenantsSkip;
-  return differ && isOutsider && (event === 'rcpt' || event === 'body');
+export function asksScopes({ subject, perRecipient }: EvaluationState, event: RuleEvent): event is 'rcpt' | 'body' {
+  if (event === 'rcpt') return perRecipient;
+  const { policies, rules, usersSetChecks } = subject.snapshot;
+  return event === 'body' && subject.isOutsider && (policies.differ || usersSetChecks || rules.tenantsSkip);
 }
 
 /** What tenants and domains see differently: at RCPT the checks up to there, at the end of data those of the content. */
 export async function observeOwn(state: EvaluationState, event: 'rcpt' | 'body', stage: Stage): Promise<CheckResult[]> {
-  const { services, subject, policies, judged, skips, dryRun, remainingMs } = state;
+  const { services, subject, policies, judged, skips, wishes, dryRun, remainingMs } = state;
   const results = await observeScopes(services, {
     ...{ subject, server: policies, stage, remainingMs, dryRun },
     addresses: judged.map(({ recipient }) => recipient.address),
     checks: checks.filter((check) => ownStages[event].has(check.stage) && !skips.has(check.name)),
+    isLeft: (check) => isLeftToRecipients(state, check),
+    isWished: (check) => wishes.get(check)?.has('') === true,
   });
   for (const { finding } of results) {
     forgetAsked(subject.findings, finding, state.known);

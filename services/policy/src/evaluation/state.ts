@@ -9,13 +9,14 @@ import { checkTag, sparedBy, withSigned } from '../actions.js';
 import type { CheckDefinition } from '../check.js';
 import type { CheckServices } from '../check-runner.js';
 import { addWish, type RunWishes } from '../forced-checks.js';
+import { refusalText } from '../refusals.js';
 import { carriedAction, isInnerSkip } from '../rules/rule-finding.js';
 import type { AskRules } from '../rules/rule-runner.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 import type { Subject } from '../subject.js';
 import { Course } from '../verdict/course.js';
 import { decision, dispositionOf } from '../verdict/decision.js';
-import { activeChecks, sessionPolicies } from './policies-in-force.js';
+import { activeChecks, decidesPerRecipient, sessionPolicies } from './policies-in-force.js';
 
 export interface EvaluationServices extends CheckServices {
   readonly clock: Clock;
@@ -43,6 +44,8 @@ export class EvaluationState {
   /** In force for the session as a whole. */
   readonly policies: CheckPolicies;
   readonly active: readonly CheckDefinition[];
+  /** What client and sender are refused for is decided for each recipient. */
+  readonly perRecipient: boolean;
   judged: readonly Judged[] = [];
   byAddress: ReadonlyMap<string, Judged> = new Map();
   limits: RuledLimits | undefined;
@@ -57,6 +60,7 @@ export class EvaluationState {
   ) {
     this.policies = sessionPolicies(subject);
     this.active = activeChecks(this.policies, subject.snapshot);
+    this.perRecipient = decidesPerRecipient(subject);
     this.known = subject.findings.length;
     for (const finding of subject.findings) this.#carry(finding);
     // `recipients` is no opinion about the client: who is in a set knows no more mailboxes than others.
@@ -111,11 +115,7 @@ export class EvaluationState {
     if (action?.kind === 'tag') this.whole.apply(action, finding.rule);
     const tag = checkTag(finding);
     if (tag !== undefined) this.whole.tag(tag);
-    const disposition = dispositionOf(finding.action);
-    if (disposition === undefined) return;
-    const by = finding.rule === '' ? finding.check : finding.rule;
-    const text = finding.evidence.reason ?? '';
-    this.whole.take(decision({ action: disposition, code: 0, enhanced: '', text }, by));
+    takeAgain(this.whole, finding);
   }
 
   /** What they decided about single recipients. */
@@ -130,6 +130,17 @@ export class EvaluationState {
       if (action?.kind === 'skip' && isInnerSkip(finding))
         for (const name of withSigned(action.check)) course.spared.add(name);
       else if (action !== undefined) course.apply(action, finding.rule);
+      if (action === undefined) takeAgain(course, finding);
     }
   }
+}
+
+/** What is kept or thrown away was said at a stage before; a refusal ended it there. */
+function takeAgain(course: Course, finding: Finding): void {
+  const disposition = dispositionOf(finding.action);
+  if (disposition === undefined) return;
+  const isRule = finding.rule !== '';
+  const text = (isRule ? finding.evidence.reason : refusalText(finding)) ?? '';
+  const by = isRule ? finding.rule : finding.check;
+  course.take(decision({ action: disposition, code: 0, enhanced: '', text }, by));
 }

@@ -4,6 +4,7 @@
  */
 import type { Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import type { Action, Decision as RuleDecision } from '@postern/rules';
+import { sessionChecks } from '../actions.js';
 
 export const ruleCheck = 'rule';
 
@@ -86,9 +87,12 @@ export type CarriedAction = Extract<
   }
 >;
 
-/** A tenant spares its own recipient the consequence; the check is made and told all the same. */
+/**
+ * Said of one recipient, whom it spares the consequence; the check is made and told all the same. A tenant speaks of its own recipients alone; and what a
+ * client or a sender would be refused for is not spared all recipients because one of them is named.
+ */
 export const isInnerSkip = ({ recipient, evidence }: Finding): boolean =>
-  recipient !== '' && evidence.tenant !== undefined;
+  recipient !== '' && (evidence.tenant !== undefined || sessionChecks.has(evidence.check ?? ''));
 
 export function carriedAction(finding: Finding): CarriedAction | undefined {
   if (finding.check !== ruleCheck) return undefined;

@@ -48,8 +48,8 @@ test.each([
   ['wished after its stage', 'mail', 'dnsbl', 'dnsbl listed', 'dnsbl'],
 ])('%s', async (_what, event, check, found, decidedBy) => {
   const verdict = await askEnvelope(here(run(event, check)));
-  expect(checksIn(verdict)).toEqual([found]);
-  expect(verdict.decision?.decidedBy).toBe(decidedBy);
+  expect(checksIn(verdict)).toEqual([found, `${found} user@here.test`]);
+  expect(verdict.recipients.map(({ decision }) => decision?.decidedBy)).toEqual([decidedBy]);
 });
 
 test('a later rule knows what was found', async () => {
