@@ -44,6 +44,8 @@ export interface RuleBook {
   of(tenant: string, address?: string): RuleChoice;
   /** Rules for mail one tenant submits to another's recipient, or to one of its own: those of both ends, outer before inner. */
   between(sender: Party, recipient: Party): RuleChoice;
+  /** Of the recipient's rules those the session has not asked by itself: whose mail it is was known at RCPT only. */
+  late(sender: Party, recipient: Party): RuleChoice;
   /** Somebody's rules speak at this event. */
   has(event: RuleEvent): boolean;
   /** Checks whose findings somebody's conditions at this event name. */
@@ -154,10 +156,12 @@ function build(parts: Parts): Built {
     const name = address.toLowerCase();
     return own.targets.get(name) ?? own.targets.get(name.slice(name.lastIndexOf('@') + 1)) ?? own.whole;
   };
-  const join = joiner();
+  const join = byPair(joined);
+  const rest = byPair(without);
   const book: RuleBook = {
     of,
     between: (sender, recipient) => join(of(sender.tenant, sender.address), of(recipient.tenant, recipient.address)),
+    late: (sender, recipient) => rest(of(sender.tenant, sender.address), of(recipient.tenant, recipient.address)),
     has: all.has,
     asks: all.asks,
     size: rules.length,
@@ -178,19 +182,30 @@ const levelOf = ({ scope }: RuleSet): number => {
   return target === '' ? 1 : target.includes('@') ? 3 : 2;
 };
 
-/** Level by level, those of the sender first; made once for each pair. */
-function joiner(): (sender: RuleChoice, recipient: RuleChoice) => RuleChoice {
+/** Level by level, those of the sender first. */
+function joined(sender: RuleChoice, recipient: RuleChoice): RuleChoice {
+  if (sender.sets.every((set) => recipient.sets.includes(set))) return recipient;
+  if (recipient.sets.every((set) => sender.sets.includes(set))) return sender;
+  const sets = [...new Set([...sender.sets, ...recipient.sets])];
+  return choiceOf(sets.sort((one, other) => levelOf(one) - levelOf(other)));
+}
+
+function without(sender: RuleChoice, recipient: RuleChoice): RuleChoice {
+  return choiceOf(recipient.sets.filter((set) => levelOf(set) > 0 && !sender.sets.includes(set)));
+}
+
+type Pairing = (sender: RuleChoice, recipient: RuleChoice) => RuleChoice;
+
+/** Made once for each pair. */
+function byPair(make: Pairing): Pairing {
   const made = new WeakMap<RuleChoice, WeakMap<RuleChoice, RuleChoice>>();
   return (sender, recipient) => {
-    if (sender.sets.every((set) => recipient.sets.includes(set))) return recipient;
-    if (recipient.sets.every((set) => sender.sets.includes(set))) return sender;
     const known = made.get(sender)?.get(recipient);
     if (known !== undefined) return known;
-    const sets = [...new Set([...sender.sets, ...recipient.sets])];
-    const joined = choiceOf(sets.sort((one, other) => levelOf(one) - levelOf(other)));
+    const choice = make(sender, recipient);
     const ofSender = made.get(sender) ?? new WeakMap<RuleChoice, RuleChoice>();
-    made.set(sender, ofSender.set(recipient, joined));
-    return joined;
+    made.set(sender, ofSender.set(recipient, choice));
+    return choice;
   };
 }
 

@@ -10,6 +10,7 @@ import {
   type Decision,
   evaluate,
   type Facts,
+  type RuleChoice,
   type RuleEvent,
   rulesBetween,
   scopeAddress,
@@ -146,6 +147,17 @@ export function rule(
   const sender = { tenant: submittingTenant, address: facts.auth?.user ?? '' };
   const party = { tenant, address: scopeAddress(facts) };
   const choice = rulesBetween(snapshot.rules, sender, party, facts.recipient?.routing === 'local');
+  return ruleBy(said, { snapshot, session, clock }, event, choice, facts);
+}
+
+/** The same of a choice at hand. */
+export function ruleBy(
+  said: Ruling,
+  { snapshot, session, clock }: Asker,
+  event: RuleEvent,
+  choice: RuleChoice,
+  facts: Facts,
+): Ruling {
   if (!choice.has(event)) return said;
   const budget = { monotonic: () => clock.monotonic(), ms: budgetMs };
   const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget);

@@ -57,6 +57,25 @@ test('one recipient domain demands TLS in words of the rule, others do not', asy
   expect(doubles.ruled).toContain('rcpt requireTls');
 });
 
+test.each(['connect', 'ehlo', 'mail'])(
+  'a tenant demands TLS at %s for the mail that comes to it, and no other',
+  async (event) => {
+    const rules = stored([{ event, then: [{ requireTls: { text: 'ours is sealed' } }] }], 'acme');
+    const domains = [
+      { name: 'example.test', tenant: 'acme' },
+      { name: 'other.test', tenant: 'beta' },
+    ];
+    const replies = await talk({ rules, domains }, [
+      hello,
+      'MAIL FROM:<a@sender.test>',
+      'RCPT TO:<bob@example.test>',
+      'RCPT TO:<bob@other.test>',
+    ]);
+    expect(replies.slice(2).map((reply) => reply.slice(0, 3))).toEqual(['250', '530', '250']);
+    expect(replies[3]).toContain('ours is sealed');
+  },
+);
+
 test('TLS is demanded of a sender at MAIL, and of everybody after EHLO', async () => {
   const sender = stored([{ event: 'mail', when: 'sender.domain == "s.test"', then: [{ requireTls: {} }] }]);
   const [, , refused, taken] = await talk({ rules: sender }, [hello, 'MAIL FROM:<a@s.test>', 'MAIL FROM:<a@o.test>']);

@@ -5,11 +5,11 @@
 
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import type { Finding, RecipientFacts, Stage } from '@postern/proto/policy/v1/policy_service';
-import type { RuleEvent } from '@postern/rules';
+import { lateEvents, type RuleEvent } from '@postern/rules';
 import { type CheckDefinition, lastFinding } from '../check.js';
 import { runCheck } from '../check-runner.js';
 import { asked, checkNamed, forcedPolicies, forcedSubject } from '../forced-checks.js';
-import { rulesOf } from '../rules/rule-facts.js';
+import { lateRulesOf, rulesOf } from '../rules/rule-facts.js';
 import { isSameQuestion } from '../scope-checks.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 import { stageOf } from '../stage-event.js';
@@ -27,11 +27,12 @@ type Questions = Map<CheckDefinition, Map<CheckPolicies[CheckDefinition['setting
 
 const recipientEvents: ReadonlySet<RuleEvent> = new Set<RuleEvent>(['rcpt', 'headers', 'body']);
 const ahead: readonly RuleEvent[] = ['rcpt', 'headers', 'body'];
+const all: readonly RuleEvent[] = [...lateEvents, ...ahead];
 
 export async function askFacts(state: EvaluationState, event: RuleEvent, stage: Stage): Promise<void> {
   const events = event === 'rcpt' ? ahead : [event];
   const { rules } = state.subject.snapshot;
-  if (!events.some((one) => rules.asks(one).size > 0)) return;
+  if (!(event === 'rcpt' ? all : events).some((one) => rules.asks(one).size > 0)) return;
   const questions: Questions = new Map();
   if (recipientEvents.has(event)) noteRecipients(state, events, stage, questions);
   else noteSession(state, event, stage, questions);
@@ -58,8 +59,13 @@ function noteRecipients(
   for (const { recipient, course } of judged) {
     if (course.refusal !== undefined) continue;
     const choice = rulesOf(subject, recipient);
-    for (const event of events)
-      for (const check of checksOf(choice.asks(event), stage)) {
+    const late = events.includes('rcpt') ? lateRulesOf(subject, recipient) : undefined;
+    const named = [
+      ...events.map((event) => choice.asks(event)),
+      ...(late === undefined ? [] : lateEvents.map((event) => late.asks(event))),
+    ];
+    for (const names of named)
+      for (const check of checksOf(names, stage)) {
         const policies = policiesOf(state, recipient);
         const isShared = check.stage === 'body' || isSameQuestion(session[check.settings], policies[check.settings]);
         note(

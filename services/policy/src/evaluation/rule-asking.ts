@@ -1,10 +1,11 @@
 /** Asks the rules of one event, about the session or about each recipient, and takes up what they decide as findings and decisions. */
 import type { RecipientFacts, Stage } from '@postern/proto/policy/v1/policy_service';
-import type { Remembered, Decision as RuleDecision, RuleEvent } from '@postern/rules';
+import { isDoneLate, lateEvents, type Remembered, type Decision as RuleDecision, type RuleEvent } from '@postern/rules';
 import { withSigned } from '../actions.js';
 import { addWish } from '../forced-checks.js';
 import {
   holdsFor,
+  lateRulesOf,
   ownCheckFacts,
   rulesOf,
   sessionFacts,
@@ -15,7 +16,7 @@ import {
 import { isInnerSkip, ruleFinding, ruleName } from '../rules/rule-finding.js';
 import { rightTaken, tlsDemand } from '../rules/session-decision.js';
 import type { Course } from '../verdict/course.js';
-import type { EvaluationState } from './state.js';
+import type { EvaluationState, Judged } from './state.js';
 
 type RecipientEvent = 'rcpt' | 'headers' | 'body';
 
@@ -43,7 +44,8 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
     course.accepted = false;
     const choice = rulesOf(subject, recipient);
     if (course.refusal !== undefined) continue;
-    if (choice.has(event)) {
+    if (event === 'rcpt') askLate(state, { recipient, course }, stage);
+    if (course.refusal === undefined && choice.has(event)) {
       common ??= factsAt(state, event);
       const own = ownCheckFacts(subject.findings, recipient.address);
       const known = { ...withRecipient(common, recipient, event === 'rcpt' ? before + index + 1 : all), ...own };
@@ -53,6 +55,24 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
         if (holdsFor(decided, subject, recipient)) apply(state, decided, stage, course, recipient.address);
     }
     if (event === 'rcpt') takeRight(state, recipient, course);
+  }
+}
+
+/** Rules before RCPT of the tenant this recipient is of: the session could not know them. */
+function askLate(
+  state: EvaluationState,
+  { recipient, course }: Pick<Judged, 'recipient' | 'course'>,
+  stage: Stage,
+): void {
+  const { subject, services } = state;
+  const choice = lateRulesOf(subject, recipient);
+  const events = choice === undefined ? [] : lateEvents.filter((event) => choice.has(event));
+  if (choice === undefined || events.length === 0) return;
+  const known = { ...sessionFacts(subject, services), ...ownCheckFacts(subject.findings, recipient.address) };
+  for (const event of events) {
+    if (course.refusal !== undefined) return;
+    for (const decided of services.askRules(choice, event, known))
+      if (isDoneLate(decided.action)) apply(state, decided, stage, course, recipient.address);
   }
 }
 

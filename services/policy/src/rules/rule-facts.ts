@@ -5,7 +5,7 @@
 import type { Clock } from '@postern/clock';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import type { Finding, RecipientFacts } from '@postern/proto/policy/v1/policy_service';
-import { type Decision, type Facts, isBinding, type RuleChoice, rulesBetween } from '@postern/rules';
+import { type Decision, type Facts, isBinding, lateEvents, type RuleChoice, rulesBetween } from '@postern/rules';
 import { lastFinding } from '../check.js';
 import type { CheckTools } from '../check-tools.js';
 import { domainOf, localPartOf, type Subject } from '../subject.js';
@@ -82,6 +82,13 @@ export function rulesOf(
 ): RuleChoice {
   const sender = { tenant: facts.submittingTenant, address: facts.origin?.authenticatedUser ?? '' };
   return rulesBetween(snapshot.rules, sender, recipient, recipient.recipientClass === RecipientClass.LOCAL);
+}
+
+/** Its rules about connection, greeting and sender that nobody has asked: which tenant the mail is for is known now. */
+export function lateRulesOf({ snapshot, facts, origin }: Subject, recipient: RecipientFacts): RuleChoice | undefined {
+  if (recipient.recipientClass !== RecipientClass.LOCAL || !lateEvents.some((event) => snapshot.rules.has(event)))
+    return undefined;
+  return snapshot.rules.late({ tenant: facts.submittingTenant, address: origin.authenticatedUser }, recipient);
 }
 
 /** Whether a decision holds for the recipient. */
