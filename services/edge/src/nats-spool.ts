@@ -8,11 +8,12 @@ import { BodyRefused, type BodyStore, type BodyWriter } from '@postern/body-stor
 import { failpoint } from '@postern/lifecycle';
 import { Envelope } from '@postern/proto/mail/v1/envelope';
 import type { GroupCommit } from './group-commit.js';
+import { HeldBytes } from './held-bytes.js';
 import type { Spool, SpoolResult, SpoolWriter } from './spool.js';
 
 export interface SpoolOptions {
-  readonly bodies: BodyStore;
-  readonly commits: GroupCommit;
+  readonly bodies: Pick<BodyStore, 'write'>;
+  readonly commits: Pick<GroupCommit, 'store'>;
   readonly inlineLimit: number;
   /** Called with the time each durable write took. */
   readonly onCommitted: (seconds: number, result: SpoolResult['kind'], isLarge: boolean) => void;
@@ -25,15 +26,16 @@ function resultOf(error: unknown): SpoolResult {
 }
 
 class NatsSpoolWriter implements SpoolWriter {
-  #parts: Buffer[] = [];
-  #size = 0;
+  readonly #held: HeldBytes;
   #body: BodyWriter | undefined;
   #failure: SpoolResult | undefined;
 
   constructor(
     private readonly queueId: string,
     private readonly options: SpoolOptions,
-  ) {}
+  ) {
+    this.#held = new HeldBytes(options.inlineLimit);
+  }
 
   get isLarge(): boolean {
     return this.#body !== undefined;
@@ -41,10 +43,9 @@ class NatsSpoolWriter implements SpoolWriter {
 
   write(content: Buffer): Promise<void> | undefined {
     if (this.#failure !== undefined) return undefined;
-    this.#size += content.length;
     if (this.#body !== undefined) return this.#send(this.#body, content);
-    this.#parts.push(content);
-    if (this.#size <= this.options.inlineLimit) return undefined;
+    this.#held.add(content);
+    if (this.#held.size <= this.options.inlineLimit) return undefined;
     const head = this.head();
     this.#body = this.options.bodies.write(this.queueId);
     return this.#send(this.#body, head);
@@ -59,11 +60,7 @@ class NatsSpoolWriter implements SpoolWriter {
   }
 
   head(): Buffer {
-    const [first] = this.#parts;
-    if (first !== undefined && this.#parts.length === 1) return first;
-    const whole = Buffer.concat(this.#parts);
-    this.#parts = [whole];
-    return whole;
+    return this.#held.whole();
   }
 
   async commit(envelope: Envelope): Promise<SpoolResult> {
@@ -95,7 +92,7 @@ class NatsSpoolWriter implements SpoolWriter {
   }
 
   abort(): void {
-    this.#parts = [];
+    this.#held.clear();
     this.#body?.abort();
   }
 }

@@ -89,4 +89,19 @@ describe('policy client', () => {
     expect(await exchange.finish(6_400_000)).toMatchObject({ kind: 'verdict', verdict: { senderAuthenticated: true } });
     expect(pod.content.equals(Buffer.concat(parts))).toBe(true);
   });
+
+  it('sends what comes octet by octet in few chunks', async () => {
+    const policy = await start(1);
+    const [pod] = pods;
+    if (pod === undefined) throw new Error('one pod');
+    const exchange = policy.content(request('s'), 10_000);
+    const whole = Buffer.from(Array.from({ length: 100_000 }, (_, at) => at % 253));
+    await exchange.write(whole.subarray(0, 30_000));
+    for (let at = 30_000; at < 70_000; at++) await exchange.write(whole.subarray(at, at + 1));
+    await exchange.write(whole.subarray(70_000, 99_999));
+    await exchange.write(whole.subarray(99_999));
+    expect(await exchange.finish(whole.length)).toMatchObject({ kind: 'verdict' });
+    expect(pod.content.equals(whole)).toBe(true);
+    expect(pod.chunks).toBeLessThan(10);
+  });
 });

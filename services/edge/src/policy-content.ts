@@ -1,13 +1,17 @@
 /**
  * The content RPC of one message larger than the inline limit (design.md, step 4): start, chunks with the stream's own flow control, end.
  * A stream that breaks makes the answer `unavailable`; the bytes already spooled are then worth nothing and the client hears 451.
+ * A client chooses how it cuts its bytes, and a chunk costs policy much more than its octets: small pieces go together.
  */
 import type { EvaluateRequest } from '@postern/proto/policy/v1/policy_service';
+import { HeldBytes } from './held-bytes.js';
 import type { PolicyPod } from './policy-pod.js';
 import type { ContentExchange, PolicyAnswer } from './policy-port.js';
 
 /** Largest chunk message. */
 const chunkBytes = 256 * 1024;
+/** Smallest but the last. */
+const leastChunk = 16 * 1024;
 
 export function contentExchange(pod: PolicyPod, request: EvaluateRequest, deadlineMs: number): ContentExchange {
   const { stream, response } = pod.upload(deadlineMs);
@@ -23,13 +27,26 @@ export function contentExchange(pod: PolicyPod, request: EvaluateRequest, deadli
     },
   );
   stream.write({ kind: { $case: 'start', value: request } });
+  const small = new HeldBytes(leastChunk);
+  const send = (content: Buffer): boolean => {
+    let hasRoom = true;
+    for (let at = 0; at < content.length; at += chunkBytes)
+      hasRoom = stream.write({ kind: { $case: 'chunk', value: content.subarray(at, at + chunkBytes) } });
+    return hasRoom;
+  };
+  const sendHeld = (): boolean => {
+    const held = small.whole();
+    small.clear();
+    return send(held);
+  };
   return {
     write(content) {
       if (broken) return undefined;
       let hasRoom = true;
-      for (let at = 0; at < content.length; at += chunkBytes) {
-        hasRoom = stream.write({ kind: { $case: 'chunk', value: content.subarray(at, at + chunkBytes) } });
-      }
+      if (small.size > 0 || content.length < leastChunk) {
+        small.add(content);
+        if (small.size >= leastChunk) hasRoom = sendHeld();
+      } else hasRoom = send(content);
       if (hasRoom) return undefined;
       // An answer may come before all was sent (a refusal, a failure): then there is nothing to wait for.
       return Promise.race([
@@ -39,6 +56,7 @@ export function contentExchange(pod: PolicyPod, request: EvaluateRequest, deadli
     },
     finish(size) {
       if (!broken) {
+        sendHeld();
         stream.write({ kind: { $case: 'end', value: { size } } });
         stream.end();
       }

@@ -1,7 +1,8 @@
 /**
  * The parser of a connection in place of smtp-server's: command lines, message bytes, and nothing dispatched out of turn.
  * A line ends in CRLF only (RFC 5321 §2.3.8); a bare CR, LF or NUL in one makes it a bad line. One command is in work at a time; while it is,
- * the socket is paused by the callback of `_write`, so what a client pipelines waits in its own kernel. Memory: one chunk and one line.
+ * the socket is paused by the callback of `_write`, so what a client pipelines waits in its own kernel. Memory: one chunk and one line; how a client cuts
+ * its bytes changes nothing of that, so neither this stream nor the socket (`held-in-socket.ts`) may collect pieces while a command is in work.
  * Invariant: after `isClosed` nothing is dispatched; bytes that follow a STARTTLS in plain never reach the TLS session (new parser there).
  */
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
@@ -67,7 +68,8 @@ export class CommandStream extends SMTPStream {
   #isFirst = true;
 
   constructor(handlers: CommandHandlers) {
-    super({ decodeStrings: false });
+    // One chunk that waits is enough for the socket to be paused.
+    super({ decodeStrings: false, highWaterMark: 1 });
     this.#handlers = handlers;
   }
 
@@ -236,8 +238,18 @@ export class CommandStream extends SMTPStream {
     return undefined;
   }
 
+  /** While the next octets are waited for, perhaps for minutes, nothing but the beginning of a line is kept of the read it came with. */
+  #letGo(): void {
+    if (!this.hasPipelined) this.#input = nothing;
+    else if (2 * (this.#input.length - this.#at) < this.#input.buffer.byteLength)
+      this.#input = Buffer.from(this.#input.subarray(this.#at));
+    else return;
+    this.#at = 0;
+  }
+
   /** True: more has come at once. A chunk that waited in the base is written from inside its callback. */
   #needMore(): boolean {
+    this.#letGo();
     const done = this.#done;
     this.#done = undefined;
     done?.();

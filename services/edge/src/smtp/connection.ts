@@ -16,6 +16,7 @@ import { tlsFactsOf } from '../tls/tls-facts.js';
 import { type AwaitedLine, CommandStream, type MessageEnd, type MessageSink, type Noise } from './command-stream.js';
 import { type Activity, deadlineOf, defaultDeadlines, startActivity } from './deadlines.js';
 import { Dialogue } from './dialogue.js';
+import { holdLittle } from './held-in-socket.js';
 import type { ContentReader } from './line-policy.js';
 import { type Opening, Place } from './place.js';
 import { ReplyWriter } from './reply-writer.js';
@@ -73,6 +74,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
 
   /** Admission, then the banner: no fixed delay before it. */
   override init(): void {
+    holdLittle(this._socket);
     this._setListeners(() => void this.#open());
   }
 
@@ -294,6 +296,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
 
   /** Called by the server when the handshake of STARTTLS is done. */
   onUpgraded(): void {
+    holdLittle(this._socket);
     const facts = tlsFactsOf(this._socket);
     if (facts === undefined) return;
     forgetPlain(this.edgeSession, facts);

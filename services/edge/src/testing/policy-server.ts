@@ -14,6 +14,8 @@ export interface TestPolicy {
   readonly asked: EvaluateRequest[];
   /** Bytes of the last content RPC. */
   content: Buffer;
+  /** In how many chunks they came. */
+  chunks: number;
   answer: (request: EvaluateRequest) => EvaluateResponse | undefined;
   stop(): void;
 }
@@ -26,6 +28,7 @@ export async function startTestPolicy(telemetry: Telemetry, port = 0): Promise<T
     address: '',
     asked,
     content: Buffer.alloc(0),
+    chunks: 0,
     answer: (request) =>
       EvaluateResponse.fromPartial({
         recipients: (request.facts?.recipients ?? [])
@@ -55,6 +58,7 @@ export async function startTestPolicy(telemetry: Telemetry, port = 0): Promise<T
         if (kind?.$case === 'chunk') parts.push(kind.value);
       }
       policy.content = Buffer.concat(parts);
+      policy.chunks = parts.length;
       return { verdict: start === undefined ? undefined : policy.answer(start) };
     }),
   });
