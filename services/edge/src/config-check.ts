@@ -1,6 +1,6 @@
 /**
- * What a whole start asks before any process runs: is the configuration right that this service would get, and do its listeners go together
- * with their settings in the operator file? Nothing is connected; the operator file itself is judged by provisioning.
+ * What a whole start asks before any process runs: is the configuration right that this service would get, and do its listeners and its patience go
+ * together with the settings of listeners and checks in the operator file? Nothing is connected; the operator file itself is judged by provisioning.
  */
 import {
   type ConfigCheck,
@@ -13,11 +13,13 @@ import {
   layMaps,
   locateTop,
   type Problem,
+  parseDuration,
   pathText,
   placeOf,
 } from '@postern/config';
 import type { AgreedSettings } from '@postern/flow-control/session';
 import { edgeConfig } from './config.js';
+import { hurriedChecks, type WrittenCheck } from './hurried-checks.js';
 import { disagreements } from './listener-agreement.js';
 
 type Edge = NonNullable<ReturnType<typeof checkLayers<(typeof edgeConfig)['fields']>>['value']>['edge'];
@@ -86,5 +88,16 @@ function compare(edge: Edge, texts: readonly ConfigText[]): { problems: Problem[
       `has no port here: edge.listeners and edge.moreListeners hold ${names.join(', ')}; it counts where a pod has it`,
     ),
   );
+  const settings = partOf(operator, 'checks');
+  const hurried = hurriedChecks(edge.policy.deadline, (check) => writtenCheck(partOf(settings, check)));
+  notes.push(...hurried.map(({ check, message }) => told(['checks', check, 'timeout'], message)));
   return { problems, notes };
+}
+
+function writtenCheck(written: Located | undefined): WrittenCheck {
+  const timeout = scalarOf(partOf(written, 'timeout'), isText);
+  return {
+    enabled: scalarOf(partOf(written, 'enabled'), isSwitch),
+    timeoutMs: timeout === undefined ? undefined : parseDuration(timeout),
+  };
 }

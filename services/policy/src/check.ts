@@ -47,6 +47,8 @@ interface Definition<N extends SettingsName, O extends string> {
   readonly outcomes: readonly O[];
   /** By the settings in force where they say what happens while its source is away. */
   readonly late: O | ((policy: CheckPolicies[N]) => O);
+  /** Needs nothing but the request, and leaves nothing behind: may be begun while an earlier stage waits. */
+  readonly alone?: true;
   /** Used where the settings name none. */
   readonly timeoutMs: number;
   /** The snapshot asks for it somewhere and the subject has what it needs; `policy` is the one it would run with. */
@@ -68,6 +70,7 @@ export interface CheckDefinition {
   readonly stage: RuleEvent;
   readonly outcomes: readonly string[];
   readonly late: (policies: CheckPolicies) => string;
+  readonly alone?: true;
   readonly timeoutMs: number;
   readonly applies: (subject: Subject, policies: CheckPolicies) => boolean;
   readonly concerns?: (subject: Subject) => readonly string[];

@@ -156,7 +156,12 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
       admitFor(context, request.tenant);
       return failing(
         () => undefined,
-        () => simulate({ judge, recordings, clock, maxHops }, request, options.snapshot()),
+        () =>
+          simulate(
+            { judge, recordings, clock, maxHops, deadlineMs: remaining(context) * 0.95 },
+            request,
+            options.snapshot(),
+          ),
       );
     }),
     listRecordings: unary(async ({ tenant }: ListRecordingsRequest, context): Promise<ListRecordingsResponse> => {

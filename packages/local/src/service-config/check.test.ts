@@ -278,6 +278,16 @@ test.each<[string, string, string]>([
     'listeners:\n  partners: { role: mx }',
     '2: listeners.partners: has no port here: edge.listeners and edge.moreListeners hold mx, submission, submissions; it counts where a pod has it',
   ],
+  [
+    'a check that may take longer than a verdict',
+    'checks:\n  spf:\n    timeout: 20s',
+    '3: checks.spf.timeout: is 20s, but verdicts are waited for 10s (edge.policy.deadline): it is cut short to that',
+  ],
+  [
+    'a check that is on by default, and verdicts not waited for so long',
+    'edge: { policy: { deadline: 4s } }\nchecks: { dkim: { enabled: false }, dmarc: { timeout: 1s }, ptr: { timeout: 9s } }',
+    '2: checks.spf.timeout: is 5s, but verdicts are waited for 4s (edge.policy.deadline): it is cut short to that',
+  ],
 ])('%s is a note, since the file alone cannot tell', async (_name, text, expected) => {
   const said: string[] = [];
   expect(await linesAbout(text, {}, (line) => said.push(line.replace(`${file}:`, '')))).toEqual([]);

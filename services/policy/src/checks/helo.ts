@@ -13,6 +13,7 @@ export const helo = defineCheck({
   stage: 'ehlo',
   outcomes: ['valid', 'literal', 'malformed', 'bare', 'ours', 'foreign_literal', 'unresolved', 'exempt', 'temperror'],
   late: 'temperror',
+  alone: true,
   timeoutMs: 3_000,
   applies: ({ isOutsider, origin }) => isOutsider && origin.helo !== '',
   async evaluate({ resolver, deadlineMs }, { origin, snapshot }, { exempt, mustResolve }) {

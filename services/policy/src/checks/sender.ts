@@ -11,6 +11,7 @@ export const sender = defineCheck({
   stage: 'mail',
   outcomes: ['mx', 'address', 'null_mx', 'missing', 'invalid', 'exempt', 'temperror'],
   late: 'temperror',
+  alone: true,
   timeoutMs: 3_000,
   applies: ({ isOutsider, facts }) => isOutsider && facts.hasReversePath && facts.reversePath !== '',
   async evaluate({ resolver, deadlineMs }, { facts, snapshot }, { exempt }) {

@@ -24,6 +24,7 @@ export const spf = defineCheck({
   stage: 'mail',
   outcomes,
   late: 'temperror',
+  alone: true,
   timeoutMs: 5_000,
   applies: ({ isOutsider, facts }) => isOutsider && facts.hasReversePath,
   async evaluate({ resolver, clock, deadlineMs }, subject, { helo }) {

@@ -14,24 +14,20 @@ import { asksScopes, catchUp, inOrder, observeDue, observeOwn } from './observat
 import { keepApart } from './parting.js';
 import { type Echo, responseOf } from './response.js';
 import { askRules } from './rule-asking.js';
-import { type EvaluationServices, EvaluationState } from './state.js';
+import { type EvaluationServices, EvaluationState, type EvaluationTerms } from './state.js';
 import { observeWished } from './wished-observation.js';
 
-export interface EvaluationOrder {
-  readonly stages: readonly Stage[];
-  /** Moment of the monotonic clock at which the answer must stand. */
-  readonly endsAt: number;
-  /** Simulation: nothing may be written anywhere. */
-  readonly dryRun: boolean;
+export interface EvaluationOrder extends EvaluationTerms {
   readonly echo: Echo;
 }
 
 export async function evaluate(
   services: EvaluationServices,
   subject: Subject,
-  { stages, endsAt, dryRun, echo }: EvaluationOrder,
+  { echo, ...terms }: EvaluationOrder,
 ): Promise<EvaluateResponse> {
-  const state = new EvaluationState(services, subject, endsAt, dryRun);
+  const { stages } = terms;
+  const state = new EvaluationState(services, subject, terms);
   const [first] = stages;
   if (first !== undefined) await catchUp(state, first);
   for (const stage of stages) {

@@ -1,5 +1,5 @@
 /** The checks of one stage, all at the same time: those that are on, those of earlier stages nobody told about, and what scopes see differently. */
-import type { Finding, Stage } from '@postern/proto/policy/v1/policy_service';
+import { type Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import type { RuleEvent } from '@postern/rules';
 import { type CheckDefinition, lastFinding } from '../check.js';
 import { type CheckResult, runCheck, skippedFinding } from '../check-runner.js';
@@ -7,6 +7,7 @@ import { checks } from '../checks/index.js';
 import { asked } from '../forced-checks.js';
 import { observeScopes } from '../scope-checks.js';
 import { stageOf } from '../stage-event.js';
+import { settle, timeOf } from './ahead.js';
 import { isLeftToRecipients } from './left-to-recipients.js';
 import type { EvaluationState } from './state.js';
 
@@ -22,30 +23,34 @@ export async function catchUp(state: EvaluationState, first: Stage): Promise<voi
     if (stageOf(check.stage) >= first || check.stage === 'rcpt' || skips.has(check.name)) return false;
     return lastFinding(subject.findings, check.name) === undefined && check.applies(subject, policies);
   });
-  await observe(state, missed, undefined);
+  await observe(state, missed, undefined, timeOf(state, Stage.UNSPECIFIED));
 }
 
 export function observeDue(state: EvaluationState, event: RuleEvent, stage: Stage): Promise<CheckResult[]> {
   const { active, subject, policies } = state;
   const due = active.filter((check) => check.stage === event && check.applies(subject, policies));
-  return observe(state, due, stage);
+  return observe(state, due, stage, timeOf(state, stage, asksScopes(state, event)));
 }
 
 async function observe(
   state: EvaluationState,
   due: readonly CheckDefinition[],
   stage: Stage | undefined,
+  remainingMs: number,
 ): Promise<CheckResult[]> {
   if (due.length === 0) return [];
-  const { services, subject, policies, skips, dryRun, remainingMs } = state;
+  const { services, subject, policies, skips, dryRun, ahead } = state;
   const { findings } = subject;
   const runs: Promise<CheckResult[]>[] = [];
   for (const check of due) {
     const own = stage ?? stageOf(check.stage);
     if (skips.has(check.name)) findings.push({ ...skippedFinding(check, own), action: 'skipped' });
-    else runs.push(runCheck(services, { check, policies, stage: own, remainingMs, dryRun }, subject));
+    else
+      runs.push(
+        ahead.get(check.name) ?? runCheck(services, { check, policies, stage: own, remainingMs, dryRun }, subject),
+      );
   }
-  const results = (await Promise.all(runs)).flat();
+  const results = await settle(state, runs, stage ?? Stage.UNSPECIFIED);
   for (const { finding } of results) findings.push(finding);
   return results;
 }

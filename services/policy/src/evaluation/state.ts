@@ -3,11 +3,17 @@
  * about each of them. Begins with what earlier stages decided, read from their findings: nothing is remembered between requests.
  */
 import type { Clock } from '@postern/clock';
-import { Action, type ChangedSender, type Finding, type RecipientFacts } from '@postern/proto/policy/v1/policy_service';
+import {
+  Action,
+  type ChangedSender,
+  type Finding,
+  type RecipientFacts,
+  type Stage,
+} from '@postern/proto/policy/v1/policy_service';
 import type { RuleEvent } from '@postern/rules';
 import { checkTag, sparedBy, withSigned } from '../actions.js';
 import type { CheckDefinition } from '../check.js';
-import type { CheckServices } from '../check-runner.js';
+import type { CheckResult, CheckServices } from '../check-runner.js';
 import { addWish, type RunWishes } from '../forced-checks.js';
 import { refusalText } from '../refusals.js';
 import { carriedAction, isInnerSkip } from '../rules/rule-finding.js';
@@ -35,6 +41,14 @@ export interface RuledLimits {
   recipients: number;
 }
 
+export interface EvaluationTerms {
+  readonly stages: readonly Stage[];
+  /** Moment of the monotonic clock at which the answer must stand. */
+  readonly endsAt: number;
+  /** Simulation: nothing may be written anywhere. */
+  readonly dryRun: boolean;
+}
+
 export class EvaluationState {
   /** Findings that came with the request. */
   readonly known: number;
@@ -51,13 +65,20 @@ export class EvaluationState {
   limits: RuledLimits | undefined;
   changedSender: ChangedSender | undefined;
 
-  /** `endsAt`: moment of the monotonic clock at which the answer must stand. `dryRun`: nothing is written anywhere. */
+  /** Checks of later stages that have begun already, by name. */
+  readonly ahead = new Map<string, Promise<CheckResult[]>>();
+  readonly stages: readonly Stage[];
+  readonly endsAt: number;
+  readonly dryRun: boolean;
+
   constructor(
     readonly services: EvaluationServices,
     readonly subject: Subject,
-    readonly endsAt: number,
-    readonly dryRun: boolean,
+    { stages, endsAt, dryRun }: EvaluationTerms,
   ) {
+    this.stages = stages;
+    this.endsAt = endsAt;
+    this.dryRun = dryRun;
     this.policies = sessionPolicies(subject);
     this.active = activeChecks(this.policies, subject.snapshot);
     this.perRecipient = decidesPerRecipient(subject);

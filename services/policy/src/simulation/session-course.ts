@@ -39,6 +39,8 @@ export interface CourseParts {
   readonly terms: SessionTerms;
   readonly clock: Clock;
   readonly maxHops: number;
+  /** Milliseconds for the whole session. */
+  readonly deadlineMs: number;
 }
 
 interface Limits {
@@ -46,7 +48,10 @@ interface Limits {
   readonly recipients: number;
 }
 
-const deadlineMs = 10_000;
+/** What an edge waits for the verdict of a group of commands up to RCPT. */
+const envelopeMs = 10_000;
+/** Each command but the last leaves time for those after it, as the stages of one request do. */
+const shareOfNow = 0.7;
 const noContent = Buffer.alloc(0);
 
 /** As MAIL would have to be said. */
@@ -74,9 +79,11 @@ export class SessionCourse {
   #pending: Decision | undefined;
   #mail: { readonly command: MailCommand; limits: Limits } | undefined;
   #plan: EvaluateResponse['contentPlan'] = 0;
+  readonly #begunAt: number;
 
   constructor(parts: CourseParts, session: DescribedSession, addresses: readonly string[], content: Uint8Array) {
     this.#parts = parts;
+    this.#begunAt = parts.clock.monotonic();
     this.#session = session;
     this.#addresses = addresses;
     this.#content = content;
@@ -249,12 +256,20 @@ export class SessionCourse {
         snapshotVersion: 0,
         traceparent: '',
       },
-      deadlineMs,
+      this.#patience(stages),
       snapshot,
     );
     this.#facts = { ...this.#facts, findings: [...this.#facts.findings, ...verdict.findings] };
     if (verdict.contentPlan > this.#plan) this.#plan = verdict.contentPlan;
     return verdict;
+  }
+
+  #patience(stages: readonly Stage[]): number {
+    const { clock, deadlineMs } = this.#parts;
+    const isContent = stages.some((stage) => stage > Stage.RCPT);
+    const whole = isContent ? deadlineMs : Math.min(envelopeMs, deadlineMs * shareOfNow);
+    const left = this.#begunAt + whole - clock.monotonic();
+    return Math.max(1, isContent || stages.includes(Stage.RCPT) ? left : left * shareOfNow);
   }
 
   /** Rules of RCPT only ever narrow what the transaction began with. */

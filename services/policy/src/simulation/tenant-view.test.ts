@@ -39,7 +39,13 @@ function simulation(at: typeof here, tenant: string, { client = '192.0.2.9', use
       recipients: [{ address: to }],
     },
   });
-  const parts = { judge: at.judge, recordings: memoryRecordings(), clock: new FakeClock(), maxHops: 30 };
+  const parts = {
+    judge: at.judge,
+    recordings: memoryRecordings(),
+    clock: new FakeClock(),
+    maxHops: 30,
+    deadlineMs: 15_000,
+  };
   return simulate(parts, request, at.snapshot);
 }
 
