@@ -14,6 +14,7 @@ import { isSameQuestion } from '../scope-checks.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 import { stageOf } from '../stage-event.js';
 import { domainOf } from '../subject.js';
+import { timeOf } from './ahead.js';
 import type { EvaluationState } from './state.js';
 
 interface Question {
@@ -113,12 +114,13 @@ function isKnown(findings: readonly Finding[], check: string, recipient: string)
 }
 
 async function ask(state: EvaluationState, question: Question, stage: Stage): Promise<Finding[]> {
-  const { services, subject, dryRun, remainingMs } = state;
+  const { services, subject, dryRun } = state;
   const { check, recipients } = question;
   const policies = forcedPolicies(question.policies, check.settings);
   const forced = forcedSubject(subject, check, new Set(['']));
   if (!check.applies(forced, policies)) return [];
-  const results = await runCheck(services, { check, policies, stage, remainingMs, dryRun }, forced);
+  const order = { check, policies, stage, remainingMs: timeOf(state, stage), dryRun };
+  const results = await runCheck(services, order, forced);
   return [...recipients].flatMap((recipient) =>
     results.map(({ finding }) => ({ ...finding, recipient, stage, action: asked })),
   );

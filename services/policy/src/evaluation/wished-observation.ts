@@ -5,6 +5,7 @@ import { type CheckDefinition, lastFinding } from '../check.js';
 import { type CheckResult, runCheck } from '../check-runner.js';
 import { forcedPolicies, forcedSubject, asked as forFacts, isFound } from '../forced-checks.js';
 import { stageOf } from '../stage-event.js';
+import { timeOf } from './ahead.js';
 import type { EvaluationState } from './state.js';
 
 export async function observeWished(state: EvaluationState, event: RuleEvent, stage: Stage): Promise<CheckResult[]> {
@@ -33,18 +34,19 @@ function isOpen(
 }
 
 async function observeForced(
-  { services, subject: asked, policies: session, remainingMs, dryRun }: EvaluationState,
+  state: EvaluationState,
   check: CheckDefinition,
   wished: ReadonlySet<string>,
   stage: Stage,
 ): Promise<CheckResult[]> {
+  const { services, subject: asked, policies: session, dryRun } = state;
   const policies = forcedPolicies(session, check.settings);
   const subject = forcedSubject(asked, check, wished);
   if (!check.applies(subject, policies)) return [];
   const known = lastFinding(asked.findings, check.name);
   const results =
     known === undefined || known.action === forFacts || wished.has('')
-      ? await runCheck(services, { check, policies, stage, remainingMs, dryRun }, subject)
+      ? await runCheck(services, { check, policies, stage, remainingMs: timeOf(state, stage), dryRun }, subject)
       : [{ check, policies, finding: known, expandsTo: [] }];
   if (check.concerns !== undefined || wished.has('')) return results;
   return [...wished].flatMap((recipient) =>
