@@ -20,6 +20,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary start, never going back. */
   monotonic(): number;
+  /** Milliseconds of CPU this thread has used, never going back: a bound that a busy machine does not shrink. */
+  cpu(): number;
   /** Resolves after `ms`; rejects with the signal's reason when it is aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   setTimer(ms: number, fire: () => void, options?: TimerOptions): Timer;
@@ -36,6 +38,11 @@ class SystemClock implements Clock {
 
   monotonic(): number {
     return performance.now();
+  }
+
+  cpu(): number {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1_000;
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -30,6 +30,11 @@ export class FakeClock implements Clock {
     return this.#elapsed;
   }
 
+  /** As if every moment were spent computing. */
+  cpu(): number {
+    return this.#elapsed;
+  }
+
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return sleepOn(this, ms, signal);
   }

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { deliveryRules } from './delivery-rules.js';
-import { evaluate } from './evaluate.js';
+import { type Budget, evaluate } from './evaluate.js';
 import { type RuleEvent, ruleEvents } from './event.js';
 import { type Facts, factEntry, factNames } from './fact-table.js';
 import type { RuleDocument, RuleOptions } from './rule.js';
@@ -96,34 +96,6 @@ test('an inner scope may still refuse what the outer accepted, never revive what
   expect(kinds([outer, inner], 'rcpt', { helo: 'bad' })).toEqual(['bad:reject']);
 });
 
-test('a condition that cannot be computed is a fault, not a match; of ANY the others still count', () => {
-  const set = compiled([
-    { id: 'fault', event: 'body', when: 'dkim.domains[3] == "x"', then: ['discard'] },
-    {
-      id: 'any',
-      event: 'body',
-      match: 'any',
-      when: ['dkim.domains[3] == "x"', 'true'],
-      then: [{ tag: { name: 'a' } }],
-    },
-  ]);
-  const { decisions, faults } = evaluate(set, 'body', {});
-  expect(decisions.map(({ ruleId }) => ruleId)).toEqual(['any']);
-  expect(faults.map(({ ruleId }) => ruleId)).toEqual(['fault', 'any']);
-});
-
-test('patterns may spend a bounded number of steps in one evaluation; what is beyond is a fault', () => {
-  const set = compiled([
-    { id: 'dear', event: 'body', when: 'headers.values("x").exists(v, v.rx("a{0,400}b$"))', then: ['discard'] },
-    { id: 'next', event: 'body', when: 'headers.values("x").size() == 1000', then: [{ tag: { name: 'x' } }] },
-  ]);
-  const headers = Array.from({ length: 1_000 }, () => ['X', `${'a'.repeat(2_000)}!`] as const);
-  const { decisions, faults } = evaluate(set, 'body', { headers });
-  expect(faults).toMatchObject([{ ruleId: 'dear', message: expect.stringContaining('too many steps') }]);
-  expect(decisions.map(({ ruleId }) => ruleId)).toEqual(['next']);
-  expect(evaluate(set, 'body', { headers: [['X', 'a']] }).faults).toEqual([]);
-});
-
 test('a decision says what rules took since the one before; rules that do not match look at no clock', () => {
   const set = compiled([
     { id: 'never', event: 'ehlo', when: 'helo == "y"', then: [{ tag: { name: 'n' } }] },
@@ -153,17 +125,33 @@ test('no AUTH on plain connections, these mechanisms on TLS: two rules in this o
   });
 });
 
-test('the budget ends an evaluation before the next eight rules and says so', () => {
-  const documents = Array.from(
-    { length: 100 },
-    (_, i) => ({ id: `r${i}`, event: 'mail', when: 'esmtp', then: [{ tag: { name: 'x' } }] }) as const,
-  );
+const budgeted = (event: RuleEvent, then: readonly unknown[]): RuleDocument[] =>
+  Array.from({ length: 100 }, (_, i) => ({ id: `r${i}`, event, when: 'esmtp', then }));
+const ticking = (): Budget => {
   let now = 0;
-  const monotonic = (): number => now++;
-  expect(evaluate(compiled(documents), 'mail', { esmtp: false }, { monotonic, ms: 5 })).toMatchObject({
-    asked: 32,
-    unfinished: true,
+  return { monotonic: () => now++, ms: 5 };
+};
+
+test('the budget is looked at before the next eight rules; the first rule left that refuses puts the mail off', () => {
+  const notes = compiled(budgeted('mail', [{ tag: { name: 'x' } }]));
+  expect(evaluate(notes, 'mail', { esmtp: false }, ticking())).toMatchObject({
+    ...{ asked: 32, unfinished: true, decisions: [] },
+    faults: { length: 20, 0: { ruleId: 'r32', message: 'the time for rules ran out' } },
   });
+  const refuses = compiled(budgeted('mail', ['reject']));
+  expect(evaluate(refuses, 'mail', { esmtp: false }, ticking())).toMatchObject({
+    ...{ asked: 32, unfinished: true },
+    decisions: [{ ruleId: 'r32', action: { kind: 'tempfail' } }],
+  });
+});
+
+test("when the operator's time is over the tenant has its own", () => {
+  const own = compiled([{ id: 'own', event: 'mail', then: [{ tag: { name: 'x' } }] }], {
+    scope: { kind: 'tenant', tenant: 't' },
+  });
+  const sets = [compiled(budgeted('mail', [{ tag: { name: 'x' } }])), own];
+  const { decisions, unfinished } = evaluate(sets, 'mail', { esmtp: false }, ticking());
+  expect([decisions.map(({ ruleId }) => ruleId), unfinished]).toEqual([['own'], true]);
 });
 
 test('indexed by domain: the answer is that of asking every rule, and only the rules at hand are asked', () => {

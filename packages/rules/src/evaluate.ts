@@ -1,16 +1,18 @@
 /**
  * Asks a compiled set what its rules say at one event about one set of facts. Never throws: a condition that cannot be
- * computed is a fault and its rule does not match, so a mistake in a rule neither refuses nor admits mail. Time is
- * bounded: the budget is looked at before every eighth rule; what is left out is said in `unfinished`.
- * With several sets, outer ones come first; a set whose rules refuse or dispose of the message ends the asking, an
- * `accept` ends only its own set: inner scopes may still tighten.
+ * computed is a fault, and so is a rule the budget did not reach; what becomes of the mail then is said by the rule
+ * (fault.ts). Where one condition decides, a fault in another does not matter. The budget is looked at before every
+ * eighth rule and is one for the operator and one for each tenant with its domains and users: a tenant's rules take
+ * nothing from those of others. With several sets, outer ones come first; a set whose rules refuse or dispose of the message ends
+ * the asking, an `accept` ends only its own set: inner scopes may still tighten.
  */
 import type { Action } from './action.js';
 import { candidates } from './candidates.js';
+import { renewEffort } from './effort.js';
 import type { RuleEvent } from './event.js';
 import { factContext } from './fact-context.js';
 import type { Facts } from './fact-table.js';
-import { renewEffort } from './literals.js';
+import { type FaultConsequence, putOff } from './fault.js';
 import type { Rule } from './rule.js';
 import type { RankedRule, RuleSet } from './rule-set.js';
 
@@ -24,12 +26,17 @@ export interface Decision {
   readonly action: Action;
   /** Milliseconds rules took since the decision before it at this event; absent without a clock. */
   readonly tookMs?: number;
+  /** Why the rule could not be computed: the action is not its own. */
+  readonly fault?: string;
 }
 
-export interface RuleFault {
-  readonly ruleId: string;
-  readonly version: number;
+/** A rule that could not be computed or finished. */
+export interface RuleFault extends Omit<Decision, 'action' | 'tookMs' | 'fault'> {
   readonly message: string;
+  /** `tempfail`: a decision says so too. */
+  readonly consequence: FaultConsequence;
+  /** Found out for another recipient of the same message. */
+  readonly isKnown: boolean;
 }
 
 export interface Evaluation {
@@ -42,7 +49,7 @@ export interface Evaluation {
 }
 
 export interface Budget {
-  /** Milliseconds, monotonic. */
+  /** Milliseconds, never going back; of CPU time, so that a busy machine fails no rule. */
   readonly monotonic: () => number;
   readonly ms: number;
 }
@@ -51,10 +58,15 @@ export interface Budget {
  * Whether rules matched that ask nothing about the recipient: for further recipients of the same message at the same event, so that a thousand of them
  * do not cost a thousand times.
  */
-export type Remembered = Map<Rule, boolean>;
+export type Remembered = Map<Rule, Answer>;
+
+/** Whether a rule matched, or why that could not be found out. */
+type Answer = boolean | { readonly fault: string };
 
 /** Looking at the clock costs as much as a small condition. */
 const rulesPerLook = 8;
+/** Told of one evaluation. */
+const FAULT_LIMIT = 20;
 const ENDING: ReadonlySet<Action['kind']> = new Set(['reject', 'tempfail', 'discard', 'close']);
 
 interface Course {
@@ -73,24 +85,43 @@ export function evaluate(
 ): Evaluation {
   const course: Course = { decisions: [], faults: [], asked: 0, unfinished: false };
   const context = factContext(facts);
-  renewEffort();
   const begun = budget?.monotonic() ?? 0;
-  const end = budget === undefined ? undefined : begun + budget.ms;
   const took = budget === undefined ? undefined : marksOf(budget, begun);
-  const late = (): boolean => budget !== undefined && end !== undefined && budget.monotonic() >= end;
+  let owner: string | undefined;
+  let time = endless;
   for (const set of 'events' in sets ? [sets] : sets) {
     const rules = set.events.get(event);
     if (rules === undefined) continue;
+    const of = set.scope.kind === 'tenant' ? set.scope.tenant : '';
+    if (owner !== of) {
+      renewEffort();
+      time = budget === undefined ? endless : timeOf(budget, owner === undefined ? begun : budget.monotonic());
+      owner = of;
+    }
     const from = course.decisions.length;
-    ask(course, set, candidates(rules, facts), { context, late, remembered, took });
-    if (course.unfinished || course.decisions.slice(from).some(({ action }) => ENDING.has(action.kind))) break;
+    ask(course, set, candidates(rules, facts), { context, time, remembered, took });
+    if (course.decisions.slice(from).some(({ action }) => ENDING.has(action.kind))) break;
   }
   return course;
 }
 
+interface Time {
+  /** Rules whose conditions were computed. */
+  asked: number;
+  isOver: boolean;
+  readonly late: () => boolean;
+}
+
+const endless: Time = { asked: 0, isOver: false, late: () => false };
+
+function timeOf({ monotonic, ms }: Budget, begun: number): Time {
+  const end = begun + ms;
+  return { asked: 0, isOver: false, late: () => monotonic() >= end };
+}
+
 interface Asking {
   readonly context: object;
-  readonly late: () => boolean;
+  readonly time: Time;
   readonly remembered: Remembered | undefined;
   /** Time since it was asked last. */
   readonly took: (() => number) | undefined;
@@ -106,46 +137,64 @@ function marksOf({ monotonic }: Budget, begun: number): () => number {
   };
 }
 
-function ask(course: Course, set: RuleSet, rules: Iterable<RankedRule>, asking: Asking): void {
-  const { context, late, remembered, took } = asking;
-  const tenant = set.scope.kind === 'tenant' ? set.scope.tenant : undefined;
-  const target = set.scope.kind === 'tenant' ? set.scope.target : undefined;
+function ask(course: Course, { scope }: RuleSet, rules: Iterable<RankedRule>, asking: Asking): void {
+  const { took } = asking;
+  const tenant = scope.kind === 'tenant' ? scope.tenant : undefined;
+  const target = scope.kind === 'tenant' ? scope.target : undefined;
   for (const { rule } of rules) {
-    let matched = remembered?.get(rule);
-    if (matched === undefined) {
-      if (course.asked % rulesPerLook === 0 && late()) {
-        course.unfinished = true;
-        return;
-      }
-      course.asked += 1;
-      matched = matches(course, rule, context);
-      if (!rule.asksRecipient) remembered?.set(rule, matched);
-    }
-    if (!matched) continue;
-    for (const action of rule.actions) {
-      const decided = { ruleId: rule.id, version: rule.version, tenant, target, action };
+    const isKnown = asking.remembered?.has(rule) === true;
+    const answer = answerOf(course, rule, asking);
+    if (answer === false) continue;
+    const by = { ruleId: rule.id, version: rule.version, tenant, target };
+    const decide = (action: Action, more: Pick<Decision, 'fault'> = {}): void => {
+      const decided = { ...by, action, ...more };
       course.decisions.push(took === undefined ? decided : { ...decided, tookMs: took() });
+    };
+    if (answer !== true) {
+      if (course.faults.length < FAULT_LIMIT)
+        course.faults.push({ ...by, message: answer.fault, consequence: rule.onFault, isKnown });
+      if (rule.onFault === 'skip') continue;
+      decide(putOff, answer);
+      return;
     }
+    for (const action of rule.actions) decide(action);
     if (rule.stop) return;
   }
 }
 
-/** Of ANY, a condition that fails does not hide one that holds; of ALL, it decides that the rule does not match. */
-function matches(course: Course, rule: Rule, context: object): boolean {
-  const any = rule.match === 'any' && rule.conditions.length > 0;
-  for (const { test } of rule.conditions) {
-    const held = holds(course, rule, test, context);
-    if (held === any) return any;
+const outOfTime: Answer = { fault: 'the time for rules ran out' };
+
+function answerOf(course: Course, rule: Rule, { context, time, remembered }: Asking): Answer {
+  const known = remembered?.get(rule);
+  if (known !== undefined) return known;
+  if (!time.isOver && time.asked % rulesPerLook === 0 && time.late()) {
+    time.isOver = true;
+    course.unfinished = true;
   }
-  return !any;
+  if (time.isOver) return outOfTime;
+  time.asked += 1;
+  course.asked += 1;
+  const answer = matches(rule, context);
+  if (!rule.asksRecipient) remembered?.set(rule, answer);
+  return answer;
 }
 
-function holds(course: Course, rule: Rule, test: (context: object) => boolean, context: object): boolean {
+/** Of ANY, one condition that holds decides; of ALL, one that does not. */
+function matches(rule: Rule, context: object): Answer {
+  const any = rule.match === 'any' && rule.conditions.length > 0;
+  let fault: Answer | undefined;
+  for (const { test } of rule.conditions) {
+    const held = holds(test, context);
+    if (held === any) return any;
+    if (typeof held !== 'boolean') fault ??= held;
+  }
+  return fault ?? !any;
+}
+
+function holds(test: (context: object) => boolean, context: object): Answer {
   try {
     return test(context);
   } catch (error) {
-    const message = error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'unknown fault';
-    course.faults.push({ ruleId: rule.id, version: rule.version, message });
-    return false;
+    return { fault: error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'unknown fault' };
   }
 }

@@ -9,7 +9,8 @@ import type { RuleEvent } from './event.js';
 import { isKnownAt } from './event.js';
 import { LIST_LIMIT } from './fact-context.js';
 import { type FactEntry, factEntry, factNames, HEADERS_SINCE } from './fact-table.js';
-import { networkProblem, patternProblem } from './literals.js';
+import { networkProblem } from './network-literal.js';
+import { patternProblem } from './pattern.js';
 import { nearest } from './problem.js';
 
 export interface Complaint {

@@ -14,7 +14,8 @@ import {
 import { type ExpressionScope, ExpressionWalk, knownNames } from './expression-walk.js';
 import { factGroups, HeaderFacts, plainFacts } from './fact-context.js';
 import { useOf } from './function-use.js';
-import { networkHolds, patternFinds } from './literals.js';
+import { networkHolds } from './network-literal.js';
+import { patternFinds } from './pattern.js';
 import { nearest, type Place, placeOf, START } from './problem.js';
 
 export interface ExpressionProblem extends Place {
@@ -50,16 +51,15 @@ environment
   .registerFunction('postern.headers.values(string): list<string>', (headers: HeaderFacts, name: string) =>
     headers.values(name),
   )
-  .registerFunction(
-    'postern.headers.first(string): string',
-    (headers: HeaderFacts, name: string) => headers.values(name)[0] ?? '',
+  .registerFunction('postern.headers.first(string): string', (headers: HeaderFacts, name: string) =>
+    headers.first(name),
   )
   .registerFunction(
     'postern.headers.has(string): bool',
-    (headers: HeaderFacts, name: string) => headers.values(name).length > 0,
+    (headers: HeaderFacts, name: string) => headers.count(name) > 0,
   )
   .registerFunction('postern.headers.count(string): int', (headers: HeaderFacts, name: string) =>
-    BigInt(headers.values(name).length),
+    BigInt(headers.count(name)),
   )
   .registerFunction('string.rx(string): bool', patternFinds)
   .registerFunction('string.inNetwork(string): bool', (address: string, network: string) =>

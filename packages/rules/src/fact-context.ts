@@ -1,28 +1,58 @@
 /**
  * Facts in the shape the expression engine reads: one object per group, fields as getters that convert when asked, so
- * an evaluation pays only for what its conditions name. Text is cut at 16 KiB and lists at 1,000 entries: with the
- * static cost of an expression this bounds the time of any evaluation.
+ * an evaluation pays only for what its conditions name. A text is as long as a whole header section can be, and reading
+ * it is paid for; lists end at 1,000 entries. With the static cost of an expression this bounds any evaluation. More
+ * fields of one name than a list holds are a fault, never a shorter list: what stands behind them must not go unseen.
  */
+import { spend } from './effort.js';
 import { type FactEntry, type Facts, type FactTypes, factEntry, factNames } from './fact-table.js';
 
-export const TEXT_LIMIT = 16_384;
+export const TEXT_LIMIT = 262_144;
 export const LIST_LIMIT = 1_000;
+
+/** Characters whose reading costs a step: reading is quick beside matching. */
+const READ_PER_STEP = 8;
+
+interface Field {
+  readonly values: string[];
+  count: number;
+  characters: number;
+}
 
 /** Header fields by lower-case name. A name that is absent has no values and an empty first value. */
 export class HeaderFacts {
-  readonly #fields = new Map<string, string[]>();
+  readonly #fields = new Map<string, Field>();
 
   constructor(fields: Iterable<readonly [string, string]>) {
     for (const [name, value] of fields) {
       const key = name.toLowerCase();
-      const values = this.#fields.get(key);
-      if (values === undefined) this.#fields.set(key, [cut(value)]);
-      else if (values.length < LIST_LIMIT) values.push(cut(value));
+      const field = this.#fields.get(key);
+      const text = cut(value);
+      if (field === undefined) this.#fields.set(key, { values: [text], count: 1, characters: text.length });
+      else {
+        field.count += 1;
+        field.characters += text.length;
+        if (field.count <= LIST_LIMIT) field.values.push(text);
+      }
     }
   }
 
   values(name: string): string[] {
-    return this.#fields.get(name.toLowerCase()) ?? [];
+    const field = this.#fields.get(name.toLowerCase());
+    if (field === undefined) return [];
+    if (field.count > LIST_LIMIT) throw new RangeError(`more than ${LIST_LIMIT} fields of one name`);
+    spend(field.characters / READ_PER_STEP, 'text');
+    return field.values;
+  }
+
+  first(name: string): string {
+    const [text = ''] = this.#fields.get(name.toLowerCase())?.values ?? [];
+    spend(text.length / READ_PER_STEP, 'text');
+    return text;
+  }
+
+  count(name: string): number {
+    return this.#fields.get(name.toLowerCase())?.count ?? 0;
   }
 }
 

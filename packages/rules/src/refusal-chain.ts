@@ -6,10 +6,10 @@
 import type { Action } from './action.js';
 import { candidates } from './candidates.js';
 import { type Binds, contentEvents, counted, type Role, roleOf } from './chain-roles.js';
+import { renewEffort } from './effort.js';
 import type { Budget } from './evaluate.js';
 import { factContext } from './fact-context.js';
 import type { Facts } from './fact-table.js';
-import { renewEffort } from './literals.js';
 import { type Residual, residualOf } from './residual.js';
 import type { Rule } from './rule.js';
 import type { RuleChoice } from './rule-book.js';

@@ -8,6 +8,7 @@ import type { Database, Unsupported } from './carried-out.js';
 import { isKnownAt, isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 import { compileExpression, type Expression } from './expression.js';
 import { isOfRecipient } from './fact-table.js';
+import { consequenceOf, type FaultConsequence, faultConsequences, mayPutOff } from './fault.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
 import { type RuleProblem, START } from './problem.js';
 
@@ -24,6 +25,8 @@ export interface RuleDocument {
   readonly stop?: boolean;
   /** When a refusal of connection, greeting, login or sender is told. */
   readonly answer?: 'at-once' | 'at-rcpt';
+  /** What becomes of mail about which it cannot be computed; absent: as its actions are. */
+  readonly onFault?: FaultConsequence;
 }
 
 export interface Rule {
@@ -36,6 +39,7 @@ export interface Rule {
   readonly actions: readonly Action[];
   readonly stop: boolean;
   readonly answer: 'at-once' | 'at-rcpt';
+  readonly onFault: FaultConsequence;
   /** Facts its conditions name. */
   readonly facts: ReadonlySet<string>;
   /** Its conditions may say another thing of another recipient of the same message. */
@@ -95,6 +99,9 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
   const answer = fields.oneOf('answer', ['at-once', 'at-rcpt'], 'at-once');
   if (fields.has('answer') && isKnownAt('rcpt', event))
     fields.fail('answer', `is no question at ${event}`, 'leave it out: it is told at the command itself');
+  const onFault = fields.oneOf('onFault', faultConsequences, consequenceOf(event, actions.list));
+  if (onFault === 'tempfail' && !mayPutOff(event))
+    fields.fail('onFault', `puts nothing off at ${event}`, 'leave it out: what the rule was to do is not done');
   fields.done();
   const ruleId = ID.test(id) ? id : fallbackId;
   const problems = [
@@ -103,7 +110,16 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
   ];
   if (problems.length > 0) return { ok: false, problems };
   const asksRecipient = [...facts].some(isOfRecipient);
-  const read = { ...rule, conditions: conditions.list, actions: actions.list, stop, answer, facts, asksRecipient };
+  const read = {
+    ...rule,
+    conditions: conditions.list,
+    actions: actions.list,
+    stop,
+    answer,
+    onFault,
+    facts,
+    asksRecipient,
+  };
   return { ok: true, rule: read };
 }
 

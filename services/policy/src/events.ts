@@ -14,8 +14,8 @@ export const policyEvents = defineEvents('policy', {
   'policy.redis.failed': 'The connection to Redis failed; DNS answers are not shared until it is back.',
   'policy.settings.refused':
     'What a tenant or domain set for one check cannot be used; for that check the settings around it are in force.',
-  'policy.rule.failed': 'A condition could not be computed; its rule did not match.',
-  'policy.rule.unfinished': 'The time for rules ran out; the rules left did not match.',
+  'policy.rule.failed': 'A rule could not be computed or finished; a finding says what became of the mail.',
+  'policy.rule.unfinished': 'The time for rules ran out; findings tell of the rules left.',
   'policy.rule.refused':
     'A stored rule of a tenant cannot be used by this release; the others of its tenant are in use.',
   'policy.thread.died':

@@ -17,7 +17,8 @@ export interface EarlyRefusal {
   readonly rule: string;
 }
 
-const budgetMs = 25;
+/** Of CPU time. */
+const budgetMs = 50;
 
 export function earlyRefusal(
   { snapshot, clock }: TermsInUse,
@@ -31,9 +32,10 @@ export function earlyRefusal(
   const facts: Facts = mail === undefined ? known : withSender(known, mail);
   const choice = current.refusals.of(submittingTenant(current, session) ?? '', scopeAddress(facts));
   if (!choice.has(event)) return undefined;
-  const budget = { monotonic: () => clock.monotonic(), ms: budgetMs };
-  // Faults are told where policy asks the same rules.
-  for (const { action, ruleId, version } of evaluate(choice.sets, event, facts, budget).decisions) {
+  const budget = { monotonic: () => clock.cpu(), ms: budgetMs };
+  for (const { action, ruleId, version, fault } of evaluate(choice.sets, event, facts, budget).decisions) {
+    // Those that put nothing off are told where policy asks the same rules.
+    if (fault !== undefined) current.ruleObserver.failed(session, `${ruleId}@${version}`, fault);
     const reply = replyOf(action, event);
     if (reply === undefined) continue;
     current.ruleObserver.decided(event, action.kind);

@@ -126,7 +126,8 @@ const carriedOutHere: ReadonlySet<Action['kind']> = new Set([
   'setLimit',
 ]);
 
-const budgetMs = 25;
+/** Of CPU time. */
+const budgetMs = 50;
 
 /** Whose rules are asked. */
 export interface Asker {
@@ -135,7 +136,7 @@ export interface Asker {
   readonly clock: Clock;
 }
 
-/** Adds what the rules of one event say; of a recipient here, its own and those of who submits. A rule that cannot be computed does not match, and that is told. */
+/** Adds what the rules of one event say; of a recipient here, its own and those of who submits. A rule that cannot be computed is told; policy asks it too. */
 export function rule(
   said: Ruling,
   { snapshot, session, clock }: Asker,
@@ -159,7 +160,7 @@ export function ruleBy(
   facts: Facts,
 ): Ruling {
   if (!choice.has(event)) return said;
-  const budget = { monotonic: () => clock.monotonic(), ms: budgetMs };
+  const budget = { monotonic: () => clock.cpu(), ms: budgetMs };
   const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget);
   for (const { ruleId, version, message } of faults)
     snapshot.ruleObserver.failed(session, `${ruleId}@${version}`, message);

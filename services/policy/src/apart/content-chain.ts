@@ -48,7 +48,7 @@ export class ContentChains {
 
   constructor(sources: ChainSources) {
     this.#sources = sources;
-    this.#endsAt = sources.clock.monotonic() + ruleMs;
+    this.#endsAt = sources.clock.cpu() + ruleMs;
   }
 
   /** Nobody's content could be refused without that of all others: asked before anything is computed. */
@@ -78,7 +78,7 @@ export class ContentChains {
     if (known !== undefined) return known;
     this.#facts ??= sessionFacts(subject, this.#sources);
     const facts = withRecipient(this.#facts, recipient, subject.facts.recipients.length);
-    const budget = { monotonic: () => clock.monotonic(), ms: this.#endsAt - clock.monotonic() };
+    const budget = { monotonic: () => clock.cpu(), ms: this.#endsAt - clock.cpu() };
     const binds = (decided: Decision): boolean => holdsFor(decided, subject, recipient);
     const chain = refusalChain(choice, facts, { checksRefuse, binds, budget, rests: this.#rests });
     if (chain !== undefined && !isOwn) {

@@ -1,6 +1,13 @@
 /** Asks the rules of one event, about the session or about each recipient, and takes up what they decide as findings and decisions. */
 import type { RecipientFacts, Stage } from '@postern/proto/policy/v1/policy_service';
-import { isDoneLate, lateEvents, type Remembered, type Decision as RuleDecision, type RuleEvent } from '@postern/rules';
+import {
+  isDoneLate,
+  lateEvents,
+  type Remembered,
+  type Decision as RuleDecision,
+  type RuleEvent,
+  type RuleFault,
+} from '@postern/rules';
 import { withSigned } from '../actions.js';
 import { addWish } from '../forced-checks.js';
 import {
@@ -13,7 +20,7 @@ import {
   withHeaders,
   withRecipient,
 } from '../rules/rule-facts.js';
-import { isInnerSkip, ruleFinding, ruleName } from '../rules/rule-finding.js';
+import { faultFinding, isInnerSkip, ruleFinding, ruleName } from '../rules/rule-finding.js';
 import { rightTaken, tlsDemand } from '../rules/session-decision.js';
 import type { Course } from '../verdict/course.js';
 import type { EvaluationState, Judged } from './state.js';
@@ -30,7 +37,9 @@ export function askRules(state: EvaluationState, event: RuleEvent, stage: Stage)
   const choice = subject.snapshot.rules.of(subject.facts.submittingTenant, subject.origin.authenticatedUser);
   if (!choice.has(event)) return;
   const known = sessionFacts(subject, services);
-  for (const decided of services.askRules(choice, event, known)) apply(state, decided, stage, whole, '');
+  const { decisions, faults } = services.askRules(choice, event, known);
+  tellFaults(state, faults, stage, '');
+  for (const decided of decisions) apply(state, decided, stage, whole, '');
 }
 
 function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: Stage): void {
@@ -40,6 +49,7 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
   const before = event === 'rcpt' ? all - judged.length : 0;
   let common: ReturnType<typeof sessionFacts> | undefined;
   const remembered: Remembered | undefined = judged.length > 1 ? new Map() : undefined;
+  const putOff: PutOff[] = [];
   for (const [index, { recipient, course }] of judged.entries()) {
     course.accepted = false;
     const choice = rulesOf(subject, recipient);
@@ -51,11 +61,38 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
       const known = { ...withRecipient(common, recipient, event === 'rcpt' ? before + index + 1 : all), ...own };
       // What was found for it alone is remembered for nobody else.
       const shared = own === undefined ? remembered : undefined;
-      for (const decided of services.askRules(choice, event, known, shared))
-        if (holdsFor(decided, subject, recipient)) apply(state, decided, stage, course, recipient.address);
+      const { decisions, faults } = services.askRules(choice, event, known, shared);
+      tellFaults(state, faults, stage, recipient.address);
+      for (const decided of decisions) {
+        if (!holdsFor(decided, subject, recipient)) continue;
+        if (decided.fault !== undefined && event !== 'rcpt') putOff.push({ decided, recipient, course });
+        else apply(state, decided, stage, course, recipient.address);
+      }
     }
     if (event === 'rcpt') takeRight(state, recipient, course);
   }
+  for (const one of putOff) apply(state, togetherWith(state, putOff, one), stage, one.course, one.recipient.address);
+}
+
+interface PutOff {
+  readonly decided: RuleDecision;
+  readonly recipient: RecipientFacts;
+  readonly course: Course;
+}
+
+/** There is one reply to a message. A rule that failed for some must not hold up the mail of others: the copies it is about are kept apart. */
+function togetherWith({ judged }: EvaluationState, putOff: readonly PutOff[], { decided }: PutOff): RuleDecision {
+  const isForAll = judged.every(
+    ({ course }) => course.refusal !== undefined || putOff.some((one) => one.course === course),
+  );
+  if (isForAll) return decided;
+  return { ...decided, action: { kind: 'quarantine', reason: `rule ${ruleName(decided)} could not be applied` } };
+}
+
+/** Of those that put the mail off a decision tells. */
+function tellFaults({ subject }: EvaluationState, faults: readonly RuleFault[], stage: Stage, recipient: string): void {
+  for (const fault of faults)
+    if (fault.consequence === 'skip') subject.findings.push(faultFinding(fault, stage, recipient));
 }
 
 /** Rules before RCPT of the tenant this recipient is of: the session could not know them. */
@@ -71,7 +108,9 @@ function askLate(
   const known = { ...sessionFacts(subject, services), ...ownCheckFacts(subject.findings, recipient.address) };
   for (const event of events) {
     if (course.refusal !== undefined) return;
-    for (const decided of services.askRules(choice, event, known))
+    const { decisions, faults } = services.askRules(choice, event, known);
+    tellFaults(state, faults, stage, recipient.address);
+    for (const decided of decisions)
       if (isDoneLate(decided.action)) apply(state, decided, stage, course, recipient.address);
   }
 }

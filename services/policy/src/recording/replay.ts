@@ -54,6 +54,7 @@ export function clockAt(clock: Clock, nowMs: number): Clock {
   return {
     now: () => nowMs,
     monotonic: () => clock.monotonic(),
+    cpu: () => clock.cpu(),
     sleep: (ms, signal) => clock.sleep(ms, signal),
     setTimer: (ms, fire, options) => clock.setTimer(ms, fire, options),
     setInterval: (ms, fire, options) => clock.setInterval(ms, fire, options),

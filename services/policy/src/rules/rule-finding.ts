@@ -3,18 +3,20 @@
  * again at the end of data by whichever pod is asked then (design.md, step 3): nothing is remembered here.
  */
 import type { Finding, Stage } from '@postern/proto/policy/v1/policy_service';
-import type { Action, Decision as RuleDecision } from '@postern/rules';
+import type { Action, Decision as RuleDecision, RuleFault } from '@postern/rules';
 import { sessionChecks } from '../actions.js';
 
 export const ruleCheck = 'rule';
+/** Outcome of a rule that could not be computed or finished. */
+const failed = 'failed';
 
 export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: string): Finding {
   const evidence = evidenceOf(decided.action);
-  if (decided.tenant !== undefined) evidence.tenant = decided.tenant;
-  if (decided.target !== undefined && decided.target !== '') evidence.scope = decided.target;
+  addOwner(evidence, decided);
+  if (decided.fault !== undefined) evidence.fault = causeOf(decided.fault);
   return {
     check: ruleCheck,
-    outcome: 'matched',
+    outcome: decided.fault === undefined ? 'matched' : failed,
     evidence,
     recipient,
     rule: ruleName(decided),
@@ -24,7 +26,25 @@ export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: stri
   };
 }
 
-export const ruleName = ({ ruleId, version }: RuleDecision): string => `${ruleId}@${version}`;
+/** Of a rule that could not be computed and is left out. */
+export function faultFinding(fault: RuleFault, stage: Stage, recipient: string): Finding {
+  const evidence: Record<string, string> = { fault: causeOf(fault.message) };
+  addOwner(evidence, fault);
+  return {
+    ...{ check: ruleCheck, outcome: failed, evidence, recipient, rule: ruleName(fault) },
+    ...{ durationUs: 0, stage, action: 'skipped' },
+  };
+}
+
+function addOwner(evidence: Record<string, string>, { tenant, target }: Pick<RuleFault, 'tenant' | 'target'>): void {
+  if (tenant !== undefined) evidence.tenant = tenant;
+  if (target !== undefined && target !== '') evidence.scope = target;
+}
+
+const causeOf = (message: string): string => message.slice(0, 200);
+
+export const ruleName = ({ ruleId, version }: Pick<RuleDecision, 'ruleId' | 'version'>): string =>
+  `${ruleId}@${version}`;
 
 function evidenceOf(action: Action): Record<string, string> {
   switch (action.kind) {

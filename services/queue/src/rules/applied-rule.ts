@@ -17,10 +17,11 @@ export interface AppliedRule {
 }
 
 export function appliedRule(event: DeliveryEvent, decided: Decision): AppliedRule {
-  const { ruleId, version, tenant, target, action, tookMs = 0 } = decided;
+  const { ruleId, version, tenant, target, action, fault, tookMs = 0 } = decided;
   const owner = target === undefined || target === '' ? (tenant ?? '') : target;
   const rule = `${ruleId}@${version}`;
-  return { event, rule, action: action.kind, tenant: tenant ?? 'system', owner, detail: detailOf(action), tookMs };
+  const detail = fault === undefined ? detailOf(action) : `${detailOf(action)} (${fault.slice(0, 200)})`;
+  return { event, rule, action: action.kind, tenant: tenant ?? 'system', owner, detail, tookMs };
 }
 
 /** Texts are the operator's or tenant's own words and bounded when the rule is saved. */

@@ -262,6 +262,16 @@ test.each([
   expect(change.ruled).toHaveLength(spoke);
 });
 
+test('a rule that would have kept mail back and cannot be computed puts the attempt off, and says why', () => {
+  const telemetry = captureTelemetry('queue');
+  const policy = policyOf([{ event: 'relay', when: 'int(helo) > 1', then: [{ hold: { reason: 'look' } }] }]);
+  const ruling = createDeliveryRuling(systemClock, queueMetrics(telemetry.metrics), telemetry.log);
+  const { ruled } = placementOf(envelope(['bob@acme.test'], { origin: { ...answerlessOrigin, helo: 'x' } }), {
+    ...{ policy, relay: ruling.relay(policy), nowMs: systemClock.now(), quarantineKeepMs: 1_000, admit: () => true },
+  });
+  expect(ruled).toMatchObject([{ action: 'tempfail', detail: expect.stringMatching(/^451 4\.7\.1 .*\(int\(\)/) }]);
+});
+
 test('the lifetime bounds what a rule would try again', () => {
   const over = { expiresAtMs: nowMs - 1 };
   const change = failed([{ ...onGone, then: [{ tempfail: {} }] }], OutcomeKind.BOUNCED, gone, over);
@@ -271,7 +281,7 @@ test('the lifetime bounds what a rule would try again', () => {
 test('for the recipients of one message a rule that asks nothing about them is computed once', () => {
   const telemetry = captureTelemetry('queue');
   const policy = policyOf([
-    { event: 'relay', when: 'int(helo) > 1', then: ['discard'] },
+    { event: 'relay', when: 'int(helo) > 1', then: ['discard'], onFault: 'skip' },
     { ...forBeta, then: ['discard'] },
   ]);
   const ruling = createDeliveryRuling(systemClock, queueMetrics(telemetry.metrics), telemetry.log);

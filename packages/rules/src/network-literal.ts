@@ -1,19 +1,10 @@
 /**
- * The two kinds of literal a condition may hand to a function that must be prepared: regular expressions, run by a
- * linear-time engine, and networks. Both are checked when a rule is saved and kept prepared. The caches are bounded
- * and only a saving of work: a literal that fell out is prepared again.
- * Linear is not free: text length times program size is counted, and one evaluation may spend only so much on patterns.
+ * Networks a condition names: checked when a rule is saved and kept prepared. The cache is bounded and only a saving of
+ * work: a network that fell out is prepared again.
  */
 import { BlockList, isIP } from 'node:net';
-import { RE2JS } from 're2js';
+import { remember } from './remember.js';
 
-const CACHE_LIMIT = 10_000;
-const PATTERN_LIMIT = 500;
-const PROGRAM_LIMIT = 1_000;
-/** Steps of all patterns in one evaluation; about 30 ns each. */
-const EFFORT_LIMIT = 2_000_000;
-
-const patterns = new Map<string, RE2JS>();
 const networks = new Map<string, PreparedNetwork>();
 
 interface PreparedNetwork {
@@ -22,31 +13,6 @@ interface PreparedNetwork {
   readonly mask: number;
   /** Of IPv6. */
   readonly list: BlockList | undefined;
-}
-
-/** Undefined when the pattern is fine, else what is wrong with it. */
-export function patternProblem(pattern: string): string | undefined {
-  if (pattern.length > PATTERN_LIMIT) return `the pattern is longer than ${PATTERN_LIMIT} characters`;
-  try {
-    const size = preparedPattern(pattern).programSize();
-    return size > PROGRAM_LIMIT ? 'the pattern is too large: write smaller repeat counts' : undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : 'the pattern is malformed';
-  }
-}
-
-let effort = EFFORT_LIMIT;
-
-/** Evaluation is synchronous, so one count serves whichever evaluation is running; each begins by renewing it. */
-export function renewEffort(): void {
-  effort = EFFORT_LIMIT;
-}
-
-export function patternFinds(text: string, pattern: string): boolean {
-  const prepared = preparedPattern(pattern);
-  effort -= text.length * prepared.programSize();
-  if (effort < 0) throw new RangeError('patterns took too many steps');
-  return prepared.matcher(text).find();
 }
 
 export function networkProblem(network: string): string | undefined {
@@ -75,14 +41,6 @@ function ipv4Number(address: string): number | undefined {
   return plain.split('.').reduce((number, part) => number * 256 + Number(part), 0);
 }
 
-function preparedPattern(pattern: string): RE2JS {
-  const known = patterns.get(pattern);
-  if (known !== undefined) return known;
-  const prepared = RE2JS.compile(pattern);
-  remember(patterns, pattern, prepared);
-  return prepared;
-}
-
 function preparedNetwork(network: string): PreparedNetwork | undefined {
   const known = networks.get(network);
   if (known !== undefined) return known;
@@ -106,12 +64,4 @@ function preparedIpv6(address: string, bits: number): PreparedNetwork {
   const list = new BlockList();
   list.addSubnet(address, bits, 'ipv6');
   return { first: 0, mask: 0, list };
-}
-
-function remember<Value>(cache: Map<string, Value>, key: string, value: Value): void {
-  if (cache.size >= CACHE_LIMIT) {
-    const oldest = cache.keys().next();
-    if (oldest.done !== true) cache.delete(oldest.value);
-  }
-  cache.set(key, value);
 }
