@@ -1,8 +1,9 @@
 /** What pods admit when one of them dies, pauses or stalls, or the store is emptied, stopped, read-only, full or not there. */
 import { systemClock } from '@postern/clock';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ConnectionLimiter } from './connection-limiter.js';
 import { RedisLimitStore } from './limit-store.js';
+import { decidedWithin } from './testing/decided-within.js';
 import { beatMs, LimiterPods, service, storm, ttlMs, usedOf, warm } from './testing/limiter-pods.js';
 
 const pods = new LimiterPods();
@@ -46,15 +47,16 @@ test('store stopped: decided within 100 ms by the share, announced, and no lease
   await vi.waitFor(() => expect(a.limiter.livePods).toBe(2), 2_000);
   const scopes = service({ simultaneous: 40, newPerInterval: { count: 40, intervalMs: 60_000 } });
   const before = await storm(a.limiter, 10, scopes);
-  process.kill(pods.redis.server.pid, 'SIGSTOP');
-  const started = performance.now();
-  const first = await a.limiter.admit({ address: '192.0.2.1', scopes });
-  expect(performance.now() - started).toBeLessThan(100);
-  expect(first).toMatchObject({ kind: 'admitted', decidedBy: 'local' });
+  const { pid } = pods.redis.server;
+  process.kill(pid, 'SIGSTOP');
+  onTestFinished(() => void process.kill(pid, 'SIGCONT'));
+  const first = a.limiter.admit({ address: '192.0.2.1', scopes });
+  expect(await decidedWithin(100, first)).toBe(true);
+  expect(await first).toMatchObject({ kind: 'admitted', decidedBy: 'local' });
   expect(pods.states.at(-1)).toBe('local');
   const during = await storm(a.limiter, 100, scopes);
   expect(before.length + 1 + during.length).toBe(20);
-  process.kill(pods.redis.server.pid, 'SIGCONT');
+  process.kill(pid, 'SIGCONT');
   await vi.waitFor(() => expect(a.limiter.state.kind).toBe('joined'), 5_000);
   await vi.waitFor(async () => expect(await usedOf(b.limiter, scopes)).toBe(20), 3_000);
 });
@@ -68,10 +70,9 @@ test.each([
   const scopes = service({ simultaneous: 5 });
   expect(await storm(limiter, 2, scopes)).toHaveLength(2);
   await pods.admin.call(breakIt[0] ?? '', breakIt.slice(1));
-  const started = performance.now();
-  const admission = await limiter.admit({ address: '192.0.2.1', scopes });
-  expect(performance.now() - started).toBeLessThan(100);
-  expect(admission).toMatchObject({ kind: 'admitted', decidedBy: 'local' });
+  const admission = limiter.admit({ address: '192.0.2.1', scopes });
+  expect(await decidedWithin(100, admission)).toBe(true);
+  expect(await admission).toMatchObject({ kind: 'admitted', decidedBy: 'local' });
   expect(await storm(limiter, 10, scopes)).toHaveLength(2);
   await pods.admin.call(mendIt[0] ?? '', mendIt.slice(1));
   await vi.waitFor(() => expect(limiter.state.kind).toBe('joined'), 5_000);

@@ -12,6 +12,7 @@ import { ConnectionLimiter } from './connection-limiter.js';
 import { RedisLimitStore } from './limit-store.js';
 import { LoginAttempts } from './logins/login-attempts.js';
 import { RateLimiter } from './rate-limiter.js';
+import { decidedWithin } from './testing/decided-within.js';
 
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
@@ -121,14 +122,12 @@ test.each<[string, (admin: Redis) => Promise<unknown>, (admin: Redis) => Promise
     const limiter = await joined(store);
     const held = await Promise.all([1, 2, 3].map((last) => limiter.admit({ address: `192.0.2.${last}`, scopes })));
     await begin(admin);
-    const times: number[] = [];
     const during = [];
     for (let index = 0; index < 12; index++) {
-      const begun = performance.now();
-      during.push(await limiter.admit({ address: `198.51.100.${index}`, scopes }));
-      times.push(performance.now() - begun);
+      const admission = limiter.admit({ address: `198.51.100.${index}`, scopes });
+      expect(await decidedWithin(100, admission)).toBe(true);
+      during.push(await admission);
     }
-    expect(Math.max(...times)).toBeLessThan(100);
     // One live pod: its share is the whole limit, what it held included.
     const admitted = [...held, ...during].filter(({ kind }) => kind === 'admitted');
     expect(admitted).toHaveLength(10);
