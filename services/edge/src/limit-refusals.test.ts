@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { FakeClock, systemClock } from '@postern/clock';
 import { ConnectionLimiter } from '@postern/flow-control';
 import { type LimitName, limitNames, type RefusingLimit } from '@postern/flow-control/session';
-import { ContentPlan } from '@postern/proto/policy/v1/policy_service';
+import { ContentPlan, EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
 import { captureTelemetry } from '@postern/telemetry/testing';
 import { RawClient } from '@postern/testkit/smtp';
 import { afterEach, expect, test } from 'vitest';
@@ -83,6 +83,20 @@ const ruled = (event: string, setLimit: object) => ({
   rules: [{ id: 'r', version: 1, scope: 'server', document: JSON.stringify({ event, then: [{ setLimit }] }) }],
 });
 
+/** Policy narrows them at the first RCPT, by a rule it asked for. */
+const narrowed =
+  (name: 'size' | 'recipients', value: number) =>
+  (doubles: Doubles): void => {
+    doubles.evaluate = (request) => {
+      const answer = acceptAll(request);
+      if (answer.kind !== 'verdict') return answer;
+      const finding = { check: 'rule', rule: 'r@1', action: 'setLimit', evidence: { [name]: String(value) } };
+      const limits = name === 'size' ? { messageSize: value } : { recipients: value };
+      const verdict = EvaluateResponse.fromPartial({ ...answer.verdict, limits, findings: [finding] });
+      return { kind: 'verdict', verdict };
+    };
+  };
+
 const cases: readonly [name: LimitName, Talk, RefusingLimit['setBy']?][] = [
   ['overload', { before: (doubles) => (doubles.overloaded = 'test'), lines: [hello, mail] }],
   ['session_time', { before: stands, snapshot: { deadlines: { sessionMs: 9_000 } }, wait: 12, lines: [hello] }],
@@ -111,6 +125,8 @@ const cases: readonly [name: LimitName, Talk, RefusingLimit['setBy']?][] = [
   ['message_size', { snapshot: { limits: { messageSize: 90 } }, lines: [hello, ...letter(100)] }],
   ['message_size', { snapshot: ruled('mail', { size: 90 }), lines: [hello, `${mail} SIZE=91`] }, 'rule'],
   ['message_size', { snapshot: ruled('mail', { size: 90 }), lines: [hello, ...letter(100)] }, 'rule'],
+  ['message_size', { before: narrowed('size', 90), lines: [hello, ...letter(100)] }, 'rule'],
+  ['recipients_per_message', { before: narrowed('recipients', 1), lines: [hello, mail, rcpt('b'), rcpt('c')] }, 'rule'],
   ['message_line', { settings: { maxLineLength: 90 }, lines: [hello, ...letter(100)] }],
   [
     'message_hops',
