@@ -23,6 +23,7 @@ export type EdgeEventName =
   | 'edge.message.accepted'
   | 'edge.message.rejected'
   | 'edge.message.uncertain'
+  | 'edge.refusals.untold'
   | 'edge.policy.bypassed'
   | 'edge.rule.failed'
   | 'edge.rule.unfinished';

@@ -116,6 +116,14 @@ const cases: readonly [name: LimitName, Talk, RefusingLimit['setBy']?][] = [
   ['bytes_per_session', { snapshot: { limits: { bytesPerSession: 90 } }, lines: [hello, ...letter(100)] }],
   ['errors_per_session', { snapshot: { limits: { errorsPerSession: 1 } }, lines: ['NONSENSE'] }],
   ['errors_per_session', { snapshot: ruled('connect', { errors: 1 }), lines: ['NONSENSE'] }, 'rule'],
+  [
+    'deferrals_per_session',
+    {
+      settings: { maxDeferrals: 2 },
+      before: (doubles) => (doubles.evaluate = () => ({ kind: 'unavailable', reason: 'test' })),
+      lines: [hello, mail, rcpt('b'), rcpt('c')],
+    },
+  ],
   ['idle_commands_per_session', { settings: { maxIdleCommands: 1 }, lines: ['NOOP', 'NOOP'] }],
   [
     'failed_logins_per_session',

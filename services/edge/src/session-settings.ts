@@ -14,6 +14,8 @@ export interface SessionSettings {
   readonly maxAuthFailures: number;
   /** Commands without mail per session: NOOP, RSET, EHLO, VRFY ... */
   readonly maxIdleCommands: number;
+  /** Recipients put off (4xx) between two accepted messages of a session; another command that is put off counts as ten. */
+  readonly maxDeferrals: number;
   /** Recipients asked about in one policy request. */
   readonly maxRecipientGroup: number;
   readonly policyDeadlineMs: number;
@@ -27,6 +29,7 @@ export const defaultSessionSettings: SessionSettings = {
   maxHops: 30,
   maxAuthFailures: 3,
   maxIdleCommands: 100,
+  maxDeferrals: 10_000,
   maxRecipientGroup: 100,
   policyDeadlineMs: 10_000,
   contentDeadlineMs: 120_000,

@@ -48,6 +48,8 @@ export interface Session extends SessionView {
   /** Commands and recipients refused for good. */
   errors: number;
   authFailures: number;
+  /** What was put off since the last accepted message: a recipient counts once, another command ten times. */
+  deferrals: number;
   /** Commands since the last accepted message that moved no mail. */
   idleCommands: number;
   /** Policy requests made; with the id it makes each idempotent. */
@@ -109,6 +111,7 @@ export function openSession(start: SessionStart): Session {
     bytes: 0,
     errors: 0,
     authFailures: 0,
+    deferrals: 0,
     idleCommands: 0,
     sequence: 0,
     judged: { connect: false, ehlo: false, auth: false },

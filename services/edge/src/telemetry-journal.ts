@@ -11,6 +11,7 @@ import type { EdgeLogEvent } from './events.js';
 import type { EdgeEventFacts, EdgeEventName, Journal } from './journal.js';
 import { type EdgeMetrics, replyClass } from './metrics.js';
 import type { Session } from './session.js';
+import { ToldRefusals } from './told-refusals.js';
 import type { TraceBatcher } from './trace-batcher.js';
 
 export interface TelemetryJournalOptions {
@@ -93,11 +94,16 @@ function traceEvent(atMs: number, event: string, session: Session, facts: EdgeEv
 
 export function createTelemetryJournal(options: TelemetryJournalOptions): Journal {
   const { log, metrics, trace, clock } = options;
-  return {
+  const told = new ToldRefusals();
+  const journal: Journal = {
     record(event, session, facts = {}) {
       counted[event]?.(metrics, facts);
       if (facts.limit !== undefined)
         metrics.limitRefusals.with({ limit: facts.limit.name, set_by: facts.limit.setBy }).inc();
+      const untold = event === 'edge.session.closed' ? told.untold(session) : undefined;
+      if (untold !== undefined) journal.record('edge.refusals.untold', session, { detail: untold });
+      const room = told.take(event, session, facts.each?.length ?? 1);
+      if (room === 0 && facts.each?.length !== 0) return;
       if (quiet.has(event)) {
         if (log.debugging) log.debug(event, logFields(session, facts));
         return;
@@ -106,7 +112,9 @@ export function createTelemetryJournal(options: TelemetryJournalOptions): Journa
       else log.info(event, logFields(session, facts));
       const atMs = clock.now();
       if (facts.each === undefined) trace.add(traceEvent(atMs, event, session, facts));
-      else for (const one of facts.each) trace.add(traceEvent(atMs, event, session, { ...facts, ...one }));
+      else
+        for (const one of facts.each.slice(0, room)) trace.add(traceEvent(atMs, event, session, { ...facts, ...one }));
     },
   };
+  return journal;
 }

@@ -11,6 +11,7 @@ export const limitNames = [
   // Of the session alone.
   ...(['session_time', 'command_time', 'message_time'] as const),
   ...(['messages_per_session', 'bytes_per_session', 'errors_per_session', 'idle_commands_per_session'] as const),
+  ...(['deferrals_per_session'] as const),
   ...(['failed_logins_per_session', 'failed_logins_per_account'] as const),
   // Of one message.
   ...(['message_size', 'message_line', 'message_headers', 'message_hops', 'recipients_per_message'] as const),

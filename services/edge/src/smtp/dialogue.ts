@@ -30,8 +30,8 @@ const lineReplies: Readonly<Record<LineProblem, Reply>> = {
 const maxCommandLine = 2_048;
 const httpRequest = /^(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|TRACE|CONNECT|PATCH|PRI) \S+ HTTP\/\d/;
 
-/** What a client that makes only errors may fill log and trace with. */
-const maxRefusalsTold = 10;
+/** A command that is put off beside RCPT counts as so many recipients: a client learns of each before the next. */
+const deferralOfCommand = 10;
 
 /** What stands where a verb should, as far as it may be shown: a client out of step may send message text or a password. */
 const firstWord = (line: string): string => /^[A-Z]{3,12}(?=[ :]|$)/.exec(line)?.[0] ?? '';
@@ -52,7 +52,6 @@ export class Dialogue {
   dataRefused = false;
   /** Why the 421 that comes next is said, where a limit of the session is. */
   exceeded: LimitName | undefined;
-  #refusals = 0;
   /** What the snapshot last seen says of this client: asked several times a command. */
   #seen: SeenPolicy = { snapshot: undefined, ipSet: undefined, policy: undefined };
   /** Without PIPELINING: the next line was here before the reply to this one. */
@@ -130,11 +129,10 @@ export class Dialogue {
     return this.#late(result, name);
   }
 
-  /** Tells the journal of a refused command, so that an administrator finds it by the id in the reply; bounded for a session. */
+  /** Tells the journal of a refused command, so that an administrator finds it by the id in the reply; the journal bounds it for a session. */
   refuse(reply: Reply, reason: string, rule?: string): Reply {
     const detail = { reason, ...(rule === undefined ? {} : { rule }) };
-    if (++this.#refusals <= maxRefusalsTold)
-      this.services.journal.record('edge.command.rejected', this.session, { reply, detail });
+    this.services.journal.record('edge.command.rejected', this.session, { reply, detail });
     return reply;
   }
 
@@ -151,13 +149,26 @@ export class Dialogue {
     if (one === undefined) return 'goesOn';
     this.wire.reply(one);
     if (one.code >= 500) this.#count(one);
-    const isTooMany = one.code >= 500 && this.session.errors >= (this.policy()?.errorsPerSession ?? 20);
-    if (one.code !== 421 && !isTooMany) return 'goesOn';
+    const over = this.#tooMany(one, command);
+    if (one.code !== 421 && over === undefined) return 'goesOn';
     this.#countUnsaid(list, at + 1);
-    if (isTooMany) this.wire.reply(replies.tooManyErrors);
-    if (isTooMany) this.#end(this.exceeds('errors_per_session'), command, this.policy()?.ruledBy?.errors);
-    else this.#end(one, command);
+    if (over === undefined) this.#end(one, command);
+    else {
+      const reply = this.exceeds(over);
+      this.wire.reply(reply);
+      this.#end(reply, command, over === 'errors_per_session' ? this.policy()?.ruledBy?.errors : undefined);
+    }
     return 'ended';
+  }
+
+  /** A client may be put off for many recipients at once, since it names all it has before it hears (RFC 2920); not for ever. */
+  #tooMany({ code }: Reply, command: string): LimitName | undefined {
+    if (code < 400 || code === 421) return undefined;
+    const { session, services } = this;
+    if (code >= 500)
+      return session.errors >= (this.policy()?.errorsPerSession ?? 20) ? 'errors_per_session' : undefined;
+    session.deferrals += command === 'RCPT' ? 1 : deferralOfCommand;
+    return session.deferrals >= services.settings.maxDeferrals ? 'deferrals_per_session' : undefined;
   }
 
   #countUnsaid(list: readonly Reply[], from: number): void {
@@ -265,6 +276,7 @@ export class Dialogue {
   forgive({ code }: Reply): void {
     if (code !== 250) return;
     this.session.idleCommands = 0;
+    this.session.deferrals = 0;
     this.session.errors = Math.max(0, this.session.errors - Math.ceil((this.policy()?.errorsPerSession ?? 0) / 2));
   }
 }

@@ -1,0 +1,74 @@
+/** What one session can make log and trace say is bounded, whatever the code of its refusals; everything is counted. */
+import { systemClock } from '@postern/clock';
+import type { TraceEvent } from '@postern/proto/mail/v1/trace';
+import { captureTelemetry } from '@postern/telemetry/testing';
+import type { RawClient } from '@postern/testkit/smtp';
+import { expect, test } from 'vitest';
+import { edgeMetrics } from './metrics.js';
+import { createTelemetryJournal } from './telemetry-journal.js';
+import { Doubles } from './testing/doubles.js';
+import { greeted, withFront } from './testing/front.js';
+
+const front = withFront();
+
+class Told extends Doubles {
+  readonly traced: TraceEvent[] = [];
+  readonly telemetry = captureTelemetry('edge', 'info');
+  override readonly journal = createTelemetryJournal({
+    clock: systemClock,
+    log: this.telemetry.log,
+    metrics: edgeMetrics(this.telemetry.metrics),
+    trace: { add: (event) => void this.traced.push(event), flush: () => undefined },
+  });
+
+  of(name: string): TraceEvent[] {
+    return this.traced.filter(({ event }) => event === name);
+  }
+}
+
+async function answers(client: RawClient, lines: readonly string[]): Promise<(string | undefined)[]> {
+  client.send(lines.map((line) => `${line}\r\n`).join(''));
+  const heard: (string | undefined)[] = [];
+  for (;;) {
+    const reply = await client.reply();
+    heard.push(reply);
+    if (reply === undefined || heard.length === lines.length) return heard;
+  }
+}
+
+const recipients = (count: number): string[] =>
+  Array.from({ length: count }, (_, at) => `RCPT TO:<r${at}@example.test>`);
+
+test('a large group of recipients is put off in part, and its message taken', async () => {
+  const doubles = new Told();
+  doubles.setSnapshot({ limits: { recipients: 1_000 } });
+  const listener = await front.start(doubles);
+  const client = await greeted(listener.port, ['EHLO c.test', 'MAIL FROM:<a@sender.test>']);
+  const heard = await answers(client, recipients(2_000));
+  expect(heard.filter((reply) => reply?.startsWith('250'))).toHaveLength(1_000);
+  expect(heard.filter((reply) => reply?.startsWith('452'))).toHaveLength(1_000);
+  await client.command('DATA');
+  expect(await client.command('Subject: x\r\n\r\nx\r\n.')).toMatch(/^250 /);
+  client.destroy();
+  await expect.poll(() => doubles.of('edge.refusals.untold')).toMatchObject([{ detail: { recipient: '900' } }]);
+  expect(doubles.of('edge.recipient.rejected')).toHaveLength(100);
+  expect(await doubles.telemetry.metrics.text()).toContain('postern_edge_recipients_total{reply_class="4xx"} 1000');
+});
+
+test.each<[string, string, readonly string[], number]>([
+  ['recipients', 'edge.recipient.rejected', ['MAIL FROM:<a@sender.test>', ...recipients(20_000)], 10_001],
+  ['senders', 'edge.sender.rejected', new Array<string>(2_000).fill('MAIL FROM:<a@sender.test>'), 999],
+])('a session that is put off for ever is ended: %s', async (name, event, lines, most) => {
+  const doubles = new Told();
+  doubles.setSnapshot({ limits: { recipients: 1 } });
+  if (name === 'senders') doubles.overloaded = 'test';
+  const listener = await front.start(doubles);
+  const client = await greeted(listener.port, ['EHLO c.test']);
+  const heard = (await answers(client, lines)).filter((reply) => reply?.startsWith('250') !== true);
+  expect(heard.slice(-2)).toEqual([expect.stringMatching(/^421 4\.7\.0 /), undefined]);
+  expect(heard.length).toBeLessThanOrEqual(most + 3);
+  expect(heard.length).toBeGreaterThan(most - 3);
+  expect(doubles.of(event)).toHaveLength(100);
+  expect(doubles.traced.length).toBeLessThan(110);
+  expect(doubles.of('edge.session.aborted')).toHaveLength(1);
+});
