@@ -14,6 +14,7 @@ import { asksScopes, catchUp, inOrder, observeDue, observeOwn } from './observat
 import { keepApart } from './parting.js';
 import { type Echo, responseOf } from './response.js';
 import { askRules } from './rule-asking.js';
+import { resolveTargets } from './rule-targets.js';
 import { type EvaluationServices, EvaluationState, type EvaluationTerms } from './state.js';
 import { observeWished } from './wished-observation.js';
 
@@ -51,5 +52,7 @@ async function judgeStage(state: EvaluationState, event: RuleEvent, stage: Stage
   const own = asksScopes(state, event) ? await observeOwn(state, event, stage) : [];
   for (const result of inOrder(results, own)) conclude(state, result);
   for (const result of wished) conclude(state, result, true);
-  if (event === 'rcpt') keepApart(state);
+  if (event !== 'rcpt') return;
+  await resolveTargets(state, stage);
+  keepApart(state);
 }

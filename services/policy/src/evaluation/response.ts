@@ -57,9 +57,9 @@ function groupsOf({ subject, judged, whole }: EvaluationState): RecipientGroup[]
 }
 
 function recipientDecision({ recipient, course, expandsTo }: Judged): RecipientDecision {
-  const { redirect, added } = course;
-  const itself = redirect === undefined ? expandsTo : [redirect];
-  const targets = added.length === 0 ? itself : [...(itself.length === 0 ? [recipient.address] : itself), ...added];
+  const { redirectedTo, copies } = course;
+  const itself = redirectedTo ?? expandsTo;
+  const targets = copies.length === 0 ? itself : [...(itself.length === 0 ? [recipient.address] : itself), ...copies];
   return {
     address: recipient.address,
     decision: course.decision ?? acceptance(),

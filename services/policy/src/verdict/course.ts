@@ -15,6 +15,9 @@ export class Course {
   accepted = false;
   redirect: string | undefined;
   readonly added: string[] = [];
+  /** Where `redirect` and `added` lead, looked up. */
+  redirectedTo: readonly string[] | undefined;
+  readonly copies: string[] = [];
   readonly edits: HeaderEdit[] = [];
   readonly tags: string[] = [];
   /** Checks whose consequence is spared here. */
