@@ -3,10 +3,12 @@
  * it), a network, or a pattern `/…/` in linear-time syntax (RE2) matched against the whole address without regard to case.
  */
 import { parseCidr, s } from '@postern/config';
+import { domainToAscii } from '@postern/smtp-core';
 import { RE2JS } from 're2js';
 import { common } from './base.js';
 
-const domain = /^@?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
+/** In A-labels or in U-labels. */
+const isDomainEntry = (text: string): boolean => domainToAscii(text.startsWith('@') ? text.slice(1) : text) !== null;
 
 function isPattern(text: string): boolean {
   try {
@@ -19,7 +21,7 @@ function isPattern(text: string): boolean {
 
 export function isListEntry(text: string): boolean {
   if (text.length > 2 && text.startsWith('/') && text.endsWith('/')) return isPattern(text);
-  return parseCidr(text) !== undefined || /^[^\s@]+@[^\s@]+$/.test(text) || domain.test(text);
+  return parseCidr(text) !== undefined || /^[^\s@]+@[^\s@]+$/.test(text) || isDomainEntry(text);
 }
 
 const entries = s.list(

@@ -1,4 +1,5 @@
 /** The rules of one event that can match for the domains at hand, in their order: what is filed under another domain is never looked at. */
+import { domainForm } from './fact-form.js';
 import type { Facts } from './fact-table.js';
 import type { EventRules, RankedRule } from './rule-set.js';
 
@@ -31,5 +32,5 @@ function* merged(lists: readonly (readonly RankedRule[])[]): Generator<RankedRul
 }
 
 function filed(index: EventRules['byRecipientDomain'], domain: unknown): readonly RankedRule[] {
-  return typeof domain === 'string' && index.size > 0 ? (index.get(domain.toLowerCase()) ?? NONE) : NONE;
+  return typeof domain === 'string' && index.size > 0 ? (index.get(domainForm(domain)) ?? NONE) : NONE;
 }

@@ -13,6 +13,7 @@ import {
 } from '@marcbachmann/cel-js';
 import { type ExpressionScope, ExpressionWalk, knownNames } from './expression-walk.js';
 import { factGroups, HeaderFacts, plainFacts } from './fact-context.js';
+import { domainForm, withFormedConstants } from './fact-form.js';
 import { useOf } from './function-use.js';
 import { networkHolds } from './network-literal.js';
 import { patternFinds } from './pattern.js';
@@ -86,9 +87,11 @@ export function compileExpression(source: string, scope: ExpressionScope): Compi
         message: `a condition must be true or false, this is of type ${checked.type ?? 'unknown'}`,
         hint: 'compare it with something',
       });
+    const formed = withFormedConstants(source, parsed.ast);
+    const run = formed === undefined ? parsed : environment.parse(formed);
     return {
       ok: true,
-      expression: { test: (context) => parsed(context) === true, ast: parsed.ast, facts: walk.facts, cost },
+      expression: { test: (context) => run(context) === true, ast: run.ast, facts: walk.facts, cost },
     };
   } catch (error) {
     return refused(problemOf(source, error));
@@ -140,6 +143,6 @@ function hintFor(source: string, { code, range, summary }: ParseError | TypeProb
 
 /** The domain itself or one below it, on label boundaries. */
 function inDomain(name: string, domain: string): boolean {
-  const [below, above] = [name.toLowerCase(), domain.toLowerCase()];
+  const [below, above] = [domainForm(name), domainForm(domain)];
   return below === above || (above !== '' && below.endsWith(`.${above}`));
 }

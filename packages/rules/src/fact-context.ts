@@ -5,6 +5,7 @@
  * fields of one name than a list holds are a fault, never a shorter list: what stands behind them must not go unseen.
  */
 import { spend } from './effort.js';
+import { inForm } from './fact-form.js';
 import { type FactEntry, type Facts, type FactTypes, factEntry, factNames } from './fact-table.js';
 
 export const TEXT_LIMIT = 262_144;
@@ -156,7 +157,7 @@ function own(source: unknown, field: string): unknown {
 function converted(entry: FactEntry, value: unknown): unknown {
   switch (entry.type) {
     case 'string':
-      return textOf(value, entry.lower === true);
+      return entry.form === undefined ? textOf(value, entry.lower === true) : inForm(entry.form, textOf(value, false));
     case 'int':
       return typeof value === 'number' && Number.isFinite(value) ? BigInt(Math.trunc(value)) : 0n;
     case 'double':

@@ -5,6 +5,7 @@
  * Domains and header names are compared in lower case; the values are made so on the way in.
  */
 import type { RuleEvent } from './event.js';
+import type { FactForm } from './fact-form.js';
 
 export interface FactTypes {
   readonly string: string;
@@ -21,6 +22,8 @@ export interface FactEntry {
   readonly doc: string;
   /** Text that is compared in lower case. */
   readonly lower?: true;
+  /** The one spelling in which it is compared, and constants with it. */
+  readonly form?: FactForm;
   /** Needs a data file the operator may not have configured; then a condition naming it is refused when saved. */
   readonly needs?: 'country' | 'asn';
   /** Found out by asking others: a session that decides without a call does not know it. */
@@ -79,7 +82,14 @@ export const factTable = {
   },
   'auth.mechanism': { type: 'string', since: 'auth', doc: 'The SASL mechanism.' },
   'sender.address': { type: 'string', since: 'mail', doc: 'Reverse-path; empty for the null sender.', kept: true },
-  'sender.domain': { type: 'string', since: 'mail', doc: 'Its domain.', lower: true, kept: true },
+  'sender.domain': {
+    type: 'string',
+    since: 'mail',
+    doc: 'Its domain, in A-labels.',
+    lower: true,
+    form: 'domain',
+    kept: true,
+  },
   'sender.user': { type: 'string', since: 'mail', doc: 'Its local part.', kept: true },
   'message.declaredSize': { type: 'int', since: 'mail', doc: 'SIZE= of MAIL; 0 when absent.' },
   'spf.result': {
@@ -91,9 +101,23 @@ export const factTable = {
   'session.messages': { type: 'int', since: 'connect', doc: 'Messages accepted in this session.' },
   'session.bytes': { type: 'int', since: 'connect', doc: 'Bytes accepted in this session.' },
   'session.errors': { type: 'int', since: 'connect', doc: 'Failed commands in this session.' },
-  'recipient.address': { type: 'string', since: 'rcpt', doc: 'Forward-path.', kept: true },
-  'recipient.domain': { type: 'string', since: 'rcpt', doc: 'Its domain.', lower: true, kept: true },
-  'recipient.user': { type: 'string', since: 'rcpt', doc: 'Its local part.', kept: true },
+  'recipient.address': {
+    type: 'string',
+    since: 'rcpt',
+    doc: 'Forward-path as the directory spells it: lower case, domain in A-labels, a +tag kept.',
+    form: 'address',
+    kept: true,
+  },
+  'recipient.domain': {
+    type: 'string',
+    since: 'rcpt',
+    doc: 'Its domain, in A-labels.',
+    lower: true,
+    form: 'domain',
+    kept: true,
+  },
+  'recipient.user': { type: 'string', since: 'rcpt', doc: 'Its local part, in lower case.', form: 'user', kept: true },
+  'recipient.spelled': { type: 'string', since: 'rcpt', doc: 'Forward-path as the client wrote it.', kept: true },
   'recipient.routing': { type: 'string', since: 'rcpt', doc: 'local, relay or remote.', kept: true },
   'recipients.count': { type: 'int', since: 'rcpt', doc: 'Recipients accepted so far, this one included.' },
   'received.count': { type: 'int', since: 'headers', doc: 'Received header fields.' },

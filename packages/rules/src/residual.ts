@@ -136,7 +136,7 @@ function joined(rests: readonly Residual[], by: '&&' | '||'): Residual {
 
 function written({ text, asks }: Rest, { facts: { recipient } }: KnownAtRcpt): string {
   if (asks.length === 0) return text;
-  const { address = '', domain = '', user = '', routing = '' } = recipient ?? {};
-  const values = new Map(Object.entries({ address, domain, user, routing }));
+  const { address = '', domain = '', user = '', routing = '', spelled = '' } = recipient ?? {};
+  const values = new Map(Object.entries({ address, domain, user, routing, spelled }));
   return `${text} ${JSON.stringify(asks.map((name) => [name, values.get(name.slice('recipient.'.length))]))}`;
 }

@@ -51,7 +51,7 @@ export async function observeScopes(services: CheckServices, question: ScopeQues
         continue;
       }
       // What the operator does not let them loosen stands beside what they ask themselves.
-      if (known !== undefined && isLeft && !mayLoosen(check, server))
+      if (known !== undefined && isLeft && server[check.settings].enabled && !mayLoosen(check, server))
         runs.push(told(question, check, known, { ...scope, policies: server }));
       if (own.enabled && check.applies(subject, scope.policies)) runs.push(observe(services, question, check, scope));
     }

@@ -5,6 +5,7 @@
 import { PosternError } from '@postern/errors';
 import type { Origin } from '@postern/proto/mail/v1/envelope';
 import type { EvaluateRequest, Finding, RecipientFacts, SessionFacts } from '@postern/proto/policy/v1/policy_service';
+import { domainToAscii, isAscii } from '@postern/smtp-core';
 import type { MessageContent } from './content/message-content.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 
@@ -44,9 +45,10 @@ export function subjectOf(
   };
 }
 
-/** `local@domain` in two, the domain in lower case; the null reverse-path has none. */
+/** `local@domain` in two, the domain in lower-case A-labels (RFC 5890 §2.3.2.1) where it has them; the null reverse-path has none. */
 export function domainOf(address: string): string {
-  return address.slice(address.lastIndexOf('@') + 1).toLowerCase();
+  const domain = address.slice(address.lastIndexOf('@') + 1);
+  return isAscii(domain) ? domain.toLowerCase() : (domainToAscii(domain) ?? domain.toLowerCase());
 }
 
 export function localPartOf(address: string): string {

@@ -40,5 +40,5 @@ export function withSender(facts: Facts, { reversePath, size }: MailCommand): Fa
 
 export function withRecipient(facts: Facts, address: string, recipientClass: RecipientClass, count: number): Facts {
   const routing = recipientClass === RecipientClass.LOCAL ? 'local' : 'relay';
-  return { ...facts, recipient: { address, ...halves(address), routing }, recipients: { count } };
+  return { ...facts, recipient: { address, spelled: address, ...halves(address), routing }, recipients: { count } };
 }

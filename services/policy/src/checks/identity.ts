@@ -1,5 +1,6 @@
 /** identity: is the reverse-path of a login its own address or one it is allowed to use? The null path is nobody's and passes. */
 import { type CheckContext, defineCheck } from '../check.js';
+import { canonicalOf } from '../directory/expand.js';
 
 export const identity = defineCheck({
   name: 'identity',
@@ -38,5 +39,5 @@ export async function standing(
 }
 
 function withoutTag(address: string): string {
-  return address.toLowerCase().replace(/^([^+@]+)\+[^@]*@/, '$1@');
+  return (canonicalOf(address) ?? address.toLowerCase()).replace(/^([^+@]+)\+[^@]*@/, '$1@');
 }

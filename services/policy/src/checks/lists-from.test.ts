@@ -12,9 +12,13 @@ test.each<[string, string, Action]>([
   ['From: x@other.test\nFrom: ann@author.test', 'blocked', Action.REJECT],
   [`From: ${'x@other.test, '.repeat(150)}ann@author.test`, 'blocked', Action.REJECT],
   [`From: ${Array.from({ length: 1_100 }, (_, n) => `x${n}@o.test`).join(',')}`, 'blocked', Action.REJECT],
+  ['From: Ann <ann@büro.test>', 'blocked', Action.REJECT],
+  ['From: Ann <ann@xn--bro-hoa.test>', 'blocked', Action.REJECT],
   ['From: friend@allowed.test <', 'unlisted', Action.ACCEPT],
 ])('%s is %s', async (field, outcome, action) => {
-  const here = ground({ snapshot: settings({ lists: { block: ['author.test'], allow: ['allowed.test'] } }) });
+  const here = ground({
+    snapshot: settings({ lists: { block: ['author.test', 'xn--bro-hoa.test'], allow: ['allowed.test'] } }),
+  });
   const verdict = await askContent(here, `${field}\n\nbody\n`, {});
   expect(verdict.findings.find(({ check }) => check === 'lists_from')).toMatchObject({ outcome });
   expect(verdict.decision?.action).toBe(action);

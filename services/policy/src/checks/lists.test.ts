@@ -21,6 +21,13 @@ test.each<[string, Described, string]>([
   ['2001:db8::/32', { client: '2001:db8:1::1' }, 'blocked'],
   ['198.51.100.0/24', {}, 'unlisted'],
   ['/^a.*@sender\\.test$/', {}, 'blocked'],
+  ['xn--bcher-kva.test', { from: 'a@bücher.test' }, 'blocked'],
+  ['Bücher.test', { from: 'a@xn--bcher-kva.test' }, 'blocked'],
+  ['@bücher.test', { from: 'a@BÜCHER.test' }, 'blocked'],
+  ['büro@bücher.test', { from: 'BÜRO@xn--bcher-kva.test' }, 'blocked'],
+  ['a@sender.test', { from: '"a"@sender.test' }, 'blocked'],
+  ['/bücher/', { from: 'a@bücher.test' }, 'blocked'],
+  ['/xn--bcher/', { from: 'a@bücher.test' }, 'blocked'],
   ['/^(a+)+$/', { from: `${'a'.repeat(400)}@b.test` }, 'unlisted'],
 ])('%s for %j is %s', async (entry, described, outcome) => {
   const verdict = await askEnvelope(ground({ snapshot: lists([entry]) }), described);

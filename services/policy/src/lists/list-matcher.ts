@@ -1,10 +1,13 @@
 /**
  * Block and allow lists made ready: addresses and domains by look-up, networks by prefix, patterns by a linear-time engine. An entry
- * `user@domain` is an address, `@domain` a domain alone, `domain` that and all below it, `/…/` a pattern over the whole address.
+ * `user@domain` is an address, `@domain` a domain alone, `domain` that and all below it, `/…/` a pattern over the whole address. Domains of both sides
+ * are compared as A-labels, so that the two spellings of a name are one; patterns are tried on both.
  */
 import { parseCidr } from '@postern/config';
 import { RE2JS } from 're2js';
+import { canonicalOf } from '../directory/expand.js';
 import { type NetworkSet, networkSet } from '../network-set.js';
+import { domainOf } from '../subject.js';
 
 export interface ListMatcher {
   /** The entry that holds the address or network; undefined = none. */
@@ -27,20 +30,20 @@ function compile(entries: readonly string[]): ListMatcher {
   const patterns: { readonly text: string; readonly pattern: RE2JS }[] = [];
   const networks = [];
   for (const entry of entries) {
-    const lower = entry.toLowerCase();
     const network = parseCidr(entry);
     if (network !== undefined) networks.push(network);
     else if (entry.startsWith('/') && entry.endsWith('/'))
       patterns.push({ text: entry, pattern: RE2JS.compile(entry.slice(1, -1), RE2JS.CASE_INSENSITIVE) });
-    else if (entry.includes('@')) exact.add(lower);
-    else domains.add(lower);
+    else if (entry.includes('@')) exact.add(comparable(entry));
+    else domains.add(domainOf(entry));
   }
   const set: NetworkSet = networkSet(networks);
   return {
     client: (address) => (set.has(address) ? address : undefined),
     sender(given) {
-      const address = given.toLowerCase().slice(0, longestAddress);
-      if (address === '') return undefined;
+      const written = given.toLowerCase().slice(0, longestAddress);
+      if (written === '') return undefined;
+      const address = comparable(written);
       if (exact.has(address)) return address;
       const domain = address.slice(address.lastIndexOf('@') + 1);
       if (exact.has(`@${domain}`)) return `@${domain}`;
@@ -49,9 +52,18 @@ function compile(entries: readonly string[]): ListMatcher {
         const dot = name.indexOf('.');
         name = dot < 0 ? '' : name.slice(dot + 1);
       }
-      return patterns.find(({ pattern }) => pattern.matcher(address).find())?.text;
+      const spellings = address === written ? [address] : [address, written];
+      return patterns.find(({ pattern }) => spellings.some((text) => pattern.matcher(text).find()))?.text;
     },
   };
+}
+
+/** One form for all spellings: domain in A-labels, local part NFC in lower case and without needless quotes. What is no address stays as it is. */
+function comparable(address: string): string {
+  const known = canonicalOf(address);
+  if (known !== undefined) return known;
+  const at = address.lastIndexOf('@');
+  return at < 0 ? domainOf(address) : `${address.slice(0, at).toLowerCase()}@${domainOf(address)}`;
 }
 
 export interface Lists {

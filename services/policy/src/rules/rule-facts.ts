@@ -103,6 +103,7 @@ export function withRecipient(facts: Facts, recipient: RecipientFacts, count: nu
     ...facts,
     recipient: {
       address,
+      spelled: address,
       domain: domainOf(address),
       user: localPartOf(address),
       routing: recipientClass === RecipientClass.LOCAL ? 'local' : 'relay',

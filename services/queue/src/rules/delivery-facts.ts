@@ -45,7 +45,12 @@ export function deliveryFacts(subject: DeliverySubject, isLocal: boolean, nowMs:
     },
     auth: { user: origin?.authenticatedUser },
     sender: { address: reversePath, ...halves(reversePath) },
-    recipient: { address: recipient, ...halves(recipient), routing: isLocal ? 'local' : 'relay' },
+    recipient: {
+      address: recipient,
+      spelled: recipient,
+      ...halves(recipient),
+      routing: isLocal ? 'local' : 'relay',
+    },
     message: { size: subject.size, tags: subject.tags },
     route: {
       host: route?.nextHops[0]?.host,

@@ -1,0 +1,69 @@
+/**
+ * Facts with several spellings, each in the one form in which they are compared: domains in lower-case A-labels (RFC 5890 §2.3.2.1), addresses and
+ * users of recipients as the directory knows them, in lower case as well. What a condition compares them with is brought into the same form when
+ * it is compiled, so that either spelling may be written.
+ */
+import type { ASTNode } from '@marcbachmann/cel-js';
+import { canonicalAddress, domainToAscii, isAscii, splitAddress } from '@postern/smtp-core';
+import { factNameOf } from './expression-walk.js';
+import { factEntry } from './fact-table.js';
+
+export type FactForm = 'domain' | 'address' | 'user';
+
+export function domainForm(text: string): string {
+  return isAscii(text) ? text.toLowerCase() : (domainToAscii(text) ?? text.toLowerCase());
+}
+
+function addressForm(text: string): string {
+  const parts = splitAddress(text);
+  return (parts === null ? undefined : canonicalAddress(parts)) ?? text.toLowerCase();
+}
+
+const forms: Readonly<Record<FactForm, (text: string) => string>> = {
+  domain: domainForm,
+  address: addressForm,
+  user: (text) => text.normalize('NFC').toLowerCase(),
+};
+
+export const inForm = (form: FactForm, text: string): string => forms[form](text);
+
+/** The source of a condition with its constants in the form of the facts they are compared with; undefined = they are already. */
+export function withFormedConstants(source: string, root: ASTNode): string | undefined {
+  const constants = [...constantsIn(root)].sort((one, other) => other.start - one.start);
+  let formed = source;
+  for (const { start, end, text } of constants)
+    formed = formed.slice(0, start) + JSON.stringify(text) + formed.slice(end);
+  return constants.length === 0 ? undefined : formed;
+}
+
+interface FormedConstant {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+function* constantsIn(node: ASTNode): Generator<FormedConstant> {
+  if (node.op === '==' || node.op === '!=' || node.op === 'in') {
+    const [left, right] = node.args;
+    yield* formed(left, right);
+    if (node.op !== 'in') yield* formed(right, left);
+  }
+  for (const child of childrenOf(node)) yield* constantsIn(child);
+}
+
+function* formed(fact: ASTNode, constant: ASTNode): Generator<FormedConstant> {
+  const form = factEntry(factNameOf(fact) ?? '')?.form;
+  if (form === undefined) return;
+  if (constant.op === 'list') for (const item of constant.args) yield* formed(fact, item);
+  if (constant.op !== 'value' || typeof constant.args !== 'string') return;
+  const text = inForm(form, constant.args);
+  if (text !== constant.args) yield { start: constant.range.start, end: constant.range.end, text };
+}
+
+const isNode = (value: unknown): value is ASTNode => typeof value === 'object' && value !== null && 'op' in value;
+
+function childrenOf(node: ASTNode): ASTNode[] {
+  const args: unknown = node.args;
+  if (isNode(args)) return [args];
+  return Array.isArray(args) ? args.flat(2).filter(isNode) : [];
+}
