@@ -41,9 +41,19 @@ test.each([
     ],
   ],
   [
-    'a quarantined alias is not expanded',
+    'where an alias is quarantined its targets are',
     [forwardPath('info@acme.test', { expandsTo: ['x@acme.test'], disposition: Disposition.QUARANTINE })],
-    ['info@acme.test acme quarantine'],
+    ['info@acme.test acme replaced', 'x@acme.test acme quarantine'],
+  ],
+  [
+    'a copy is held with what it is a copy of',
+    [forwardPath('vip@acme.test', { expandsTo: ['vip@acme.test', 'copy@acme.test'], disposition: Disposition.HOLD })],
+    ['vip@acme.test acme hold', 'copy@acme.test acme hold'],
+  ],
+  [
+    'what is thrown away is not expanded',
+    [forwardPath('info@acme.test', { expandsTo: ['x@acme.test'], disposition: Disposition.DISCARD })],
+    ['info@acme.test acme discard'],
   ],
 ])('%s', (_, paths, expected) => {
   expect(units(...paths)).toEqual(expected);

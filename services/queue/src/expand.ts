@@ -1,6 +1,6 @@
 /**
  * The recipients of one accepted envelope as ledger units (design.md, invariant 2): one per recipient of the queue id. An alias or group closes
- * as `replaced` and its targets open as `expanded`; a recipient met twice closes as `merged` under a key of its own. Pure and deterministic,
+ * as `replaced` and its targets open as `expanded`, kept where it would have been kept, since what is released is not looked up again; a recipient met twice closes as `merged` under a key of its own. Pure and deterministic,
  * so that a redelivered envelope makes the same units. The edge did the look-up; nothing is asked here.
  */
 import { Disposition, type Envelope, type ForwardPath } from '@postern/proto/mail/v1/envelope';
@@ -15,6 +15,8 @@ export interface Unit {
   readonly rendering: number;
   readonly fate: UnitFate;
   readonly recipient: ItemRecipient;
+  /** The recipient that was accepted, where it was expanded to this one. */
+  readonly via?: string;
 }
 
 export type UnitFate = 'deliver' | 'quarantine' | 'hold' | 'discard' | 'replaced' | 'merged';
@@ -51,14 +53,15 @@ export function expand(envelope: Envelope, ownerOf: (domain: string) => string |
   const replaced: ForwardPath[] = [];
   for (const path of envelope.forwardPaths) {
     const stays = path.expandsTo.length === 0 || path.expandsTo.some((to) => identity(to) === identity(path.address));
-    if (path.expandsTo.length > 0 && fateOf(path) === 'deliver') replaced.push(path);
+    const opens = path.expandsTo.length > 0 && fateOf(path) !== 'discard';
+    if (opens) replaced.push(path);
     add(
       {
         address: path.address,
         tenant: path.tenant,
         kind: UnitKind.ACCEPTED,
         rendering: path.rendering,
-        fate: stays || fateOf(path) !== 'deliver' ? fateOf(path) : 'replaced',
+        fate: stays || !opens ? fateOf(path) : 'replaced',
         recipient: { address: path.address, notify: path.notify, originalRecipient: path.originalRecipient },
       },
       '',
@@ -73,7 +76,8 @@ export function expand(envelope: Envelope, ownerOf: (domain: string) => string |
           tenant: ownerOf(domainOf(target)) ?? path.tenant,
           kind: UnitKind.EXPANDED,
           rendering: path.rendering,
-          fate: 'deliver',
+          fate: fateOf(path),
+          via: path.address,
           recipient: { address: target, notify: path.notify, originalRecipient: originalRecipient(path) },
         },
         path.address,

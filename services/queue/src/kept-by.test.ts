@@ -39,3 +39,14 @@ test.each<[string, Parameters<typeof keptBy>[2], Partial<FindingSummary>[], stri
   const [unit] = expand(mail, () => 'acme');
   expect(unit && keptBy(mail, unit, end)).toBe(words);
 });
+
+test('a copy is kept by what kept the recipient it was made for', () => {
+  const path = { expandsTo: ['x@acme.test', 'copy@acme.test'], disposition: Disposition.QUARANTINE };
+  const found = FindingSummary.fromPartial(rule('a@1', 'quarantine', 'x@acme.test', 'acme'));
+  const mail = envelope([forwardPath('x@acme.test', path)], { findings: [found] });
+  const words = expand(mail, () => 'acme').map((unit) => [unit.address, keptBy(mail, unit, 'quarantined')]);
+  expect(words).toEqual([
+    ['x@acme.test', 'quarantined by rule a@1'],
+    ['copy@acme.test', 'quarantined by rule a@1'],
+  ]);
+});

@@ -17,7 +17,8 @@ const actions = {
 } as const;
 
 export function keptBy(envelope: Envelope, unit: Unit, end: keyof typeof actions): string {
-  const own = envelope.findings.filter(({ recipient }) => recipient === '' || recipient === unit.recipient.address);
+  const concerned = ['', unit.recipient.address, unit.via];
+  const own = envelope.findings.filter(({ recipient }) => concerned.includes(recipient));
   for (const kinds of actions[end]) {
     const found = own.find(({ action }) => kinds.some((kind) => kind === action));
     if (found !== undefined) return `${end} by ${nameOf(found, unit.tenant)}`;
