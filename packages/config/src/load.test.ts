@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from 'vites
 import { commonSections } from './common-sections.js';
 import { type ConfigOf, defineConfig } from './define.js';
 import { type ConfigSources, loadConfig } from './load.js';
+import { locateYaml } from './located.js';
 import { printConfig } from './print.js';
 import { ConfigError } from './problem.js';
 import { s } from './s.js';
@@ -213,4 +214,21 @@ describe('printConfig', () => {
 
 test('two fields cannot share an environment variable', () => {
   expect(() => defineConfig('x', { aB: s.string(), a_b: s.string() })).toThrow(/POSTERN_A_B/);
+});
+
+test.each([
+  ['brackets', '['.repeat(3_000)],
+  ['lists in lists', `${'- '.repeat(3_000)}x`],
+  ['maps in maps', '{a: '.repeat(3_000)],
+  ['lists that are closed', `${'['.repeat(200)}${']'.repeat(200)}`],
+])('%s beyond the depth that is read are one clear error', (_what, text) => {
+  let told: unknown;
+  try {
+    locateYaml(`${text}\n`, 'rules.yaml');
+  } catch (error) {
+    told = error;
+  }
+  expect(told).toBeInstanceOf(ConfigError);
+  expect(String(told)).toMatch(/rules\.yaml(:\d+)?: .*more than 64 levels/);
+  expect(String(told).split('\n').length).toBeLessThan(3);
 });

@@ -42,7 +42,7 @@ export function textScalar(text: string, place: string): Located {
   return { kind: 'scalar', place, value: text, textual: true };
 }
 
-/** Throws ConfigError when the text is no YAML; duplicate keys are refused. */
+/** Throws ConfigError when the text is no YAML or nests too deep; duplicate keys are refused. */
 export function locateYaml(text: string, file: string): Located {
   const lines = new LineCounter();
   const document = parseYamlDocument(text, {
@@ -53,6 +53,8 @@ export function locateYaml(text: string, file: string): Located {
   });
   const placeAt = (offset: number | undefined): string =>
     offset === undefined ? file : `${file}:${lines.linePos(offset).line}`;
+  const deep = document.errors.find(({ code }) => code === 'RESOURCE_EXHAUSTION');
+  if (deep !== undefined) throw tooBig(placeAt(deep.pos[0]));
   const problems: Problem[] = document.errors.map((error) => ({
     place: placeAt(error.pos[0]),
     path: '',
