@@ -19,8 +19,17 @@ test.each([
   [
     'a wrong type in line two',
     'esmtp &&\n  score + 1.0',
-    1,
-    1,
+    2,
+    3,
+    'Logical operator requires bool',
+    'a comparison on each side',
+  ],
+  ['a wrong operand first', '(helo) || esmtp', 1, 2, 'Logical operator requires bool', 'a comparison on each side'],
+  [
+    'a wrong operand inside a macro',
+    'esmtp && dkim.domains.exists(d,\n  d.rx("a") && d)',
+    2,
+    16,
     'Logical operator requires bool',
     'a comparison on each side',
   ],
@@ -58,7 +67,8 @@ test.each([
   expect(problem).toMatchObject({ ruleId: 'r', field: 'when', line });
   expect(problem?.message).toContain(message);
   expect(problem?.hint).toContain(hint);
-  if (!message.startsWith('Logical')) expect(problem?.column).toBeGreaterThanOrEqual(column);
+  if (message.startsWith('Logical')) expect(problem?.column).toBe(column);
+  else expect(problem?.column).toBeGreaterThanOrEqual(column);
 });
 
 test('line and column count within the condition that is wrong', () => {

@@ -80,7 +80,7 @@ export function compileExpression(source: string, scope: ExpressionScope): Compi
         ...walk.complaints.map(({ offset, message, hint }) => ({ ...placeOf(source, offset), message, hint })),
       );
     const checked = parsed.check();
-    if (!checked.valid) return refused(problemOf(source, checked.error));
+    if (!checked.valid) return refused(problemOf(source, checked.error, parsed.ast));
     if (checked.type !== 'bool')
       return refused({
         ...START,
@@ -119,11 +119,37 @@ function refused(...problems: readonly ExpressionProblem[]): CompiledExpression 
   return { ok: false, problems };
 }
 
-function problemOf(source: string, error: unknown): ExpressionProblem {
+function problemOf(source: string, error: unknown, root?: ASTNode): ExpressionProblem {
   if (!(error instanceof ParseError || error instanceof TypeProblem || error instanceof EvaluationError))
     return { ...START, message: error instanceof Error ? error.message : 'not an expression', hint: 'rewrite it' };
-  const place = placeOf(source, error.range?.start ?? 0);
+  const start = error.range?.start ?? 0;
+  const operand =
+    error.code === 'invalid_logical_operand' && root !== undefined ? wrongOperand(root, start) : undefined;
+  const place = placeOf(source, operand ?? start);
   return { ...place, message: error.summary, hint: hintFor(source, error) };
+}
+
+/** The engine tells the place of the operator. Which operand it is follows from which of the two is a condition by itself. */
+function wrongOperand(root: ASTNode, start: number): number | undefined {
+  const found = nodesOf(root).find((node) => (node.op === '&&' || node.op === '||') && node.start === start);
+  if (found === undefined || (found.op !== '&&' && found.op !== '||')) return undefined;
+  const [left, right] = found.args;
+  return (isCondition(left) ? right : left).start;
+}
+
+/** What names a variable of a macro cannot be checked by itself; an operand that calls for a condition is one. */
+function isCondition(node: ASTNode): boolean {
+  const checked = environment.parse(serialize(node)).check();
+  return checked.valid ? checked.type === 'bool' : node.op !== 'id';
+}
+
+function nodesOf(node: ASTNode): ASTNode[] {
+  const within = Array.isArray(node.args) ? node.args.flat(2).filter(isNode) : isNode(node.args) ? [node.args] : [];
+  return [node, ...within.flatMap(nodesOf)];
+}
+
+function isNode(value: unknown): value is ASTNode {
+  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value;
 }
 
 function hintFor(source: string, { code, range, summary }: ParseError | TypeProblem | EvaluationError): string {
