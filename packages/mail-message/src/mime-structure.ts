@@ -68,7 +68,7 @@ class Walker {
 
   constructor(message: Buffer, limits: MimeLimits) {
     this.#message = message;
-    this.#limits = { maxDepth: 16, maxParts: 500, maxDelimiters: 50_000, ...limits };
+    this.#limits = { maxDepth: 50, maxParts: 1_000, maxDelimiters: 50_000, ...limits };
   }
 
   walk(): void {

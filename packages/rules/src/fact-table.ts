@@ -126,6 +126,11 @@ export const factTable = {
   'message.types': { type: 'strings', since: 'body', doc: 'Content types of all parts.', lower: true },
   'message.attachments': { type: 'strings', since: 'body', doc: 'File names of attachments.' },
   'message.largestAttachment': { type: 'int', since: 'body', doc: 'Decoded bytes of the largest attachment.' },
+  'message.incomplete': {
+    type: 'bool',
+    since: 'body',
+    doc: 'It has more parts than are read (1,000), nests deeper (50), or a part has a longer header section (64 KiB); refused unless a rule accepts it.',
+  },
   'dkim.result': { type: 'string', since: 'body', doc: 'Best result of all signatures.' },
   'dkim.domains': { type: 'strings', since: 'body', doc: 'Domains with a passing signature.', lower: true },
   'dmarc.result': { type: 'string', since: 'body', doc: 'pass, fail, overridden, none, temperror, permerror.' },

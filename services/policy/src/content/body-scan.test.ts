@@ -67,11 +67,27 @@ test.each([
   },
 );
 
+const part = '--b\n\nx\n';
+const nested = (depth: number): string =>
+  Array.from({ length: depth }, (_, at) => `Content-Type: multipart/mixed; boundary=d${at}\n\n--d${at}\n`).join('');
+const mixed = 'Content-Type: multipart/mixed; boundary=b\n\n';
+
+test.each<[what: string, text: string, incomplete: string | undefined]>([
+  ['999 parts in a message', mixed + part.repeat(999), undefined],
+  ['1,000 parts in a message', mixed + part.repeat(1_000), 'parts'],
+  ['50 levels', `${nested(50)}\nx\n`, undefined],
+  ['51 levels', `${nested(51)}\nx\n`, 'depth'],
+  ['a part with 60 KiB of header', `${mixed}--b\nX: ${'x'.repeat(60_000)}\n\nx\n`, undefined],
+  ['a part with 70 KiB of header', `${mixed}--b\n${`X: ${'x'.repeat(1_000)}\n`.repeat(70)}\nx\n`, 'part header'],
+])('%s', (_what, text, incomplete) => {
+  expect(MessageContent.inline(Buffer.from(text.replaceAll('\n', '\r\n')), context)).toMatchObject({ incomplete });
+});
+
 test('50 MiB without a line end, and 100,000 delimiters, pass in bounded time', () => {
   const reader = new ContentReader(context);
   reader.write(Buffer.from('From: a@b.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n'));
   const block = Buffer.alloc(65_536, 0x61);
   for (let at = 0; at < 800; at++) reader.write(block);
   reader.write(Buffer.from('\r\n--b\r\n\r\n'.repeat(100_000)));
-  expect(reader.end().mime?.parts).toBe(500);
+  expect(reader.end().mime?.parts).toBe(1_000);
 });

@@ -1,10 +1,11 @@
 /**
  * Looks into the parts of a message while its body streams by: how many, of which types, which attachments, and the hosts its text links to.
  * RFC 2045, RFC 2046 §5.1. Holds one line and the header section of one part; text is read up to a bound, other parts are only measured.
+ * Parts, depth and header sections of parts are bounded, and where a bound ends the looking it is said.
  */
 import { fieldsNamed, type HeaderSection, parseParameterized, readHeaderSection } from '@postern/mail-message';
 import { LinkReader } from './link-reader.js';
-import type { MimeFacts } from './mime-facts.js';
+import type { Incomplete, MimeFacts } from './mime-facts.js';
 
 interface Part {
   readonly type: string;
@@ -18,9 +19,10 @@ interface Part {
 const LF = 0x0a;
 const longestLine = 8_192;
 const longestHeader = 65_536;
-const mostParts = 500;
+/** No mail program writes as many or nests as deep (docs/checks.md says what happens beyond). */
+const mostParts = 1_000;
 const mostListed = 1_000;
-const deepest = 16;
+const deepest = 50;
 const delimiterStart = Buffer.from('\n--');
 
 export class BodyScan {
@@ -32,6 +34,7 @@ export class BodyScan {
   #headerSize = 0;
   #held: Buffer = Buffer.alloc(0);
   #lineBegins = true;
+  #incomplete: Incomplete | undefined;
 
   constructor(section: HeaderSection) {
     this.#open(section);
@@ -72,6 +75,7 @@ export class BodyScan {
       types: [...new Set(this.#parts.map(({ type }) => type))].slice(0, mostListed),
       attachments: attachments.map(({ filename }) => filename).slice(0, mostListed),
       largestAttachment: attachments.reduce((largest, part) => Math.max(largest, decodedSize(part)), 0),
+      incomplete: this.#incomplete,
     };
   }
 
@@ -98,7 +102,10 @@ export class BodyScan {
       this.#header.push(Buffer.from(line));
       this.#headerSize += line.length;
       if (line.length <= 2 && /^\r?\n$/.test(line.toString('latin1'))) this.#openHeld();
-      else if (this.#headerSize > longestHeader) this.#openHeld();
+      else if (this.#headerSize > longestHeader) {
+        this.#incomplete ??= 'part header';
+        this.#openHeld();
+      }
       return;
     }
     const part = this.#part;
@@ -109,24 +116,29 @@ export class BodyScan {
 
   #delimiter(line: Buffer): boolean {
     if (this.#boundaries.length === 0) return false;
-    const text = line.toString('latin1').replace(/[ \t\r\n]+$/, '');
-    for (let level = this.#boundaries.length - 1; level >= 0; level--) {
-      const open = `--${this.#boundaries[level]}`;
-      if (text !== open && text !== `${open}--`) continue;
-      if (this.#header !== undefined) this.#openHeld();
-      this.#links.end();
-      // RFC 2046 §5.1.1: the line end before a delimiter belongs to it.
-      if (this.#part !== undefined) this.#part.size = Math.max(0, this.#part.size - 2);
-      this.#part = undefined;
-      this.#boundaries.length = text === open ? level + 1 : level;
-      if (text === open) this.#startHeader();
-      return true;
-    }
-    return false;
+    const text = line
+      .toString('latin1')
+      .replace(/[ \t\r\n]+$/, '')
+      .slice(2);
+    const begins = this.#boundaries.lastIndexOf(text);
+    const ends = text.endsWith('--') ? this.#boundaries.lastIndexOf(text.slice(0, -2)) : -1;
+    const level = Math.max(begins, ends);
+    if (level === -1) return false;
+    const isOpen = level === begins;
+    if (this.#header !== undefined) this.#openHeld();
+    this.#links.end();
+    // RFC 2046 §5.1.1: the line end before a delimiter belongs to it.
+    if (this.#part !== undefined) this.#part.size = Math.max(0, this.#part.size - 2);
+    this.#part = undefined;
+    this.#boundaries.length = isOpen ? level + 1 : level;
+    if (isOpen) this.#startHeader();
+    return true;
   }
 
   #startHeader(): void {
-    this.#header = this.#parts.length < mostParts ? [] : undefined;
+    const isOver = this.#parts.length >= mostParts;
+    if (isOver) this.#incomplete ??= 'parts';
+    this.#header = isOver ? undefined : [];
     this.#headerSize = 0;
   }
 
@@ -147,9 +159,10 @@ export class BodyScan {
     this.#part = { type, encoding, filename, isAttachment, isText: type.startsWith('text/') && !isAttachment, size: 0 };
     this.#parts.push(this.#part);
     const boundary = contentType.parameters.get('boundary');
-    if (type.startsWith('multipart/') && boundary !== undefined && this.#boundaries.length < deepest)
-      this.#boundaries.push(boundary);
-    else if (/^message\/(rfc822|global)$/.test(type) && !/^(base64|quoted-printable)$/.test(encoding))
+    if (type.startsWith('multipart/') && boundary !== undefined) {
+      if (this.#boundaries.length < deepest) this.#boundaries.push(boundary);
+      else this.#incomplete ??= 'depth';
+    } else if (/^message\/(rfc822|global)$/.test(type) && !/^(base64|quoted-printable)$/.test(encoding))
       this.#startHeader();
   }
 }

@@ -24,7 +24,7 @@ import {
   readHeaderSection,
 } from '@postern/mail-message';
 import { BodyScan } from './body-scan.js';
-import type { MimeFacts } from './mime-facts.js';
+import type { Incomplete, MimeFacts } from './mime-facts.js';
 
 export const headerBytes = 262_144;
 const headerFields = 10_000;
@@ -64,12 +64,14 @@ export class MessageContent {
   #arcResult: Promise<ArcResult> | undefined;
   #whole: Buffer | undefined;
   #scan: BodyScan | undefined;
+  readonly #wantsParts: boolean;
   #scanned = false;
   #size: number;
 
   /** `bytes` begin with the header section; what follows it is the beginning of the body, or all of it. */
   constructor(bytes: Buffer, context: ContentContext, digests: BodyDigests = new OwnDigests(), isInline = false) {
     this.#digests = digests;
+    this.#wantsParts = context.wantsParts;
     this.section = readHeaderSection(bytes, { maxBytes: headerBytes, maxFields: headerFields });
     this.#size = bytes.length;
     const { clock, dkimTimeoutMs, wantsDkim, wantsDomainKeys, wantsArc } = context;
@@ -154,6 +156,11 @@ export class MessageContent {
   async #verify(): Promise<readonly DkimResult[]> {
     this.#signatures = await Promise.all(this.signers().map(({ result }) => result));
     return this.#signatures;
+  }
+
+  /** Why somebody who looks into the parts would not see all of them; undefined where nobody was known to look. */
+  get incomplete(): Incomplete | undefined {
+    return this.#wantsParts ? this.mime?.incomplete : undefined;
   }
 
   /** Undefined where only the header section came, or nobody was known to ask. */

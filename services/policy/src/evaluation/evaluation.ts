@@ -10,6 +10,7 @@ import { eventOf } from '../stage-event.js';
 import type { Subject } from '../subject.js';
 import { conclude } from './conclusion.js';
 import { askFacts } from './fact-asking.js';
+import { refuseIncomplete } from './incomplete-content.js';
 import { asksScopes, catchUp, inOrder, observeDue, observeOwn } from './observation.js';
 import { keepApart } from './parting.js';
 import { type Echo, responseOf } from './response.js';
@@ -46,6 +47,7 @@ async function judgeStage(state: EvaluationState, event: RuleEvent, stage: Stage
   const wished = await observeWished(state, event, stage);
   await askFacts(state, event, stage);
   askRules(state, event, stage);
+  if (event === 'body') refuseIncomplete(state, stage);
   wished.push(...(await observeWished(state, event, stage)));
   if (event === 'rcpt' && wished.length > 0) settleForwarded(findings);
   for (const { finding } of results) state.spare(finding);

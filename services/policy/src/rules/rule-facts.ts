@@ -135,6 +135,7 @@ export function withBody(facts: Facts, { content, facts: session, findings }: Su
       types: mime?.types,
       attachments: mime?.attachments,
       largestAttachment: mime?.largestAttachment,
+      incomplete: mime?.incomplete !== undefined,
     },
     dkim: { result: dkim?.outcome, domains: split(dkim?.evidence.domains, ' ') },
     dmarc: { result: dmarc?.outcome, policy: dmarc?.evidence.policy },
