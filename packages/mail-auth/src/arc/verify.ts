@@ -58,6 +58,11 @@ export class ArcVerifier {
     return this.#chain.kind === 'chain';
   }
 
+  /** Who claims to have sealed the message, oldest first; proven only where the chain passes. */
+  get claimedSealers(): readonly string[] {
+    return this.#chain.kind === 'chain' ? this.#chain.sets.map(({ seal }) => seal.domain) : [];
+  }
+
   update(chunk: Uint8Array): void {
     this.#digests.update(chunk);
   }

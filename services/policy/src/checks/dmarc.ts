@@ -47,8 +47,13 @@ export const dmarc = defineCheck({
     if (found.reason !== undefined) evidence.reason = found.reason;
     if (found.testing) evidence.testing = 'true';
     if (found.record !== undefined) Object.assign(evidence, published(found.record));
-    if (found.result === 'fail' && trustedArcSealers.length > 0) {
-      const override = arcOverride(await inTime(content.arc()), trustedArcSealers);
+    if (found.result === 'fail' && mayOverride(content.claimedSealers, trustedArcSealers)) {
+      const arc = await inTime(content.arc());
+      if (arc === undefined || arc.result === 'temperror') {
+        const unknown = { disposition: 'none', at_stake: found.disposition, reason: 'ARC temperror' };
+        return [{ outcome: 'temperror', evidence: { ...evidence, ...unknown } }];
+      }
+      const override = arcOverride(arc);
       if (override !== undefined)
         return [{ outcome: 'overridden', evidence: { ...evidence, ...override, disposition: 'none' } }];
     }
@@ -72,15 +77,18 @@ function published(record: DmarcRecord): Record<string, string> {
   return tags;
 }
 
+/** Of a chain that names somebody else nobody waits for the keys. */
+const mayOverride = (sealers: readonly string[], trusted: readonly string[]): boolean =>
+  sealers.length > 0 && trusted.length > 0 && sealers.every((sealer) => isBelowAny(sealer, trusted));
+
 /**
  * A valid chain overrides a failure where every one of its sealers is trusted and the first of them saw DMARC pass (RFC 8617 §7.2.1). `override` is
  * the reason a report names: local_policy (RFC 7489, appendix C).
  */
-function arcOverride(arc: ArcResult | undefined, trusted: readonly string[]): Record<string, string> | undefined {
-  if (arc?.result !== 'pass') return undefined;
+function arcOverride(arc: ArcResult): Record<string, string> | undefined {
   const sealers = arc.sets.map(({ sealDomain }) => sealDomain);
   const [oldest] = arc.sets;
-  if (oldest === undefined || !sealers.every((sealer) => isBelowAny(sealer, trusted))) return undefined;
+  if (arc.result !== 'pass' || oldest === undefined) return undefined;
   if (!/(^|;)\s*dmarc\s*=\s*pass\b/i.test(oldest.authenticationResults)) return undefined;
   return {
     override: 'local_policy',

@@ -1,4 +1,5 @@
 /** DMARC overridden by an ARC chain: only a valid one, all of whose sealers are trusted, the first of whom saw DMARC pass. RFC 8617 §7.2.1. */
+import type { ZoneData } from '@postern/dns/testing';
 import { Action } from '@postern/proto/policy/v1/policy_service';
 import { expect, test } from 'vitest';
 import { askContent, ground, settings } from '../testing/ground.js';
@@ -9,9 +10,12 @@ const list: Sealing = { sealer: 'lists.test', results: saw('pass') };
 const forwarder: Sealing = { sealer: 'mx.forward.test', results: 'forward.test; dmarc=fail' };
 const zone = { ...sealZone('lists.test', 'mx.forward.test'), '_dmarc.sender.test': { TXT: ['v=DMARC1; p=reject'] } };
 
-const ask = (message: string, trustedArcSealers: readonly string[]) =>
+const ask = (message: string, trustedArcSealers: readonly string[], more: ZoneData = {}) =>
   askContent(
-    ground({ zone, snapshot: settings({ dmarc: { onFail: 'reject', trustedArcSealers }, arc: {} }) }),
+    ground({
+      zone: { ...zone, ...more },
+      snapshot: settings({ dmarc: { onFail: 'reject', trustedArcSealers }, arc: {} }),
+    }),
     message,
     {},
   );
@@ -35,6 +39,15 @@ test.each<[string, readonly Sealing[], readonly string[], string]>([
   expect(dmarc?.evidence).toMatchObject({ override: 'local_policy', disposition: 'none' });
   const edit = verdict.groups[0]?.rendering?.edits.find(({ name }) => name === 'Authentication-Results');
   expect(edit?.value).toContain('dmarc=fail (p=reject; overridden: arc=pass as[1].d=lists.test');
+});
+
+test.each<[string, readonly string[], Action]>([
+  ['trusted: asked again later, for the chain may hold', ['lists.test'], Action.TEMPFAIL],
+  ['not trusted: refused, for it could change nothing', ['other.test'], Action.REJECT],
+])('the key of a sealer does not come, %s', async (_what, trusted, action) => {
+  const message = sealedMessage('a@sender.test', [list]);
+  const verdict = await ask(message, trusted, { 'seal._domainkey.lists.test': 'timeout' });
+  expect(verdict.decision?.action).toBe(action);
 });
 
 test('a chain that a change broke overrides nothing', async () => {

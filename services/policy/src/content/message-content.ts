@@ -124,6 +124,11 @@ export class MessageContent {
     return this.#digests.wanted ? this.#digests.update(chunk, isGiven) : undefined;
   }
 
+  /** Who claims to have sealed the message; proven only where the chain passes. */
+  get claimedSealers(): readonly string[] {
+    return this.#arc?.claimedSealers ?? [];
+  }
+
   /** To be asked for after the last octet; undefined = was not wanted. */
   arc(): Promise<ArcResult> | undefined {
     this.#arcResult ??= this.#arc?.finish();
