@@ -3,12 +3,15 @@
  * it), a network, or a pattern `/…/` in linear-time syntax (RE2) matched against the whole address without regard to case.
  */
 import { parseCidr, s } from '@postern/config';
-import { domainToAscii } from '@postern/smtp-core';
+import { domainToAscii, parseAddress } from '@postern/smtp-core';
 import { RE2JS } from 're2js';
 import { common } from './base.js';
 
-/** In A-labels or in U-labels. */
-const isDomainEntry = (text: string): boolean => domainToAscii(text.startsWith('@') ? text.slice(1) : text) !== null;
+/** In A-labels or in U-labels. The last label of a name is never a number: what ends in one is an address gone wrong. */
+function isDomainEntry(text: string): boolean {
+  const name = text.startsWith('@') ? text.slice(1) : text;
+  return domainToAscii(name) !== null && !/(^|\.)\d+$/.test(name);
+}
 
 function isPattern(text: string): boolean {
   try {
@@ -21,7 +24,12 @@ function isPattern(text: string): boolean {
 
 export function isListEntry(text: string): boolean {
   if (text.length > 2 && text.startsWith('/') && text.endsWith('/')) return isPattern(text);
-  return parseCidr(text) !== undefined || /^[^\s@]+@[^\s@]+$/.test(text) || isDomainEntry(text);
+  if (parseCidr(text) !== undefined) return true;
+  const at = text.lastIndexOf('@');
+  if (at <= 0) return isDomainEntry(text);
+  // A star is a letter like others in an address, and nobody's: a domain is written without one.
+  if (text.startsWith('*@')) return false;
+  return parseAddress(text, { smtputf8: true, lenient: true }).ok && isDomainEntry(text.slice(at));
 }
 
 const entries = s.list(

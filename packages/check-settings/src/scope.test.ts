@@ -55,6 +55,8 @@ test('checks no patch names are the very objects of the operator', () => {
 test('what is written for the snapshot is read back', () => {
   expect(readSettings(writeSettings(strict))).toEqual(strict);
   expect(readSettings('{')).toBeUndefined();
+  const before = JSON.stringify({ lists: { block: ['300.1.1.1', 'x.test'] } });
+  expect(readSettings(before)?.lists.block).toEqual(['x.test']);
 });
 
 test('who is not to be asked later may not be let pass', () => {
@@ -97,6 +99,12 @@ describe('settings saved before the operator changed his', () => {
 
   test.each([null, 'spf', ['spf'], 3])('%j is no document', (document) => {
     expect(usablePatch(document, now)).toMatchObject({ patch: {}, leftOut: [{ check: '' }] });
+  });
+
+  test('an entry of a list that cannot be read takes no other with it', () => {
+    const { patch, leftOut } = usablePatch({ lists: { block: ['300.1.1.1', 'x.test'], allow: ['a@*'] } }, now);
+    expect(patch).toEqual({ lists: { block: ['x.test'], allow: [] } });
+    expect(leftOut[0]?.problems.map((problem) => problem.split(':')[0])).toEqual(['lists.block[0]', 'lists.allow[0]']);
   });
 
   test('__proto__ is a name like another', () => {

@@ -3,6 +3,7 @@
  * that is on it may make the consequence stricter; a check that is off is its own to configure; `tenantsMay: anything` lifts the bound.
  */
 import { applyPatch, checkDocument, type PlainValue, patchFieldOf, patchOf } from '@postern/config';
+import { isListEntry } from './address-lists.js';
 import { type CheckName, type CheckSettings, checksSchema } from './all.js';
 import { failureActions } from './base.js';
 
@@ -47,10 +48,27 @@ export function usablePatch(document: unknown, operator: CheckSettings): UsableP
   for (const [check, fields] of Object.entries(document)) {
     const reading = readPatch(Object.fromEntries([[check, fields]]), operator);
     if (reading.ok) usable.push(...Object.entries(reading.patch));
-    else leftOut.push({ check, problems: reading.problems });
+    else {
+      leftOut.push({ check, problems: reading.problems });
+      // An entry nobody can read takes no other with it: the rest of a block list goes on blocking.
+      const rest = check === 'lists' ? readPatch({ lists: withoutUnreadable(fields) }, operator) : reading;
+      if (rest.ok) usable.push(...Object.entries(rest.patch));
+    }
   }
   return { patch: Object.fromEntries(usable), leftOut };
 }
+
+function withoutUnreadable(fields: unknown): unknown {
+  if (typeof fields !== 'object' || fields === null) return fields;
+  const readable = (value: unknown): unknown =>
+    Array.isArray(value) ? value.filter((entry) => typeof entry === 'string' && isListEntry(entry)) : value;
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, readable(value)]));
+}
+
+const withReadableLists = (settings: unknown): unknown =>
+  typeof settings === 'object' && settings !== null && 'lists' in settings
+    ? { ...settings, lists: withoutUnreadable(settings.lists) }
+    : settings;
 
 /** Reads what an inner scope wrote. `userScope`: a user has lists alone. */
 export function readPatch(document: unknown, operator: CheckSettings, userScope = false): PatchReading {
@@ -122,8 +140,12 @@ export const writeSettings = (settings: CheckSettings): string => JSON.stringify
 /** Undefined = written by a release we cannot read. */
 export function readSettings(document: string): CheckSettings | undefined {
   try {
-    const checked = checkDocument(checksSchema, JSON.parse(document), 'snapshot');
-    return checked.ok ? checked.value : undefined;
+    const written: unknown = JSON.parse(document);
+    const checked = checkDocument(checksSchema, written, 'snapshot');
+    if (checked.ok) return checked.value;
+    // A release before this one took entries of lists that match nothing.
+    const rest = checkDocument(checksSchema, withReadableLists(written), 'snapshot');
+    return rest.ok ? rest.value : undefined;
   } catch {
     return undefined;
   }

@@ -89,8 +89,10 @@ const greylist: Refusal = ({ outcome, evidence }) => {
   return tempfail(451, '4.7.1', `Greylisted, please try again in ${evidence.wait ?? '60'} seconds`);
 };
 
-const lists: Refusal = ({ outcome }) =>
-  outcome === 'blocked' ? reject(550, '5.7.1', 'Sender is on a block list here') : undefined;
+const lists: Refusal = ({ outcome, evidence }) =>
+  outcome === 'blocked'
+    ? reject(550, '5.7.1', `${evidence.by === 'client' ? 'Client address' : 'Sender'} is on a block list here`)
+    : undefined;
 
 const refusals: Readonly<Record<CheckName, Refusal>> = {
   dnsbl,

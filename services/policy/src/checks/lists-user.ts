@@ -1,5 +1,5 @@
 /** lists_user: does a recipient's own block or allow list name the client or the reverse-path? Kept in its directory entry. */
-import { readPatch } from '@postern/check-settings';
+import { usablePatch } from '@postern/check-settings';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { defineCheck } from '../check.js';
 import { judgeByLists, type Lists, listOutcomes } from '../lists/list-matcher.js';
@@ -39,12 +39,12 @@ const read = new Map<string, Lists | undefined>();
 const mostRead = 10_000;
 
 /** Read once per text; the oldest goes first. */
-function userLists(text: string, server: Parameters<typeof readPatch>[1]): Lists | undefined {
+function userLists(text: string, server: Parameters<typeof usablePatch>[1]): Lists | undefined {
   if (read.has(text)) return read.get(text);
   let found: Lists | undefined;
   try {
-    const reading = readPatch(JSON.parse(text), server, true);
-    found = reading.ok ? listsIn(reading.patch.lists) : undefined;
+    const { lists: own } = usablePatch(JSON.parse(text), server).patch;
+    found = own === undefined ? undefined : listsIn(own);
   } catch {
     found = undefined;
   }

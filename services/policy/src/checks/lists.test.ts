@@ -131,3 +131,13 @@ test.each([[{}], [{ checks: '{"spf":{"onSoftfail":"tag"}}' }]])(
     expect(groups.map(({ rendering }) => rendering?.tags.toSorted())).toEqual([['check-dnsbl', 'check-spf']]);
   },
 );
+
+test.each([
+  ['192.0.2.10', 'Client address is on a block list here'],
+  ['sender.test', 'Sender is on a block list here'],
+])('who is blocked by %s hears what of it is', async (entry, text) => {
+  const at = ground({ snapshot: settings({ lists: { block: [entry] } }) });
+  const verdict = await askEnvelope(at);
+  const decisions = [verdict.decision, ...verdict.recipients.map(({ decision }) => decision)];
+  expect(decisions.map((decision) => decision?.text)).toContain(text);
+});
