@@ -380,6 +380,24 @@ test('a rule that does not compile is refused with line and hint, one that does 
   expect(saved.rule).toMatchObject({ version: 1, tenant: 'beta' });
 });
 
+test('an address a rule leads to: of another tenant refused, one that nobody has told', async () => {
+  const { api } = service;
+  const as = service.as();
+  const put = (address: string, tenant = 'beta') => {
+    const document = `event: rcpt\nthen: [{ redirect: { address: ${address} } }]`;
+    return api.call(api.rpc.putRule, { rule: { id: 'lead', tenant, version: 0, document, etag: '', scope: '' } }, as);
+  };
+  expect(await refusal(put('alice@acme.test'))).toMatch(
+    /^invalid-argument: rule\.document:2: then\[0\]\.redirect\.address: "alice@acme\.test" is not allowed; .*acme\.test is another tenant's/,
+  );
+  expect((await put('somebody@far.test')).warnings).toEqual([]);
+  expect((await put('alice+x@acme.test', 'acme')).warnings).toEqual([]);
+  expect((await put('nosuch@acme.test', 'acme')).warnings).toEqual([
+    expect.stringMatching(/^nosuch@acme\.test: acme\.test has no such user/),
+  ]);
+  for (const tenant of ['acme', 'beta']) await api.call(api.rpc.deleteRule, { tenant, id: 'lead', scope: '' }, as);
+});
+
 test('settings of checks are judged by field when saved, and found again; a scope must be of the tenant', async () => {
   const { api } = service;
   const as = service.as();

@@ -6,6 +6,7 @@ import { type Column, printable, table } from '../output.js';
 import { ruleDocument, withLinesOf } from '../rule-file.js';
 import { assertFilter } from '../unknown-filter.js';
 import { PlainError, UsageError } from '../usage-error.js';
+import { warned } from '../warned.js';
 
 const columns: readonly Column<Rule>[] = [
   { title: 'RULE', value: (rule) => rule.id },
@@ -63,8 +64,9 @@ export function addRuleCommands(program: Command, run: Run): void {
           etag: options.etag ?? '',
           scope: scopeOf(options),
         };
-        const { rule: stored } = await withLinesOf(file, text, api.call(api.rpc.putRule, { rule: wanted }));
-        if (stored !== undefined) output.show(stored, () => table([stored], columns, ''));
+        const { rule: stored, warnings } = await withLinesOf(file, text, api.call(api.rpc.putRule, { rule: wanted }));
+        if (stored !== undefined)
+          output.show({ ...stored, warnings }, () => warned(table([stored], columns, ''), warnings));
       }),
     );
   scoped(rule.command('list'))

@@ -10,13 +10,13 @@ import type {
 import type { Alias } from '@postern/proto/provisioning/v1/resources';
 import { domainOf } from '../addresses.js';
 import { audit } from '../audit.js';
-import type { Transaction } from '../database/tenant-scope.js';
 import { comesBack } from '../operator/missing-parts.js';
 import { addressField, assertEtag, cutPage, etagOf, invalid, pageOf, required, unknown } from '../request-fields.js';
-import { noteRecipients, roleLocalParts } from '../snapshot/outbox.js';
+import { noteRecipients } from '../snapshot/outbox.js';
 import { claimAddress } from './address-claim.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
 import { readDomain } from './domains.js';
+import { emptyTargets } from './empty-targets.js';
 
 interface Row {
   readonly address: string;
@@ -28,7 +28,6 @@ interface Row {
 
 const columns = 'address, tenant, targets, is_group, version';
 const mostTargets = 1_000;
-const mostWarnings = 20;
 
 const toAlias = (row: Row): Alias => ({
   address: row.address,
@@ -37,26 +36,6 @@ const toAlias = (row: Row): Alias => ({
   group: row.is_group,
   etag: etagOf(row.version),
 });
-
-/** Targets in domains the caller may see that nobody has: they may be made later, so they are taken and told. */
-async function emptyTargets(tx: Transaction, address: string, targets: readonly string[]): Promise<string[]> {
-  const found = await tx.rows<{ target: string; domain: string }>(
-    `SELECT t.target, d.name AS domain FROM unnest($1::text[]) WITH ORDINALITY AS t (target, place)
-     JOIN domains d ON d.name = split_part(t.target, '@', 2)
-     WHERE d.validate_recipients AND d.catch_all = '' AND split_part(t.target, '@', 1) <> ALL ($2)
-       AND NOT EXISTS (SELECT 1 FROM users u WHERE u.address = t.target)
-       AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.address = t.target)
-     ORDER BY t.place LIMIT $3`,
-    [targets, [...roleLocalParts], mostWarnings + 1],
-  );
-  const told = found
-    .slice(0, mostWarnings)
-    .map(
-      ({ target, domain }) =>
-        `${target}: ${domain} has no such user or alias yet; until it has, mail for ${address} fails there`,
-    );
-  return found.length > mostWarnings ? [...told, 'and further targets nobody has'] : told;
-}
 
 export function aliasMethods({ withTenant, operator }: ResourceParts) {
   return {
@@ -81,7 +60,7 @@ export function aliasMethods({ withTenant, operator }: ResourceParts) {
         await noteRecipients(tx, domain.tenant, [address]);
         const detail = { targets: targets.length, group: alias.group };
         await audit(tx, caller, { tenant: domain.tenant, method: 'PutAlias', resource: address, detail });
-        const warnings = await emptyTargets(tx, address, targets);
+        const warnings = await emptyTargets(tx, `mail for ${address}`, targets);
         return { alias: row === undefined ? undefined : toAlias(row), warnings };
       });
     }),

@@ -17,8 +17,10 @@ import { idsInFile, mostRules } from '../operator/stored-rules.js';
 import { assertEtag, etagOf, invalid, required, textField, unknown } from '../request-fields.js';
 import { readRuleDocument } from '../rule-document.js';
 import { routeFaults } from '../rule-routes.js';
+import { namedTargets, targetFaults } from '../rule-targets.js';
 import { noteSnapshot } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
+import { emptyTargets } from './empty-targets.js';
 import { assertScopeOwned, scopeField } from './tenant-part.js';
 import { readTenant } from './tenants.js';
 
@@ -55,7 +57,7 @@ function ruleScope(tenant: string, scope: string): string {
 
 export function ruleMethods({ withTenant, operator }: ResourceParts) {
   return {
-    putRule: apiMethod<PutRuleRequest, PutRuleResponse>('admin', (request, caller) => {
+    putRule: apiMethod<PutRuleRequest, PutRuleResponse>('admin', async (request, caller) => {
       const rule = required('rule', request.rule);
       const tenant = ruleTenant(caller, rule.tenant);
       textField('rule.id', rule.id, /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, dot, - and _, at most 64');
@@ -67,6 +69,9 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
       const hasAsn = operator().asnDatabase !== undefined;
       const { document, refuse } = readRuleDocument(rule.id, { tenant, scope, permitted, hasAsn }, rule.document);
       const priority = typeof document.priority === 'number' ? document.priority : usualPriority;
+      const targets = namedTargets(document);
+      if (tenant !== '' && targets.length > 0)
+        refuse(await withTenant(operatorScope, (tx) => targetFaults(tx, tenant, targets)));
       return withTenant(caller.scope, async (tx) => {
         if (tenant !== '') await readTenant(tx, tenant);
         await assertScopeOwned(tx, tenant, scope);
@@ -95,7 +100,9 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
         );
         await noteSnapshot(tx, tenant === '' ? operatorScope : tenant);
         await audit(tx, caller, { tenant, method: 'PutRule', resource: rule.id, detail: { version, scope } });
-        return { rule: row === undefined ? undefined : toRule(row) };
+        const addresses = targets.map(({ address }) => address);
+        const warnings = await emptyTargets(tx, `what rule ${rule.id} sends`, addresses);
+        return { rule: row === undefined ? undefined : toRule(row), warnings };
       });
     }),
     listRules: apiMethod<ListRulesRequest, ListRulesResponse>('reader', (request, caller) =>

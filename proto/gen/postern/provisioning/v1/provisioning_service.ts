@@ -443,7 +443,11 @@ export interface PutRuleRequest {
 /** Answer of PutRule. */
 export interface PutRuleResponse {
   /** As stored. */
-  rule: Rule | undefined;
+  rule:
+    | Rule
+    | undefined;
+  /** What was taken and will not work as it stands. */
+  warnings: string[];
 }
 
 /** Request of ListRules. */
@@ -4866,13 +4870,16 @@ export const PutRuleRequest: MessageFns<PutRuleRequest> = {
 };
 
 function createBasePutRuleResponse(): PutRuleResponse {
-  return { rule: undefined };
+  return { rule: undefined, warnings: [] };
 }
 
 export const PutRuleResponse: MessageFns<PutRuleResponse> = {
   encode(message: PutRuleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.rule !== undefined) {
       Rule.encode(message.rule, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.warnings) {
+      writer.uint32(18).string(v!);
     }
     return writer;
   },
@@ -4898,6 +4905,14 @@ export const PutRuleResponse: MessageFns<PutRuleResponse> = {
             message.rule = Rule.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4911,13 +4926,19 @@ export const PutRuleResponse: MessageFns<PutRuleResponse> = {
   },
 
   fromJSON(object: any): PutRuleResponse {
-    return { rule: isSet(object.rule) ? Rule.fromJSON(object.rule) : undefined };
+    return {
+      rule: isSet(object.rule) ? Rule.fromJSON(object.rule) : undefined,
+      warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+    };
   },
 
   toJSON(message: PutRuleResponse): unknown {
     const obj: any = {};
     if (message.rule !== undefined) {
       obj.rule = Rule.toJSON(message.rule);
+    }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
     }
     return obj;
   },
@@ -4928,6 +4949,7 @@ export const PutRuleResponse: MessageFns<PutRuleResponse> = {
   fromPartial<I extends Exact<DeepPartial<PutRuleResponse>, I>>(object: I): PutRuleResponse {
     const message = createBasePutRuleResponse();
     message.rule = (object.rule !== undefined && object.rule !== null) ? Rule.fromPartial(object.rule) : undefined;
+    message.warnings = object.warnings?.map((e) => e) || [];
     return message;
   },
 };
