@@ -28,10 +28,27 @@ test.each<[string, string, string]>([
     'From: a@ok.test\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nplain\n--b\nContent-Type: text/html\n\nwww.bad.co.uk\n--b--\n',
     'listed',
   ],
+  ...(
+    [
+      '<a href="http://bad&#46;co.uk/">x</a>',
+      '<a href="http&#x3a;//bad.co&#x2E;uk/">x</a>',
+      '<a href="http&colon;&sol;&sol;bad&period;co.uk">x</a>',
+      'http://bad%2eco%2Euk/',
+      'http://b%61d.co.uk/',
+      'http:\\\\bad.co.uk\\x',
+      'https:/bad.co.uk',
+      '<img src="//bad.co.uk/x.png">',
+      '<a href=//u@bad.co.uk>',
+      "<div style='background:url(//bad.co.uk/x)'>",
+      'http://bad。co。uk/',
+      'http://BAD.co.uk./',
+    ] as const
+  ).map((text): [string, string, string] => [text, `From: a@ok.test\nContent-Type: text/html\n\n${text}\n`, 'listed']),
+  ['a comment in code', 'From: a@ok.test\n\n// bad.co.uk\n', 'clear'],
   ['an attachment is not read', 'From: a@ok.test\nContent-Disposition: attachment\n\nhttp://bad.co.uk\n', 'clear'],
   ['another domain below the same public suffix', 'From: a@ok.test\n\nhttp://good.co.uk/\n', 'clear'],
   ['an error code of the list', 'From: a@error.test\n\nbody\n', 'unusable'],
-])('%s', async (_what, message, outcome) => {
+])('%s is found', async (_what, message, outcome) => {
   const here = ground({
     zone,
     snapshot: settings({ uribl: { onFail: 'reject', zones: ['u.test'], selfTest: false } }),

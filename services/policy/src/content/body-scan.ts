@@ -65,7 +65,7 @@ export class BodyScan {
     if (this.#held.length > 0) this.#line(this.#held);
     this.#held = Buffer.alloc(0);
     if (this.#header !== undefined) this.#openHeld();
-    this.#links.end();
+    this.#links.finish();
   }
 
   get facts(): MimeFacts {
