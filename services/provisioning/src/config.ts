@@ -23,7 +23,12 @@ export const provisioningConfig = defineConfig('provisioning', {
         })
         .optional()
         .doc('TLS of the public API. Absent: plain, for loopback and meshes only.'),
-      operatorFile: s.file().optional().doc('Operator settings (YAML); watched. Absent: every default.'),
+      operatorFile: s
+        .file()
+        .optional()
+        .doc(
+          'Operator settings (YAML); watched. Absent: every default. The one applied last is kept for starts while it is wrong.',
+        ),
       operatorOverlayFile: s
         .file()
         .optional()

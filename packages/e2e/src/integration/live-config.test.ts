@@ -99,6 +99,23 @@ test('a change of the operator file works, a bad one is refused and the old one 
   expect(await untilEverywhere(async (edge) => !(await denied(edge)))).toBeLessThan(2_000);
 });
 
+test('provisioning started anew while the file is wrong goes on with the one before; mended, the file holds', {
+  timeout: 120_000,
+}, async () => {
+  await world.reconfigure({ limits: { messageSize: 'huge' } });
+  const pid = await world.cluster.signal('provisioning', 'SIGKILL');
+  await world.cluster.waitReplaced('provisioning', pid);
+  const passwordFile = join(world.cluster.dataDir, 'anew.password');
+  await writeFile(passwordFile, 'made meanwhile');
+  await ctl('user', 'add', 'anew@acme.test', '--password-file', passwordFile);
+  await untilEverywhere(async (edge) => logsIn(edge, 'anew@acme.test', 'made meanwhile'));
+  const shown = async (): Promise<string> => (await world.cluster.ctl('status')).stdout;
+  expect(await shown()).toMatch(/The operator file was refused .*\n .*limits\.messageSize: "huge"/);
+  expect(world.cluster.output()).toContain('the operator settings were refused');
+  await world.reconfigure({});
+  await vi.waitFor(async () => expect(await shown()).not.toContain('refused'), { timeout: 15_000, interval: 200 });
+});
+
 test('what services read at their start alone is told by status and on the console, and the rest of the file holds at once', async () => {
   const status = async () => (await world.cluster.ctl('status')).stdout;
   const waits = /^Changed in the operator file, and in effect after the next start only; .*\n {2}\S+:\d+: edge$/m;

@@ -329,7 +329,12 @@ export const operatorSchema = s.object({
       .default('1MiB')
       .doc('Largest message kept; of a larger one the envelope and what was found.'),
   }),
-  tenants: s.list(tenant, { max: 100_000 }).default([]).doc('Tenants that shall exist; never deleted by this file.'),
+  tenants: s
+    .list(tenant, { max: 100_000 })
+    .default([])
+    .doc(
+      'Tenants that shall exist: what is missing is made when the file is read, nothing is deleted by it (docs/operator-file.md).',
+    ),
 });
 
 export type OperatorDocument = Infer<typeof operatorSchema>;
