@@ -86,6 +86,35 @@ test('Redis silent: an address gets its connections and not one more', whole, as
   });
 });
 
+test.each(['200ms', '500ms'])(
+  'Redis silent: greylist puts off as whenAway says, simulated too (%s)',
+  whole,
+  async (timeout) => {
+    const greylist = { enabled: true, whenAway: 'defer', timeout };
+    await world.reconfigure({ checks: { greylist } });
+    await vi.waitFor(
+      async () => expect((await send('bob@acme.test', 'greylisted')).answer).toMatch(/^451 4\.7\.1 /),
+      patience,
+    );
+    await whileSilent('redis', async () => {
+      expect((await send('bob@acme.test', 'grey-away')).answer).toMatch(/^451 4\.3\.0 Please try again later/);
+      const described = [
+        '--client',
+        '127.0.0.1',
+        '--helo',
+        'client.test',
+        '--from',
+        'x@good.test',
+        '--to',
+        'bob@acme.test',
+      ];
+      const { stdout } = await world.cluster.ctl('simulate', '--no-tls', ...described);
+      expect(stdout).toMatch(/451 4\.3\.0 Please try again later/);
+    });
+    await world.reconfigure({});
+  },
+);
+
 test(
   'PostgreSQL silent: a first attempt arrives, a deferral waits and arrives later, a change is refused',
   whole,

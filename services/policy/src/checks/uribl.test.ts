@@ -6,6 +6,7 @@ import { registrable } from './uribl.js';
 
 const zone: ZoneData = {
   'bad.co.uk.u.test': { A: ['127.0.0.2'] },
+  'xn--bd-via.test.u.test': { A: ['127.0.0.2'] },
   '9.2.0.192.u.test': { A: ['127.0.0.2'] },
   'error.test.u.test': { A: ['127.255.255.254'] },
 };
@@ -15,6 +16,8 @@ test.each<[string, string, string]>([
   ['a link in the text', 'From: a@ok.test\n\nsee http://www.bad.co.uk/path\n', 'listed'],
   ['a link with credentials and a port', 'From: a@ok.test\n\nhttps://user:pw@x.bad.co.uk:8080/\n', 'listed'],
   ['From', 'From: a@mail.bad.co.uk\n\nbody\n', 'listed'],
+  ['From that is no address', 'From: a@mail.bad.co.uk <\n\nbody\n', 'listed'],
+  ['From in A-labels', 'From: a@bäd.test\n\nbody\n', 'listed'],
   ['Reply-To', 'From: a@ok.test\nReply-To: b@bad.co.uk\n\nbody\n', 'listed'],
   ['an address literal', 'From: a@ok.test\n\nhttp://192.0.2.9/\n', 'listed'],
   ['base64', `From: a@ok.test\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\n${base64}\n`, 'listed'],

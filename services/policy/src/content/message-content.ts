@@ -20,6 +20,7 @@ import {
   fieldsNamed,
   type HeaderField,
   type HeaderSection,
+  headerFromDomains,
   parseAddressList,
   readHeaderSection,
 } from '@postern/mail-message';
@@ -29,6 +30,7 @@ import type { Incomplete, MimeFacts } from './mime-facts.js';
 export const headerBytes = 262_144;
 const headerFields = 10_000;
 const maxKeyQueries = 30;
+const mostAuthors = 60;
 
 export interface ContentContext {
   readonly resolver: Resolver;
@@ -175,9 +177,9 @@ export class MessageContent {
 
   /** Hosts in From, Reply-To and the text, in this order. */
   *hosts(): Iterable<string> {
-    for (const name of ['from', 'reply-to'])
-      for (const { value } of fieldsNamed(this.fields, name).slice(0, 3))
-        for (const { domain } of parseAddressList(value, { maxMailboxes: 20 }).mailboxes) yield domain.toLowerCase();
+    yield* headerFromDomains(this.fields).claimedDomains.slice(0, mostAuthors);
+    for (const { value } of fieldsNamed(this.fields, 'reply-to').slice(0, 3))
+      for (const { domain } of parseAddressList(value, { maxMailboxes: 20 }).mailboxes) yield domain.toLowerCase();
     yield* this.#looked()?.hosts ?? [];
   }
 
