@@ -50,7 +50,7 @@ export interface FactSources {
   readonly mail: MailCommand;
   readonly queueId: string;
   readonly recipients: RecipientFacts[];
-  readonly findings: SessionFacts['findings'];
+  readonly carried: Pick<SessionFacts, 'findings' | 'sharedFindings'>;
   /** Of the client's IP set. */
   readonly skipChecks: readonly string[];
 }
@@ -75,7 +75,8 @@ export function sessionFacts(sources: FactSources): SessionFacts {
     relayRight: sources.submittingTenant !== undefined,
     parameters: mailParameters(mail),
     queueId: sources.queueId,
-    findings: sources.findings,
+    ...sources.carried,
+    addressSuspected: session.addressSuspected,
     clientCertificate: session.tls?.clientCertificate,
     proxyAuthority: session.proxyAuthority ?? '',
     skipChecks: [...sources.skipChecks],

@@ -132,7 +132,8 @@ function forwardPath(recipient: Recipient, rendering: number, action: Action): F
 
 /** What was found of recipients that were refused says nothing about the message that was taken. */
 function findingsOf(transaction: Transaction): FindingSummary[] {
-  const { findings, recipients } = transaction;
+  const { recipients } = transaction;
+  const findings = transaction.findings.told();
   const tenants = findings.every(({ recipient }) => recipient === '')
     ? noTenants
     : new Map(recipients.map(({ address, tenant }) => [address, tenant]));

@@ -17,7 +17,7 @@ type Told = Pick<EdgeEventFacts, 'tenant' | 'evidence' | 'each'>;
 /** Of an acceptance it is who submits that is told, else the first recipient's tenant. */
 function told({ findings, recipients, submittingTenant }: Transaction, refusedBy: string | undefined): Told {
   if (refusedBy === undefined) return { tenant: submittingTenant ?? recipients[0]?.tenant ?? operatorTenant };
-  const each = concernedBy({ decidedBy: refusedBy, findings, recipients, submittingTenant });
+  const each = concernedBy({ decidedBy: refusedBy, findings: findings.told(), recipients, submittingTenant });
   const [only] = each;
   if (recipients.length > 1 || only === undefined) return { each };
   return { tenant: only.tenant, evidence: only.evidence };

@@ -105,7 +105,8 @@ export class RecipientGroup implements TransactionParty {
 
   /** A refusal is told to whose rule it was, else to the recipient's tenant. */
   #told(address: string, tenant: string, decidedBy: string): Pick<EdgeEventFacts, 'tenant' | 'evidence'> {
-    const { findings, submittingTenant } = this.transaction;
+    const { findings: all, submittingTenant } = this.transaction;
+    const findings = all.about(address);
     const facts = { decidedBy, findings, submittingTenant, recipients: [{ address, tenant }] };
     const told = refusingTenant(facts) ?? tenant;
     return { tenant: told, evidence: refusalEvidence(facts, told) };
@@ -159,19 +160,23 @@ export class RecipientGroup implements TransactionParty {
       const reply = refusalOf(verdict.decision);
       const decidedBy = verdict.decision?.decidedBy ?? 'policy';
       transaction.refusal = { reply, decidedBy };
-      return this.#refuseAll(asked, reply, decidedBy);
+      const refused = this.#refuseAll(asked, reply, decidedBy);
+      transaction.findings.settle((address) => transaction.has(address));
+      return refused;
     }
     transaction.action = actionOf(verdict.decision);
     transaction.judged = true;
     session.judged = { connect: true, ehlo: true, auth: session.login !== undefined };
     session.findings = [...session.findings, ...verdict.findings.filter(({ stage }) => sessionStages.has(stage))];
     const byAddress = new Map(verdict.recipients.map((decision) => [decision.address, decision]));
-    return new Map(
+    const decided = new Map(
       asked.map((candidate) => {
         const found = byAddress.get(candidate.address);
         return [candidate.address, this.#settle(candidate, found?.decision, found?.expandsTo ?? [])];
       }),
     );
+    transaction.findings.settle((address) => transaction.has(address));
+    return decided;
   }
 
   /** A recipient policy did not speak about was not judged: that is a fault, not an acceptance. */

@@ -20,6 +20,7 @@ import {
 } from '@postern/proto/policy/v1/policy_service';
 import type { MailCommand, RcptCommand, Reply } from '@postern/smtp-core';
 import type { MessageCeiling, RecipientCeiling } from './message-ceiling.js';
+import { TransactionFindings } from './transaction-findings.js';
 
 export interface Recipient {
   readonly address: string;
@@ -37,19 +38,12 @@ export interface TransactionRefusal {
   readonly decidedBy: string;
 }
 
-const maxFindings = 256;
 const none: LimitedBy = { size: undefined, recipients: undefined };
-
-/** Findings of rules carry edits and skips to the end of data: when something must go, it is not them. */
-function bounded(findings: readonly Finding[]): Finding[] {
-  let room = maxFindings - findings.filter(({ check }) => check === 'rule').length;
-  return findings.filter(({ check }) => check === 'rule' || room-- > 0);
-}
 
 export class Transaction {
   readonly recipients: Recipient[] = [];
   contentPlan: ContentPlan = ContentPlan.NONE;
-  findings: Finding[];
+  readonly findings: TransactionFindings;
   senderAuthenticated = false;
   unjudged = false;
   judged = false;
@@ -74,7 +68,7 @@ export class Transaction {
     readonly ceiling?: MessageCeiling,
     readonly recipientCeiling?: RecipientCeiling,
   ) {
-    this.findings = [...sessionFindings];
+    this.findings = new TransactionFindings(sessionFindings);
   }
 
   /** Octets a message may have. */
@@ -91,6 +85,8 @@ export class Transaction {
 
   /** Why one more recipient than `taken` is not taken. */
   overRecipients(taken: number): TermsRefusal | undefined {
+    // As many as the rules make of it: more could not be told policy at the end of data.
+    if (this.findings.isFull) return recipientLimit({ ...this, maxRecipients: taken }, taken);
     const { recipientCeiling } = this;
     const isTighter = recipientCeiling !== undefined && recipientCeiling.recipients < this.maxRecipients;
     if (isTighter && taken >= recipientCeiling.recipients) return recipientCeiling.refusal;
@@ -103,6 +99,7 @@ export class Transaction {
 
   add(recipient: Recipient): void {
     this.#known.add(recipient.address);
+    this.findings.take(recipient.address, this.recipients.length);
     this.recipients.push(recipient);
   }
 
@@ -116,7 +113,7 @@ export class Transaction {
   learn(verdict: EvaluateResponse): void {
     if (verdict.contentPlan > this.contentPlan) this.contentPlan = verdict.contentPlan;
     if (verdict.senderAuthenticated) this.senderAuthenticated = true;
-    this.findings = bounded([...this.findings, ...verdict.findings]);
+    this.findings.learn(verdict.findings);
     this.changedSender = verdict.changedSender?.address ?? this.changedSender;
     const { limits } = verdict;
     // Rules choose, and only tighter than what holds already: the listener and the rules of MAIL have spoken.

@@ -13,6 +13,7 @@ import { patienceOf } from './patience.js';
 import { ReplayingResolver } from './recording/dns-answers.js';
 import type { EvaluationRecord, Recorder } from './recording/recorder.js';
 import { clockAt, type Replay } from './recording/replay.js';
+import { withOwnFindings } from './shared-findings.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 import { subjectOf } from './subject.js';
 import { contentNeeds } from './verdict/content-plan.js';
@@ -136,7 +137,8 @@ export function createJudge(options: JudgeOptions): Judge {
     get inFlight() {
       return inFlight;
     },
-    async evaluate(request, deadlineMs, simulated, replay) {
+    async evaluate(asked, deadlineMs, simulated, replay) {
+      const request = withOwnFindings(asked);
       const snapshot = simulated ?? snapshotInUse();
       const dryRun = simulated !== undefined;
       const record = dryRun ? undefined : options.recorder?.begin(request, snapshot, options.resolver);
@@ -161,7 +163,8 @@ export function createJudge(options: JudgeOptions): Judge {
       record?.finish(verdict, true);
       return verdict;
     },
-    open(start) {
+    open(asked) {
+      const start = withOwnFindings(asked);
       const snapshot = snapshotInUse();
       const record = options.recorder?.begin(start, snapshot, options.resolver);
       const services = recording(record);

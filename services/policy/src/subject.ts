@@ -23,7 +23,6 @@ export interface Subject {
 }
 
 const maxRecipients = 20_000;
-const maxFindings = 50_000;
 
 export function subjectOf(
   request: EvaluateRequest,
@@ -33,7 +32,6 @@ export function subjectOf(
   const { facts } = request;
   if (facts?.origin === undefined) throw new PosternError('invalid-argument', 'facts.origin is missing');
   if (facts.recipients.length > maxRecipients) throw new PosternError('invalid-argument', 'facts.recipients: too many');
-  if (facts.findings.length > maxFindings) throw new PosternError('invalid-argument', 'facts.findings: too many');
   return {
     facts,
     origin: facts.origin,

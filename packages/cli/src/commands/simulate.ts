@@ -18,6 +18,7 @@ type Listener = 'mx' | 'submission' | 'submissions';
 
 interface SimulateOptions {
   readonly client?: string;
+  readonly sourceNat?: boolean;
   readonly recorded?: string;
   readonly domain?: string;
   readonly helo: string;
@@ -129,6 +130,7 @@ function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
       },
       listenerRole: listener,
       esmtp: true,
+      addressSuspected: options.sourceNat === true,
       submittingTenant: options.user === undefined ? '' : (options.tenant ?? ''),
       reversePath: options.from ?? '',
       hasReversePath: options.from !== undefined,
@@ -199,6 +201,7 @@ export function addSimulateCommand(program: Command, run: Run): void {
     .command('simulate')
     .description('what would happen to a described session, without side effects')
     .option('--client <address>', 'address of the client')
+    .option('--source-nat', 'the address seems to stand for many clients: it gives no rights')
     .option('--recorded <session>', 'a recorded session of the tenant, judged again with the configuration of now')
     .option('--helo <name>', 'name given with EHLO', 'client.example')
     .option('--from <address>', 'reverse-path; "" is the null sender')

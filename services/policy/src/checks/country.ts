@@ -1,6 +1,6 @@
 /** country: in which country is the client's address, and is mail from there wanted? No database, or no country: nobody is judged by it. */
 import { defineCheck } from '../check.js';
-import { networksOf } from '../network-set.js';
+import { isExemptClient } from '../exempt-client.js';
 
 export const country = defineCheck({
   name: 'country',
@@ -11,11 +11,12 @@ export const country = defineCheck({
   late: 'unavailable',
   timeoutMs: 1_000,
   applies: ({ isOutsider }) => isOutsider,
-  evaluate({ tools }, { origin }, { block, allow, exempt }) {
+  evaluate({ tools }, subject, { block, allow, exempt }) {
+    const { origin } = subject;
     const code = tools.country.of(origin.clientAddress);
     if (code === undefined) return [{ outcome: 'unavailable', evidence: {} }];
     const evidence: Record<string, string> = code === '' ? {} : { country: code };
-    if (networksOf(exempt).has(origin.clientAddress)) return [{ outcome: 'exempt', evidence }];
+    if (isExemptClient(subject, exempt)) return [{ outcome: 'exempt', evidence }];
     if (code === '') return [{ outcome: 'unknown', evidence }];
     const blocked = block.includes(code) || (allow.length > 0 && !allow.includes(code));
     return [{ outcome: blocked ? 'blocked' : 'accepted', evidence }];

@@ -5,7 +5,7 @@
 import { dnsblName, type Resolver } from '@postern/dns';
 import { type CheckContext, defineCheck } from '../check.js';
 import { askList, type DnsList, type ListAnswer, listsOf, tally } from '../dns-lists/dns-list.js';
-import { networksOf } from '../network-set.js';
+import { isExemptClient } from '../exempt-client.js';
 
 const longestText = 200;
 
@@ -18,9 +18,9 @@ export const dnsbl = defineCheck({
   late: 'dns_temperror',
   timeoutMs: 2_000,
   applies: ({ isOutsider }, policy) => isOutsider && listsOf(policy).length > 0,
-  async evaluate(context, { origin }, policy) {
-    const { clientAddress } = origin;
-    if (networksOf(policy.exempt).has(clientAddress)) return [{ outcome: 'exempt', evidence: {} }];
+  async evaluate(context, subject, policy) {
+    const { clientAddress } = subject.origin;
+    if (isExemptClient(subject, policy.exempt)) return [{ outcome: 'exempt', evidence: {} }];
     const lists = listsOf(policy);
     const budgeted = context.resolver.withBudget({ queries: lists.length * 2, deadlineMs: context.deadlineMs });
     const answers = await askAddressLists(context, budgeted, clientAddress, policy);

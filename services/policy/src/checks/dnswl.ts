@@ -11,7 +11,8 @@ export const dnswl = defineCheck({
   outcomes: ['listed', 'clear', 'unusable', 'dns_temperror'],
   late: 'dns_temperror',
   timeoutMs: 2_000,
-  applies: ({ isOutsider }, policy) => isOutsider && listsOf(policy).length > 0,
+  // An address that stands for many says nothing good of one of them.
+  applies: ({ isOutsider, facts }, policy) => isOutsider && !facts.addressSuspected && listsOf(policy).length > 0,
   async evaluate(context, { origin }, policy) {
     const budget = { queries: listsOf(policy).length, deadlineMs: context.deadlineMs };
     const answers = await askAddressLists(context, context.resolver.withBudget(budget), origin.clientAddress, policy);

@@ -4,7 +4,8 @@
  * settings; with `signature` those whose origin SPF does not tell are asked by `greylist_signed` instead.
  */
 import { type CheckContext, defineCheck, type Observation } from '../check.js';
-import { neighbourhood, networksOf } from '../network-set.js';
+import { isExemptClient } from '../exempt-client.js';
+import { neighbourhood } from '../network-set.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 import { domainOf, type Subject } from '../subject.js';
 import { isBelowAny } from './domain-match.js';
@@ -87,13 +88,11 @@ export interface GreylistQuestion {
 
 export async function askGreylist(
   { tools, dryRun }: CheckContext,
-  { facts, origin: client }: Subject,
+  subject: Pick<Subject, 'facts' | 'origin'>,
   { recipient, policy, origin }: GreylistQuestion,
 ): Promise<Observation<GreylistOutcome>> {
-  if (
-    networksOf(policy.exempt).has(client.clientAddress) ||
-    isBelowAny(domainOf(facts.reversePath), policy.exemptSenders)
-  )
+  const { facts } = subject;
+  if (isExemptClient(subject, policy.exempt) || isBelowAny(domainOf(facts.reversePath), policy.exemptSenders))
     return { outcome: 'exempt', evidence: {}, recipient };
   const { outcome, waitMs } = await tools.greylist.ask({
     origin,

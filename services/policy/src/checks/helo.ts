@@ -4,7 +4,7 @@
  */
 import { isTemporary, normaliseName, unmapAddress } from '@postern/dns';
 import { defineCheck } from '../check.js';
-import { networksOf } from '../network-set.js';
+import { isExemptClient } from '../exempt-client.js';
 
 export const helo = defineCheck({
   name: 'helo',
@@ -16,9 +16,10 @@ export const helo = defineCheck({
   alone: true,
   timeoutMs: 3_000,
   applies: ({ isOutsider, origin }) => isOutsider && origin.helo !== '',
-  async evaluate({ resolver, deadlineMs }, { origin, snapshot }, { exempt, mustResolve }) {
+  async evaluate({ resolver, deadlineMs }, subject, { exempt, mustResolve }) {
+    const { origin, snapshot } = subject;
     const evidence = { name: origin.helo.slice(0, 255) };
-    if (networksOf(exempt).has(origin.clientAddress)) return [{ outcome: 'exempt', evidence }];
+    if (isExemptClient(subject, exempt)) return [{ outcome: 'exempt', evidence }];
     const literal = /^\[(?:IPv6:)?([0-9a-f:.]+)\]$/i.exec(origin.helo)?.[1];
     if (literal !== undefined) {
       const own = sameHost(literal, unmapAddress(origin.clientAddress));

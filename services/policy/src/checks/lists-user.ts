@@ -2,7 +2,7 @@
 import { usablePatch } from '@postern/check-settings';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { defineCheck } from '../check.js';
-import { judgeByLists, type Lists, listOutcomes } from '../lists/list-matcher.js';
+import { judgeByLists, type Lists, listedClient, listOutcomes } from '../lists/list-matcher.js';
 import type { Subject } from '../subject.js';
 
 export const listsUser = defineCheck({
@@ -16,7 +16,7 @@ export const listsUser = defineCheck({
   applies: (subject) => ownLists(subject).length > 0,
   concerns: ownLists,
   evaluate({ directory }, subject) {
-    const { origin, facts, snapshot } = subject;
+    const { facts, snapshot } = subject;
     return Promise.all(
       ownLists(subject).map(async (recipient) => {
         const found = await directory.lookup(recipient);
@@ -24,7 +24,7 @@ export const listsUser = defineCheck({
         const text = found.kind === 'found' ? found.entry.checks : '';
         const own = text === '' ? undefined : userLists(text, snapshot.policies.server);
         if (own === undefined) return { outcome: 'unlisted' as const, evidence: {}, recipient };
-        return { ...judgeByLists(own, origin.clientAddress, [facts.reversePath]), recipient };
+        return { ...judgeByLists(own, listedClient(subject), [facts.reversePath]), recipient };
       }),
     );
   },

@@ -1,6 +1,6 @@
 /** lists: does a block or allow list of the operator, the tenant or the domain name the client or the reverse-path? Allow goes before block. */
 import { defineCheck } from '../check.js';
-import { isEmpty, judgeByLists, listOutcomes } from '../lists/list-matcher.js';
+import { isEmpty, judgeByLists, listedClient, listOutcomes } from '../lists/list-matcher.js';
 
 export const lists = defineCheck({
   name: 'lists',
@@ -11,5 +11,5 @@ export const lists = defineCheck({
   late: 'unavailable',
   timeoutMs: 1_000,
   applies: ({ isOutsider, facts }, policy) => isOutsider && facts.hasReversePath && !isEmpty(policy),
-  evaluate: (_context, { origin, facts }, policy) => [judgeByLists(policy, origin.clientAddress, [facts.reversePath])],
+  evaluate: (_context, subject, policy) => [judgeByLists(policy, listedClient(subject), [subject.facts.reversePath])],
 });

@@ -1,7 +1,7 @@
 /** ptr: has the client a name in reverse DNS, and does that name lead back to the address (FCrDNS)? RFC 8601 §3 (iprev). At most ten names are followed. */
 import { isTemporary, unmapAddress } from '@postern/dns';
 import { defineCheck } from '../check.js';
-import { networksOf } from '../network-set.js';
+import { isExemptClient } from '../exempt-client.js';
 
 const mostNames = 10;
 
@@ -14,9 +14,9 @@ export const ptr = defineCheck({
   late: 'temperror',
   timeoutMs: 3_000,
   applies: ({ isOutsider }) => isOutsider,
-  async evaluate({ resolver, deadlineMs }, { origin }, { exempt, require: needed }) {
-    const address = unmapAddress(origin.clientAddress);
-    if (networksOf(exempt).has(address)) return [{ outcome: 'exempt', evidence: {} }];
+  async evaluate({ resolver, deadlineMs }, subject, { exempt, require: needed }) {
+    const address = unmapAddress(subject.origin.clientAddress);
+    if (isExemptClient(subject, exempt)) return [{ outcome: 'exempt', evidence: {} }];
     const budgeted = resolver.withBudget({ queries: 1 + mostNames, deadlineMs });
     const found = await budgeted.ptr(address);
     if (found.kind !== 'answer')

@@ -7,7 +7,7 @@ import { parseCidr } from '@postern/config';
 import { RE2JS } from 're2js';
 import { canonicalOf } from '../directory/expand.js';
 import { type NetworkSet, networkSet } from '../network-set.js';
-import { domainOf } from '../subject.js';
+import { domainOf, type Subject } from '../subject.js';
 
 export interface ListMatcher {
   /** The entry that holds the address or network; undefined = none. */
@@ -75,10 +75,21 @@ export const listOutcomes = ['allowed', 'blocked', 'unlisted', 'unavailable'] as
 
 export const isEmpty = ({ block, allow }: Lists): boolean => block.length === 0 && allow.length === 0;
 
+export interface ListedClient {
+  readonly address: string;
+  /** It seems to stand for many clients: blocked by it they are, allowed they are not. */
+  readonly isSuspected: boolean;
+}
+
+export const listedClient = ({ facts, origin }: Pick<Subject, 'facts' | 'origin'>): ListedClient => ({
+  address: origin.clientAddress,
+  isSuspected: facts.addressSuspected,
+});
+
 /** What lists say about a client (if asked) and addresses. Allow goes before block within one scope. */
 export function judgeByLists(
   { allow, block }: Lists,
-  client: string | undefined,
+  client: ListedClient | undefined,
   addresses: readonly string[],
 ): { readonly outcome: 'allowed' | 'blocked' | 'unlisted'; readonly evidence: Readonly<Record<string, string>> } {
   for (const [outcome, entries] of [
@@ -87,7 +98,8 @@ export function judgeByLists(
   ] as const) {
     if (entries.length === 0) continue;
     const matcher = matcherOf(entries);
-    const byClient = client === undefined ? undefined : matcher.client(client);
+    const isAsked = client !== undefined && !(outcome === 'allowed' && client.isSuspected);
+    const byClient = isAsked ? matcher.client(client.address) : undefined;
     if (byClient !== undefined) return { outcome, evidence: { entry: byClient, by: 'client' } };
     for (const address of addresses) {
       const entry = matcher.sender(address);

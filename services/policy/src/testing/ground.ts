@@ -160,6 +160,7 @@ export interface Described {
   readonly findings?: SessionFacts['findings'];
   readonly asked?: boolean;
   readonly skipChecks?: readonly string[];
+  readonly addressSuspected?: boolean;
 }
 
 export function factsOf(described: Described = {}): SessionFacts {
@@ -184,6 +185,7 @@ export function factsOf(described: Described = {}): SessionFacts {
     ],
     findings: described.findings ?? [],
     skipChecks: [...(described.skipChecks ?? [])],
+    addressSuspected: described.addressSuspected === true,
   });
 }
 

@@ -373,6 +373,18 @@ export interface SessionFacts {
   skipChecks: string[];
   /** Bytes of the messages accepted so far in this session. */
   sessionBytes: number;
+  /** Findings of rules that are the same for several recipients, beside `findings`. */
+  sharedFindings: SharedFindings[];
+  /** The client's address seems to stand for many clients (source NAT): no list spares it and it is exempt from nothing. */
+  addressSuspected: boolean;
+}
+
+/** Findings of rules that several recipients have in common, in their order. */
+export interface SharedFindings {
+  /** Each without a recipient. */
+  findings: Finding[];
+  /** Those they concern, as places in `recipients` of the facts. */
+  recipients: number[];
 }
 
 /** A client's certificate. */
@@ -1457,6 +1469,8 @@ function createBaseSessionFacts(): SessionFacts {
     proxyAuthority: "",
     skipChecks: [],
     sessionBytes: 0,
+    sharedFindings: [],
+    addressSuspected: false,
   };
 }
 
@@ -1524,6 +1538,12 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     }
     if (message.sessionBytes !== 0) {
       writer.uint32(248).uint64(message.sessionBytes);
+    }
+    for (const v of message.sharedFindings) {
+      SharedFindings.encode(v!, writer.uint32(258).fork()).join();
+    }
+    if (message.addressSuspected !== false) {
+      writer.uint32(264).bool(message.addressSuspected);
     }
     return writer;
   },
@@ -1709,6 +1729,22 @@ export const SessionFacts: MessageFns<SessionFacts> = {
             message.sessionBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.sharedFindings.push(SharedFindings.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 33: {
+            if (tag !== 264) {
+              break;
+            }
+
+            message.addressSuspected = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1812,6 +1848,16 @@ export const SessionFacts: MessageFns<SessionFacts> = {
         : isSet(object.session_bytes)
         ? globalThis.Number(object.session_bytes)
         : 0,
+      sharedFindings: globalThis.Array.isArray(object?.sharedFindings)
+        ? object.sharedFindings.map((e: any) => SharedFindings.fromJSON(e))
+        : globalThis.Array.isArray(object?.shared_findings)
+        ? object.shared_findings.map((e: any) => SharedFindings.fromJSON(e))
+        : [],
+      addressSuspected: isSet(object.addressSuspected)
+        ? globalThis.Boolean(object.addressSuspected)
+        : isSet(object.address_suspected)
+        ? globalThis.Boolean(object.address_suspected)
+        : false,
     };
   },
 
@@ -1880,6 +1926,12 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     if (message.sessionBytes !== 0) {
       obj.sessionBytes = Math.round(message.sessionBytes);
     }
+    if (message.sharedFindings?.length) {
+      obj.sharedFindings = message.sharedFindings.map((e) => SharedFindings.toJSON(e));
+    }
+    if (message.addressSuspected !== false) {
+      obj.addressSuspected = message.addressSuspected;
+    }
     return obj;
   },
 
@@ -1915,6 +1967,109 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     message.proxyAuthority = object.proxyAuthority ?? "";
     message.skipChecks = object.skipChecks?.map((e) => e) || [];
     message.sessionBytes = object.sessionBytes ?? 0;
+    message.sharedFindings = object.sharedFindings?.map((e) => SharedFindings.fromPartial(e)) || [];
+    message.addressSuspected = object.addressSuspected ?? false;
+    return message;
+  },
+};
+
+function createBaseSharedFindings(): SharedFindings {
+  return { findings: [], recipients: [] };
+}
+
+export const SharedFindings: MessageFns<SharedFindings> = {
+  encode(message: SharedFindings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.findings) {
+      Finding.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.recipients.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.recipients) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SharedFindings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSharedFindings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.findings.push(Finding.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.recipients.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.recipients.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SharedFindings {
+    return {
+      findings: globalThis.Array.isArray(object?.findings) ? object.findings.map((e: any) => Finding.fromJSON(e)) : [],
+      recipients: globalThis.Array.isArray(object?.recipients)
+        ? object.recipients.map((e: any) => globalThis.Number(e))
+        : [],
+    };
+  },
+
+  toJSON(message: SharedFindings): unknown {
+    const obj: any = {};
+    if (message.findings?.length) {
+      obj.findings = message.findings.map((e) => Finding.toJSON(e));
+    }
+    if (message.recipients?.length) {
+      obj.recipients = message.recipients.map((e) => Math.round(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SharedFindings>, I>>(base?: I): SharedFindings {
+    return SharedFindings.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SharedFindings>, I>>(object: I): SharedFindings {
+    const message = createBaseSharedFindings();
+    message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
+    message.recipients = object.recipients?.map((e) => e) || [];
     return message;
   },
 };
