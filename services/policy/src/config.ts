@@ -52,6 +52,10 @@ export const policyConfig = defineConfig('policy', {
         .integer({ min: 10, max: 1_000 })
         .default(30)
         .doc('Received fields from which on a simulated message loops: as `edge.maxHops`.'),
+      maxLineLength: s
+        .bytes({ min: 998, max: 1_048_576 })
+        .default('64KiB')
+        .doc('Longest line of a simulated message: as `edge.maxLineLength`.'),
     })
     .default({})
     .restart()

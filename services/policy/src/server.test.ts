@@ -47,6 +47,7 @@ async function serve(
       draining: draining.signal,
       recordings: options.recordings ?? memoryRecordings(),
       maxHops: 30,
+      maxLineLength: 65_536,
       observer: observeServer(telemetry.log, policyMetrics(telemetry.metrics)),
     }),
   );

@@ -47,6 +47,8 @@ export interface PolicyServerOptions {
   readonly recordings: RecordingStore;
   /** Received fields from which on a simulated message loops. */
   readonly maxHops: number;
+  /** Octets of a line of a simulated message. */
+  readonly maxLineLength: number;
 }
 
 export interface ServerObserver {
@@ -114,7 +116,7 @@ export const policyService: typeof PolicyServiceService = {
 };
 
 export function policyHandlers(options: PolicyServerOptions): Handlers<typeof PolicyServiceService> {
-  const { clock, pod, credit, draining, observer, recordings, maxHops } = options;
+  const { clock, pod, credit, draining, observer, recordings, maxHops, maxLineLength } = options;
   const judge = observed(options.judge, clock, observer);
   /** A deadline that has passed is not the same as none. */
   const remaining = (context: CallContext): number => Math.max(1, context.deadline - clock.now());
@@ -158,7 +160,7 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
         () => undefined,
         () =>
           simulate(
-            { judge, recordings, clock, maxHops, deadlineMs: remaining(context) * 0.95 },
+            { judge, recordings, clock, maxHops, maxLineLength, deadlineMs: remaining(context) * 0.95 },
             request,
             options.snapshot(),
           ),

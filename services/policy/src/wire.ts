@@ -208,7 +208,7 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         policyService,
         policyHandlers({
           ...{ judge, snapshot: () => snapshot, clock, pod, credit, draining: draining.signal, observer },
-          ...{ recordings, maxHops: config.policy.maxHops },
+          ...{ recordings, maxHops: config.policy.maxHops, maxLineLength: config.policy.maxLineLength },
         }),
       );
       server.add(

@@ -88,7 +88,7 @@ test('a simulation has all its commands within the time of its call, and says wh
   const begun = clock.monotonic();
   const deadlineMs = 3_000;
   const told = await simulate(
-    { judge, recordings: memoryRecordings(), clock, maxHops: 25, deadlineMs },
+    { judge, recordings: memoryRecordings(), clock, maxHops: 25, maxLineLength: 65_536, deadlineMs },
     request,
     snapshot,
   );

@@ -148,7 +148,7 @@ const replay = (
   more: object = {},
 ): Promise<SimulateResponse> =>
   simulate(
-    { judge, recordings, clock: new FakeClock(), maxHops: 30, deadlineMs: 15_000 },
+    { judge, recordings, clock: new FakeClock(), maxHops: 30, maxLineLength: 65_536, deadlineMs: 15_000 },
     SimulateRequest.fromPartial({ tenant: 't1', recorded: 'S1', ...more }),
     snapshot,
   );

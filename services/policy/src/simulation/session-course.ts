@@ -31,6 +31,7 @@ import type { CompiledSnapshot } from '../snapshot/compile.js';
 import { isRefusal } from '../verdict/decision.js';
 import { contentOutcome, contentProblem, contentStages } from './content-outcome.js';
 import type { DescribedSession } from './described-session.js';
+import { messageLines } from './message-lines.js';
 import { asDecision, placeRecipients } from './recipient-places.js';
 
 export interface CourseParts {
@@ -39,6 +40,7 @@ export interface CourseParts {
   readonly terms: SessionTerms;
   readonly clock: Clock;
   readonly maxHops: number;
+  readonly maxLineLength: number;
   /** Milliseconds for the whole session. */
   readonly deadlineMs: number;
 }
@@ -194,10 +196,15 @@ export class SessionCourse {
   }
 
   async #message(): Promise<boolean> {
-    const content = Buffer.from(this.#content);
-    if (content.length === 0 || this.#mail === undefined) return false;
+    if (this.#content.length === 0 || this.#mail === undefined) return false;
+    const { terms, maxLineLength } = this.#parts;
+    const { ready } = this.#session;
+    const { linePolicy } = terms.policyFor(ready.listener, ready.ipSet);
+    const lines = messageLines(Buffer.from(this.#content), { linePolicy, maxLineLength });
+    const content = lines.kind === 'refused' ? Buffer.from(this.#content) : lines.content;
     const transaction = { mail: this.#mail.command, ...this.#mail.limits };
-    const problem = contentProblem(content, transaction, this.#parts.maxHops);
+    const problem =
+      lines.kind === 'refused' ? lines.refusal : contentProblem(content, transaction, this.#parts.maxHops);
     const { stages, bytes } = contentStages(content, this.#plan);
     if (problem !== undefined) {
       this.#show(stages, this.#refused(EvaluateResponse.fromPartial({}), problem));

@@ -22,6 +22,8 @@ export interface SimulationParts {
   readonly clock: Clock;
   /** Received fields from which on a message loops. */
   readonly maxHops: number;
+  /** Octets of a line of a message. */
+  readonly maxLineLength: number;
   /** Milliseconds until the answer must stand. */
   readonly deadlineMs: number;
 }
@@ -77,7 +79,7 @@ function termsFor({ candidates, tenant }: SimulateRequest, snapshot: CompiledSna
 }
 
 export async function simulate(
-  { judge, recordings, clock, maxHops, deadlineMs }: SimulationParts,
+  { judge, recordings, clock, maxHops, maxLineLength, deadlineMs }: SimulationParts,
   request: SimulateRequest,
   inUse: CompiledSnapshot | undefined,
 ): Promise<SimulateResponse> {
@@ -100,7 +102,12 @@ export async function simulate(
   const session = describedSession(facts, terms);
   refuseForeign(request, session, snapshot);
   const addresses = facts.recipients.map(({ address }) => address);
-  const course = new SessionCourse({ judge, snapshot, terms, clock, maxHops, deadlineMs }, session, addresses, content);
+  const course = new SessionCourse(
+    { judge, snapshot, terms, clock, maxHops, maxLineLength, deadlineMs },
+    session,
+    addresses,
+    content,
+  );
   const told = await course.run();
   return request.tenant === '' ? told : shownSimulation(told, course.facts, request.tenant);
 }

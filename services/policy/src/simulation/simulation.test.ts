@@ -64,7 +64,14 @@ test('invariant 10: what is simulated is what is judged', async () => {
         content: Buffer.from(message.replaceAll('\n', '\r\n')),
       });
       const { stages: simulated } = await simulate(
-        { judge: here.judge, recordings: memoryRecordings(), clock: new FakeClock(), maxHops: 30, deadlineMs: 15_000 },
+        {
+          judge: here.judge,
+          recordings: memoryRecordings(),
+          clock: new FakeClock(),
+          maxHops: 30,
+          maxLineLength: 65_536,
+          deadlineMs: 15_000,
+        },
         request,
         here.snapshot,
       );

@@ -44,6 +44,7 @@ function simulation(at: typeof here, tenant: string, { client = '192.0.2.9', use
     recordings: memoryRecordings(),
     clock: new FakeClock(),
     maxHops: 30,
+    maxLineLength: 65_536,
     deadlineMs: 15_000,
   };
   return simulate(parts, request, at.snapshot);
