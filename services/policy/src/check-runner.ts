@@ -9,6 +9,7 @@ import type { Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import { type CheckDefinition, type CheckName, type Observation, skipped } from './check.js';
 import type { CheckTools } from './check-tools.js';
 import type { Directory } from './directory/directory.js';
+import type { OnHurried } from './hurried-checks.js';
 import { patienceOf } from './patience.js';
 import type { Replay } from './recording/replay.js';
 import type { CheckPolicies } from './snapshot/check-policy.js';
@@ -18,6 +19,8 @@ export interface CheckObserver {
   observed(check: CheckName, outcome: string, seconds: number): void;
   failed(check: CheckName, error: unknown): void;
   unusable(zone: string, answer: string): void;
+  /** Edges wait less long for a verdict than the check may take. */
+  readonly hurried: OnHurried;
   /** A recipient was told to come in a transaction of its own; unfinished = there was no time to find out whether it should. */
   apart(because: 'rule' | 'check' | 'both' | 'unfinished'): void;
 }

@@ -3,6 +3,8 @@ import { defineEvents } from '@postern/telemetry';
 
 export const policyEvents = defineEvents('policy', {
   'policy.check.failed': 'A check threw; its outcome is the temporary one and the call went on.',
+  'policy.check.hurried':
+    'The timeout of a check is longer than edges wait for a verdict (edge.policy.deadline): it is cut short to that.',
   'policy.dnsbl.unusable': 'A blocklist answered with an error code or outside 127/8; its answer did not count.',
   'policy.dnslist.broken': 'A DNS list failed its test points; it does not count until it passes them again.',
   'policy.dnslist.usable': 'A DNS list passes its test points again.',

@@ -9,6 +9,7 @@ import { ContentReader } from './content/content-reader.js';
 import { type ContentContext, MessageContent } from './content/message-content.js';
 import { evaluate } from './evaluation/evaluation.js';
 import type { EvaluationServices } from './evaluation/state.js';
+import { HurryWatch } from './hurried-checks.js';
 import { patienceOf } from './patience.js';
 import { ReplayingResolver } from './recording/dns-answers.js';
 import type { EvaluationRecord, Recorder } from './recording/recorder.js';
@@ -68,6 +69,7 @@ const patienceWith = (deadlineMs: number): number =>
 export function createJudge(options: JudgeOptions): Judge {
   const { clock } = options;
   let inFlight = 0;
+  const hurry = new HurryWatch(options.observer.hurried);
   /** Keys already read, for as long as the settings that measured them are in use. */
   const keys = new WeakMap<object, PublicKeyCache>();
   const keysOf = (settings: object): PublicKeyCache => {
@@ -141,6 +143,7 @@ export function createJudge(options: JudgeOptions): Judge {
       const request = withOwnFindings(asked);
       const snapshot = simulated ?? snapshotInUse();
       const dryRun = simulated !== undefined;
+      if (!dryRun) hurry.asked(snapshot, deadlineMs);
       const record = dryRun ? undefined : options.recorder?.begin(request, snapshot, options.resolver);
       const services = replay === undefined ? recording(record) : replaying(replay);
       if (!hasContent(request.stages)) {

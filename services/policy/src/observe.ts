@@ -32,6 +32,9 @@ export function observeChecks(log: Log, metrics: PolicyMetrics): CheckObserver {
       metrics.failures.with({ kind: 'dnsbl' }).inc();
       log.warn('policy.dnsbl.unusable', { zone, answer });
     },
+    hurried(check, timeoutMs, deadlineMs) {
+      log.warn('policy.check.hurried', { check, timeoutMs, deadlineMs });
+    },
     apart(because) {
       if (because !== 'unfinished') {
         metrics.apart.with({ because }).inc();

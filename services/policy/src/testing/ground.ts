@@ -121,6 +121,7 @@ export function ground(options: GroundOptions = {}): Ground {
       observed: (check, outcome) => observed.push(`${check} ${outcome}`),
       failed: (check, error) => faults.push(`${check} ${String(error)}`),
       unusable: (zone, answer) => faults.push(`${zone} ${answer}`),
+      hurried: (check, timeoutMs, deadlineMs) => faults.push(`${check} ${timeoutMs} of ${deadlineMs}`),
       apart: (because) => observed.push(`apart ${because}`),
     },
     askRules: createRuleRunner(clock, {
