@@ -70,7 +70,7 @@ test.each([
   [
     'mail',
     { skip: { check: 'antivirus' } },
-    'then[1]: skip names no check of this release; use dnswl, country, dnsbl, ptr, helo, lists, identity, spf, sender, lists_user, recipients, callforward, greylist, lists_from, author, dkim, greylist_signed, domainkeys, arc, dmarc, uribl',
+    'then[1]: skip names no check of this release; use dnswl, country, dnsbl, ptr, helo, lists, identity, spf, sender, lists_user, recipients, callforward, greylist, lists_from, lists_user_from, author, dkim, greylist_signed, domainkeys, arc, dmarc, uribl',
   ],
 ])('at %s %j is refused when saved', (event, action, problem) => {
   expect(problems(event, action)).toEqual([problem]);

@@ -58,7 +58,7 @@ export const skippableChecks: readonly string[] = [
   ...['dnswl', 'country', 'dnsbl', 'ptr', 'helo'],
   ...['lists', 'identity', 'spf', 'sender'],
   ...['lists_user', 'recipients', 'callforward', 'greylist'],
-  ...['lists_from', 'author'],
+  ...['lists_from', 'lists_user_from', 'author'],
   ...['dkim', 'greylist_signed', 'domainkeys', 'arc', 'dmarc', 'uribl'],
 ];
 

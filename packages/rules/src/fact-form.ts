@@ -14,10 +14,13 @@ export function domainForm(text: string): string {
   return isAscii(text) ? text.toLowerCase() : (domainToAscii(text) ?? text.toLowerCase());
 }
 
-function addressForm(text: string): string {
+export function addressForm(text: string): string {
   const parts = splitAddress(text);
   return (parts === null ? undefined : canonicalAddress(parts)) ?? text.toLowerCase();
 }
+
+/** `user+tag@domain` without its tag. */
+export const withoutTag = (address: string): string => address.replace(/^([^+@]+)\+.*(?=@)/, '$1');
 
 const forms: Readonly<Record<FactForm, (text: string) => string>> = {
   domain: domainForm,

@@ -7,6 +7,7 @@
 import { PosternError } from '@postern/errors';
 import { type RuleEvent, ruleEvents } from './event.js';
 import { askedChecks } from './fact-checks.js';
+import { addressForm, withoutTag } from './fact-form.js';
 import type { RuleSet } from './rule-set.js';
 import {
   compileOperator,
@@ -37,11 +38,13 @@ export interface Party {
   readonly tenant: string;
   /** Recipient, or user who is logged in; '' = none. */
   readonly address: string;
+  /** Whose mailbox it is, as the directory says; absent = nobody asked it. */
+  readonly user?: string | undefined;
 }
 
 export interface RuleBook {
-  /** Rules for a tenant's mail; '' = the operator's alone. `address`: the recipient or user whose domain's and own rules are added. */
-  of(tenant: string, address?: string): RuleChoice;
+  /** Rules for a tenant's mail; '' = the operator's alone. `address`: the recipient or user whose domain's and own rules are added; a +tag names the same user. */
+  of(tenant: string, address?: string, user?: string): RuleChoice;
   /** Rules for mail one tenant submits to another's recipient, or to one of its own: those of both ends, outer before inner. */
   between(sender: Party, recipient: Party): RuleChoice;
   /** Of the recipient's rules those the session has not asked by itself: whose mail it is was known at RCPT only. */
@@ -93,6 +96,8 @@ interface TenantChoices {
   readonly whole: RuleChoice;
   /** By domain or user. */
   readonly targets: ReadonlyMap<string, RuleChoice>;
+  /** A user's own rules without those of its domain: its mail may come by an address in another one. */
+  readonly users: ReadonlyMap<string, RuleChoice>;
 }
 
 const noRights: RuleRights = new Map();
@@ -149,19 +154,24 @@ function build(parts: Parts): Built {
   }
   const otherwise = choiceOf([operator]);
   const all = choiceOf([...next.values()].map(({ set }) => set));
-  const of = (tenant: string, address = ''): RuleChoice => {
+  const join = byPair(joined);
+  const of = (tenant: string, address = '', user?: string): RuleChoice => {
     const own = choices.get(tenant);
     if (own === undefined) return otherwise;
     if (address === '' || own.targets.size === 0) return own.whole;
-    const name = address.toLowerCase();
-    return own.targets.get(name) ?? own.targets.get(name.slice(name.lastIndexOf('@') + 1)) ?? own.whole;
+    const name = addressForm(address);
+    const domain = name.slice(name.lastIndexOf('@') + 1);
+    const ofDomain = own.targets.get(domain) ?? own.whole;
+    if (user === undefined) return own.targets.get(name) ?? own.targets.get(withoutTag(name)) ?? ofDomain;
+    const ofUser = own.users.get(user);
+    return ofUser === undefined ? ofDomain : join(ofDomain, ofUser);
   };
-  const join = byPair(joined);
+  const ofParty = ({ tenant, address, user }: Party): RuleChoice => of(tenant, address, user);
   const rest = byPair(without);
   const book: RuleBook = {
     of,
-    between: (sender, recipient) => join(of(sender.tenant, sender.address), of(recipient.tenant, recipient.address)),
-    late: (sender, recipient) => rest(of(sender.tenant, sender.address), of(recipient.tenant, recipient.address)),
+    between: (sender, recipient) => join(ofParty(sender), ofParty(recipient)),
+    late: (sender, recipient) => rest(ofParty(sender), ofParty(recipient)),
     has: all.has,
     asks: all.asks,
     size: rules.length,
@@ -225,7 +235,12 @@ function choicesOf(operator: RuleSet, sets: ReadonlyMap<string, RuleSet>): Tenan
       choiceOf(domain === target ? [...outer, ...listOf(target)] : [...outer, ...listOf(domain), ...listOf(target)]),
     );
   }
-  return { whole: choiceOf(outer), targets };
+  const users = [...sets.keys()].filter((target) => target.includes('@'));
+  return {
+    whole: choiceOf(outer),
+    targets,
+    users: new Map(users.map((user) => [user, choiceOf([...outer, ...listOf(user)])])),
+  };
 }
 
 function someSkip(sets: readonly RuleSet[]): boolean {

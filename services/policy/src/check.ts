@@ -36,7 +36,7 @@ export interface CheckContext {
 
 /** Settings of a check; two checks may share them. */
 export type SettingsName = keyof CheckPolicies;
-export type CheckName = SettingsName | 'lists_from' | 'lists_user' | 'greylist_signed';
+export type CheckName = SettingsName | 'lists_from' | 'lists_user' | 'lists_user_from' | 'greylist_signed';
 
 interface Definition<N extends SettingsName, O extends string> {
   readonly name: CheckName;

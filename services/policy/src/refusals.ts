@@ -114,6 +114,7 @@ const refusals: Readonly<Record<CheckName, Refusal>> = {
   lists,
   lists_from: lists,
   lists_user: lists,
+  lists_user_from: lists,
   helo: of({
     malformed: reject(550, '5.7.1', 'Greeting is not a host name'),
     bare: reject(550, '5.7.1', 'Greeting is not a fully qualified name'),

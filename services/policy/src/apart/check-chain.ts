@@ -17,7 +17,7 @@ export interface CheckLink {
 type Settings = CheckPolicies[CheckDefinition['settings']];
 
 /** Author is about logins, whose settings are those of the session. */
-const ofAll: ReadonlySet<string> = new Set(['greylist_signed', 'author']);
+const ofAll: ReadonlySet<string> = new Set(['greylist_signed', 'author', 'lists_user_from']);
 const contentChecks = checks.filter(({ name, stage }) => (stage === 'headers' || stage === 'body') && !ofAll.has(name));
 
 const written = new WeakMap<Settings, string>();

@@ -16,6 +16,7 @@ import { identity } from './identity.js';
 import { lists } from './lists.js';
 import { listsFrom } from './lists-from.js';
 import { listsUser } from './lists-user.js';
+import { listsUserFrom } from './lists-user-from.js';
 import { ptr } from './ptr.js';
 import { recipients } from './recipients.js';
 import { sender } from './sender.js';
@@ -26,6 +27,6 @@ export const checks: readonly CheckDefinition[] = [
   ...[dnswl, country, dnsbl, ptr, helo],
   ...[lists, identity, spf, sender],
   ...[listsUser, recipients, callforward, greylist],
-  ...[listsFrom, author],
+  ...[listsFrom, listsUserFrom, author],
   ...[dkim, greylistSigned, domainkeys, arc, dmarc, uribl],
 ];

@@ -1,8 +1,10 @@
+// biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
 import { RecipientEntry, RecipientKind } from '@postern/proto/directory/v1/recipient';
 import { Action } from '@postern/proto/policy/v1/policy_service';
 import { expect, test } from 'vitest';
 import type { Directory } from '../directory/directory.js';
 import { askEnvelope, ground, settings } from '../testing/ground.js';
+import { alias, known, spellings, userWorld } from '../testing/user-world.js';
 
 const texts: Readonly<Record<string, string>> = {
   'blocks@here.test': '{"lists":{"block":["sender.test"]}}',
@@ -40,4 +42,40 @@ test('where no user set anything the directory is not asked for it', async () =>
   const here = ground({ snapshot: settings({}), directory });
   await askEnvelope(here, { to: ['blocks@here.test'] });
   expect(here.observed).toEqual(['recipients exists']);
+});
+
+test.each(spellings)("mail to %s meets the user's list by reverse-path: %s", async (address, isRefused) => {
+  const [said] = (await askEnvelope(userWorld(), { to: [address] })).recipients;
+  expect(said?.decision?.decidedBy).toBe(isRefused ? 'lists_user' : '');
+});
+
+const reject = { event: 'rcpt', then: [{ reject: { text: 'not to carol' } }] };
+
+test.each(spellings)("mail to %s meets the user's rules: %s", async (address, isHers) => {
+  const rules = Object.fromEntries(['carol', 'dave', 'ann'].map((user) => [`t1 ${user}@here.test`, [{ ...reject }]]));
+  const [said] = (await askEnvelope(userWorld({}, { tenantRules: rules }), { from: 'a@plain.test', to: [address] }))
+    .recipients;
+  const isRule = said?.decision?.decidedBy.startsWith('user-') === true;
+  expect(isRule).toBe(isHers && address !== 'two@here.test');
+});
+
+test("an alias in another domain has that domain's rules, and the user's", async () => {
+  const tag = (name: string) => [{ event: 'rcpt', then: [{ tag: { name } }] }];
+  const other = alias('info@other.test', 'carol@here.test');
+  const at = ground({
+    directory: {
+      lookup: (address) => (address === other.address ? { kind: 'found', entry: other } : known.lookup(address)),
+    },
+    tenantRules: {
+      ...{ t1: tag('tenant'), 't1 here.test': tag('here'), 't1 other.test': tag('other') },
+      't1 carol@here.test': tag('carol'),
+    },
+    snapshot: {
+      domains: ['here.test', 'other.test'].map((name) => ({ name, tenant: 't1', validateRecipients: true })),
+    },
+  });
+  const tags = async (address: string) =>
+    (await askEnvelope(at, { to: [address] })).findings.flatMap(({ evidence }) => evidence.name ?? []);
+  expect(await tags('info@other.test')).toEqual(['tenant', 'other', 'carol']);
+  expect(await tags('Carol+x@here.test')).toEqual(['tenant', 'here', 'carol']);
 });

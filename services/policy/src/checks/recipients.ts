@@ -3,9 +3,10 @@
  * address, then without its +tag, then the catch-all of the domain. What cannot be asked is `unavailable`, never unknown; whom the next hop knows
  * instead (`callforward`) is `forwarded` in the end.
  */
+import type { RecipientEntry } from '@postern/proto/directory/v1/recipient';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { type CheckContext, defineCheck, type Observation } from '../check.js';
-import { expand } from '../directory/expand.js';
+import { type Expansion, expand, usersOf } from '../directory/expand.js';
 import { domainOf, type Subject } from '../subject.js';
 
 const outcomes = [
@@ -72,13 +73,33 @@ async function observe(
     case 'failed':
       return { ...about, outcome: 'expansion_failed', evidence: { reason: found.reason } };
     case 'mailbox':
-      return { ...about, outcome: found.tagged ? 'tagged' : 'exists' };
+      return { ...about, outcome: found.tagged ? 'tagged' : 'exists', evidence: userEvidence(address, found.entry) };
     case 'targets':
       return {
         ...about,
         outcome: found.via === 'catch_all' ? 'catch_all' : 'expanded',
-        evidence: { via: found.via, targets: String(found.targets.length) },
+        evidence: {
+          via: found.via,
+          targets: String(found.targets.length),
+          ...(await soleUser(directory, found, address)),
+        },
         expandsTo: found.targets,
       };
   }
+}
+
+/** Whose mailbox it is, where the address as written does not say it: what rules and lists of the user go by. */
+function userEvidence(written: string, { address }: RecipientEntry): { readonly user?: string } {
+  return address === '' || (address === written && !written.includes('+')) ? {} : { user: address };
+}
+
+/** An alias of one user is that user under another name; a group, or a list of several, is nobody. */
+async function soleUser(
+  directory: CheckContext['directory'],
+  found: Extract<Expansion, { kind: 'targets' }>,
+  written: string,
+): Promise<{ readonly user?: string }> {
+  if (found.via === 'group' || found.targets.length !== 1) return {};
+  const [user] = (await usersOf(directory, found)) ?? [];
+  return user === undefined ? {} : userEvidence(written, user);
 }

@@ -12,13 +12,14 @@ import { domainOf } from '../subject.js';
 import type { Directory } from './directory.js';
 
 export type Expansion =
-  | { readonly kind: 'mailbox'; readonly tagged: boolean }
+  | { readonly kind: 'mailbox'; readonly tagged: boolean; readonly entry: RecipientEntry }
   | { readonly kind: 'targets'; readonly via: 'alias' | 'group' | 'catch_all'; readonly targets: readonly string[] }
   | { readonly kind: 'unknown' | 'disabled' }
   | { readonly kind: 'failed' | 'unavailable'; readonly reason: string };
 
 const maxDepth = 10;
 const maxTargets = 1_000;
+const maxUsers = 64;
 
 type FindDomain = (name: string) => Domain | undefined;
 
@@ -39,13 +40,26 @@ export async function expand(directory: Directory, address: string, domain: Find
   if (found.kind === 'unavailable') return found;
   if (found.kind === 'entry') {
     if (!found.entry.enabled) return { kind: 'disabled' };
-    if (isMailbox(found.entry)) return { kind: 'mailbox', tagged: found.tagged };
+    if (isMailbox(found.entry)) return { kind: 'mailbox', tagged: found.tagged, entry: found.entry };
     const via = found.entry.kind === RecipientKind.GROUP ? 'group' : 'alias';
     return walk(directory, canonical, found.entry, via, domain);
   }
   const catchAll = canonicalOf(domain(domainOf(canonical))?.catchAll ?? '');
   if (catchAll === undefined) return { kind: 'unknown' };
   return new Walk(directory, domain, 'catch_all').from([catchAll], canonical);
+}
+
+/** Of whom the mailboxes are that an expansion led to; undefined = not all are of users here, or too many to tell. */
+export async function usersOf(directory: Directory, found: Expansion): Promise<readonly RecipientEntry[] | undefined> {
+  if (found.kind === 'mailbox') return [found.entry];
+  if (found.kind !== 'targets' || found.targets.length > maxUsers) return undefined;
+  const users: RecipientEntry[] = [];
+  for (const target of found.targets) {
+    const behind = await resolve(directory, canonicalOf(target) ?? '');
+    if (behind.kind !== 'entry' || behind.entry.kind === RecipientKind.GROUP) return undefined;
+    users.push(behind.entry);
+  }
+  return users;
 }
 
 async function resolve(directory: Directory, address: string): Promise<Resolved> {

@@ -40,7 +40,7 @@ export function activeChecks(
   const known = active.get(inForce);
   if (known !== undefined) return known;
   const made = checks.filter((check) => {
-    if (check.name === 'lists_user') return usersSetChecks;
+    if (check.name === 'lists_user' || check.name === 'lists_user_from') return usersSetChecks;
     if (check.settings === 'lists' && isEmpty(inForce.lists)) return false;
     return inForce[check.settings].enabled || (check.concerns !== undefined && policies.differ);
   });

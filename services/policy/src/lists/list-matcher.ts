@@ -86,12 +86,17 @@ export const listedClient = ({ facts, origin }: Pick<Subject, 'facts' | 'origin'
   isSuspected: facts.addressSuspected,
 });
 
+export interface Listing {
+  readonly outcome: 'allowed' | 'blocked' | 'unlisted';
+  readonly evidence: Readonly<Record<string, string>>;
+}
+
 /** What lists say about a client (if asked) and addresses. Allow goes before block within one scope. */
 export function judgeByLists(
   { allow, block }: Lists,
   client: ListedClient | undefined,
   addresses: readonly string[],
-): { readonly outcome: 'allowed' | 'blocked' | 'unlisted'; readonly evidence: Readonly<Record<string, string>> } {
+): Listing {
   for (const [outcome, entries] of [
     ['allowed', allow],
     ['blocked', block],

@@ -31,7 +31,16 @@ export interface Replay {
 
 const deadlineMs = 10_000;
 const aboutState: ReadonlySet<string> = new Set([
-  ...['greylist', 'greylist_signed', 'recipients', 'callforward', 'lists_user', 'country', apartCheck],
+  ...[
+    'greylist',
+    'greylist_signed',
+    'recipients',
+    'callforward',
+    'lists_user',
+    'lists_user_from',
+    'country',
+    apartCheck,
+  ],
 ]);
 const sessionStages: ReadonlySet<Stage> = new Set([Stage.CONNECT, Stage.EHLO, Stage.AUTH]);
 

@@ -5,10 +5,19 @@
 import type { Clock } from '@postern/clock';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import type { Finding, RecipientFacts } from '@postern/proto/policy/v1/policy_service';
-import { type Decision, type Facts, isBinding, lateEvents, type RuleChoice, rulesBetween } from '@postern/rules';
+import {
+  type Decision,
+  type Facts,
+  isBinding,
+  lateEvents,
+  type Party,
+  type RuleChoice,
+  rulesBetween,
+} from '@postern/rules';
 import { lastFinding } from '../check.js';
 import type { CheckTools } from '../check-tools.js';
 import { domainOf, localPartOf, type Subject } from '../subject.js';
+import { userBehind } from './recipient-user.js';
 
 const split = (text: string | undefined, separator: string): string[] =>
   text === undefined || text === '' ? [] : text.split(separator);
@@ -75,26 +84,36 @@ export function sessionFacts({ facts, origin, findings }: Subject, { clock, tool
   };
 }
 
+const partyOf = (findings: readonly Finding[], { tenant, address }: RecipientFacts): Party => ({
+  ...{ tenant, address },
+  user: userBehind(findings, address),
+});
+
 /** Rules that speak about a recipient: of its tenant, its domain and of itself where it is ours, and those of who submits the mail. */
 export function rulesOf(
-  { snapshot, facts }: Pick<Subject, 'snapshot' | 'facts'>,
+  { snapshot, facts, findings }: Pick<Subject, 'snapshot' | 'facts' | 'findings'>,
   recipient: RecipientFacts,
 ): RuleChoice {
   const sender = { tenant: facts.submittingTenant, address: facts.origin?.authenticatedUser ?? '' };
-  return rulesBetween(snapshot.rules, sender, recipient, recipient.recipientClass === RecipientClass.LOCAL);
+  const isLocal = recipient.recipientClass === RecipientClass.LOCAL;
+  return rulesBetween(snapshot.rules, sender, partyOf(findings, recipient), isLocal);
 }
 
 /** Its rules about connection, greeting and sender that nobody has asked: which tenant the mail is for is known now. */
-export function lateRulesOf({ snapshot, facts, origin }: Subject, recipient: RecipientFacts): RuleChoice | undefined {
+export function lateRulesOf(
+  { snapshot, facts, origin, findings }: Subject,
+  recipient: RecipientFacts,
+): RuleChoice | undefined {
   if (recipient.recipientClass !== RecipientClass.LOCAL || !lateEvents.some((event) => snapshot.rules.has(event)))
     return undefined;
-  return snapshot.rules.late({ tenant: facts.submittingTenant, address: origin.authenticatedUser }, recipient);
+  const sender = { tenant: facts.submittingTenant, address: origin.authenticatedUser };
+  return snapshot.rules.late(sender, partyOf(findings, recipient));
 }
 
 /** Whether a decision holds for the recipient. */
-export function holdsFor(decided: Decision, { facts }: Subject, recipient: RecipientFacts): boolean {
+export function holdsFor(decided: Decision, { facts, findings }: Subject, recipient: RecipientFacts): boolean {
   const isOwn = facts.submittingTenant === '' || recipient.recipientClass !== RecipientClass.LOCAL;
-  return isOwn || isBinding(decided, recipient);
+  return isOwn || isBinding(decided, partyOf(findings, recipient));
 }
 
 export function withRecipient(facts: Facts, recipient: RecipientFacts, count: number): Facts {

@@ -31,11 +31,11 @@ export function contentNeeds(
 ): ContentNeeds {
   const hasRules =
     snapshot.rules.has('body') &&
-    facts.recipients.some((recipient) => rulesOf({ snapshot, facts }, recipient).has('body'));
+    facts.recipients.some((recipient) => rulesOf({ snapshot, facts, findings }, recipient).has('body'));
   const wished = wishedChecks(findings);
   const isNamed = (name: ContentCheck): boolean =>
     snapshot.rules.asks('body').has(name) &&
-    facts.recipients.some((recipient) => rulesOf({ snapshot, facts }, recipient).asks('body').has(name));
+    facts.recipients.some((recipient) => rulesOf({ snapshot, facts, findings }, recipient).asks('body').has(name));
   const isWished = (name: ContentCheck): boolean => !skips.has(name) && (wished.has(name) || isNamed(name));
   const wishes = {
     dkim: isWished('dkim') || isWished('dmarc'),
