@@ -51,8 +51,8 @@ export function barrier(
   abuse: AdmissionOptions['abuse'],
   client: ClientFacts,
 ): Barrier | undefined {
-  if (!snapshot.access.isAllowed(client.listener.name, client.clientAddress))
-    return { outcome: 'access', reply: replies.serviceRefused, reason: 'access rule' };
+  const denial = snapshot.access.denial(client.listener.name, client.clientAddress);
+  if (denial !== undefined) return { outcome: 'access', reply: replies.serviceRefused, reason: denial };
   const ban = abuse.banned(client);
   return ban === undefined ? undefined : { outcome: 'banned', reply: replies.banned, reason: `banned: ${ban}` };
 }

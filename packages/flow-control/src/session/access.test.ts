@@ -73,7 +73,7 @@ describe('access rules', () => {
     ],
     ['an address that cannot be read', [['global', '', 1, '10.0.0.0/8', true]], 'nonsense', false],
   ])('%s', (_name, rows, address, allowed) => {
-    expect(table(rows).isAllowed('mx', address)).toBe(allowed);
+    expect(table(rows).denial('mx', address) === undefined).toBe(allowed);
   });
 });
 
@@ -106,8 +106,18 @@ describe('IP sets', () => {
     ['a rule denies whom a set allows', [['global', '', 99, '192.0.2.8', false]], '192.0.2.8', false],
     ['a rule for others changes nothing', [['global', '', 0, '198.51.100.1', true]], '192.0.2.7', false],
   ])('%s', (_name, rows, address, allowed) => {
-    expect(table(rows, [guests, office, leaver]).isAllowed('mx', address)).toBe(allowed);
+    expect(table(rows, [guests, office, leaver]).denial('mx', address) === undefined).toBe(allowed);
   });
+});
+
+it.each<[string, readonly Row[], string]>([
+  ['access rule: listener mx, 192.0.2.7, priority 3', [['listener', 'mx', 3, '192.0.2.7', false]], '192.0.2.7'],
+  ['access rule: service smtp, 192.0.2.0/24, priority 0', [['service', 'smtp', 0, '192.0.2.0/24', false]], '192.0.2.7'],
+  ['IP set bad', [], '198.51.100.4'],
+  ['access rule: an address that cannot be read', [['global', '', 1, '192.0.2.7', true]], 'nonsense'],
+])('a denial says which it is: %s', (words, rows, address) => {
+  const bad = { name: 'bad', networks: ['198.51.100.0/24'], deny: true };
+  expect(table(rows, [bad]).denial('mx', address)).toBe(words);
 });
 
 describe('networks', () => {
@@ -152,7 +162,9 @@ describe('networks', () => {
     const sets = [{ name: 'many', networks: Array.from({ length: 50_000 }, (_, index) => network(50_000 + index)) }];
     const access = table(rows, sets);
     for (let index = 0; index < 100_000; index += 97)
-      expect(access.isAllowed('mx', network(index).replace('0/24', '9'))).toBe(index >= 50_000 || allow(index));
-    expect(access.isAllowed('mx', '99.0.0.1')).toBe(true);
+      expect(access.denial('mx', network(index).replace('0/24', '9'))).toBe(
+        index >= 50_000 || allow(index) ? undefined : `access rule: global, ${network(index)}, priority ${index}`,
+      );
+    expect(access.denial('mx', '99.0.0.1')).toBeUndefined();
   });
 });

@@ -10,20 +10,20 @@ import type { IpSetTable } from '../networks/ip-sets.js';
 import { PrefixTrie } from '../networks/prefix-trie.js';
 
 interface Verdict {
-  readonly priority: number;
+  readonly rule: AccessRule;
   readonly order: number;
-  readonly allow: boolean;
 }
 
 export interface AccessTable {
-  isAllowed(listener: string, clientAddress: string): boolean;
+  /** Which rule or set keeps this client out, in words for the log; undefined = it may connect. */
+  denial(listener: string, clientAddress: string): string | undefined;
 }
 
 /** Name of the service whose rules hold here. */
 const service = 'smtp';
 
 function first(one: Verdict, other: Verdict): Verdict {
-  if (one.priority !== other.priority) return one.priority < other.priority ? one : other;
+  if (one.rule.priority !== other.rule.priority) return one.rule.priority < other.rule.priority ? one : other;
   return one.order <= other.order ? one : other;
 }
 
@@ -34,20 +34,26 @@ export function compileAccess(rules: readonly AccessRule[], sets: IpSetTable): A
     const key = rule.level === 'global' ? 'global' : `${rule.level} ${rule.target}`;
     const trie = levels.get(key) ?? new PrefixTrie<Verdict>(first);
     levels.set(key, trie);
-    for (const network of parseNetworks(rule.network) ?? [])
-      trie.insert(network, { priority: rule.priority, order, allow: rule.allow });
+    for (const network of parseNetworks(rule.network) ?? []) trie.insert(network, { rule, order });
   });
   return {
-    isAllowed(listener, clientAddress) {
-      const setAllows = sets.find(listener, clientAddress)?.deny !== true;
-      if (levels.size === 0) return setAllows;
+    denial(listener, clientAddress) {
+      const set = sets.find(listener, clientAddress);
+      const bySet = set?.deny === true ? `IP set ${set.name}` : undefined;
+      if (levels.size === 0) return bySet;
       const octets = ipOctets(clientAddress);
-      if (octets === undefined) return false;
+      if (octets === undefined) return 'access rule: an address that cannot be read';
       const found =
         levels.get(`listener ${listener}`)?.find(octets) ??
         levels.get(`service ${service}`)?.find(octets) ??
         levels.get('global')?.find(octets);
-      return found?.allow ?? setAllows;
+      if (found === undefined) return bySet;
+      return found.rule.allow ? undefined : named(found.rule);
     },
   };
+}
+
+function named({ level, target, network, priority }: AccessRule): string {
+  const where = level === 'global' ? level : `${level} ${target}`;
+  return `access rule: ${where}, ${network}, priority ${priority}`;
 }

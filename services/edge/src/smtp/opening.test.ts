@@ -64,7 +64,11 @@ describe('before the handshake of implicit TLS', () => {
   const deny = { level: 'global', target: '', network: '127.0.0.0/8', allow: false, priority: 1 };
 
   it.each<[string, (doubles: Doubles) => void, string]>([
-    ['a denied address', (doubles) => doubles.setSnapshot({ accessRules: [deny] }), 'access rule, before TLS'],
+    [
+      'a denied address',
+      (doubles) => doubles.setSnapshot({ accessRules: [deny] }),
+      'access rule: global, 127.0.0.0/8, priority 1, before TLS',
+    ],
     [
       'a banned address',
       (doubles) => (doubles.abuse = { ...doubles.abuse, banned: () => 'spam' }),
@@ -77,7 +81,7 @@ describe('before the handshake of implicit TLS', () => {
           trustedProxies: ['127.0.0.0/8'],
           accessRules: [{ ...deny, network: '192.0.2.9' }],
         }),
-      'access rule, before TLS',
+      'access rule: global, 192.0.2.9, priority 1, before TLS',
     ],
   ])('%s is cut off without a byte', async (_name, prepare, reason) => {
     const doubles = new Doubles();

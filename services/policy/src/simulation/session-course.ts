@@ -107,9 +107,8 @@ export class SessionCourse {
   #connect(): Promise<boolean> {
     const { connected } = this.#session;
     const { access } = this.#parts.terms;
-    const barred = access.isAllowed(connected.listener.name, connected.clientAddress)
-      ? undefined
-      : { reply: replies.serviceRefused, reason: 'access rule' };
+    const denial = access.denial(connected.listener.name, connected.clientAddress);
+    const barred = denial === undefined ? undefined : { reply: replies.serviceRefused, reason: denial };
     const policy = ruledPolicy(this.#parts.terms, connected, this.#parts.clock);
     const banner = replies.greeting(policy.hostname, policy.banner);
     return this.#command(Stage.CONNECT, connected, barred ?? this.#early('connect', connected), banner);

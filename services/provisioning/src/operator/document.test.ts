@@ -47,6 +47,11 @@ test.each([
     /^base\.yaml:3: access\[0\]\.target: "nosuch" is not allowed; expected one of mx, submission, submissions, extra$/,
   ],
   [
+    'keys of tokens over a line anybody may change',
+    'oauthIssuers:\n  - { tenant: demo, issuer: i, audience: a, jwksUrl: "http://id.test/keys" }',
+    /^base\.yaml:2: oauthIssuers\[0\]\.jwksUrl: .*expected a URL https:/,
+  ],
+  [
     'a login that is demanded and cannot be had',
     'listeners:\n  submission:\n    authMechanismsTls: []',
     /^base\.yaml:3: listeners\.submission\.authMechanismsTls: is empty while requireAuth is on; expected a mechanism/,

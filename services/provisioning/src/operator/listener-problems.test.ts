@@ -39,6 +39,18 @@ test.each<[string, RegExp]>([
   ['mx: { extensions: { binaryMime: true, chunking: false } }', /listeners\.mx\.extensions\.binaryMime: is on while/],
   ['submissions: { extensions: { auth: false } }', /listeners\.submissions\.requireAuth: is on while/],
   ['partners: { banner: hello }', /listeners\.partners\.role: missing/],
+  ['mx: { requireAuth: true }', /listeners\.mx\.authMechanismsTls: is empty while requireAuth is on/],
+  ['mx: { proxyProtocol: true }', /listeners\.mx\.proxyProtocol: is on while trustedProxies is empty/],
+  ['submission: { authMechanismsTls: [PLAIN, LOGIN, PLAIN] }', /authMechanismsTls\[2\]: "PLAIN" is named twice/],
+  ['submission: { authMechanismsPlain: [SCRAM-SHA-256-PLUS] }', /authMechanismsPlain\[0\]: .* binds to TLS/],
+  [
+    'mx: { tls: { maxVersion: TLSv1.2, ciphers: "TLS_AES_256_GCM_SHA384:!aNULL" } }',
+    /listeners\.mx\.tls\.ciphers: names suites of TLS 1\.3 only/,
+  ],
+  [
+    'mx: { tls: { minVersion: TLSv1.3, ciphers: "ECDHE-RSA-AES256-GCM-SHA384" } }',
+    /listeners\.mx\.tls\.ciphers: names none of TLS 1\.3/,
+  ],
 ])('%s is refused with its field', (text, expected) => {
   expect(() => parse(text)).toThrow(ConfigError);
   expect(() => parse(text)).toThrow(expected);

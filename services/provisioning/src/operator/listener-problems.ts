@@ -19,6 +19,12 @@ function isKnown(settings: SecureContextOptions): boolean {
   }
 }
 
+/** How many of an OpenSSL cipher list are suites of TLS 1.3, or are not; what it takes out again is no suite. */
+function suites(ciphers: string, ofTls13: boolean): number {
+  const named = ciphers.split(/[:, ]+/).filter((cipher) => cipher !== '' && !/^[!@-]/.test(cipher));
+  return named.filter((cipher) => cipher.startsWith('TLS_') === ofTls13).length;
+}
+
 function* tlsProblems({ tls }: Listener, at: FieldPath): Generator<Fault> {
   const field = (name: string, message: string): Fault => ({ path: [...at, 'tls', name], message });
   if (tls.minVersion > tls.maxVersion)
@@ -26,6 +32,14 @@ function* tlsProblems({ tls }: Listener, at: FieldPath): Generator<Fault> {
   const { ciphers, curves } = tls;
   if (ciphers !== '' && !isKnown({ ciphers }))
     yield field('ciphers', `${JSON.stringify(ciphers)} names no cipher OpenSSL knows; expected an OpenSSL cipher list`);
+  const [newer, older] = [suites(ciphers, true), suites(ciphers, false)];
+  if (tls.maxVersion === 'TLSv1.2' && newer > 0 && older === 0)
+    yield field('ciphers', 'names suites of TLS 1.3 only, but maxVersion is TLSv1.2; expected one of TLS 1.2 too');
+  if (tls.minVersion === 'TLSv1.3' && older > 0 && newer === 0)
+    yield field(
+      'ciphers',
+      'names none of TLS 1.3, but minVersion is TLSv1.3; expected one such as TLS_AES_128_GCM_SHA256',
+    );
   if (curves !== '' && !isKnown({ ecdhCurve: curves }))
     yield field('curves', `${JSON.stringify(curves)} is not known; expected names such as X25519:P-256`);
   if (tls.clientCertificates === 'require' && tls.clientCaFile === undefined)
@@ -47,15 +61,25 @@ export function listenerProblems(document: OperatorDocument): Fault[] {
       problems.push({ path: [...at, 'requireAuth'], message });
     }
     const needsTls = role === 'submissions' || (listener.requireTls ?? role === 'submission');
-    const usable = needsTls ? [] : listener.authMechanismsPlain;
-    if (
-      (listener.requireAuth ?? role !== 'mx') &&
-      auth &&
-      listener.authMechanismsTls?.length === 0 &&
-      usable.length === 0
-    ) {
+    const onPlain = needsTls ? 0 : listener.authMechanismsPlain.length;
+    const onTls = listener.authMechanismsTls?.length ?? (role === 'mx' ? 0 : 1);
+    if ((listener.requireAuth ?? role !== 'mx') && auth && onTls + onPlain === 0) {
       const message = 'is empty while requireAuth is on; expected a mechanism, or requireAuth: false';
       problems.push({ path: [...at, 'authMechanismsTls'], message });
+    }
+    for (const name of ['authMechanismsTls', 'authMechanismsPlain'] as const)
+      listener[name]?.forEach((mechanism, index, all) => {
+        if (all.indexOf(mechanism) < index)
+          problems.push({ path: [...at, name, index], message: `"${mechanism}" is named twice; expected it once` });
+        else if (name === 'authMechanismsPlain' && mechanism.endsWith('-PLUS')) {
+          const message = `"${mechanism}" binds to TLS, which a plain connection has not; expected it in authMechanismsTls only`;
+          problems.push({ path: [...at, name, index], message });
+        }
+      });
+    if (listener.proxyProtocol && document.trustedProxies.length === 0) {
+      const message =
+        'is on while trustedProxies is empty, so that every connection would be dropped; expected proxies there';
+      problems.push({ path: [...at, 'proxyProtocol'], message });
     }
     if (binaryMime && !chunking) {
       const message = 'is on while extensions.chunking is off; expected false, or CHUNKING offered';

@@ -246,9 +246,15 @@ export const operatorSchema = s.object({
         audience: s.string({ minLength: 1, maxLength: 1024 }).doc('Value that `aud` must hold.'),
         userClaim: s.string({ minLength: 1, maxLength: 128 }).default('email').doc('Claim that holds the login.'),
         jwksUrl: s
-          .string({ maxLength: 2048, pattern: /^(?:https?:\/\/[^\s]+)?$/, form: 'a URL https://...' })
+          .string({
+            maxLength: 2048,
+            pattern: /^(?:https:\/\/[^\s]+|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?\/[^\s]*)?$/,
+            form: 'a URL https://..., or http:// to 127.0.0.1',
+          })
           .default('')
-          .doc('Where its public keys are. Either this or jwksFile.'),
+          .doc(
+            'Where its public keys are: over TLS, since who changes them on the way can log in. Either this or jwksFile.',
+          ),
         jwksFile: s.file().optional().doc('File with its public keys, a JSON Web Key Set.'),
       }),
       { max: 1_000 },
