@@ -136,18 +136,19 @@ export function listenerPolicy(
 
 /** What holds for members of an IP set: its own per-address limits, sizes and counts in place of the listener's; totals hold besides. */
 export function memberPolicy(policy: ListenerPolicy, set: IpSet): ListenerPolicy {
-  const { limits, skipChecks, trusted } = set;
-  const ownRate = rateLimitsOf(set.messageRate);
+  const { limits, skipChecks, trusted, unlimited } = set;
+  const own = (name: 'messagesPerSession' | 'bytesPerSession'): number =>
+    unlimited.includes(name) ? 0 : limits?.[name] || policy[name];
   return {
     ...policy,
     messageSize: limits?.messageSize || policy.messageSize,
     recipients: limits?.recipients || policy.recipients,
-    messagesPerSession: limits?.messagesPerSession || policy.messagesPerSession,
-    bytesPerSession: limits?.bytesPerSession || policy.bytesPerSession,
+    messagesPerSession: own('messagesPerSession'),
+    bytesPerSession: own('bytesPerSession'),
     errorsPerSession: limits?.errorsPerSession || policy.errorsPerSession,
     scopes: memberScopes(policy.scopes, set),
-    addressRate: ownRate ?? policy.addressRate,
-    addressRatePrefix: ownRate === undefined ? policy.addressRatePrefix : (limits?.ipv6Prefix ?? 0),
+    addressRate: set.messageRate === undefined ? policy.addressRate : rateLimitsOf(set.messageRate),
+    addressRatePrefix: set.messageRate === undefined ? policy.addressRatePrefix : (limits?.ipv6Prefix ?? 0),
     skipChecks,
     trusted,
   };

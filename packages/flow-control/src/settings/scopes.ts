@@ -28,15 +28,16 @@ export function scopeOf(name: string, limits: Limits | undefined): LimitScope[] 
   ];
 }
 
-/** Without the per-address limits the set has of its own: a member counts against the set's. */
-function besides(scope: LimitScope, own: LimitScope['limits']): LimitScope {
-  const { limits } = scope;
+/** Without the per-address limits the set has of its own, or has none of: a member counts against the set's. */
+function besides({ limits, ...scope }: LimitScope, { limits: own, unlimited }: IpSet): LimitScope {
+  const isSet = (name: 'connectionsPerIp' | 'connectionRatePerIp'): boolean =>
+    (own?.[name] ?? 0) !== 0 || unlimited.includes(name);
   return {
     ...scope,
     limits: {
       ...limits,
-      ...(own.simultaneousPerAddress === undefined ? {} : { simultaneousPerAddress: undefined }),
-      ...(own.newPerAddressPerInterval === undefined ? {} : { newPerAddressPerInterval: undefined }),
+      ...(isSet('connectionsPerIp') ? { simultaneousPerAddress: undefined } : {}),
+      ...(isSet('connectionRatePerIp') ? { newPerAddressPerInterval: undefined } : {}),
     },
   };
 }
@@ -48,8 +49,7 @@ export const listenerScopes = (
 ): LimitScope[] => [...scopeOf('service', service), ...scopeOf(`listener:${listener}`, own)];
 
 export function memberScopes(scopes: readonly LimitScope[], set: IpSet): readonly LimitScope[] {
-  const own = scopeOf(`set:${set.name}`, set.limits);
-  return [...own.reduce((outer, { limits }) => outer.map((scope) => besides(scope, limits)), scopes), ...own];
+  return [...scopes.map((scope) => besides(scope, set)), ...scopeOf(`set:${set.name}`, set.limits)];
 }
 
 /** What a tenant allows each of its users is counted besides what the operator does: intervals may differ. */

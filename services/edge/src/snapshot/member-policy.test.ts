@@ -6,7 +6,11 @@ const mx = { name: 'mx', role: 'mx' } as const;
 const snapshot = compileSnapshot(
   Snapshot.fromPartial({
     version: 1,
-    limits: { connections: 100, connectionsPerIp: 5, connectionRatePerIp: 30, messageSize: 1_000, recipients: 10 },
+    limits: {
+      ...{ connections: 100, connectionsPerIp: 5, connectionRatePerIp: 30, messageSize: 1_000, recipients: 10 },
+      ...{ messagesPerSession: 7, bytesPerSession: 8_000 },
+    },
+    messageLimits: { perAddress: { messages: 6 } },
     listeners: [{ name: 'mx', role: 'mx', limits: { connectionsPerIp: 3, errorsPerSession: 4 } }],
     ipSets: [
       {
@@ -15,6 +19,13 @@ const snapshot = compileSnapshot(
         limits: { connections: 50, connectionsPerIp: 40, intervalMs: 1_000, messageSize: 9_000 },
         skipChecks: ['spf'],
         trusted: true,
+      },
+      {
+        name: 'free',
+        networks: ['203.0.113.64/26'],
+        limits: {},
+        messageRate: {},
+        unlimited: ['connectionsPerIp', 'connectionRatePerIp', 'messagesPerSession', 'bytesPerSession'],
       },
       { name: 'plain', networks: ['198.51.100.0/24'] },
     ],
@@ -53,7 +64,16 @@ test("a set's own per-address limits take the place of those of service and list
   ]);
 });
 
+test('a set may have no limit of a kind, whatever service and listener say; totals hold all the same', () => {
+  const { scopes, messagesPerSession, bytesPerSession, addressRate } = snapshot.policyFor(mx, 'free');
+  const perAddress = scopes.map(({ limits }) => [limits.simultaneousPerAddress, limits.newPerAddressPerInterval]);
+  expect(perAddress.flat()).toEqual(perAddress.flat().map(() => undefined));
+  expect(scopes.map(({ limits }) => limits.simultaneous)).toEqual([100, undefined, undefined]);
+  expect({ messagesPerSession, bytesPerSession, addressRate }).toEqual({ messagesPerSession: 0, bytesPerSession: 0 });
+});
+
 test.each([
+  ['partners', { messagesPerSession: 7, bytesPerSession: 8_000, addressRate: { messages: { count: 6 } } }],
   ['partners', { messageSize: 9_000, recipients: 10, errorsPerSession: 4, skipChecks: ['spf'], trusted: true }],
   ['plain', { messageSize: 1_000, recipients: 10, errorsPerSession: 4, skipChecks: [], trusted: false }],
   [undefined, { messageSize: 1_000, recipients: 10, errorsPerSession: 4, skipChecks: [], trusted: false }],

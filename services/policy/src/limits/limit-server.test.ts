@@ -134,7 +134,7 @@ test('of a login its messages and its failures, of a tenant what it submits', as
   const user = await client.call(client.rpc.showLimits, { subject: 'a@acme.test' });
   expect(user.limits.map(({ scope, kind, limit, used }) => [scope, kind, limit, used])).toEqual([
     ['user', 'messages', 100, 0],
-    ['user', 'bytes', 9_000, 0],
+    ['user, by its tenant', 'bytes', 9_000, 0],
     ['account', 'failed_login', 30, 1],
   ]);
   const tenant = await client.call(client.rpc.showLimits, { subject: 'acme' });

@@ -117,9 +117,8 @@ export class LimitView {
         found.set(`${reading.scope} ${reading.kind}`, reading);
     }
     const set = listeners.map(({ name }) => this.#sets.find(name, address)).find((one) => one !== undefined);
-    const ownRate = rateLimitsOf(set?.messageRate);
-    const rate = ownRate ?? rateLimitsOf(messageLimits?.perAddress);
-    const ownPrefix = ownRate === undefined ? 0 : (set?.limits?.ipv6Prefix ?? 0);
+    const rate = rateLimitsOf(set?.messageRate ?? messageLimits?.perAddress);
+    const ownPrefix = set?.messageRate === undefined ? 0 : (set.limits?.ipv6Prefix ?? 0);
     const id = clientPrefix(address, ownPrefix || this.#ipv6Prefix);
     const rates = await this.#rate({ kind: 'address', id }, rate);
     const exempt = this.#exempt(address);
@@ -134,7 +133,7 @@ export class LimitView {
     const ofTenant = this.#snapshot.tenants.find(({ name }) => name === tenant)?.userMessageRate;
     const rates = [
       ...(await this.#rate({ kind: 'user', id: login }, rateLimitsOf(this.#snapshot.messageLimits?.perUser))),
-      ...(await this.#rate(tenantUser(login), rateLimitsOf(ofTenant))),
+      ...(await this.#rate(tenantUser(login), rateLimitsOf(ofTenant), 'user, by its tenant')),
     ];
     if (limit === 0) return rates;
     const { failures, resetMs } = await this.#attempts.show(login, { limit, windowMs: control.intervalMs });
@@ -151,10 +150,14 @@ export class LimitView {
     return this.#snapshot.errorControl ?? ErrorControl.fromPartial({});
   }
 
-  async #rate(subject: RateSubject, limits: RateLimits | undefined): Promise<LimitReading[]> {
+  async #rate(
+    subject: RateSubject,
+    limits: RateLimits | undefined,
+    scope: string = subject.kind,
+  ): Promise<LimitReading[]> {
     if (limits === undefined) return [];
     const readings = await this.#rates.show(subject, limits);
-    return readings.map(({ kind, limit, used, resetMs }) => ({ scope: subject.kind, kind, limit, used, resetMs }));
+    return readings.map(({ kind, limit, used, resetMs }) => ({ scope, kind, limit, used, resetMs }));
   }
 
   async #errors(prefix: string): Promise<LimitReading[]> {

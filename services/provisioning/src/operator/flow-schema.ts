@@ -97,11 +97,13 @@ export function flowFields<Limits, Raw>(network: Schema<string>, limits: Schema<
     limits: limits
       .optional()
       .doc(
-        'Limits of members. Per-address limits take the place of those of service and listener, as do sizes and counts; totals hold besides theirs.',
+        'Limits of members. Per-address limits take the place of those of service and listener, as do sizes and counts; totals hold besides theirs (0 = none of its own).',
       ),
     messageLimit: messageRate
       .optional()
-      .doc('Of one member, in place of messageLimits.perAddress; IPv6 by limits.ipv6Prefix of the set.'),
+      .doc(
+        'Of one member, in place of messageLimits.perAddress as a whole: what it leaves out is not limited. IPv6 by limits.ipv6Prefix of the set.',
+      ),
     skipChecks: s
       .list(s.string({ minLength: 1, maxLength: 63, pattern: /^[a-z]+$/, form: 'the name of a check' }), { max: 64 })
       .default([])

@@ -33,7 +33,7 @@ const network = s
   .string({ maxLength: 100 })
   .check('a CIDR network, an address or a range a-b from the lower address to the higher', isNetwork, networkHint);
 
-const limits = s.object({
+const limitFields = {
   connections: count.default(0).doc('Simultaneous connections over all pods; 0 = no limit.'),
   connectionsPerIp: count.default(0).doc('Simultaneous connections per client prefix; 0 = no limit.'),
   connectionRate: count.default(0).doc('New connections per interval over all pods; 0 = no limit.'),
@@ -58,6 +58,20 @@ const limits = s.object({
     .default(0)
     .doc('Bytes of accepted messages per session; 0 = no limit. One message with more is refused for good.'),
   errorsPerSession: count.default(0).doc('Wrong or failed commands per session; 0 = 20.'),
+};
+const limits = s.object(limitFields);
+const asOthers = 'Left out: as for everybody; 0 = no limit for members.';
+const setLimits = s.object({
+  ...limitFields,
+  connectionsPerIp: count.optional().doc(`Simultaneous connections per client prefix. ${asOthers}`),
+  connectionRatePerIp: count.optional().doc(`New connections per interval per client prefix. ${asOthers}`),
+  messagesPerSession: count.optional().doc(`Messages per session. ${asOthers}`),
+  bytesPerSession: s
+    .bytes({ max: 1_099_511_627_776 })
+    .optional()
+    .doc(`Bytes of accepted messages per session. ${asOthers}`),
+  recipients: count.default(0).doc('Recipients per message; 0 = as for everybody.'),
+  errorsPerSession: count.default(0).doc('Wrong or failed commands per session; 0 = as for everybody.'),
 });
 
 const host = s.object({
@@ -308,7 +322,7 @@ export const operatorSchema = s.object({
     .default({})
     .doc('Settings of listeners by name.'),
   limits: limits.doc('Limits of the service.'),
-  ...flowFields(network, limits, freeName),
+  ...flowFields(network, setLimits, freeName),
   checks: checksSchema,
   retry: s.object({
     first: s.duration({ min: 100 }).default('5m').doc('First retry after this; doubles.'),

@@ -2,6 +2,7 @@
 import type {
   ErrorControl,
   IpSet,
+  Limits,
   MessageLimits,
   MessageRate,
   Overload,
@@ -25,6 +26,16 @@ export function tenantRate({ tenants }: OperatorDocument, name: string): Message
   return rate === undefined ? undefined : rateOf(rate);
 }
 
+/** Of those that may be left out of a set's limits: 0 is written where members are to have none. */
+const liftable = ['connectionsPerIp', 'connectionRatePerIp', 'messagesPerSession', 'bytesPerSession'] as const;
+
+type SetLimits = NonNullable<OperatorDocument['ipSets'][string]['limits']>;
+
+const setLimitsOf = (limits: SetLimits): Limits => {
+  const { connectionsPerIp = 0, connectionRatePerIp = 0, messagesPerSession = 0, bytesPerSession = 0 } = limits;
+  return limitsOf({ ...limits, connectionsPerIp, connectionRatePerIp, messagesPerSession, bytesPerSession });
+};
+
 /** Switched-off sets are left out. */
 export const ipSetsOf = ({ ipSets }: OperatorDocument): IpSet[] =>
   Object.entries(ipSets)
@@ -35,7 +46,8 @@ export const ipSetsOf = ({ ipSets }: OperatorDocument): IpSet[] =>
       networks: [...set.networks],
       deny: set.action === 'deny',
       listeners: [...set.listeners],
-      limits: set.limits === undefined ? undefined : limitsOf(set.limits),
+      limits: set.limits === undefined ? undefined : setLimitsOf(set.limits),
+      unlimited: liftable.filter((name) => set.limits?.[name] === 0),
       messageRate: set.messageLimit === undefined ? undefined : rateOf(set.messageLimit),
       skipChecks: [...set.skipChecks],
       trusted: set.trusted,

@@ -173,6 +173,8 @@ export interface IpSet {
   skipChecks: string[];
   /** Members are never banned, not slowed down, greeted at once, and shed last. */
   trusted: boolean;
+  /** Limits members have none of, whatever service and listener say: connectionsPerIp, connectionRatePerIp, messagesPerSession, bytesPerSession. */
+  unlimited: string[];
 }
 
 /** How much in an interval; 0 = no limit. */
@@ -1295,6 +1297,7 @@ function createBaseIpSet(): IpSet {
     messageRate: undefined,
     skipChecks: [],
     trusted: false,
+    unlimited: [],
   };
 }
 
@@ -1326,6 +1329,9 @@ export const IpSet: MessageFns<IpSet> = {
     }
     if (message.trusted !== false) {
       writer.uint32(72).bool(message.trusted);
+    }
+    for (const v of message.unlimited) {
+      writer.uint32(82).string(v!);
     }
     return writer;
   },
@@ -1415,6 +1421,14 @@ export const IpSet: MessageFns<IpSet> = {
             message.trusted = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.unlimited.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1448,6 +1462,9 @@ export const IpSet: MessageFns<IpSet> = {
         ? object.skip_checks.map((e: any) => globalThis.String(e))
         : [],
       trusted: isSet(object.trusted) ? globalThis.Boolean(object.trusted) : false,
+      unlimited: globalThis.Array.isArray(object?.unlimited)
+        ? object.unlimited.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1480,6 +1497,9 @@ export const IpSet: MessageFns<IpSet> = {
     if (message.trusted !== false) {
       obj.trusted = message.trusted;
     }
+    if (message.unlimited?.length) {
+      obj.unlimited = message.unlimited;
+    }
     return obj;
   },
 
@@ -1501,6 +1521,7 @@ export const IpSet: MessageFns<IpSet> = {
       : undefined;
     message.skipChecks = object.skipChecks?.map((e) => e) || [];
     message.trusted = object.trusted ?? false;
+    message.unlimited = object.unlimited?.map((e) => e) || [];
     return message;
   },
 };
