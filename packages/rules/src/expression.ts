@@ -13,7 +13,7 @@ import {
 } from '@marcbachmann/cel-js';
 import { type ExpressionScope, ExpressionWalk, knownNames } from './expression-walk.js';
 import { factGroups, HeaderFacts, plainFacts } from './fact-context.js';
-import { domainForm, withFormedConstants } from './fact-form.js';
+import { childrenOf, domainForm, withFormedConstants } from './fact-form.js';
 import { useOf } from './function-use.js';
 import { networkHolds } from './network-literal.js';
 import { patternFinds } from './pattern.js';
@@ -26,6 +26,8 @@ export interface ExpressionProblem extends Place {
 
 export interface Expression {
   readonly test: (context: object) => boolean;
+  /** As it is written, constants in the form of their facts. */
+  readonly source: string;
   readonly ast: ASTNode;
   /** Facts it names. */
   readonly facts: ReadonlySet<string>;
@@ -91,7 +93,10 @@ export function compileExpression(source: string, scope: ExpressionScope): Compi
     const run = formed === undefined ? parsed : environment.parse(formed);
     return {
       ok: true,
-      expression: { test: (context) => run(context) === true, ast: run.ast, facts: walk.facts, cost },
+      expression: {
+        ...{ test: (context) => run(context) === true, source: formed ?? source, ast: run.ast },
+        ...{ facts: walk.facts, cost },
+      },
     };
   } catch (error) {
     return refused(problemOf(source, error));
@@ -143,14 +148,7 @@ function isCondition(node: ASTNode): boolean {
   return checked.valid ? checked.type === 'bool' : node.op !== 'id';
 }
 
-function nodesOf(node: ASTNode): ASTNode[] {
-  const within = Array.isArray(node.args) ? node.args.flat(2).filter(isNode) : isNode(node.args) ? [node.args] : [];
-  return [node, ...within.flatMap(nodesOf)];
-}
-
-function isNode(value: unknown): value is ASTNode {
-  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value;
-}
+const nodesOf = (node: ASTNode): ASTNode[] => [node, ...childrenOf(node).flatMap(nodesOf)];
 
 function hintFor(source: string, { code, range, summary }: ParseError | TypeProblem | EvaluationError): string {
   const use = useOf(summary);

@@ -65,7 +65,7 @@ function* formed(fact: ASTNode, constant: ASTNode): Generator<FormedConstant> {
 
 const isNode = (value: unknown): value is ASTNode => typeof value === 'object' && value !== null && 'op' in value;
 
-function childrenOf(node: ASTNode): ASTNode[] {
+export function childrenOf(node: ASTNode): ASTNode[] {
   const args: unknown = node.args;
   if (isNode(args)) return [args];
   return Array.isArray(args) ? args.flat(2).filter(isNode) : [];

@@ -6,6 +6,7 @@ export { earlyRefusals, isEarlyRule } from './early-refusals.js';
 export { type Budget, type Decision, type Evaluation, evaluate, type Remembered, type RuleFault } from './evaluate.js';
 export { isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 export { type FactEntry, type Facts, factEntry, factNames } from './fact-table.js';
+export { faultRisks } from './fault-risks.js';
 export { isDoneLate, lateEvents } from './late-actions.js';
 export type { RuleProblem } from './problem.js';
 export { type ChainLink, type RefusalChain, type RuleRests, refusalChain } from './refusal-chain.js';

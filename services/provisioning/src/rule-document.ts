@@ -14,9 +14,9 @@ import {
   plainOf,
 } from '@postern/config';
 import { PosternError } from '@postern/errors';
-import type { ActionKind } from '@postern/rules';
+import type { ActionKind, RuleScope } from '@postern/rules';
 import { invalid } from './request-fields.js';
-import { ruleFaults } from './rule-faults.js';
+import { ruleFaults, ruleRisks } from './rule-faults.js';
 
 const longestDocument = 65_536;
 const mostFaults = 10;
@@ -34,6 +34,8 @@ export interface RuleOwner {
 
 export interface RuleDocument {
   readonly document: Readonly<Record<string, PlainValue>>;
+  /** What was taken and some mail cannot be judged by. */
+  readonly warnings: readonly string[];
   /** Refuses it for what only the caller knows, such as names that must exist. */
   refuse(faults: readonly Fault[]): void;
 }
@@ -54,18 +56,15 @@ export function readRuleDocument(id: string, owner: RuleOwner, text: string): Ru
   }
   const document = { ...plain, id };
   const { tenant, scope: target, permitted, hasAsn } = owner;
-  const faults = ruleFaults(
-    [document],
-    tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant, target, permitted },
-    hasAsn,
-  );
+  const scope: RuleScope = tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant, target, permitted };
+  const faults = ruleFaults([document], scope, hasAsn);
   const refuse = (found: readonly Fault[]): void => {
     if (found.length === 0) return;
     const lines = found.slice(0, mostFaults).map(({ path, message }) => lineOf(located, path, message));
     throw new PosternError('invalid-argument', lines.join('\n'));
   };
   refuse(faults.map(({ path: [, , ...path], message }) => ({ path, message })));
-  return { document, refuse };
+  return { document, warnings: ruleRisks(document, scope, hasAsn), refuse };
 }
 
 const lineOf = (located: Located, path: FieldPath, message: string): string =>

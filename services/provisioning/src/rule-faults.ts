@@ -3,15 +3,18 @@ import { type Fault, type FieldPath, type PlainValue, quoteValue } from '@poster
 import {
   availableDatabases,
   compileRules,
+  faultRisks,
   notCarriedOut,
   type RuleOptions,
   type RuleProblem,
   type RuleScope,
 } from '@postern/rules';
 
+const mostRisks = 10;
+
 /** The paths begin with `rules`. `hasAsn`: the operator names a database of autonomous systems. */
 export function ruleFaults(rules: readonly PlainValue[], scope: RuleScope, hasAsn: boolean): Fault[] {
-  const options: RuleOptions = { scope, unsupported: notCarriedOut, available: availableDatabases(hasAsn) };
+  const options = optionsOf(scope, hasAsn);
   const single = rules.flatMap((rule, index) => {
     // Alone, so that the problem is surely this one's: ids may be missing or given twice.
     const compiled = compileRules([rule], options);
@@ -25,6 +28,14 @@ export function ruleFaults(rules: readonly PlainValue[], scope: RuleScope, hasAs
     return faultOf(error, index < 0 ? ['rules'] : ['rules', index], rules[index]);
   });
 }
+
+/** What of a rule that can be saved some mail cannot be computed for. */
+export const ruleRisks = (rule: PlainValue, scope: RuleScope, hasAsn: boolean): string[] =>
+  faultRisks(rule, optionsOf(scope, hasAsn)).slice(0, mostRisks);
+
+const optionsOf = (scope: RuleScope, hasAsn: boolean): RuleOptions => ({
+  ...{ scope, unsupported: notCarriedOut, available: availableDatabases(hasAsn) },
+});
 
 /** `then[0].reject.code` as its steps. */
 const stepsOf = (field: string): FieldPath =>

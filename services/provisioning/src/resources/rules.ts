@@ -67,7 +67,11 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
         throw invalid('rule.id', rule.id, 'an id that no rule of the operator file has in this scope');
       const permitted = rightsOfTenant(operator(), tenant);
       const hasAsn = operator().asnDatabase !== undefined;
-      const { document, refuse } = readRuleDocument(rule.id, { tenant, scope, permitted, hasAsn }, rule.document);
+      const {
+        document,
+        warnings: risks,
+        refuse,
+      } = readRuleDocument(rule.id, { tenant, scope, permitted, hasAsn }, rule.document);
       const priority = typeof document.priority === 'number' ? document.priority : usualPriority;
       const targets = namedTargets(document);
       if (tenant !== '' && targets.length > 0)
@@ -101,7 +105,7 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
         await noteSnapshot(tx, tenant === '' ? operatorScope : tenant);
         await audit(tx, caller, { tenant, method: 'PutRule', resource: rule.id, detail: { version, scope } });
         const addresses = targets.map(({ address }) => address);
-        const warnings = await emptyTargets(tx, `what rule ${rule.id} sends`, addresses);
+        const warnings = [...risks, ...(await emptyTargets(tx, `what rule ${rule.id} sends`, addresses))];
         return { rule: row === undefined ? undefined : toRule(row), warnings };
       });
     }),
