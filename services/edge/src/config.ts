@@ -142,6 +142,12 @@ const fields = {
         })
         .optional()
         .doc('Kerberos tickets (mechanism GSSAPI). Where keytab or library are missing the mechanism is not offered.'),
+      memoryLimit: s
+        .bytes({ max: 1_099_511_627_776 })
+        .default('0')
+        .doc(
+          'Memory of the pod where its control group has no limit, for `overload.memory`; 0 = the memory of the machine. Workers share it.',
+        ),
       inlineLimit: s
         .bytes({ min: 1_024, max: 524_288 })
         .default('128KiB')

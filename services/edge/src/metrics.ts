@@ -151,6 +151,11 @@ export function edgeMetrics(metrics: Metrics) {
       help: '1 while limits are decided by this pod alone because Redis is away.',
       merge: 'max',
     }),
+    memory: metrics.gauge({
+      name: 'postern_edge_memory_ratio',
+      help: 'Memory in use, heap and outside it, of what this process may have (its control group, edge.memoryLimit, the machine).',
+      merge: 'max',
+    }),
     overloaded: metrics.gauge({
       name: 'postern_edge_overloaded',
       help: '1 while the process sheds strangers, 2 while it sheds everybody.',

@@ -5,7 +5,13 @@ import { expect, it } from 'vitest';
 import { idle, judgeLoad, type OverloadReading, type OverloadState, watchOverload } from './overload.js';
 import { SpoolLatency } from './spool-latency.js';
 
-const calm: OverloadReading = { loopDelayMs: 20, heapPercent: 50, spoolLatencyMs: 10, storagePercent: 5 };
+const calm: OverloadReading = {
+  loopDelayMs: 20,
+  heapPercent: 50,
+  memoryPercent: 30,
+  spoolLatencyMs: 10,
+  storagePercent: 5,
+};
 const state = (shed: OverloadState['shed'], reason: string): OverloadState => ({ shed, reason });
 const loop = state('strangers', 'event loop');
 
@@ -18,8 +24,11 @@ it.each<[Partial<OverloadReading>, OverloadState, OverloadState]>([
   [{ loopDelayMs: 1_000 }, loop, state('everybody', 'event loop')],
   [{ loopDelayMs: 860 }, state('everybody', 'event loop'), state('everybody', 'event loop')],
   [{ loopDelayMs: 840 }, state('everybody', 'event loop'), loop],
-  [{ heapPercent: 91 }, idle, state('strangers', 'memory')],
-  [{ heapPercent: 95 }, idle, state('everybody', 'memory')],
+  [{ heapPercent: 91 }, idle, state('strangers', 'heap')],
+  [{ memoryPercent: 85 }, idle, state('strangers', 'memory')],
+  [{ memoryPercent: 94 }, idle, state('everybody', 'memory')],
+  [{ memoryPercent: 71 }, state('strangers', 'memory'), idle],
+  [{ heapPercent: 95 }, idle, state('everybody', 'heap')],
   [{ spoolLatencyMs: 5_000 }, idle, state('strangers', 'spool latency')],
   [{ spoolLatencyMs: 20_000 }, idle, state('everybody', 'spool latency')],
   [{ storagePercent: 92 }, idle, state('strangers', 'storage')],
@@ -46,6 +55,7 @@ it('sheds while SPOOL is nearly full, strangers first, and recovers by itself', 
     clock,
     marks: () => Overload.fromPartial({ loopDelayMs: 60_000, heapPercent: 1_000 }),
     spoolLatencyMs: () => 0,
+    memory: () => 0,
     storage: async () => {
       if (fill < 0) throw new Error('away');
       return fill;

@@ -1,5 +1,5 @@
 /**
- * Is this process too busy to take mail, and from whom (row C8)? Four readings against their marks: delay of the event loop, heap, time of
+ * Is this process too busy to take mail, and from whom (row C8)? Five readings against their marks: delay of the event loop, heap, memory, time of
  * the durable write, bytes of SPOOL. At a mark strangers are shed, well above it everybody. Recovers by itself, below the mark by a margin, so
  * that it does not flap. Sheds with 421 and 452, never 5xx.
  */
@@ -12,6 +12,8 @@ export interface OverloadReading {
   readonly loopDelayMs: number;
   /** Percent of the heap limit. */
   readonly heapPercent: number;
+  /** Percent of the memory the process may have: heap and what is outside it. */
+  readonly memoryPercent: number;
   readonly spoolLatencyMs: number;
   /** Percent of the limit of SPOOL. */
   readonly storagePercent: number;
@@ -26,7 +28,8 @@ export interface OverloadState {
 /** `severe`: times the mark from which on everybody is shed. */
 const dimensions = [
   { field: 'loopDelayMs', reason: 'event loop', mark: 500, severe: 2 },
-  { field: 'heapPercent', reason: 'memory', mark: 90, severe: 1.05 },
+  { field: 'heapPercent', reason: 'heap', mark: 90, severe: 1.05 },
+  { field: 'memoryPercent', reason: 'memory', mark: 85, severe: 1.1 },
   { field: 'spoolLatencyMs', reason: 'spool latency', mark: 5_000, severe: 2 },
   { field: 'storagePercent', reason: 'storage', mark: 90, severe: 1.05 },
 ] as const;
@@ -64,6 +67,8 @@ export interface OverloadWatchOptions {
   readonly marks: () => Overload | undefined;
   /** Milliseconds of the durable write since the last question. */
   readonly spoolLatencyMs: () => number;
+  /** Percent of the memory this process may have. */
+  readonly memory: () => number;
   /** Share of SPOOL in use, 0 to 1. */
   readonly storage: () => Promise<number>;
   readonly onChange: (state: OverloadState) => void;
@@ -73,6 +78,7 @@ export function watchOverload({
   clock,
   marks,
   spoolLatencyMs,
+  memory,
   storage,
   onChange,
 }: OverloadWatchOptions): OverloadWatch {
@@ -97,6 +103,7 @@ export function watchOverload({
       const reading = {
         loopDelayMs: Number.isNaN(delays.mean) ? 0 : delays.mean / 1e6,
         heapPercent: (100 * used) / limit,
+        memoryPercent: memory(),
         spoolLatencyMs: spoolLatencyMs(),
         storagePercent,
       };

@@ -15,6 +15,7 @@ import type { EdgeLogEvent } from './events.js';
 import type { Journal } from './journal.js';
 import { openLimits } from './limits-store.js';
 import { withLoginCache } from './login-cache.js';
+import { memoryUse } from './memory-use.js';
 import { createMessageLimits } from './message-limits.js';
 import { edgeMetrics, sessionActions, sessionEvents } from './metrics.js';
 import { MisconfigurationGuard } from './misconfiguration.js';
@@ -106,7 +107,9 @@ export function wire(config: EdgeConfig, telemetry: Telemetry<EdgeLogEvent>): Se
       policy = pods;
       opened.push(() => pods.close());
       const { inlineLimit } = settings;
-      const spooling = { streams, clock, log, metrics, snapshot, inlineLimit, deadlineMs: config.edge.spoolDeadline };
+      const { spoolDeadline: deadlineMs, memoryLimit, workers } = config.edge;
+      const memory = memoryUse(memoryLimit, workers.max);
+      const spooling = { streams, clock, log, metrics, snapshot, inlineLimit, deadlineMs, memory };
       const { spool, overload } = await openSpool(spooling);
       opened.push(() => overload.stop());
       const trace = createTraceBatcher({

@@ -1,6 +1,6 @@
 /**
  * A pod with too much to do takes less mail, the least trusted first, with 421 and 452 4.3.1, and takes it again by itself (row C8). Each reading is driven
- * over its mark for real: SPOOL filled behind a silent queue, a store that hangs, an event loop that is held up, a heap beyond what is allowed.
+ * over its mark for real: SPOOL filled behind a silent queue, a store that hangs, an event loop that is held up, a heap and a memory beyond what is allowed.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildMessage, SmtpSender } from '@postern/testkit/smtp';
@@ -14,7 +14,11 @@ const storage = 50;
 const marks = { storage, spoolLatency: '1s' };
 const spoolBytes = 4 * 1_048_576;
 const world = withMailWorld({
-  config: { overload: marks, provisioning: { streams: { maxBytes: { SPOOL: '4MiB' } } } },
+  config: {
+    overload: marks,
+    provisioning: { streams: { maxBytes: { SPOOL: '4MiB' } } },
+    edge: { memoryLimit: '512MiB' },
+  },
   // So that what a small cluster uses is a share worth naming.
   environment: { NODE_OPTIONS: '--max-old-space-size=256' },
 });
@@ -152,11 +156,11 @@ test('an event loop that is held up', whole, async () => {
   await recovered(since);
 });
 
-test('a heap beyond its mark', whole, async () => {
+test.each(['heap', 'memory'])('%s beyond its mark', whole, async (reading) => {
   const since = await logged();
-  await world.reconfigure({ overload: { ...marks, heap: 5 } });
+  await world.reconfigure({ overload: { ...marks, [reading]: 5 } });
   await vi.waitFor(async () => expect(await stranger()).toMatch(/^421 4\.3\.1 /), patience);
-  expect(await sheddings(since)).toContainEqual(expect.stringMatching(/^(strangers|everybody) memory$/));
+  expect(await sheddings(since)).toContainEqual(expect.stringMatching(new RegExp(`^(strangers|everybody) ${reading}$`)));
   await world.reconfigure({});
   await recovered(since);
 });

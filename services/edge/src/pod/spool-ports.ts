@@ -21,6 +21,8 @@ export interface SpoolPortsOptions {
   /** Bodies up to this size travel inside the SPOOL message. */
   readonly inlineLimit: number;
   readonly deadlineMs: number;
+  /** Percent of the memory this process may have. */
+  readonly memory: () => number;
 }
 
 export interface SpoolPorts {
@@ -29,7 +31,7 @@ export interface SpoolPorts {
 }
 
 export async function openSpool(options: SpoolPortsOptions): Promise<SpoolPorts> {
-  const { streams, clock, log, metrics, snapshot, inlineLimit, deadlineMs } = options;
+  const { streams, clock, log, metrics, snapshot, inlineLimit, deadlineMs, memory } = options;
   const fill = await createFillReader(streams);
   const latency = new SpoolLatency(clock);
   const bodies = await createBodyStore(streams, clock);
@@ -50,6 +52,11 @@ export async function openSpool(options: SpoolPortsOptions): Promise<SpoolPorts>
     clock,
     marks: () => snapshot()?.overload,
     spoolLatencyMs: () => latency.read(),
+    memory: () => {
+      const percent = memory();
+      metrics.memory.set(percent / 100);
+      return percent;
+    },
     // What is damaged has no room for anybody.
     storage: async () => {
       const share = await fill('SPOOL');

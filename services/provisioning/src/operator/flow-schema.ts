@@ -75,6 +75,7 @@ const percent = (value: number, doc: string) => s.integer({ min: 1, max: 100 }).
 const overload = s.object({
   loopDelay: s.duration({ min: 50, max: 60_000 }).default('500ms').doc('Mean delay of the event loop.'),
   heap: percent(90, 'Share of the heap limit in use, percent.'),
+  memory: percent(85, 'Share of the memory an edge process may have in use, heap and outside it, percent.'),
   spoolLatency: s.duration({ min: 50, max: 60_000 }).default('5s').doc('Mean time of the durable write.'),
   storage: percent(90, 'Share of the bytes of stream SPOOL in use, percent.'),
 });

@@ -78,6 +78,12 @@ export function deadlinesOf({ deadlines: it }: OperatorDocument): SessionDeadlin
 }
 
 export function overloadOf({ overload: it }: OperatorDocument): Overload {
-  const { loopDelay, heap, spoolLatency, storage } = it;
-  return { loopDelayMs: loopDelay, heapPercent: heap, spoolLatencyMs: spoolLatency, storagePercent: storage };
+  const { loopDelay, heap, memory, spoolLatency, storage } = it;
+  return {
+    loopDelayMs: loopDelay,
+    heapPercent: heap,
+    memoryPercent: memory,
+    spoolLatencyMs: spoolLatency,
+    storagePercent: storage,
+  };
 }

@@ -259,6 +259,8 @@ export interface Overload {
   spoolLatencyMs: number;
   /** Share of the SPOOL stream's bytes in use, percent. */
   storagePercent: number;
+  /** Share of the memory the process may have, heap and outside it, percent. */
+  memoryPercent: number;
 }
 
 /** Settings of one listener. */
@@ -2268,7 +2270,7 @@ export const SessionDeadlines: MessageFns<SessionDeadlines> = {
 };
 
 function createBaseOverload(): Overload {
-  return { loopDelayMs: 0, heapPercent: 0, spoolLatencyMs: 0, storagePercent: 0 };
+  return { loopDelayMs: 0, heapPercent: 0, spoolLatencyMs: 0, storagePercent: 0, memoryPercent: 0 };
 }
 
 export const Overload: MessageFns<Overload> = {
@@ -2284,6 +2286,9 @@ export const Overload: MessageFns<Overload> = {
     }
     if (message.storagePercent !== 0) {
       writer.uint32(32).uint32(message.storagePercent);
+    }
+    if (message.memoryPercent !== 0) {
+      writer.uint32(40).uint32(message.memoryPercent);
     }
     return writer;
   },
@@ -2333,6 +2338,14 @@ export const Overload: MessageFns<Overload> = {
             message.storagePercent = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.memoryPercent = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2367,6 +2380,11 @@ export const Overload: MessageFns<Overload> = {
         : isSet(object.storage_percent)
         ? globalThis.Number(object.storage_percent)
         : 0,
+      memoryPercent: isSet(object.memoryPercent)
+        ? globalThis.Number(object.memoryPercent)
+        : isSet(object.memory_percent)
+        ? globalThis.Number(object.memory_percent)
+        : 0,
     };
   },
 
@@ -2384,6 +2402,9 @@ export const Overload: MessageFns<Overload> = {
     if (message.storagePercent !== 0) {
       obj.storagePercent = Math.round(message.storagePercent);
     }
+    if (message.memoryPercent !== 0) {
+      obj.memoryPercent = Math.round(message.memoryPercent);
+    }
     return obj;
   },
 
@@ -2396,6 +2417,7 @@ export const Overload: MessageFns<Overload> = {
     message.heapPercent = object.heapPercent ?? 0;
     message.spoolLatencyMs = object.spoolLatencyMs ?? 0;
     message.storagePercent = object.storagePercent ?? 0;
+    message.memoryPercent = object.memoryPercent ?? 0;
     return message;
   },
 };
