@@ -160,7 +160,9 @@ test.each(['heap', 'memory'])('%s beyond its mark', whole, async (reading) => {
   const since = await logged();
   await world.reconfigure({ overload: { ...marks, [reading]: 5 } });
   await vi.waitFor(async () => expect(await stranger()).toMatch(/^421 4\.3\.1 /), patience);
-  expect(await sheddings(since)).toContainEqual(expect.stringMatching(new RegExp(`^(strangers|everybody) ${reading}$`)));
+  expect(await sheddings(since)).toContainEqual(
+    expect.stringMatching(new RegExp(`^(strangers|everybody) ${reading}$`)),
+  );
   await world.reconfigure({});
   await recovered(since);
 });

@@ -25,6 +25,7 @@ import { fileProblems } from './named-files.js';
 import { tenantNotes } from './named-tenants.js';
 import { referenceProblems } from './references.js';
 import { type OperatorDocument, operatorSchema } from './schema.js';
+import { wideNetworkNotes } from './wide-networks.js';
 
 /** Of services; what the file says for them is read by each, when it starts. */
 export const foreignSections = [
@@ -75,7 +76,7 @@ export function examineOperatorDocument(texts: readonly ConfigText[], { namedFil
   ];
   const found = [...reader.problems, ...faultsOf(outcome, merged, reader, read, judge)];
   const problems = found.map((problem) => ({ ...problem, path: ownPath(problem.path) }));
-  const notes = outcome.ok ? tenantNotes(outcome.value) : [];
+  const notes = outcome.ok ? [...tenantNotes(outcome.value), ...wideNetworkNotes(outcome.value)] : [];
   return {
     document: outcome.ok ? outcome.value : undefined,
     problems,
