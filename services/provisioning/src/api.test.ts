@@ -601,6 +601,20 @@ test('recording of sessions is switched per tenant; without policy there is noth
   expect(await set('acme', false)).toEqual({ tenant: 'acme', on: false });
 });
 
+test('a condition that some mail cannot be computed for is taken with a warning', async () => {
+  const { api } = service;
+  const put = (when: string) => {
+    const document = `event: headers\nwhen: '${when}'\nthen: [reject]`;
+    const rule = { id: 'fragile', tenant: '', version: 0, document, etag: '', scope: '' };
+    return api.call(api.rpc.putRule, { rule }, service.as());
+  };
+  expect((await put('headers.first("X").split(",")[5] == "a"')).warnings).toEqual([
+    expect.stringMatching(/^when:1:\d+: headers\.first\("X"\)\.split\(","\) may be shorter.* put off/),
+  ]);
+  expect((await put('headers.has("X")')).warnings).toEqual([]);
+  await api.call(api.rpc.deleteRule, { tenant: '', id: 'fragile', scope: '' }, service.as());
+});
+
 test('an id that the operator file gives to a rule of the scope is refused when saved', async () => {
   const { api } = service;
   const put = (id: string, tenant: string, scope = '') =>
