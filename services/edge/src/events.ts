@@ -17,6 +17,7 @@ export const edgeEvents = defineEvents('edge', {
   'edge.kerberos.opened': 'Tickets are accepted with the keys of the keytab.',
   'edge.kerberos.hidden': 'GSSAPI is asked for and cannot be offered by this pod; `reason` says what is missing.',
   'edge.command.rejected': 'A command was refused or failed; `rule` where one says what is offered.',
+  'edge.answer.delayed': 'The answer to an error comes late (tarpit); `delay_ms` says how late. A debug line, counted.',
   'edge.refusals.untold':
     'A session had more refused than log and trace are told of one; `command`, `sender`, `recipient`, `message`, `login`, `policy` say how many events of that kind were left out.',
   'edge.sender.rejected': 'MAIL was refused; `reason` says why, `rule` whose limit it was.',

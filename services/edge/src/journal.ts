@@ -4,6 +4,7 @@
  */
 import type { RefusingLimit } from '@postern/flow-control/session';
 import type { Reply } from '@postern/smtp-core';
+import type { Ending } from './abort-reason.js';
 import type { Session } from './session.js';
 
 export type EdgeEventName =
@@ -24,6 +25,7 @@ export type EdgeEventName =
   | 'edge.message.rejected'
   | 'edge.message.uncertain'
   | 'edge.refusals.untold'
+  | 'edge.answer.delayed'
   | 'edge.policy.bypassed'
   | 'edge.rule.failed'
   | 'edge.rule.unfinished';
@@ -36,6 +38,8 @@ export interface EdgeEventFacts {
   readonly reply?: Reply;
   /** Closed names: reason, rule, mechanism, user, size, limit, recipients, cipher, duration_ms, decided_by. */
   readonly detail?: Readonly<Record<string, string>>;
+  /** Of a session we ended, where it was no limit. */
+  readonly ending?: Ending;
   /** The limit that refused, where it was one; counted. */
   readonly limit?: RefusingLimit;
   /** What the checks found that decided, by name of the check; for the trace only, it may name addresses. */

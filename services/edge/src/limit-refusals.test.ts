@@ -257,6 +257,7 @@ test('failed_logins_per_account is named', async () => {
       snapshot: () => doubles.snapshot,
       clock: systemClock,
       onBarred: () => undefined,
+      onDelayed: () => undefined,
     },
   );
   const question = { mechanism: 'PLAIN', username: 'a', parameters: {}, channelBinding: Buffer.alloc(0) };

@@ -3,6 +3,7 @@
 import { errorKinds } from '@postern/flow-control';
 import { limitNames, limitSetters } from '@postern/flow-control/session';
 import { bytesBuckets, type Metrics } from '@postern/telemetry';
+import { abortReasons } from './abort-reason.js';
 import { suspicions } from './misconfiguration.js';
 
 const replyClasses = ['2xx', '4xx', '5xx'] as const;
@@ -95,7 +96,13 @@ export function edgeMetrics(metrics: Metrics) {
     }),
     aborted: metrics.counter({
       name: 'postern_edge_sessions_aborted_total',
-      help: 'Sessions we ended with 421: errors, timeout, early talker, drain.',
+      help: 'Sessions we ended with 421, by the limit that was passed or what else it was; refused: policy, a rule, a command.',
+      labels: { reason: abortReasons },
+    }),
+    answersDelayed: metrics.histogram({
+      name: 'postern_edge_answer_delay_seconds',
+      help: 'How late answers came on purpose: to errors (tarpit), to failed logins (login).',
+      labels: { kind: ['tarpit', 'login'] },
     }),
     spoolSeconds: metrics.histogram({
       name: 'postern_edge_spool_seconds',

@@ -7,6 +7,7 @@ import type { Clock } from '@postern/clock';
 import type { TraceEvent } from '@postern/proto/mail/v1/trace';
 import { formatReply, type Reply } from '@postern/smtp-core';
 import type { LogFields, Logger } from '@postern/telemetry';
+import { abortReason } from './abort-reason.js';
 import type { EdgeLogEvent } from './events.js';
 import type { EdgeEventFacts, EdgeEventName, Journal } from './journal.js';
 import { type EdgeMetrics, replyClass } from './metrics.js';
@@ -25,6 +26,7 @@ const quiet: ReadonlySet<EdgeEventName> = new Set([
   'edge.session.opened',
   'edge.session.closed',
   'edge.tls.established',
+  'edge.answer.delayed',
 ]);
 const loud: ReadonlySet<EdgeEventName> = new Set([
   'edge.login.unavailable',
@@ -53,7 +55,10 @@ const counted: Partial<Record<EdgeEventName, Counting>> = {
       .inc(),
   'edge.message.rejected': (metrics, { reply }) =>
     metrics.messages.with({ reply_class: replyClass(reply?.code ?? 550) }).inc(),
-  'edge.session.aborted': (metrics) => metrics.aborted.inc(),
+  'edge.session.aborted': (metrics, { limit, ending }) =>
+    metrics.aborted.with({ reason: abortReason(limit?.name, ending) }).inc(),
+  'edge.answer.delayed': (metrics, { detail }) =>
+    metrics.answersDelayed.with({ kind: 'tarpit' }).observe(Number(detail?.delay_ms ?? 0) / 1_000),
   'edge.policy.bypassed': (metrics) => metrics.policyBypassed.inc(),
   'edge.rule.failed': (metrics) => metrics.ruleFaults.with({ kind: 'failed' }).inc(),
   'edge.rule.unfinished': (metrics) => metrics.ruleFaults.with({ kind: 'unfinished' }).inc(),

@@ -71,4 +71,36 @@ test.each<[string, string, readonly string[], number]>([
   expect(doubles.of(event)).toHaveLength(100);
   expect(doubles.traced.length).toBeLessThan(110);
   expect(doubles.of('edge.session.aborted')).toHaveLength(1);
+  const limit = 'deferrals_per_session';
+  expect(await doubles.telemetry.metrics.text()).toContain(`postern_edge_sessions_aborted_total{reason="${limit}"} 1`);
+});
+
+test.each<[string, (doubles: Told) => void, string]>([
+  ['drain', (doubles) => (doubles.draining = true), 'NOOP'],
+  ['noise', () => undefined, '\x16\x03\x01'],
+  ['refused', () => undefined, `BDAT ${'9'.repeat(12)}`],
+  ['idle_commands_per_session', () => undefined, 'NOOP\r\n'.repeat(101)],
+])('why a session was ended is counted: %s', async (reason, before, line) => {
+  const doubles = new Told();
+  const listener = await front.start(doubles);
+  const client = await greeted(listener.port, [
+    'EHLO c.test',
+    'MAIL FROM:<a@sender.test>',
+    'RCPT TO:<b@example.test>',
+    'RSET',
+  ]);
+  before(doubles);
+  client.send(`${line}\r\n`);
+  await client.closed();
+  expect(await doubles.telemetry.metrics.text()).toContain(`postern_edge_sessions_aborted_total{reason="${reason}"} 1`);
+});
+
+test('how late answers to errors come is measured', async () => {
+  const doubles = new Told();
+  doubles.abuse = { ...doubles.abuse, tarpitMs: () => 20 };
+  const listener = await front.start(doubles);
+  const client = await greeted(listener.port, ['NONSENSE', 'NONSENSE']);
+  client.destroy();
+  const text = await doubles.telemetry.metrics.text();
+  expect(text).toContain('postern_edge_answer_delay_seconds_count{kind="tarpit"} 2');
 });

@@ -215,6 +215,7 @@ test('failed logins are answered later and later over all pods; beyond the limit
     errorControl: { failedLoginsPerAccount: 3, intervalMs: 60_000, loginDelayMs: 100, longestLoginDelayMs: 250 },
   });
   let barred = 0;
+  const delays: number[] = [];
   const guard = () =>
     withLoginGuard(
       { material: async () => doubles.material, verify: async (question) => doubles.verify(question) },
@@ -223,6 +224,7 @@ test('failed logins are answered later and later over all pods; beyond the limit
         snapshot: () => doubles.snapshot,
         clock,
         onBarred: () => void barred++,
+        onDelayed: (seconds) => void delays.push(seconds),
       },
     );
   const [one, other] = [guard(), guard()];
@@ -240,6 +242,7 @@ test('failed logins are answered later and later over all pods; beyond the limit
   for (const port of [one, other, one])
     expect(await attempt(port, '203.0.113.9', 'guess')).toMatchObject({ kind: 'denied' });
   expect(slept).toEqual([100, 200, 250]);
+  expect(delays).toEqual([0.1, 0.2, 0.25]);
   expect(await attempt(other, '203.0.113.10', right)).toMatchObject({ kind: 'unavailable' });
   expect(barred).toBe(1);
   expect(await attempt(other, '192.0.2.1', right)).toMatchObject({ kind: 'verified' });

@@ -12,6 +12,8 @@ export interface LoginGuardOptions {
   readonly snapshot: () => CompiledSnapshot | undefined;
   readonly clock: Clock;
   readonly onBarred: () => void;
+  /** The answer to a failed login comes so much later. */
+  readonly onDelayed: (seconds: number) => void;
 }
 
 const unheard: CredentialAnswer = {
@@ -21,7 +23,7 @@ const unheard: CredentialAnswer = {
 };
 
 export function withLoginGuard(credentials: CredentialPort, options: LoginGuardOptions): CredentialPort {
-  const { attempts, snapshot, clock, onBarred } = options;
+  const { attempts, snapshot, clock, onBarred, onDelayed } = options;
   return {
     material: (username, mechanism, sessionId) => credentials.material(username, mechanism, sessionId),
     async verify(question) {
@@ -39,7 +41,10 @@ export function withLoginGuard(credentials: CredentialPort, options: LoginGuardO
       if (answer.kind !== 'denied') return answer;
       const failures = control.failedLoginsPerAccount === 0 ? 1 : await attempts.failed(question.username, limit);
       const delayMs = Math.min(control.longestLoginDelayMs, control.loginDelayMs * 2 ** Math.min(failures - 1, 30));
-      if (delayMs > 0) await clock.sleep(delayMs);
+      if (delayMs > 0) {
+        onDelayed(delayMs / 1_000);
+        await clock.sleep(delayMs);
+      }
       return answer;
     },
   };

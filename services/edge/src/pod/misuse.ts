@@ -52,6 +52,7 @@ export async function openMisuse({ store, clock, log, metrics, snapshot }: Misus
         snapshot,
         clock,
         onBarred: () => metrics.loginsBarred.inc(),
+        onDelayed: (seconds) => metrics.answersDelayed.with({ kind: 'login' }).observe(seconds),
       }),
     stop: () => bans.stop(),
   };

@@ -9,6 +9,7 @@ import { earlyRefusal, type LimitName, type RefusingLimit, refusingLimit } from 
 import { type Reply, replies } from '@postern/smtp-core';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js';
+import type { Ending } from '../abort-reason.js';
 import type { BindingType } from '../sasl/mechanism.js';
 import { forgetPlain, type Session, type SessionServices } from '../session.js';
 import { channelBinding } from '../tls/channel-binding.js';
@@ -122,7 +123,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
       },
       onNoise: (kind) => {
         if (kind === 'proxyHeader') this.#context.onUnexpectedProxy();
-        this.#abort(noise[kind], kind);
+        this.#abort(noise[kind], kind, 'noise');
       },
       onIdle: () => this.flush(),
     });
@@ -154,7 +155,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   #tooSoon(): void {
     if (this.isClosed) return;
     this.#context.services.abuse.failed(this.edgeSession, 'bad_command');
-    this.#abort(replies.talksTooSoon, 'early talker');
+    this.#abort(replies.talksTooSoon, 'early talker', 'early_talker');
   }
 
   /** A client that sends and does not read must not fill our memory with replies. */
@@ -181,36 +182,43 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     if (this.#ended) return;
     const ban = this.#context.services.abuse.banned(this.edgeSession);
     if (ban !== undefined && this.#activity.kind !== 'working') {
-      this.#abort(replies.banned, `banned: ${ban}`);
+      this.#abort(replies.banned, `banned: ${ban}`, 'ban');
       return;
     }
     const received = this.dialogue.incoming?.size ?? 0;
     const deadlines = this.#context.services.snapshot()?.deadlines ?? defaultDeadlines;
     const isOver = deadlines.sessionMs > 0 && nowMs - this.#begunMs > deadlines.sessionMs;
-    if (isOver && this.#activity.kind === 'waiting') this.#abort(replies.timeout, 'session deadline', 'session_time');
+    if (isOver && this.#activity.kind === 'waiting')
+      this.#abort(replies.timeout, 'session deadline', 'refused', 'session_time');
     else if (deadlineOf(this.#activity, received, nowMs, deadlines) === 'passed')
-      this.#abort(replies.timeout, 'timeout', this.#activity.kind === 'receiving' ? 'message_time' : 'command_time');
+      this.#abort(
+        replies.timeout,
+        'timeout',
+        'refused',
+        this.#activity.kind === 'receiving' ? 'message_time' : 'command_time',
+      );
   }
 
   /** Told when the pod drains: an idle client is sent away, one in a transaction may finish it. */
   drain(): void {
     if (this.dialogue.transaction === undefined && this.#activity.kind !== 'working' && this._ready)
-      this.#abort(replies.shuttingDown, 'draining');
+      this.#abort(replies.shuttingDown, 'draining', 'drain');
   }
 
   /** Ends whatever still runs when the time to drain is over. */
   destroy(): void {
-    this.#abort(replies.shuttingDown, 'drain timeout');
+    this.#abort(replies.shuttingDown, 'drain timeout', 'drain');
     this._socket.destroy();
   }
 
-  #abort(reply: Reply, reason: string, limit?: LimitName): void {
+  #abort(reply: Reply, reason: string, ending: Ending, limit?: LimitName): void {
     if (this.#ended || this.isClosed) return;
     const { session, services } = this.#context;
     services.journal.record('edge.session.aborted', session, {
       ...this.dialogue.underWay(),
       reply,
       detail: { reason },
+      ending,
       ...refusingLimit(limit),
     });
     this.reply(
@@ -327,7 +335,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   /** The base calls this for its own 421 (errors of the parser). */
   override send(code: number, data?: string | string[] | null): void {
     const text = Array.isArray(data) ? data : (data ?? '');
-    this.#abort({ ...replies.timeout, code, text }, 'server');
+    this.#abort({ ...replies.timeout, code, text }, 'server', 'noise');
   }
 
   override _onClose(): void {

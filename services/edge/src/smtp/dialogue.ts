@@ -192,6 +192,7 @@ export class Dialogue {
       reply,
       detail: { reason: command, ...(rule === undefined ? {} : { rule }) },
       ...refusingLimit(this.exceeded, rule),
+      ending: reply === replies.shuttingDown ? 'drain' : 'refused',
     });
     this.wire.close();
     return undefined;
@@ -240,6 +241,8 @@ export class Dialogue {
       const delayMs = this.#delayMs(list[at]);
       if (delayMs > 0) {
         this.wire.flush();
+        const detail = { delay_ms: String(delayMs) };
+        this.services.journal.record('edge.answer.delayed', this.session, { detail });
         await this.services.clock.sleep(delayMs);
       }
       if (this.wire.isClosed) return this.#countUnsaid(list, at);
