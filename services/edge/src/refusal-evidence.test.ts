@@ -55,6 +55,12 @@ const refusals = (doubles: Doubles) =>
 test.each([
   ['the check that decided', 'spf', [spf], { reason: 'spf', spf: 'fail (identity=mailfrom mechanism=-all)' }],
   [
+    'why the deciding rule could not be computed',
+    'mine@3',
+    [{ check: 'rule', outcome: 'failed', rule: 'mine@3', action: 'tempfail', evidence: { fault: 'no such part' } }],
+    { reason: 'mine@3', rule: 'failed (fault=no such part)' },
+  ],
+  [
     'what the deciding rule used',
     'mine@3',
     [{ ...spf, rule: 'mine@3' }],

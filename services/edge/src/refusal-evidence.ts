@@ -57,9 +57,10 @@ export function refusalEvidence(
 ): Readonly<Record<string, string>> {
   const own = new Map(recipients.filter((one) => one.tenant === tenant).map((one) => [one.address, tenant]));
   const used = findings.filter((finding) => {
-    const { check, rule, recipient } = finding;
+    const { check, rule, recipient, outcome } = finding;
     const isBasis = check === decidedBy || rule === decidedBy || restsOn.get(decidedBy)?.has(check) === true;
-    if (check === 'rule' || !isBasis) return false;
+    // Of a rule that decided its name is told; of one that could not be computed, why.
+    if ((check === 'rule' && outcome !== 'failed') || !isBasis) return false;
     if (recipient !== '' && !own.has(recipient)) return false;
     const owner = ownerOf(finding, submittingTenant, own);
     return owner === operatorTenant || owner === tenant;

@@ -11,7 +11,8 @@ export const ruleCheck = 'rule';
 const failed = 'failed';
 
 export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: string): Finding {
-  const evidence = evidenceOf(decided.action);
+  const isPutOff = decided.fault !== undefined && decided.action.kind === 'tempfail';
+  const evidence: Record<string, string> = isPutOff ? {} : evidenceOf(decided.action);
   addOwner(evidence, decided);
   if (decided.fault !== undefined) evidence.fault = causeOf(decided.fault);
   return {
