@@ -101,7 +101,10 @@ describe('tokens', () => {
 
 describe('keys at a URL', () => {
   let status = 200;
-  const server = createServer((_request, response) => void response.writeHead(status).end(keySet));
+  let isSilent = false;
+  const server = createServer((_request, response) => {
+    if (!isSilent) response.writeHead(status).end(keySet);
+  });
   let jwksUrl = '';
   beforeAll(async () => {
     server.listen(0, '127.0.0.1');
@@ -119,5 +122,21 @@ describe('keys at a URL', () => {
     await expect(verify(await token(), [gone], now)).rejects.toMatchObject({ id: 'credentials-unavailable' });
     status = 200;
     expect(await createTokenVerifier()(await token(), [remote()], now)).toMatchObject({ kind: 'right' });
+  });
+
+  it('of an issuer that is silent are unavailable after three seconds; keys fetched before go on', async () => {
+    const before = createTokenVerifier();
+    expect(await before(await token(), [remote()], now)).toMatchObject({ kind: 'right' });
+    isSilent = true;
+    try {
+      const started = performance.now();
+      const asked = createTokenVerifier()(await token(), [remote()], now);
+      await expect(asked).rejects.toMatchObject({ id: 'credentials-unavailable' });
+      expect(performance.now() - started).toBeLessThan(4_500);
+      expect(await before(await token(), [remote()], now)).toMatchObject({ kind: 'right' });
+    } finally {
+      isSilent = false;
+      server.closeAllConnections();
+    }
   });
 });
