@@ -53,9 +53,14 @@ async function eventsPage(declared) {
 
 async function factsPage() {
   const { factEntry, factNames, ruleEvents } = await built('packages/rules/dist/index.js');
+  const afterAcceptance = new Set(ruleEvents.slice(ruleEvents.indexOf('relay')));
   const rows = factNames().map((name) => {
-    const { type, since, doc, needs } = factEntry(name);
-    return `| \`${name}\` | ${type} | ${since} | ${doc}${needs === undefined ? '' : ` Needs a ${needs} file.`} |`;
+    const { type, since, doc, needs, range, isCountry, asked, kept } = factEntry(name);
+    const file = needs === undefined ? '' : ` Needs ${needs === 'asn' ? 'an' : 'a'} ${needs} file.`;
+    const bounds = range === undefined ? '' : ` A constant beyond ${range[0]} to ${range[1]} is refused.`;
+    const country = isCountry === true ? ' What is no such code is refused.' : '';
+    const accepted = afterAcceptance.has(since) || kept === true ? 'yes' : '';
+    return `| \`${name}\` | ${type} | ${since} | ${accepted} | ${asked === true ? 'yes' : ''} | ${doc}${file}${bounds}${country} |`;
   });
   return [
     '# Facts of rule conditions',
@@ -64,9 +69,56 @@ async function factsPage() {
     'from the event `headers` on, with `headers.values(name)`, `headers.first(name)`, `headers.has(name)`, `headers.count(name)`.',
     `Events, in the order a message meets them: ${ruleEvents.map((event) => `\`${event}\``).join(', ')}.`,
     '',
-    '| fact | type | known from | meaning |',
-    '|---|---|---|---|',
+    'Types: `string`, `int`, `double`, `bool`, `strings` (a list), `time`. Where the meaning lists all values, another constant is refused when the rule is',
+    'saved. *Kept*: known at relay and the failures too. *Asked*: others have to be asked, so that what the session decides by itself cannot depend on it.',
+    '',
+    '| fact | type | known from | kept | asked | meaning |',
+    '|---|---|---|---|---|---|',
     ...rows,
+    '',
+  ].join('\n');
+}
+
+async function actionsPage() {
+  const { actionEntries, actionEvents, isFinal, isOpenToTenants, permittableActions, runnableChecks, skippableChecks } =
+    await built('packages/rules/dist/index.js');
+  const cell = (text) => text.replaceAll('|', '\\|');
+  const names = (list) => list.map((name) => `\`${name}\``).join(', ');
+  const whose = (kind) => {
+    if (isOpenToTenants(kind)) return 'all';
+    return permittableActions.includes(kind) ? 'operator; tenants with `ruleActions`' : 'operator';
+  };
+  const rows = actionEntries.map(
+    ({ kind, doc }) =>
+      `| \`${kind}\` | ${actionEvents(kind).join(', ')} | ${whose(kind)} | ${isFinal({ kind }) ? 'yes' : ''} | ${cell(doc)} |`,
+  );
+  const fields = actionEntries.flatMap(({ kind, fields: list }) =>
+    list.map((field) => {
+      const otherwise = field.required === true ? 'required' : (field.default ?? '');
+      return `| \`${kind}\` | \`${field.name}\` | ${cell(field.type)} | ${cell(otherwise)} | ${cell(field.doc)} | \`${field.example}\` |`;
+    }),
+  );
+  return [
+    '# Actions of rules',
+    '',
+    'Generated from `packages/rules`. An entry of `then` is a word (`accept`) or an object with one key, the action, and its fields below it: `tag: { name: large }`.',
+    'An action without required fields may be a word too. Nothing is filled in: a text stands on the wire as it is written, and the name of a fact in braces is refused.',
+    '',
+    '| action | events | scopes | ends the judgement | what it does |',
+    '|---|---|---|---|---|',
+    ...rows,
+    '',
+    '`setLimit` of `errors` is for `connect` to `auth`. Scopes: *all* = server, tenant, domain and user; *tenants with `ruleActions`*: what the operator opens to a tenant there.',
+    '',
+    '## Fields',
+    '',
+    '| action | field | what is allowed | default | meaning | for example |',
+    '|---|---|---|---|---|---|',
+    ...fields,
+    '',
+    `Checks of \`skip\`: ${names(skippableChecks)}.`,
+    '',
+    `Checks of \`run\`: ${names(runnableChecks)}.`,
     '',
   ].join('\n');
 }
@@ -128,6 +180,7 @@ async function generatedFiles() {
   files.set('docs/reference/events.md', await eventsPage(declared));
   files.set('docs/reference/errors.md', errorsMarkdown());
   files.set('docs/reference/rule-facts.md', await factsPage());
+  files.set('docs/reference/rule-actions.md', await actionsPage());
   files.set('docs/reference/dialogs.md', dialogsPage());
   files.set('deploy/nats/nats.conf', natsContainerConfiguration());
   return files;

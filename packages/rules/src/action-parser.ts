@@ -3,8 +3,9 @@
  * (`{ reject: { text: ... } }`). Each kind says at which events it can act, whether a tenant may use it without the
  * operator's leave (nothing that opens or loosens), and whether it ends the rule set.
  */
-import type { Action, ActionKind, Clientele, RouteAction } from './action.js';
-import { isKnownAt, type RuleEvent } from './event.js';
+import { type Action, type ActionKind, type Clientele, permittableActions, type RouteAction } from './action.js';
+import { actionDoc, actionKinds, usageOf } from './action-fields.js';
+import { isKnownAt, type RuleEvent, ruleEvents } from './event.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
 import { nearest } from './problem.js';
 
@@ -59,8 +60,6 @@ function nextOf(fields: Fields): RouteAction['next'] {
   if (!fields.has('host')) {
     for (const field of ['port', 'login'])
       if (fields.has(field)) fields.fail(field, 'needs host', 'a next hop of the configuration has its own');
-    fields.value('port');
-    fields.value('login');
     return name === undefined ? { kind: 'unchanged' } : { kind: 'named', name };
   }
   const host = fields.host('host');
@@ -135,7 +134,7 @@ const actionRules: { readonly [Kind in ActionKind]: ActionRule } = {
     parse: (fields) => {
       if (!(fields.has('size') || fields.has('recipients') || fields.has('errors')))
         fields.fail('', 'names no limit', 'size, recipients or errors');
-      const size = fields.optionalInteger('size', [0, MAX_BYTES]);
+      const size = fields.optionalBytes('size', MAX_BYTES);
       const recipients = fields.optionalInteger('recipients', [0, 100_000]);
       return { kind: 'setLimit', size, recipients, errors: fields.optionalInteger('errors', [0, 100_000]) };
     },
@@ -255,34 +254,70 @@ export type ParsedAction =
   | { readonly ok: true; readonly action: Action }
   | { readonly ok: false; readonly problems: readonly FieldProblem[] };
 
-export function isFinal(action: Action): boolean {
-  return actionRules[action.kind].final;
+/** Without the operator's leave. */
+export const isOpenToTenants = (kind: ActionKind): boolean => actionRules[kind].tenant;
+
+export function isFinal({ kind }: Pick<Action, 'kind'>): boolean {
+  return actionRules[kind].final;
 }
 
 export function parseAction(written: unknown, scope: ActionScope): ParsedAction {
-  const [name, body, extra] = typeof written === 'string' ? [written, {}] : namedBody(written);
-  const rule = rulesByName.get(name);
-  if (rule === undefined || extra !== undefined || !isPlainObject(body)) return unreadable(name);
+  const named = namedBody(written);
+  if ('problem' in named) return { ok: false, problems: [named.problem] };
+  const { name, rule, body } = named;
   const fields = new Fields(body);
   const action = rule.parse(fields);
   fields.done();
-  if (!rule.events(scope.event)) fields.fail('', `cannot act at ${scope.event}`, 'move the rule to another event');
+  if (!rule.events(scope.event)) fields.fail('', `cannot act at ${scope.event}`, `move the rule to ${eventsOf(rule)}`);
   if (scope.tenant && !rule.tenant && !scope.permitted.has(action.kind))
-    fields.fail('', 'is not open to a tenant', 'ask the operator to permit it');
+    fields.fail('', 'is not open to a tenant', wayOpen(action.kind));
   return fields.problems.length > 0 ? { ok: false, problems: fields.problems.map(inside(name)) } : { ok: true, action };
 }
 
-function namedBody(written: unknown): [name: string, body: unknown, extra?: unknown] {
-  if (!isPlainObject(written)) return ['', undefined];
-  const [first, second] = Object.entries(written);
-  return [first?.[0] ?? '', first?.[1] ?? {}, second];
+/** Where the operator can open it, and where nobody can. */
+const wayOpen = (kind: ActionKind): string =>
+  permittableActions.some((open) => open === kind)
+    ? 'ask the operator to name it in ruleActions of the tenant'
+    : 'leave it to rules of the operator: it cannot be opened to tenants';
+
+const eventsOf = ({ events }: ActionRule): string => ruleEvents.filter(events).join(', ');
+
+type NamedBody =
+  | { readonly name: string; readonly rule: ActionRule; readonly body: Readonly<Record<string, unknown>> }
+  | { readonly problem: FieldProblem };
+
+const entryForm = 'write a word such as dropRecipient, or an object with one key such as tag: { name: large }';
+
+/** One entry of `then`: a word, or an object with one key. */
+function namedBody(written: unknown): NamedBody {
+  const wrong = (message: string, hint: string): NamedBody => ({ problem: { field: '', message, hint } });
+  if (typeof written !== 'string' && !isPlainObject(written)) return wrong('is not an action', entryForm);
+  const keys = typeof written === 'string' ? [written] : Object.keys(written);
+  const [name] = keys;
+  if (name === undefined) return wrong('names no action', entryForm);
+  if (keys.length > 1) {
+    const other = actionKinds.includes(keys[1] ?? '') ? 'write an entry of the list for each' : usageHint(name);
+    return wrong(`has more than one key: ${keys.slice(0, 5).join(', ')}`, other);
+  }
+  const rule = rulesByName.get(name);
+  if (rule === undefined) return wrong(`"${name}" is not an action`, nameHint(name));
+  const body = typeof written === 'string' ? {} : (written[name] ?? {});
+  if (isPlainObject(body)) return { name, rule, body };
+  const given = typeof body === 'string' || typeof body === 'number' ? body : undefined;
+  const told = given === undefined ? 'a list' : JSON.stringify(given);
+  return wrong(`${name} takes fields, not ${told}`, usageHint(name, given));
 }
 
-function unreadable(name: string): ParsedAction {
-  const guess = nearest(name, [...rulesByName.keys()]);
-  const hint =
-    guess === undefined || guess === name ? 'write a word, or an object with one key' : `did you mean ${guess}?`;
-  return { ok: false, problems: [{ field: '', message: `"${name}" is not an action`, hint }] };
+function usageHint(name: string, given?: string | number): string {
+  const known = actionDoc(name)?.fields.map((field) => field.name) ?? [];
+  return known.length === 0
+    ? `write ${usageOf(name)}`
+    : `write ${usageOf(name, given)}; its fields: ${known.join(', ')}`;
+}
+
+function nameHint(name: string): string {
+  const near = nearest(name, actionKinds);
+  return near === undefined ? `use one of ${actionKinds.join(', ')}` : `did you mean ${near}?`;
 }
 
 function inside(name: string) {

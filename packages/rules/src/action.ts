@@ -68,3 +68,6 @@ export type Action =
   | { readonly kind: 'retrySchedule'; readonly delays: readonly number[]; readonly giveUpAfter: number | undefined };
 
 export type ActionKind = Action['kind'];
+
+/** What an operator may open to tenants: all of it concerns the tenant's own mail only. */
+export const permittableActions: readonly ['accept', 'skip', 'route'] = ['accept', 'skip', 'route'];

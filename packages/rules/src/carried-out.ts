@@ -53,6 +53,8 @@ const carriedOut: { readonly [Kind in ActionKind]: readonly RuleEvent[] } = {
   ndrText: failures,
 };
 
+export const actionEvents = (kind: ActionKind): readonly RuleEvent[] => carriedOut[kind];
+
 /** Checks a rule may skip. */
 export const skippableChecks: readonly string[] = [
   ...['dnswl', 'country', 'dnsbl', 'ptr', 'helo'],

@@ -25,6 +25,8 @@ export interface ExpressionScope {
   readonly available: ReadonlySet<string>;
   /** Why a fact is found out by nobody. */
   readonly unsupported?: ((fact: string) => string | undefined) | undefined;
+  /** Being saved: comparisons with what a fact never is are refused. */
+  readonly isNew?: boolean | undefined;
 }
 
 const COST_LIMIT = 200_000;

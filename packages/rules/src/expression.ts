@@ -11,12 +11,13 @@ import {
   serialize,
   TypeError as TypeProblem,
 } from '@marcbachmann/cel-js';
-import { type ExpressionScope, ExpressionWalk, knownNames } from './expression-walk.js';
+import { type Complaint, type ExpressionScope, ExpressionWalk, knownNames } from './expression-walk.js';
 import { factGroups, HeaderFacts, plainFacts } from './fact-context.js';
 import { childrenOf, domainForm, withFormedConstants } from './fact-form.js';
 import { useOf } from './function-use.js';
 import { networkHolds } from './network-literal.js';
 import { patternFinds } from './pattern.js';
+import { impossibleValues } from './possible-value.js';
 import { nearest, type Place, placeOf, START } from './problem.js';
 
 export interface ExpressionProblem extends Place {
@@ -77,10 +78,12 @@ export function compileExpression(source: string, scope: ExpressionScope): Compi
     const parsed = environment.parse(source);
     const walk = new ExpressionWalk(scope);
     const cost = walk.walk(parsed.ast);
-    if (walk.complaints.length > 0)
-      return refused(
-        ...walk.complaints.map(({ offset, message, hint }) => ({ ...placeOf(source, offset), message, hint })),
-      );
+    const told = ({ offset, message, hint }: Complaint): ExpressionProblem => ({
+      ...placeOf(source, offset),
+      message,
+      hint,
+    });
+    if (walk.complaints.length > 0) return refused(...walk.complaints.map(told));
     const checked = parsed.check();
     if (!checked.valid) return refused(problemOf(source, checked.error, parsed.ast));
     if (checked.type !== 'bool')
@@ -89,6 +92,8 @@ export function compileExpression(source: string, scope: ExpressionScope): Compi
         message: `a condition must be true or false, this is of type ${checked.type ?? 'unknown'}`,
         hint: 'compare it with something',
       });
+    const impossible = scope.isNew === true ? impossibleValues(nodesOf(parsed.ast)) : [];
+    if (impossible.length > 0) return refused(...impossible.map(told));
     const formed = withFormedConstants(source, parsed.ast);
     const run = formed === undefined ? parsed : environment.parse(formed);
     return {

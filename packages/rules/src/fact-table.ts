@@ -26,6 +26,12 @@ export interface FactEntry {
   readonly form?: FactForm;
   /** Needs a data file the operator may not have configured; then a condition naming it is refused when saved. */
   readonly needs?: 'country' | 'asn';
+  /** All it can be, beside '' while it is not known. */
+  readonly values?: readonly string[];
+  /** The least and the most it can be. */
+  readonly range?: readonly [least: number, most: number];
+  /** A country code, or ''. */
+  readonly isCountry?: true;
   /** Found out by asking others: a session that decides without a call does not know it. */
   readonly asked?: true;
   /** Travels with the message, so that it is known after acceptance too. */
@@ -56,13 +62,19 @@ export const factTable = {
     lower: true,
   },
   'listener.name': { type: 'string', since: 'connect', doc: 'Name of the listener.', kept: true },
-  'listener.role': { type: 'string', since: 'connect', doc: 'mx, submission or submissions.' },
+  'listener.role': {
+    type: 'string',
+    since: 'connect',
+    doc: 'mx, submission or submissions.',
+    values: ['mx', 'submission', 'submissions'],
+  },
   ptr: { type: 'string', since: 'connect', doc: 'Confirmed reverse name of the client.', lower: true, asked: true },
   country: {
     type: 'string',
     since: 'connect',
     doc: 'ISO 3166 code of the client, upper case.',
     needs: 'country',
+    isCountry: true,
     asked: true,
   },
   asn: { type: 'int', since: 'connect', doc: 'Autonomous system of the client.', needs: 'asn', asked: true },
@@ -72,7 +84,13 @@ export const factTable = {
   helo: { type: 'string', since: 'ehlo', doc: 'The name given with EHLO or HELO.', lower: true, kept: true },
   esmtp: { type: 'bool', since: 'ehlo', doc: 'The client said EHLO, not HELO.' },
   'tls.active': { type: 'bool', since: 'connect', doc: 'The connection is encrypted now.', kept: true },
-  'tls.version': { type: 'string', since: 'connect', doc: 'TLSv1.2 or TLSv1.3.', kept: true },
+  'tls.version': {
+    type: 'string',
+    since: 'connect',
+    doc: 'TLSv1.2 or TLSv1.3.',
+    values: ['TLSv1.2', 'TLSv1.3'],
+    kept: true,
+  },
   'tls.cipher': { type: 'string', since: 'connect', doc: 'Name of the cipher.', kept: true },
   'auth.user': {
     type: 'string',
@@ -96,6 +114,7 @@ export const factTable = {
     type: 'string',
     since: 'mail',
     doc: 'pass, fail, softfail, neutral, none, temperror, permerror.',
+    values: ['pass', 'fail', 'softfail', 'neutral', 'none', 'temperror', 'permerror'],
     asked: true,
   },
   'session.messages': { type: 'int', since: 'connect', doc: 'Messages accepted in this session.' },
@@ -118,7 +137,13 @@ export const factTable = {
   },
   'recipient.user': { type: 'string', since: 'rcpt', doc: 'Its local part, in lower case.', form: 'user', kept: true },
   'recipient.spelled': { type: 'string', since: 'rcpt', doc: 'Forward-path as the client wrote it.', kept: true },
-  'recipient.routing': { type: 'string', since: 'rcpt', doc: 'local, relay or remote.', kept: true },
+  'recipient.routing': {
+    type: 'string',
+    since: 'rcpt',
+    doc: 'local or relay.',
+    values: ['local', 'relay'],
+    kept: true,
+  },
   'recipients.count': { type: 'int', since: 'rcpt', doc: 'Recipients accepted so far, this one included.' },
   'received.count': { type: 'int', since: 'headers', doc: 'Received header fields.' },
   'message.size': { type: 'int', since: 'body', doc: 'Bytes of the message as received.', kept: true },
@@ -131,17 +156,42 @@ export const factTable = {
     since: 'body',
     doc: 'It has more parts than are read (1,000), nests deeper (50), or a part has a longer header section (64 KiB); refused unless a rule accepts it.',
   },
-  'dkim.result': { type: 'string', since: 'body', doc: 'Best result of all signatures.' },
+  'dkim.result': {
+    type: 'string',
+    since: 'body',
+    doc: 'Best result of all signatures.',
+    values: ['pass', 'temperror', 'policy', 'fail', 'neutral', 'permerror', 'none'],
+  },
   'dkim.domains': { type: 'strings', since: 'body', doc: 'Domains with a passing signature.', lower: true },
-  'dmarc.result': { type: 'string', since: 'body', doc: 'pass, fail, overridden, none, temperror, permerror.' },
-  'dmarc.policy': { type: 'string', since: 'body', doc: 'none, quarantine or reject, as published.' },
-  'arc.result': { type: 'string', since: 'body', doc: 'pass, fail or none.' },
+  'dmarc.result': {
+    type: 'string',
+    since: 'body',
+    doc: 'pass, fail, overridden, none, temperror, permerror.',
+    values: ['pass', 'fail', 'overridden', 'none', 'temperror', 'permerror'],
+  },
+  'dmarc.policy': {
+    type: 'string',
+    since: 'body',
+    doc: 'none, quarantine or reject, as published.',
+    values: ['none', 'quarantine', 'reject'],
+  },
+  'arc.result': {
+    type: 'string',
+    since: 'body',
+    doc: 'pass, fail, none or temperror.',
+    values: ['pass', 'fail', 'none', 'temperror'],
+  },
   score: { type: 'double', since: 'body', doc: 'Spam score.' },
   virus: { type: 'string', since: 'body', doc: 'Name of the virus found.' },
   'message.tags': { type: 'strings', since: 'relay', doc: 'Tags that rules and checks gave it.' },
   'route.host': { type: 'string', since: 'relay', doc: 'First host of the next hop chosen; empty = MX.', lower: true },
   'route.name': { type: 'string', since: 'relay', doc: 'Name of the next hop chosen; with MX the domain.' },
-  'route.class': { type: 'string', since: 'relay', doc: 'local, remote, smarthost or report.' },
+  'route.class': {
+    type: 'string',
+    since: 'relay',
+    doc: 'local, remote, smarthost or report.',
+    values: ['local', 'remote', 'smarthost', 'report'],
+  },
   'delivery.attempt': { type: 'int', since: 'relay', doc: 'Number of this attempt, 1 is the first.' },
   'delivery.age': { type: 'int', since: 'relay', doc: 'Seconds since the message was accepted.' },
   'failure.code': { type: 'int', since: 'delivery-failure', doc: 'Reply code of the next hop; 0 without a reply.' },
@@ -150,8 +200,14 @@ export const factTable = {
   'failure.host': { type: 'string', since: 'delivery-failure', doc: 'Host that answered.', lower: true },
   'failure.attempts': { type: 'int', since: 'delivery-failure', doc: 'Attempts made, this one included.' },
   'time.now': { type: 'time', since: 'connect', doc: 'When the event happened.', kept: true },
-  'time.hour': { type: 'int', since: 'connect', doc: 'Hour in UTC, 0 to 23.', kept: true },
-  'time.weekday': { type: 'int', since: 'connect', doc: 'Day of the week in UTC, 0 is Sunday.', kept: true },
+  'time.hour': { type: 'int', since: 'connect', doc: 'Hour in UTC, 0 to 23.', range: [0, 23], kept: true },
+  'time.weekday': {
+    type: 'int',
+    since: 'connect',
+    doc: 'Day of the week in UTC, 0 is Sunday.',
+    range: [0, 6],
+    kept: true,
+  },
 } as const satisfies Readonly<Record<string, FactEntry>>;
 
 type Table = typeof factTable;

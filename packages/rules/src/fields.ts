@@ -4,6 +4,8 @@
  * written in a rule can start a new line on the wire.
  */
 import { isIP } from 'node:net';
+import { parseBytes } from '@postern/config';
+import { nearest } from './problem.js';
 
 export interface FieldProblem {
   readonly field: string;
@@ -38,6 +40,7 @@ export class Fields {
   }
 
   has(field: string): boolean {
+    this.#read.add(field);
     return Object.hasOwn(this.#values, field);
   }
 
@@ -57,7 +60,7 @@ export class Fields {
     const value = this.value(field);
     if (value === undefined && fallback !== undefined) return fallback;
     if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
-    this.fail(field, 'must be a whole number', `${least} to ${most}`);
+    this.fail(field, 'is not allowed', `a whole number, ${least} to ${most}`);
     return least;
   }
 
@@ -65,11 +68,25 @@ export class Fields {
     return this.value(field) === undefined ? undefined : this.integer(field, range);
   }
 
+  /** A number of bytes, or a size as configuration takes it: `10MiB`. */
+  optionalBytes(field: string, most: number): number | undefined {
+    const value = this.value(field);
+    if (value === undefined) return undefined;
+    const bytes = typeof value === 'string' ? parseBytes(value) : value;
+    if (typeof bytes === 'number' && Number.isInteger(bytes) && bytes >= 0 && bytes <= most) return bytes;
+    this.fail(field, 'is not allowed', 'a size from 0 to 1TiB, such as 64KiB or 10MiB, or a number of bytes');
+    return undefined;
+  }
+
   oneOf<Choice extends string>(field: string, choices: readonly [Choice, ...Choice[]], fallback?: Choice): Choice {
     const value = this.value(field);
     if (value === undefined && fallback !== undefined) return fallback;
     const chosen = choices.find((choice) => choice === value);
-    if (chosen === undefined) this.fail(field, 'is not one of the choices', choices.join(', '));
+    if (chosen === undefined) {
+      const near = typeof value === 'string' ? nearest(value, choices) : undefined;
+      const all = choices.join(', ');
+      this.fail(field, 'is not one of the choices', near === undefined ? all : `did you mean ${near}? allowed: ${all}`);
+    }
     return chosen ?? choices[0];
   }
 
@@ -129,7 +146,10 @@ export class Fields {
   done(): void {
     const known = [...this.#read];
     for (const field of Object.keys(this.#values)) {
-      if (!this.#read.has(field)) this.fail(field, 'is not known here', `known: ${known.join(', ') || 'no fields'}`);
+      if (this.#read.has(field)) continue;
+      const near = nearest(field, known);
+      const guess = near === undefined ? '' : `did you mean ${near}? `;
+      this.fail(field, 'is no field here', `${guess}known: ${known.join(', ') || 'no fields'}`);
     }
   }
 }

@@ -1,5 +1,23 @@
-export type { Action, ActionKind, Clientele, RouteAction, RouteTls, TlsVersion } from './action.js';
-export { availableDatabases, type Database, notCarriedOut, skippableChecks, type Unsupported } from './carried-out.js';
+export {
+  type Action,
+  type ActionKind,
+  type Clientele,
+  permittableActions,
+  type RouteAction,
+  type RouteTls,
+  type TlsVersion,
+} from './action.js';
+export { actionEntries } from './action-fields.js';
+export { isFinal, isOpenToTenants } from './action-parser.js';
+export {
+  actionEvents,
+  availableDatabases,
+  type Database,
+  notCarriedOut,
+  runnableChecks,
+  skippableChecks,
+  type Unsupported,
+} from './carried-out.js';
 export { chainProfile, withChains } from './chain-roles.js';
 export { type DeliveryEvent, deliveryRules } from './delivery-rules.js';
 export { earlyRefusals, isEarlyRule } from './early-refusals.js';
@@ -15,4 +33,4 @@ export { createRuleCompiler, type Party, type RuleBook, type RuleChoice, type Ru
 export { type CompiledRules, compileRules, type RuleSet } from './rule-set.js';
 export { isBinding, rulesBetween, scopeAddress } from './scope-address.js';
 export { sessionRules } from './session-rules.js';
-export { permittableActions, type RuleRights, rightsOf, type StoredRule } from './stored-rule.js';
+export { type RuleRights, rightsOf, type StoredRule } from './stored-rule.js';

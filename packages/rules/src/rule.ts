@@ -10,7 +10,8 @@ import { compileExpression, type Expression } from './expression.js';
 import { isOfRecipient } from './fact-table.js';
 import { consequenceOf, type FaultConsequence, faultConsequences, mayPutOff } from './fault.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
-import { type RuleProblem, START } from './problem.js';
+import { placeholderIn } from './literal-text.js';
+import { nearest, type RuleProblem, START } from './problem.js';
 
 /** The written form, for those who build rules in code. Anything else is refused with a problem, never an exception. */
 export interface RuleDocument {
@@ -63,6 +64,8 @@ export interface RuleOptions {
   readonly available?: readonly Database[];
   /** Refuses what nobody would act on; absent: everything in the language passes. */
   readonly unsupported?: Unsupported;
+  /** Being saved: what can never match or would stand literally is refused too, and what was saved before goes on as it is. */
+  readonly isNew?: boolean;
 }
 
 export type ReadRule =
@@ -84,7 +87,9 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
   const fields = new Fields(written);
   const id = fields.text('id', undefined, 64);
   if (id !== '' && !ID.test(id)) fields.fail('id', 'is not an identifier', 'letters, digits, dot, dash, underscore');
-  const event = readEvent(fields);
+  const named = readEvent(fields);
+  // What may be said and done follows from the event: without it the rest would only be guessed at.
+  const event = named ?? 'body';
   const rule = {
     id,
     version: fields.integer('version', [1, HIGHEST], 1),
@@ -97,16 +102,19 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
   const actions = readActions(fields, event, facts, options);
   const stop = fields.flag('stop', actions.list.some(isFinal));
   const answer = fields.oneOf('answer', ['at-once', 'at-rcpt'], 'at-once');
-  if (fields.has('answer') && isKnownAt('rcpt', event))
+  if (named !== undefined && fields.has('answer') && isKnownAt('rcpt', event))
     fields.fail('answer', `is no question at ${event}`, 'leave it out: it is told at the command itself');
   const onFault = fields.oneOf('onFault', faultConsequences, consequenceOf(event, actions.list));
-  if (onFault === 'tempfail' && !mayPutOff(event))
+  if (named !== undefined && onFault === 'tempfail' && !mayPutOff(event))
     fields.fail('onFault', `puts nothing off at ${event}`, 'leave it out: what the rule was to do is not done');
   fields.done();
   const ruleId = ID.test(id) ? id : fallbackId;
   const problems = [
     ...fields.problems.map((problem) => ({ ruleId, ...START, ...problem })),
-    ...[...conditions.problems, ...actions.problems].map((problem) => ({ ruleId, ...problem })),
+    ...(named === undefined ? [] : [...conditions.problems, ...actions.problems]).map((problem) => ({
+      ruleId,
+      ...problem,
+    })),
   ];
   if (problems.length > 0) return { ok: false, problems };
   const asksRecipient = [...facts].some(isOfRecipient);
@@ -128,11 +136,13 @@ interface Read<Item> {
   readonly problems: readonly Omit<RuleProblem, 'ruleId'>[];
 }
 
-function readEvent(fields: Fields): RuleEvent {
+function readEvent(fields: Fields): RuleEvent | undefined {
   const event = fields.value('event');
   if (isRuleEvent(event)) return event;
-  fields.fail('event', 'is not an event', ruleEvents.join(', '));
-  return 'connect';
+  const near = typeof event === 'string' ? nearest(event, ruleEvents) : undefined;
+  const all = ruleEvents.join(', ');
+  fields.fail('event', 'is not an event', near === undefined ? all : `did you mean ${near}? known: ${all}`);
+  return undefined;
 }
 
 function readConditions(fields: Fields, event: RuleEvent, options: RuleOptions): Read<Expression> {
@@ -149,7 +159,10 @@ function readConditions(fields: Fields, event: RuleEvent, options: RuleOptions):
       continue;
     }
     const unsupported = options.unsupported?.fact;
-    const compiled = compileExpression(source, { event, available: new Set(options.available ?? []), unsupported });
+    const compiled = compileExpression(source, {
+      ...{ event, unsupported, available: new Set(options.available ?? []) },
+      isNew: options.isNew,
+    });
     if (compiled.ok) list.push(compiled.expression);
     else problems.push(...compiled.problems.map((problem) => ({ field, ...problem })));
   }
@@ -158,7 +171,8 @@ function readConditions(fields: Fields, event: RuleEvent, options: RuleOptions):
 
 function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string>, options: RuleOptions): Read<Action> {
   const written = fields.value('then');
-  const entries: unknown[] = Array.isArray(written) ? written : written === undefined ? [] : [written];
+  const isList = Array.isArray(written);
+  const entries: unknown[] = isList ? written : written === undefined ? [] : [written];
   if (entries.length === 0 || entries.length > ACTION_LIMIT)
     fields.fail('then', 'needs actions', `1 to ${ACTION_LIMIT} actions`);
   const { scope } = options;
@@ -170,21 +184,30 @@ function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string
   const list: Action[] = [];
   const problems: Omit<RuleProblem, 'ruleId'>[] = [];
   for (const [index, entry] of entries.slice(0, ACTION_LIMIT).entries()) {
+    const field = isList ? `then[${index}]` : 'then';
     const parsed = parseAction(entry, actionScope);
     const reason = parsed.ok ? options.unsupported?.action(parsed.action, event, facts) : undefined;
-    if (parsed.ok && reason !== undefined)
+    const literal = parsed.ok && options.isNew === true ? placeholderIn(parsed.action) : undefined;
+    if (parsed.ok && literal !== undefined)
       problems.push({
-        field: `then[${index}]`,
+        field: `${field}.${parsed.action.kind}.${literal.field}`,
+        ...START,
+        message: `is not filled in: ${literal.written} would stand there as it is written`,
+        hint: 'write a rule for each value, with a text of its own',
+      });
+    else if (parsed.ok && reason !== undefined)
+      problems.push({
+        field,
         ...START,
         message: `${parsed.action.kind} ${reason}`,
         hint: 'remove it',
       });
     else if (parsed.ok) list.push(parsed.action);
-    else problems.push(...parsed.problems.map((problem) => located(problem, index)));
+    else problems.push(...parsed.problems.map((problem) => located(problem, field)));
   }
   return { list, problems };
 }
 
-function located(problem: FieldProblem, index: number): Omit<RuleProblem, 'ruleId'> {
-  return { ...START, ...problem, field: `then[${index}]${problem.field}` };
+function located(problem: FieldProblem, within: string): Omit<RuleProblem, 'ruleId'> {
+  return { ...START, ...problem, field: `${within}${problem.field}` };
 }

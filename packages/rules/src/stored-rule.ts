@@ -2,7 +2,7 @@
  * Rules as the snapshot carries them, and how those of one scope become a set. An operator's set is compiled whole or not at all; of a tenant's,
  * what cannot be compiled is left out, each said so.
  */
-import type { ActionKind } from './action.js';
+import { type ActionKind, permittableActions } from './action.js';
 import { availableDatabases, notCarriedOut } from './carried-out.js';
 import type { RuleOptions, RuleScope } from './rule.js';
 import { compileRules, type RuleSet } from './rule-set.js';
@@ -25,9 +25,6 @@ export type RuleRights = ReadonlyMap<string, readonly ActionKind[]>;
 export type OnRefusedRule = (tenant: string, rule: string, reason: string) => void;
 
 type TenantScope = Extract<RuleScope, { kind: 'tenant' }>;
-
-/** What an operator may open to tenants: all of it concerns the tenant's own mail only. */
-export const permittableActions: readonly ['accept', 'skip', 'route'] = ['accept', 'skip', 'route'];
 
 export function rightsOf(
   tenants: readonly { readonly name: string; readonly ruleActions: readonly string[] }[],

@@ -14,7 +14,7 @@ const mostRisks = 10;
 
 /** The paths begin with `rules`. `hasAsn`: the operator names a database of autonomous systems. */
 export function ruleFaults(rules: readonly PlainValue[], scope: RuleScope, hasAsn: boolean): Fault[] {
-  const options = optionsOf(scope, hasAsn);
+  const options = { ...optionsOf(scope, hasAsn), isNew: true };
   const single = rules.flatMap((rule, index) => {
     // Alone, so that the problem is surely this one's: ids may be missing or given twice.
     const compiled = compileRules([rule], options);
@@ -70,7 +70,10 @@ function faultOf(
     return { path, message: `${quoted} is not allowed ${place}: ${reason}${way}` };
   }
   // Some reasons name the value themselves.
-  return { path, message: `${reason.startsWith(`${quoted} `) ? reason : `${quoted} ${reason}`}${way}` };
+  return {
+    path,
+    message: `${reason.startsWith(`${quoted} `) || reason.startsWith(`${value} `) ? reason : `${quoted} ${reason}`}${way}`,
+  };
 }
 
 const isAdvice = (hint: string): boolean =>

@@ -130,7 +130,7 @@ test.each<[string, string, string | RegExp]>([
   [
     'a rule event',
     'rules:\n- { id: a, event: rcptt, then: [{ reject: {} }] }',
-    /^2: rules\[0\]\.event: "rcptt" is not an event; expected connect, ehlo/,
+    /^2: rules\[0\]\.event: "rcptt" is not an event; did you mean rcpt\? known: connect, ehlo/,
   ],
   [
     'a rule condition',
@@ -140,7 +140,17 @@ test.each<[string, string, string | RegExp]>([
   [
     'the action of the second rule',
     'rules:\n- { id: a, event: rcpt, then: [{ reject: {} }] }\n- { id: b, event: rcpt, then: [{ reject: { code: 250 } }] }',
-    '3: rules[1].then[0].reject.code: 250 must be a whole number; expected 500 to 599',
+    '3: rules[1].then[0].reject.code: 250 is not allowed; expected a whole number, 500 to 599',
+  ],
+  [
+    'an action outside a list',
+    'rules:\n- { id: a, event: rcpt, then: { tempfail: { code: 550 } } }',
+    '2: rules[0].then.tempfail.code: 550 is not allowed; expected a whole number, 400 to 499',
+  ],
+  [
+    'an action with a text in place of fields',
+    'rules:\n- { id: a, event: body, then: [{ tag: big }] }',
+    '2: rules[0].then[0]: tag takes fields, not "big"; write tag: { name: "big" }; its fields: name',
   ],
   [
     'a rule id twice',

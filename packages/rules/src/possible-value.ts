@@ -1,0 +1,72 @@
+/**
+ * Comparisons of a fact that has few values with what it never is: `dmarc.result == "failed"`, `time.hour > 25`. Such a condition never matches, or
+ * always does, and is a mistake of who writes it. Found when a rule is saved; what was saved before goes on as it is.
+ */
+import type { ASTNode } from '@marcbachmann/cel-js';
+import { type Complaint, factNameOf } from './expression-walk.js';
+import { type FactEntry, factEntry } from './fact-table.js';
+import { nearest } from './problem.js';
+
+const comparisons: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=', 'in']);
+/** Of a check that a rule or an allow list spared. */
+const spared = 'skipped';
+
+export function impossibleValues(nodes: readonly ASTNode[]): Complaint[] {
+  return nodes.flatMap((node) => {
+    if (!comparisons.has(node.op) || !Array.isArray(node.args)) return [];
+    const [left, right]: readonly unknown[] = node.args;
+    if (!(isNode(left) && isNode(right))) return [];
+    return node.op === 'in' ? complaints(left, right) : [...complaints(left, right), ...complaints(right, left)];
+  });
+}
+
+function complaints(fact: ASTNode, constant: ASTNode): Complaint[] {
+  const name = factNameOf(fact);
+  const entry = name === undefined ? undefined : factEntry(name);
+  if (name === undefined || entry === undefined) return [];
+  if (constant.op === 'list') return constant.args.flatMap((item) => complaints(fact, item));
+  if (constant.op !== 'value') return [];
+  const hint = allowedInstead(entry, constant.args);
+  const shown = typeof constant.args === 'string' ? JSON.stringify(constant.args) : String(constant.args);
+  return hint === undefined ? [] : [{ offset: constant.start, message: `${name} is never ${shown}`, hint }];
+}
+
+/** What it may be, where it is never this; undefined = it may be. */
+function allowedInstead({ values, range, isCountry }: FactEntry, value: unknown): string | undefined {
+  if (range !== undefined && typeof value === 'bigint')
+    return value < range[0] || value > range[1] ? `write a number from ${range[0]} to ${range[1]}` : undefined;
+  if (typeof value !== 'string' || value === '') return undefined;
+  if (isCountry === true) return countryInstead(value);
+  if (values === undefined || value === spared || values.includes(value)) return undefined;
+  const near = nearest(value, values);
+  return `${near === undefined ? '' : `did you mean "${near}"? `}it is one of ${values.join(', ')}`;
+}
+
+const regions = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
+
+/** Former and common codes as the one in use. */
+const canonical = (code: string): string => new Intl.Locale('und', { region: code }).region ?? '';
+
+/** ISO 3166 alpha-2, as databases write it: GB, not UK. */
+function countryInstead(value: string): string | undefined {
+  const form = 'a country code of two capital letters, such as DE';
+  if (!/^[A-Za-z]{2}$/.test(value)) {
+    const code = codeOf(value);
+    return code === undefined ? `write ${form}` : `did you mean "${code}"? write ${form}`;
+  }
+  const code = canonical(value);
+  if (regions.of(code) === undefined) return `write ${form}`;
+  return code === value ? undefined : `did you mean "${code}"? write ${form}`;
+}
+
+function codeOf(country: string): string | undefined {
+  const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+  const wanted = country.toLowerCase();
+  return letters
+    .flatMap((first) => letters.map((second) => first + second))
+    .find((code) => regions.of(code)?.toLowerCase() === wanted && canonical(code) === code);
+}
+
+function isNode(value: unknown): value is ASTNode {
+  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value;
+}
