@@ -145,6 +145,21 @@ test('the budget is looked at before the next eight rules; the first rule left t
   });
 });
 
+test('what the rules of one owner take is added up over the recipients of a message, and takes nothing from others', () => {
+  const asking = (owner: string) =>
+    compiled(
+      budgeted('rcpt', [{ tag: { name: 'x' } }]).map((one) => ({ ...one, when: 'recipient.user == "x"' })),
+      { scope: { kind: 'tenant', tenant: owner } },
+    );
+  const spent = new Map<string, number>();
+  let now = 0;
+  const budget: Budget = { monotonic: () => now++, ms: 50, together: { ms: 60, spent } };
+  const askedOf = (owner: string): number =>
+    evaluate(asking(owner), 'rcpt', { recipient: { user: 'y' } }, budget).asked;
+  expect([askedOf('a'), askedOf('a'), askedOf('a'), askedOf('a'), askedOf('a')]).toEqual([100, 100, 100, 100, 24]);
+  expect(askedOf('b')).toBe(100);
+});
+
 test("when the operator's time is over the tenant has its own", () => {
   const own = compiled([{ id: 'own', event: 'mail', then: [{ tag: { name: 'x' } }] }], {
     scope: { kind: 'tenant', tenant: 't' },

@@ -52,6 +52,8 @@ export interface Budget {
   /** Milliseconds, never going back; of CPU time, so that a busy machine fails no rule. */
   readonly monotonic: () => number;
   readonly ms: number;
+  /** What the rules of one owner may take for all recipients of a message, and have taken. */
+  readonly together?: { readonly ms: number; readonly spent: Map<string, number> };
 }
 
 /**
@@ -95,11 +97,12 @@ export function evaluate(
     const of = set.scope.kind === 'tenant' ? set.scope.tenant : '';
     if (owner !== of) {
       renewEffort();
-      time = budget === undefined ? endless : timeOf(budget, owner === undefined ? begun : budget.monotonic());
+      time = budget === undefined ? endless : timeOf(budget, of, owner === undefined ? begun : budget.monotonic());
       owner = of;
     }
     const from = course.decisions.length;
     ask(course, set, candidates(rules, facts), { context, time, remembered, took });
+    time.note();
     if (course.decisions.slice(from).some(({ action }) => ENDING.has(action.kind))) break;
   }
   return course;
@@ -110,13 +113,21 @@ interface Time {
   asked: number;
   isOver: boolean;
   readonly late: () => boolean;
+  /** Remembers what was taken so far, for further recipients. */
+  readonly note: () => void;
 }
 
-const endless: Time = { asked: 0, isOver: false, late: () => false };
+const endless: Time = { asked: 0, isOver: false, late: () => false, note: () => undefined };
 
-function timeOf({ monotonic, ms }: Budget, begun: number): Time {
-  const end = begun + ms;
-  return { asked: 0, isOver: false, late: () => monotonic() >= end };
+function timeOf({ monotonic, ms, together }: Budget, owner: string, begun: number): Time {
+  const before = together?.spent.get(owner) ?? 0;
+  const end = begun + (together === undefined ? ms : Math.min(ms, together.ms - before));
+  return {
+    asked: 0,
+    isOver: false,
+    late: () => monotonic() >= end,
+    note: () => together?.spent.set(owner, before + monotonic() - begun),
+  };
 }
 
 interface Asking {

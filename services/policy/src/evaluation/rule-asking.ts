@@ -21,6 +21,7 @@ import {
   withRecipient,
 } from '../rules/rule-facts.js';
 import { faultFinding, isInnerSkip, ruleFinding, ruleName } from '../rules/rule-finding.js';
+import type { SpentTime } from '../rules/rule-runner.js';
 import { rightTaken, tlsDemand } from '../rules/session-decision.js';
 import type { Course } from '../verdict/course.js';
 import type { EvaluationState, Judged } from './state.js';
@@ -49,6 +50,7 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
   const before = event === 'rcpt' ? all - judged.length : 0;
   let common: ReturnType<typeof sessionFacts> | undefined;
   const remembered: Remembered | undefined = judged.length > 1 ? new Map() : undefined;
+  const spent: SpentTime | undefined = judged.length > 1 ? new Map() : undefined;
   const putOff: PutOff[] = [];
   for (const [index, { recipient, course }] of judged.entries()) {
     course.accepted = false;
@@ -61,7 +63,7 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
       const known = { ...withRecipient(common, recipient, event === 'rcpt' ? before + index + 1 : all), ...own };
       // What was found for it alone is remembered for nobody else.
       const shared = own === undefined ? remembered : undefined;
-      const { decisions, faults } = services.askRules(choice, event, known, shared);
+      const { decisions, faults } = services.askRules(choice, event, known, shared, spent);
       tellFaults(state, faults, stage, recipient.address);
       for (const decided of decisions) {
         if (!holdsFor(decided, subject, recipient)) continue;
