@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { prepareCommand } from './command-line.js';
 import { addAliasCommands } from './commands/alias.js';
 import { addAppPasswordCommands } from './commands/app-password.js';
+import { addAuditCommands } from './commands/audit.js';
 import { addChecksCommands } from './commands/checks.js';
 import { addDomainCommands } from './commands/domain.js';
 import { addGreylistCommands } from './commands/greylist.js';
@@ -59,6 +60,7 @@ export function createProgram(host: Host): Command {
   addRuleCommands(program, run);
   addChecksCommands(program, run);
   addKeyCommands(program, run);
+  addAuditCommands(program, run);
   addQueueCommands(program, run);
   addTraceCommand(program, run);
   addSimulateCommand(program, run);

@@ -161,6 +161,21 @@ test('tenant, domain, user: created, idempotent, listed in pages, changed with e
   expect(await refusal(api.call(api.rpc.getUser, { address: 'u3@beta.test' }, as))).toMatch(
     /^not-found: user "u3@beta\.test" does not exist/,
   );
+  const seen = async (pageSize: number, pageToken: string, key = as, filter = {}) => {
+    const request = { tenant: '', method: '', resource: '', sinceMs: 0, pageSize, pageToken, ...filter };
+    return api.call(api.rpc.listAudit, request, key);
+  };
+  const newest = await seen(2, '');
+  expect(newest.entries[0]).toMatchObject({ tenant: 'beta', method: 'DeleteUser', resource: 'u3@beta.test' });
+  const next = await seen(2, newest.nextPageToken);
+  expect([...newest.entries, ...next.entries].map(({ atMs }) => atMs)).toEqual(
+    [...newest.entries, ...next.entries].map(({ atMs }) => atMs).sort((one, other) => other - one),
+  );
+  expect(next.entries).not.toEqual(newest.entries);
+  expect(await refusal(seen(2, 'AAAA'))).toMatch(/^invalid-argument: page_token/);
+  const usersMade = await seen(0, '', as, { tenant: 'beta', method: 'CreateUser' });
+  expect(usersMade.entries).toHaveLength(4);
+  expect(usersMade.entries.every(({ actor }) => actor !== '')).toBe(true);
   const trail = await database.admin.query("SELECT method FROM config.audit WHERE tenant = 'beta' ORDER BY id");
   expect(trail.rows.map((row) => row.method)).toEqual(
     expect.arrayContaining(['CreateTenant', 'CreateDomain', 'CreateUser', 'UpdateUser', 'DeleteUser']),
@@ -259,6 +274,12 @@ test('a tenant key sees and changes its own tenant only, a reader changes nothin
   const page = { pageSize: 0, pageToken: '' };
   expect((await api.call(api.rpc.listTenants, page, admin)).tenants.map((entry) => entry.name)).toEqual(['beta']);
   expect((await api.call(api.rpc.listDomains, { ...page, tenant: 'acme' }, admin)).domains).toEqual([]);
+  const audit = { ...page, tenant: '', method: '', resource: '', sinceMs: 0 };
+  const { entries } = await api.call(api.rpc.listAudit, audit, admin);
+  expect(entries[0]).toMatchObject({ method: 'CreateApiKey', role: 'operator', actor: '' });
+  expect(new Set(entries.map((entry) => entry.tenant))).toEqual(new Set(['beta']));
+  expect((await api.call(api.rpc.listAudit, { ...audit, tenant: 'acme' }, admin)).entries).toEqual([]);
+  expect(await refusal(api.call(api.rpc.listAudit, audit, reader))).toMatch(/^permission-denied/);
   expect((await api.call(api.rpc.listUsers, { ...page, domain: 'acme.test', tenant: '' }, reader)).users).toEqual([]);
   expect((await api.call(api.rpc.listUsers, { ...page, domain: '', tenant: 'acme' }, reader)).users).toEqual([]);
   expect(

@@ -14,6 +14,7 @@ import { aliasMethods } from './resources/aliases.js';
 import { apiKeyMethods } from './resources/api-keys.js';
 import type { ApiMethod, ResourceParts } from './resources/api-method.js';
 import { appPasswordMethods } from './resources/app-passwords.js';
+import { auditMethods } from './resources/audit-entries.js';
 import { checkSettingsMethods } from './resources/check-settings.js';
 import { domainMethods } from './resources/domains.js';
 import { routeMethods } from './resources/routes.js';
@@ -79,6 +80,7 @@ export function provisioningHandlers(parts: ApiParts): Handlers<typeof Provision
     createApiKey: guard('CreateApiKey', keys.createApiKey),
     listApiKeys: guard('ListApiKeys', keys.listApiKeys),
     deleteApiKey: guard('DeleteApiKey', keys.deleteApiKey),
+    listAudit: guard('ListAudit', auditMethods(resources).listAudit),
     queueSummary: guard('QueueSummary', forwarded.queueSummary),
     listQueue: guard('ListQueue', forwarded.listQueue),
     operateQueue: guard('OperateQueue', forwarded.operateQueue),

@@ -181,6 +181,24 @@ export interface ApiKey {
   expiresAtMs: number;
 }
 
+/** One change, by whom. */
+export interface AuditEntry {
+  /** When, milliseconds since the epoch. */
+  atMs: number;
+  /** Tenant it concerns; empty = the service. */
+  tenant: string;
+  /** Id of the API key that did it; to a tenant empty where an operator did. */
+  actor: string;
+  /** Role of that key. */
+  role: string;
+  /** Method of this API. */
+  method: string;
+  /** What was changed. */
+  resource: string;
+  /** Particulars as a JSON object; never a secret. */
+  detail: string;
+}
+
 /** What one scope sets differently for checks. */
 export interface CheckSettings {
   /** Tenant; empty = that of the key. */
@@ -1850,6 +1868,175 @@ export const ApiKey: MessageFns<ApiKey> = {
     message.secret = object.secret ?? "";
     message.createdAtMs = object.createdAtMs ?? 0;
     message.expiresAtMs = object.expiresAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseAuditEntry(): AuditEntry {
+  return { atMs: 0, tenant: "", actor: "", role: "", method: "", resource: "", detail: "" };
+}
+
+export const AuditEntry: MessageFns<AuditEntry> = {
+  encode(message: AuditEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.atMs !== 0) {
+      writer.uint32(8).int64(message.atMs);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message.actor !== "") {
+      writer.uint32(26).string(message.actor);
+    }
+    if (message.role !== "") {
+      writer.uint32(34).string(message.role);
+    }
+    if (message.method !== "") {
+      writer.uint32(42).string(message.method);
+    }
+    if (message.resource !== "") {
+      writer.uint32(50).string(message.resource);
+    }
+    if (message.detail !== "") {
+      writer.uint32(58).string(message.detail);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.atMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.resource = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AuditEntry {
+    return {
+      atMs: isSet(object.atMs)
+        ? globalThis.Number(object.atMs)
+        : isSet(object.at_ms)
+        ? globalThis.Number(object.at_ms)
+        : 0,
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      actor: isSet(object.actor) ? globalThis.String(object.actor) : "",
+      role: isSet(object.role) ? globalThis.String(object.role) : "",
+      method: isSet(object.method) ? globalThis.String(object.method) : "",
+      resource: isSet(object.resource) ? globalThis.String(object.resource) : "",
+      detail: isSet(object.detail) ? globalThis.String(object.detail) : "",
+    };
+  },
+
+  toJSON(message: AuditEntry): unknown {
+    const obj: any = {};
+    if (message.atMs !== 0) {
+      obj.atMs = Math.round(message.atMs);
+    }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.actor !== "") {
+      obj.actor = message.actor;
+    }
+    if (message.role !== "") {
+      obj.role = message.role;
+    }
+    if (message.method !== "") {
+      obj.method = message.method;
+    }
+    if (message.resource !== "") {
+      obj.resource = message.resource;
+    }
+    if (message.detail !== "") {
+      obj.detail = message.detail;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AuditEntry>, I>>(base?: I): AuditEntry {
+    return AuditEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AuditEntry>, I>>(object: I): AuditEntry {
+    const message = createBaseAuditEntry();
+    message.atMs = object.atMs ?? 0;
+    message.tenant = object.tenant ?? "";
+    message.actor = object.actor ?? "";
+    message.role = object.role ?? "";
+    message.method = object.method ?? "";
+    message.resource = object.resource ?? "";
+    message.detail = object.detail ?? "";
     return message;
   },
 };
