@@ -3,9 +3,10 @@
  * policy holds it to that as well (services/policy/src/evaluation/rule-targets.ts).
  */
 import { type Fault, type PlainValue, quoteValue } from '@postern/config';
-import { canonical, domainOf } from './addresses.js';
+import { canonical, canonicalDomain, domainOf } from './addresses.js';
 import type { Transaction } from './database/tenant-scope.js';
-import { isMap } from './operator/file-rules.js';
+import { fileRules, isMap } from './operator/file-rules.js';
+import type { OperatorDocument } from './operator/schema.js';
 
 export interface NamedTarget {
   readonly kind: 'redirect' | 'addRecipient';
@@ -32,11 +33,24 @@ export async function targetFaults(tx: Transaction, tenant: string, targets: rea
     targets.map(({ address }) => domainOf(address)),
     tenant,
   ]);
-  const names = new Set(foreign.map(({ name }) => name));
-  return targets
-    .filter(({ address }) => names.has(domainOf(address)))
+  return faultsIn(new Set(foreign.map(({ name }) => name)), targets);
+}
+
+const faultsIn = (foreign: ReadonlySet<string>, targets: readonly NamedTarget[]): Fault[] =>
+  targets
+    .filter(({ address }) => foreign.has(domainOf(address)))
     .map(({ kind, action, address }) => ({
       path: ['then', action, kind, 'address'],
       message: `${quoteValue(address)} is not allowed; expected an address of the tenant or elsewhere: ${domainOf(address)} is another tenant's here`,
     }));
+
+/** Of the rules of an operator file, by the tenants it names; of others policy knows. */
+export function fileTargetFaults({ rules, tenants }: Pick<OperatorDocument, 'rules' | 'tenants'>): Fault[] {
+  return fileRules(rules).flatMap(({ index, tenant, rule }) => {
+    const targets = tenant === '' || !isMap(rule) ? [] : namedTargets(rule);
+    if (targets.length === 0) return [];
+    const others = tenants.filter(({ name }) => name !== tenant).flatMap(({ domains }) => domains);
+    const foreign = new Set(others.map(({ name }) => canonicalDomain(name) ?? name));
+    return faultsIn(foreign, targets).map(({ path, message }) => ({ path: ['rules', index, ...path], message }));
+  });
 }

@@ -34,6 +34,23 @@ test.each<[string, string, RegExp]>([
   expect(() => parse(text)).toThrow(expected);
 });
 
+test("a rule of a tenant may not lead to another tenant's address", () => {
+  const text = (tenant: string, to: string) =>
+    [
+      'tenants: [{ name: acme, domains: [{ name: acme.test }] }, { name: beta, domains: [{ name: beta.test }] }]',
+      `rules: [{ id: a, ${tenant} event: rcpt, then: [{ redirect: { address: ${to} } }] }]`,
+    ].join('\n');
+  expect(() => parse(text('tenant: acme,', 'x@Beta.test'))).toThrow(
+    /rules\[0\]\.then\[0\]\.redirect\.address: "x@beta\.test" is not allowed; .*beta\.test is another tenant's/,
+  );
+  for (const [tenant, to] of [
+    ['tenant: acme,', 'x@acme.test'],
+    ['tenant: acme,', 'x@far.test'],
+    ['', 'x@beta.test'],
+  ] as const)
+    expect(parse(text(tenant, to)).rules).toHaveLength(1);
+});
+
 const hop = 'nextHops: { office: { hosts: [{ host: mail.test }] } }';
 const routed = (fields: string, route: string): string =>
   `${hop}\nrules: [{ id: a, ${fields} event: relay, then: [{ route: ${route} }] }]`;

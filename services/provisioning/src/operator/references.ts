@@ -4,6 +4,7 @@
 import type { Fault, FieldPath } from '@postern/config';
 import { canonical, domainOf } from '../addresses.js';
 import { isTenantRoute, namedRoutes } from '../rule-routes.js';
+import { fileTargetFaults } from '../rule-targets.js';
 import { fileCheckFaults } from './file-checks.js';
 import { fileRuleFaults, fileRules, isMap } from './file-rules.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
@@ -75,7 +76,12 @@ export function referenceProblems(document: OperatorDocument): Fault[] {
   }
   for (const [name, { hosts }] of Object.entries(document.nextHops))
     problems.push(...hostFaults(hosts, ['nextHops', name, 'hosts']));
-  problems.push(...fileRuleFaults(document), ...ruleHopFaults(document, hops), ...fileCheckFaults(document));
+  problems.push(
+    ...fileRuleFaults(document),
+    ...fileTargetFaults(document),
+    ...ruleHopFaults(document, hops),
+    ...fileCheckFaults(document),
+  );
   const tenants = new Set<string>();
   const domains = new Map<string, string>();
   document.tenants.forEach((tenant, index) => {
