@@ -1000,6 +1000,26 @@ test('limits and bans', async () => {
   expect((await server.run('ban lift 192.0.2.1')).out).toBe('192.0.2.1 was not banned.\n');
 });
 
+test('the audit is listed newest first, in pages, by filter', async () => {
+  const entry = {
+    atMs: 0,
+    tenant: '',
+    actor: 'bootstrap',
+    role: 'operator',
+    method: 'AddBan',
+    resource: 'ban',
+    detail: '{"for":1}',
+  };
+  server.answer('listAudit', {
+    entries: [entry, { ...entry, tenant: 'acme', actor: '', detail: '{}' }],
+    nextPageToken: '',
+  });
+  const { out } = await server.run('audit list --method AddBan --since 7d --limit 5');
+  expect(out).toMatch(/\(service\) +bootstrap +AddBan +ban +\{"for":1\}/);
+  expect(out).toMatch(/acme +\(operator\) +AddBan +ban/);
+  expect(server.requests.at(-1)?.request).toMatchObject({ method: 'AddBan', pageSize: 5, tenant: '' });
+});
+
 test('limits of an exempt address say what is not counted, and why', async () => {
   const limits = [{ scope: 'service', kind: 'simultaneous', limit: 5, used: 3, resetMs: 0 }];
   const result = { kind: 'address', countedAs: '127.0.0.1', ipSet: '', ban: undefined, limits, exempt: 'loopback' };

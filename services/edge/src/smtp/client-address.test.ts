@@ -163,15 +163,20 @@ describe('XCLIENT', () => {
     }
   });
 
-  it('ends the session where the client it names is over its limit', async () => {
+  it.each([
+    ['denied', replies.serviceRefused, 'access rule 203.0.113.0/24 of mx', /^554 5\.7\.1 /],
+    ['over its limit', replies.tooManyConnections('no more than 1', 1_000), 'mx limit 1', /^421 4\.7\.0 /],
+  ])('ends the session where the client it names is %s', async (_name, refusal, reason, answer) => {
     const doubles = new Doubles();
     doubles.setSnapshot(filtered);
     const { port } = await start(doubles);
     const client = await greeted(port, ['EHLO c.test']);
-    doubles.opening = () => ({ kind: 'refused', reply: replies.serviceRefused, reason: 'access rule' });
-    expect(await client.command('XCLIENT ADDR=192.0.2.1')).toMatch(/^421 /);
+    doubles.opening = () => ({ kind: 'refused', reply: refusal, reason });
+    expect(await client.command('XCLIENT ADDR=192.0.2.1')).toMatch(answer);
     await client.closed();
     expect(doubles.released).toBe(1);
+    const told = doubles.events.find(({ event }) => event === 'edge.session.refused');
+    expect(told?.facts?.detail).toEqual({ reason });
   });
 
   it.each(['ADDR=nowhere', 'PORT=99999', 'COLOUR=red', 'HELO=a+0D+0Ab', 'ADDR', ''])('refuses %j', async (argument) => {

@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { decodeXtext, type Reply, replies, splitAddress } from '@postern/smtp-core';
 import type { Login } from '../../session.js';
 import type { Dialogue } from '../dialogue.js';
+import type { Opening } from '../place.js';
 import type { Verb } from './index.js';
 
 export const xclientKeyword = 'XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT';
@@ -57,6 +58,16 @@ function barrier({ session, transaction }: Dialogue, trusted: boolean): Reply | 
   return transaction === undefined ? undefined : replies.badSequence;
 }
 
+/** As before a banner: code, enhanced code (RFC 2034 §4) and reason are those of a client that comes by itself, and the connection ends. */
+function sendAway({ session, services, wire }: Dialogue, opening: Extract<Opening, { kind: 'refused' }>): undefined {
+  const { reply, reason, limit } = opening;
+  const limited = limit === undefined ? {} : { limit };
+  services.journal.record('edge.session.refused', session, { reply, detail: { reason }, ...limited });
+  wire.reply(reply);
+  wire.close();
+  return undefined;
+}
+
 export const xclient: Verb = {
   idle: true,
   async run(dialogue, argument) {
@@ -82,7 +93,7 @@ export const xclient: Verb = {
       detail: { peer: session.peerAddress, ...(session.login === undefined ? {} : { user: session.login.user }) },
     });
     const opening = await wire.readmit();
-    if (opening.kind === 'refused') return { ...opening.reply, code: 421 };
+    if (opening.kind === 'refused') return sendAway(dialogue, opening);
     return replies.greeting(policy?.hostname ?? services.settings.podName, policy?.banner);
   },
 };
