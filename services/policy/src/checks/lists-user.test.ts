@@ -79,3 +79,13 @@ test("an alias in another domain has that domain's rules, and the user's", async
   expect(await tags('info@other.test')).toEqual(['tenant', 'other', 'carol']);
   expect(await tags('Carol+x@here.test')).toEqual(['tenant', 'here', 'carol']);
 });
+
+test.each([
+  ['nobody@here.test', ''],
+  ['Carol+x@here.test', 'lists_user'],
+])('in a domain that takes any recipient %s is decided by: %s', async (address, decidedBy) => {
+  const open = { name: 'here.test', tenant: 't1', validateRecipients: false, catchAll: 'carol@here.test' };
+  const at = ground({ directory: known, snapshot: { ...settings({}), usersSetChecks: true, domains: [open] } });
+  const [said] = (await askEnvelope(at, { to: [address] })).recipients;
+  expect(said?.decision?.decidedBy).toBe(decidedBy);
+});

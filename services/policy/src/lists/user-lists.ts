@@ -28,7 +28,11 @@ export async function observeUserLists(
   recipient: string,
   judge: (lists: Lists) => Listing,
 ): Promise<ListObservation> {
-  const found = await expand(directory, recipient, (name) => snapshot.domain(name));
+  const found = await expand(directory, recipient, (name) => {
+    const domain = snapshot.domain(name);
+    // Whom a domain without a list has beside its users is for the next hop to say.
+    return domain?.validateRecipients === false ? { ...domain, catchAll: '' } : domain;
+  });
   if (found.kind === 'unavailable') return { outcome: 'unavailable', evidence: {}, recipient };
   const users = (await usersOf(directory, found)) ?? [];
   const said: Listing[] = [];
