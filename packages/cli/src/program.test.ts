@@ -1066,7 +1066,9 @@ test('a recorded session judged again: what is different now stands beside what 
   const run = await server.run('simulate --recorded 01JD4Q6V6S7M8N9P0Q1R2S3T4V --tenant acme');
   expect(run).toMatchObject({ code: 0, err: '' });
   expect(run.out).toContain('connect+ehlo accepted');
-  expect(run.out).toMatch(/mail +refused "no"\n {2}different from then:\n {2}mail +accepted/);
+  expect(run.out).toMatch(
+    /mail +refused "no"\n {2}different from then:\n {4}decision: then accepted; now refused "no"\nNot/,
+  );
   expect(run.out).toContain('Not the same as then.');
   expect(await server.run('simulate')).toMatchObject({
     code: 2,
@@ -1099,6 +1101,23 @@ test('what of the settings is not in effect is said beneath them, and who set wh
   );
   expect((await server.run('checks get --tenant acme --effective')).out).toMatch(/spf\.onFail +tenant acme +"tag"/);
   expect(server.requests.at(-1)?.request).toMatchObject({ effective: true });
+});
+
+test.each([
+  ['', 1],
+  ['# nothing\n{}\n', 1],
+  ['spf: { onFail: tag }\n', 0],
+])('settings from a file that sets nothing want --yes: %j', async (document, code) => {
+  const file = join(server.folder, 'settings.yaml');
+  writeFileSync(file, document);
+  const settings = { tenant: 'acme', scope: '', document, etag: '"1"', notInEffect: [] };
+  server.answer('putCheckSettings', { settings });
+  const run = await server.run(`checks put ${file} --tenant acme`);
+  expect(run.code).toBe(code);
+  if (code === 0) return;
+  expect(run.err).toContain('This sets nothing: all settings stored there go. Nothing was done; --yes does it');
+  expect(await server.run(`checks put ${file} --tenant acme --yes`)).toMatchObject({ code: 0 });
+  expect(await server.run('checks reset --tenant acme')).toMatchObject({ code: 0 });
 });
 
 test('a rule is of a domain or of a user, never of both', async () => {

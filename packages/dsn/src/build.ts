@@ -3,28 +3,13 @@
  * Null reverse-path, Auto-Submitted (RFC 3834 §2), everything we write ourselves 7-bit. The returned message streams:
  * the report is never held whole. The boundary holds the report's own fresh id, which no returned message can know.
  */
-import { encodeQuotedPrintable, formatDate, formatHeaderField } from '@postern/mail-message';
+import { encodeHeaderText, encodeQuotedPrintable, formatDate, formatHeaderField } from '@postern/mail-message';
 import { cleanReplyText, domainToAscii, isAscii, splitAddress } from '@postern/smtp-core';
 import { neverBounce } from './notify.js';
 import type { Report, ReportFacts } from './report.js';
 import { type ReturnedPart, returnedPart } from './returned-part.js';
 import { statusPart } from './status-part.js';
 import { subjectOf, textPart } from './text-part.js';
-
-/** RFC 2047 words for what is not ASCII, each short enough for its line. */
-function encodedText(text: string): string {
-  if (isAscii(text)) return text;
-  const words: string[] = [];
-  let word = '';
-  for (const character of text) {
-    if (Buffer.byteLength(word + character) > 39) {
-      words.push(word);
-      word = '';
-    }
-    word += character;
-  }
-  return [...words, word].map((part) => `=?utf-8?B?${Buffer.from(part).toString('base64')}?=`).join(' ');
-}
 
 /** With an A-label domain where that makes the address ASCII: then any next hop will do. */
 function plainAddress(address: string): string {
@@ -38,7 +23,7 @@ function head(facts: ReportFacts, to: string, boundary: string): string {
   const fields: readonly (readonly [string, string])[] = [
     ['From', `Mail Delivery System <${facts.from ?? `MAILER-DAEMON@${facts.reportingMta}`}>`],
     ['To', `<${to}>`],
-    ['Subject', encodedText(subjectOf(facts))],
+    ['Subject', encodeHeaderText(subjectOf(facts))],
     ['Date', formatDate(facts.now)],
     ['Message-ID', `<${facts.id}@${facts.reportingMta}>`],
     ['Auto-Submitted', 'auto-replied'],

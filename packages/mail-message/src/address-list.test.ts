@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAddressList } from './address-list.js';
-import { decodeHeaderText } from './encoded-word.js';
+import { decodeHeaderText, encodeHeaderText } from './encoded-word.js';
 import { headerFromDomains } from './header-from.js';
 import { readHeaderSection } from './header-section.js';
 
@@ -115,3 +115,13 @@ test.each([
 ])('encoded words: %s', (text, expected) => {
   expect(decodeHeaderText(text)).toBe(expected);
 });
+
+test.each(['plain', 'Grüße', `${'Grüße aus Köln, '.repeat(20)}Ende`, '\u{1f600}'.repeat(50)])(
+  '%s in encoded words',
+  (text) => {
+    const encoded = encodeHeaderText(text);
+    expect(encoded).toMatch(/^[ -~]*$/);
+    expect(encoded.split(' ').every((word) => word.length <= 75)).toBe(true);
+    expect(decodeHeaderText(encoded)).toBe(text);
+  },
+);

@@ -1,5 +1,5 @@
 /**
- * Text of header fields as a person reads it: encoded words decoded, RFC 2047 §6. Linear, never throws; an encoded
+ * Text of header fields as a person reads it: encoded words decoded, RFC 2047 §6, and back. Linear, never throws; an encoded
  * word that cannot be decoded stays as it is. Not for addresses: only for phrases, subjects and comments.
  */
 import { TextDecoder } from 'node:util';
@@ -45,4 +45,23 @@ export function decodeHeaderText(text: string): string {
     end = match.index + whole.length;
   }
   return out + text.slice(end);
+}
+
+/** Octets of text in one word: `=?utf-8?B?` and `?=` around its base64 stay below the 75 characters of RFC 2047 §2. */
+const mostOctets = 39;
+
+/** Words of UTF-8 for what is not ASCII. */
+export function encodeHeaderText(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
+  if (/^[\u0000-\u007f]*$/.test(text)) return text;
+  const words: string[] = [];
+  let word = '';
+  for (const character of text) {
+    if (Buffer.byteLength(word + character) > mostOctets) {
+      words.push(word);
+      word = '';
+    }
+    word += character;
+  }
+  return [...words, word].map((part) => `=?utf-8?B?${Buffer.from(part).toString('base64')}?=`).join(' ');
 }

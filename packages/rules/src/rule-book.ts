@@ -178,8 +178,10 @@ function build(parts: Parts): Built {
     stale: next.get('')?.stale,
     tenantsSkip: [...rights.values()].some((actions) => actions.includes('skip')) && someSkip(all.sets),
     trying: (candidates) => {
-      const replaced = new Set(candidates.map(placeOf));
-      const tried = [...rules.filter((rule) => !replaced.has(placeOf(rule))), ...candidates];
+      // What replaces a rule has its place in the order, as when it is saved.
+      const byPlace = Map.groupBy([...rules, ...candidates], placeOf);
+      const trying = Map.groupBy(candidates, placeOf);
+      const tried = [...byPlace].flatMap(([place, all]) => trying.get(place) ?? all);
       return build({ ...parts, rules: tried, kept: next, onRefused: refuseCandidate }).book;
     },
   };

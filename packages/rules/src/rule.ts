@@ -1,6 +1,6 @@
 /**
  * One rule: what a user writes (an object, from YAML or JSON) and what it becomes. Priorities run from low to high, then
- * in the order written. A rule whose action ends the judgement stops its rule set; `stop` can say so for any other.
+ * in the order written: that of the operator file, then that in which rules were first saved. A rule whose action ends the judgement stops its rule set; `stop` can say so for any other.
  */
 import type { Action, ActionKind } from './action.js';
 import { isFinal, parseAction } from './action-parser.js';

@@ -120,3 +120,13 @@ test('a rule that is tried takes the place of the saved one of its scope', () =>
   expect(said(tried, 'acme', 'bob@acme.test').at(-1)).toBe('tried acme bob@acme.test');
   expect(said(book, 'acme', 'bob@acme.test').at(-1)).toBe('user acme bob@acme.test');
 });
+
+test('rules of one priority speak in the order in which they were saved, one that is tried in the place of the one it replaces', () => {
+  const { book } = compiled(['zz', 'mm', 'aa'].map((id) => stored('tenant', 'acme', '', tag(id), id)));
+  expect(said(book, 'acme', '')).toEqual(['zz acme', 'mm acme', 'aa acme']);
+  const tried = book.trying([
+    stored('tenant', 'acme', '', tag('tried'), 'mm'),
+    stored('tenant', 'acme', '', tag('new'), 'bb'),
+  ]);
+  expect(said(tried, 'acme', '')).toEqual(['zz acme', 'tried acme', 'aa acme', 'new acme']);
+});

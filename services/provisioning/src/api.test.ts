@@ -426,7 +426,7 @@ test('settings of checks are judged by field when saved, and found again; a scop
     api.call(api.rpc.putCheckSettings, { settings: { tenant: 'beta', scope, document, etag, notInEffect: [] } }, as);
   expect(await refusal(put('spf: { enabled: false }'))).toMatch(/^invalid-argument: spf\.enabled: the operator has/);
   expect(await refusal(put('greylist: { delay: soon }'))).toMatch(/^invalid-argument: greylist\.delay: "soon"/);
-  expect(await refusal(put('spf: { onFail: reject }', 'elsewhere.test'))).toMatch(/^not-found: elsewhere\.test/);
+  expect(await refusal(put('spf: { onFail: reject }', 'elsewhere.test'))).toMatch(/^not-found: tenant beta has no domain elsewhere\.test/);
   expect(await refusal(put('dnsbl: { enabled: true }'))).toMatch(
     /^invalid-argument: dnsbl\.enabled: is on, but no list is named; expected dnsbl\.zones or dnsbl\.lists/,
   );
@@ -622,6 +622,26 @@ test('recording of sessions is switched per tenant; without policy there is noth
   expect(await set('acme', false)).toEqual({ tenant: 'acme', on: false });
 });
 
+test('rules of one priority are kept in the order in which they were first saved; an id in the document is that of the rule', async () => {
+  const { api } = service;
+  const put = (id: string, document: string) =>
+    api.call(
+      api.rpc.putRule,
+      { rule: { id, tenant: 'acme', version: 0, document, etag: '', scope: '' } },
+      service.as(),
+    );
+  const ids = ['zz', 'mm', 'aa'];
+  for (const id of [...ids, 'zz']) await put(id, `id: ${id}\nevent: rcpt\nthen: [discard]`);
+  await put('first', 'event: rcpt\npriority: 1\nthen: [discard]');
+  const { rules } = await api.call(api.rpc.listRules, { tenant: 'acme', scope: '' }, service.as());
+  expect(rules.map(({ id }) => id)).toEqual(['first', ...ids]);
+  expect(await refusal(put('mine', 'event: rcpt\nid: other\nthen: [discard]'))).toBe(
+    'invalid-argument: rule.document:2: id: "other" is not the id given; expected "mine", or no id',
+  );
+  for (const id of [...ids, 'first'])
+    await api.call(api.rpc.deleteRule, { tenant: 'acme', id, scope: '' }, service.as());
+});
+
 test('a condition that some mail cannot be computed for is taken with a warning', async () => {
   const { api } = service;
   const put = (when: string) => {
@@ -668,7 +688,7 @@ test('rules of a domain and of a user: owned by the tenant, ids of their own, go
     );
   for (const scope of ['', 'acme.test', 'Alice@Acme.test'])
     expect((await put(scope)).rule).toMatchObject({ version: 1, scope: scope.toLowerCase() });
-  expect(await refusal(put('elsewhere.test'))).toMatch(/^not-found: .*elsewhere\.test of tenant acme/);
+  expect(await refusal(put('elsewhere.test'))).toMatch(/^not-found: tenant acme has no domain elsewhere\.test/);
   expect(await refusal(put('acme.test', ''))).toMatch(/^invalid-argument: rule\.scope/);
   const list = async (scope: string) =>
     (await api.call(api.rpc.listRules, { tenant: 'acme', scope }, service.as())).rules.map((rule) => rule.scope);

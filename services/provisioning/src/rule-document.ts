@@ -12,6 +12,7 @@ import {
   pathText,
   placeOf,
   plainOf,
+  quoteValue,
 } from '@postern/config';
 import { PosternError } from '@postern/errors';
 import type { ActionKind, RuleScope } from '@postern/rules';
@@ -55,6 +56,11 @@ export function readRuleDocument(id: string, owner: RuleOwner, text: string): Ru
     throw invalid('rule.document', text, 'a map with event, when and then');
   }
   const document = { ...plain, id };
+  if (plain.id !== undefined && plain.id !== id)
+    throw new PosternError(
+      'invalid-argument',
+      lineOf(located, ['id'], `${quoteValue(plain.id)} is not the id given; expected ${quoteValue(id)}, or no id`),
+    );
   const { tenant, scope: target, permitted, hasAsn } = owner;
   const scope: RuleScope = tenant === '' ? { kind: 'operator' } : { kind: 'tenant', tenant, target, permitted };
   const faults = ruleFaults([document], scope, hasAsn);

@@ -14,6 +14,7 @@ export function addGreylistCommands(program: Command, run: Run): void {
   const greylist = program.command('greylist').description('who is asked to come again');
   greylist
     .command('show <address|domain>')
+    .usage('<address|domain> --from <address> --to <address>')
     .description('what is known of a client, or of the domain SPF passed for')
     .requiredOption('--from <address>', 'reverse-path')
     .requiredOption('--to <address>', 'recipient')

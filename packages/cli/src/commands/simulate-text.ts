@@ -77,6 +77,28 @@ export function sameDecisions(one: EvaluateResponse, other: EvaluateResponse): b
   return told(one) === told(other);
 }
 
+/** What a verdict says of whole, recipients and copies, each by what it is about. */
+function decisionLines({ decision, recipients, groups }: EvaluateResponse): ReadonlyMap<string, string> {
+  return new Map([
+    ['decision', decisionText(decision)],
+    ...recipients.map((one) => [`recipient <${one.address}>`, decisionText(one.decision)] as const),
+    ...groups.map(
+      (group) =>
+        [`deliver to ${group.recipients.map((to) => `<${to}>`).join(' ')}`, decisionText(group.decision)] as const,
+    ),
+  ]);
+}
+
+/** Only what differs, then and now. */
+export function differenceText(then: EvaluateResponse, now: EvaluateResponse): string[] {
+  const [before, after] = [decisionLines(then), decisionLines(now)];
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((what) => before.get(what) !== after.get(what))
+    .map((what) =>
+      printable(`    ${what}: then ${before.get(what) ?? 'nothing'}; now ${after.get(what) ?? 'nothing'}`),
+    );
+}
+
 function limitsLine({ messageSize, recipients }: AppliedLimits): string {
   const parts = [
     messageSize === 0 ? '' : `messages of at most ${messageSize} bytes`,

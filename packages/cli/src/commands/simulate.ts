@@ -12,7 +12,7 @@ import { printable } from '../output.js';
 import { readRuleFile, ruleSection } from '../rule-file.js';
 import { PlainError, UsageError } from '../usage-error.js';
 import { deliveryText } from './simulate-delivery-text.js';
-import { repliesText, sameDecisions, stagesTitle, stageText } from './simulate-text.js';
+import { differenceText, repliesText, sameDecisions, stagesTitle, stageText } from './simulate-text.js';
 
 type Listener = 'mx' | 'submission' | 'submissions';
 
@@ -187,7 +187,7 @@ async function replay(
       ...rows.flatMap(({ verdict, title, isSame, before, missing }) => [
         stageText(verdict, title),
         ...(missing === true ? ['  the message was too large to be kept: this is the verdict of then'] : []),
-        ...(isSame || before === undefined ? [] : ['  different from then:', stageText(before, title)]),
+        ...(isSame || before === undefined ? [] : ['  different from then:', ...differenceText(before, verdict)]),
       ]),
       rows.every(({ isSame }) => isSame) ? 'The same as then.' : 'Not the same as then.',
     ].join('\n'),

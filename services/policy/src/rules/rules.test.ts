@@ -138,6 +138,20 @@ test('limits: the tighter one', async () => {
   expect((await askEnvelope(ground({ rules }))).limits).toEqual({ messageSize: 5_000, recipients: 7 });
 });
 
+test('a value that is not ASCII is written in encoded words, an address field as it stands', async () => {
+  const then = [
+    { addHeader: { name: 'X-Note', value: 'Grüße' } },
+    { changeHeader: { name: 'Reply-To', value: 'Büro <b@here.test>' } },
+  ];
+  const here = ground({ rules: [{ event: 'body', then }], entries: { 'one@here.test': 'user' } });
+  const before = await askEnvelope(here, { to: ['one@here.test'] });
+  const { groups } = await askContent(here, message, { to: ['one@here.test'] }, before);
+  expect(groups[0]?.rendering?.edits.map(({ name, value }) => [name, value])).toEqual([
+    ['X-Note', '=?utf-8?B?R3LDvMOfZQ==?='],
+    ['Reply-To', 'Büro <b@here.test>'],
+  ]);
+});
+
 test('edits and tags of RCPT are carried by findings to the end of data and make groups', async () => {
   const rules = [
     { event: 'mail', then: [{ tag: { name: 'all' } }] },

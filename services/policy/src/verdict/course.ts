@@ -3,10 +3,15 @@
  * are applied in their order; the first refusal stands, of dispositions the stronger one.
  */
 
+import { encodeHeaderText } from '@postern/mail-message';
 import { type HeaderEdit, HeaderEditKind } from '@postern/proto/mail/v1/envelope';
 import { Action, type Decision } from '@postern/proto/policy/v1/policy_service';
 import type { Action as RuleAction } from '@postern/rules';
 import { decision, isRefusal, stronger } from './decision.js';
+
+/** Of these a part is text and a part is not: encoding all of it would break the address or the parameter (RFC 2047 §5). */
+const structured =
+  /^(?:(?:resent-)?(?:from|to|cc|bcc|sender|reply-to|date|message-id)|references|in-reply-to|mime-version|content-.*|list-.*|dkim-signature)$/i;
 
 export class Course {
   refusal: Decision | undefined;
@@ -77,7 +82,8 @@ export class Course {
   }
 
   #edit(kind: HeaderEditKind, name: string, value: string): void {
-    this.edits.push({ kind, name, value, index: 0 });
+    const written = structured.test(name) ? value : encodeHeaderText(value);
+    this.edits.push({ kind, name, value: written, index: 0 });
   }
 }
 

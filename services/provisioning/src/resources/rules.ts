@@ -113,7 +113,7 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
       withTenant(caller.scope, async (tx) => {
         const rows = await tx.rows<Row>(
           `SELECT ${columns} FROM rules WHERE ($1 = '' OR tenant = $1) AND ($2 = '' OR scope = $2)
-           ORDER BY tenant, scope, priority, id LIMIT ${mostRules}`,
+           ORDER BY tenant, scope, priority, created_at, id LIMIT ${mostRules}`,
           [request.tenant, scopeField('scope', request.scope)],
         );
         return { rules: rows.map(toRule) };

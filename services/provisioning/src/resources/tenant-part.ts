@@ -15,5 +15,8 @@ export async function assertScopeOwned(tx: Transaction, tenant: string, scope: s
     ? 'SELECT 1 FROM users WHERE address = $1 AND tenant = $2'
     : 'SELECT 1 FROM domains WHERE name = $1 AND tenant = $2';
   const found = await tx.rows(statement, [scope, tenant]);
-  if (found.length === 0) throw new PosternError('not-found', `${scope.slice(0, 320)} of tenant ${tenant}`);
+  if (found.length === 0) {
+    const kind = scope.includes('@') ? 'user' : 'domain';
+    throw new PosternError('not-found', `tenant ${tenant} has no ${kind} ${scope.slice(0, 320)}`);
+  }
 }

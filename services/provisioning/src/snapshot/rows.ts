@@ -9,7 +9,7 @@ const sql = `SELECT
     FROM domains WHERE verified ORDER BY name) r) AS domains,
   (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT tenant, name, hosts, egress_pool FROM routes ORDER BY tenant, name) r) AS routes,
   (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT tenant, scope, id, version, document
-    FROM rules ORDER BY tenant, scope, priority, id) r) AS rules,
+    FROM rules ORDER BY tenant, scope, priority, created_at, id) r) AS rules,
   (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT tenant, scope, document FROM check_settings
     WHERE position('@' in scope) = 0 ORDER BY tenant, scope) r) AS check_settings,
   EXISTS (SELECT 1 FROM check_settings WHERE position('@' in scope) > 0) AS users_set_checks`;
