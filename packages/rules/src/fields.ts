@@ -4,7 +4,7 @@
  * written in a rule can start a new line on the wire.
  */
 import { isIP } from 'node:net';
-import { parseBytes } from '@postern/config';
+import { bytesOf } from './byte-size.js';
 import { nearest } from './problem.js';
 
 export interface FieldProblem {
@@ -72,7 +72,7 @@ export class Fields {
   optionalBytes(field: string, most: number): number | undefined {
     const value = this.value(field);
     if (value === undefined) return undefined;
-    const bytes = typeof value === 'string' ? parseBytes(value) : value;
+    const bytes = typeof value === 'string' ? bytesOf(value) : value;
     if (typeof bytes === 'number' && Number.isInteger(bytes) && bytes >= 0 && bytes <= most) return bytes;
     this.fail(field, 'is not allowed', 'a size from 0 to 1TiB, such as 64KiB or 10MiB, or a number of bytes');
     return undefined;

@@ -90,6 +90,11 @@ test.each<[object, number]>([
 
 test.each([
   ['10MiB', []],
+  ['1.5GB', []],
+  [
+    '2TiB',
+    ['then[0].setLimit.size: is not allowed; a size from 0 to 1TiB, such as 64KiB or 10MiB, or a number of bytes'],
+  ],
   [10_485_760, []],
   [
     'ten',

@@ -426,7 +426,9 @@ test('settings of checks are judged by field when saved, and found again; a scop
     api.call(api.rpc.putCheckSettings, { settings: { tenant: 'beta', scope, document, etag, notInEffect: [] } }, as);
   expect(await refusal(put('spf: { enabled: false }'))).toMatch(/^invalid-argument: spf\.enabled: the operator has/);
   expect(await refusal(put('greylist: { delay: soon }'))).toMatch(/^invalid-argument: greylist\.delay: "soon"/);
-  expect(await refusal(put('spf: { onFail: reject }', 'elsewhere.test'))).toMatch(/^not-found: tenant beta has no domain elsewhere\.test/);
+  expect(await refusal(put('spf: { onFail: reject }', 'elsewhere.test'))).toMatch(
+    /^not-found: tenant beta has no domain elsewhere\.test/,
+  );
   expect(await refusal(put('dnsbl: { enabled: true }'))).toMatch(
     /^invalid-argument: dnsbl\.enabled: is on, but no list is named; expected dnsbl\.zones or dnsbl\.lists/,
   );
