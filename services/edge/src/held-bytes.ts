@@ -5,7 +5,7 @@
  */
 
 /** Size of the first block: most messages that come in pieces fit. */
-const firstBlock = 8 * 1024;
+const firstBlock = 16 * 1024;
 const nothing = Buffer.alloc(0);
 
 export class HeldBytes {
