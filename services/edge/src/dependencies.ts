@@ -5,6 +5,7 @@ import type { GrpcClient } from '@postern/grpc';
 import type { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
 import type { Dependency, Standing } from '@postern/stream';
 import type { Limits } from './limits-store.js';
+import type { OverloadWatch } from './overload.js';
 import type { PodListeners } from './pod/listeners.js';
 import type { PolicyClient } from './policy-client.js';
 
@@ -13,13 +14,23 @@ export interface DependencyParts {
   readonly policy: PolicyClient;
   readonly credentials: GrpcClient<CredentialServiceClient>;
   readonly limits: Limits;
-  readonly listeners: Pick<PodListeners, 'standing'>;
+  readonly listeners: Pick<PodListeners, 'standing' | 'certificateStanding'>;
+  readonly overload: Pick<OverloadWatch, 'reason'>;
 }
 
 /** Shorter than the bound of a look, so that the reason is told. */
 const connectMs = 300;
 
-export function edgeDependencies({ clock, policy, credentials, limits, listeners }: DependencyParts): Dependency[] {
+/** Whom this process sends away for now, being too busy. */
+function loadStanding(overload: DependencyParts['overload']): Standing {
+  const reason = overload.reason(false);
+  if (reason === undefined) return { state: 'ok' };
+  const whom = overload.reason(true) === undefined ? 'strangers are' : 'everybody is';
+  return { state: 'degraded', detail: `too busy (${reason}): ${whom} put off` };
+}
+
+export function edgeDependencies(parts: DependencyParts): Dependency[] {
+  const { clock, policy, credentials, limits, listeners, overload } = parts;
   const stores = [...limits.stores].map(
     ([name, store]): Dependency => ({ name, look: () => askAlive(store).then(() => ({ state: 'ok' })) }),
   );
@@ -42,5 +53,7 @@ export function edgeDependencies({ clock, policy, credentials, limits, listeners
         }),
     },
     { name: 'listeners', look: () => Promise.resolve(listeners.standing()) },
+    { name: 'certificates', look: () => Promise.resolve(listeners.certificateStanding()) },
+    { name: 'load', look: () => Promise.resolve(loadStanding(overload)) },
   ];
 }

@@ -58,6 +58,8 @@ export const edgeEvents = defineEvents('edge', {
   'edge.workers.resized': 'Another number of workers is wanted; `load` is what their event loops were busy on average.',
   'edge.tls.failed': 'A TLS handshake came to nothing; `reason` says why.',
   'edge.certificate.replaced': 'New certificate files are in use.',
+  'edge.certificate.expiring':
+    'A certificate in use is over or will be within two weeks; told at the start and when files change.',
   'edge.certificate.refused': 'Changed certificate files could not be used; the old ones stay.',
 });
 

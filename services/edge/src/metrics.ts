@@ -64,6 +64,17 @@ export function edgeMetrics(metrics: Metrics) {
       name: 'postern_edge_certificates_replaced_total',
       help: 'Times that changed certificate or ticket key files were taken into use.',
     }),
+    certificatesRefused: metrics.counter({
+      name: 'postern_edge_certificates_refused_total',
+      help: 'Times that changed certificate or ticket key files could not be used; those before stay.',
+    }),
+    certificateEnd: (read: () => number) =>
+      metrics.gauge({
+        name: 'postern_edge_certificate_expiry_timestamp_seconds',
+        help: 'When the first of the certificates ends, seconds since 1970; 0 = there is none.',
+        merge: 'max',
+        read,
+      }),
     logins: metrics.counter({
       name: 'postern_edge_logins_total',
       help: 'AUTH exchanges by outcome.',

@@ -165,7 +165,7 @@ export function wire(config: EdgeConfig, telemetry: Telemetry<EdgeLogEvent>): Se
       answerStatus(
         streams,
         'edge',
-        edgeDependencies({ clock, policy: pods.client, credentials, limits, listeners }),
+        edgeDependencies({ clock, policy: pods.client, credentials, limits, listeners, overload }),
         clock,
       );
     },

@@ -16,7 +16,7 @@ async function shows(...lines: readonly RegExp[]): Promise<void> {
 }
 
 const well = [
-  /^edge +nats, redis, policy, provisioning, listeners +ok$/m,
+  /^edge +nats, redis, policy, provisioning, listeners, certificates, load +ok$/m,
   /^policy +nats, redis, dns +ok$/m,
   /^queue +nats, postgres +ok$/m,
   /^delivery +nats, redis, dns +ok$/m,
@@ -31,7 +31,7 @@ test('Redis silent: every service that uses it says so, and that it is back', { 
       /^edge +redis +away +2 of 2 processes: \S/m,
       /^policy +redis +away +\S/m,
       /^delivery +redis +away +\S/m,
-      /^edge +nats, policy, provisioning, listeners +ok$/m,
+      /^edge +nats, policy, provisioning, listeners, certificates, load +ok$/m,
     );
   } finally {
     thaw();
@@ -55,5 +55,12 @@ test('policy silent: edges see no pod, and the pod does not answer', { timeout: 
   } finally {
     thaw();
   }
+  await shows(...well);
+});
+
+test('edges too busy for mail say whom they put off', { timeout: 120_000 }, async () => {
+  await world.reconfigure({ overload: { heap: 1 } });
+  await shows(/^edge +load +degraded +2 of 2 processes: too busy \(heap\): (?:strangers are|everybody is) put off$/m);
+  await world.reconfigure({});
   await shows(...well);
 });

@@ -16,6 +16,7 @@ import {
   type TlsMaterial,
   watchTlsMaterial,
 } from '../tls/certificate-files.js';
+import { certificateStanding, endings, firstEnd } from '../tls/certificate-standing.js';
 
 export interface PodListenersOptions {
   readonly config: EdgeConfig['edge'];
@@ -33,6 +34,8 @@ export class PodListeners {
   readonly #listeners: Listener[] = [];
   #material: TlsMaterial = { certificates: [], ticketSeed: undefined };
   #certificateTimer: Timer | undefined;
+  /** Why changed files are not in use; empty = they are. */
+  #refusedMaterial = '';
   /** Side by name. */
   #unmatched: ReadonlyMap<string, string> = new Map();
 
@@ -60,14 +63,22 @@ export class PodListeners {
       const place = { host: address.host, port: address.port, sharesPort: config.workers.max > 1 };
       this.#listeners.push(await openListener({ ...listener, ...place }, context));
     }
+    metrics.certificateEnd(() => firstEnd(this.#material.certificates));
+    this.#reportEndings();
     this.#certificateTimer = watchTlsMaterial(() => this.#readMaterial(), this.#material, clock, {
       onChanged: (changed) => {
         this.#material = changed;
         for (const listener of this.#listeners) this.#updateListener(listener);
         metrics.certificates.inc();
-        telemetry.log.info('edge.certificate.replaced');
+        telemetry.log.info('edge.certificate.replaced', { certificates: changed.certificates.map(({ name }) => name) });
+        this.#reportEndings();
       },
-      onRefused: (reason) => telemetry.log.error('edge.certificate.refused', { reason }),
+      onRefused: (reason) => {
+        this.#refusedMaterial = reason;
+        metrics.certificatesRefused.inc();
+        telemetry.log.error('edge.certificate.refused', { reason });
+      },
+      onRecovered: () => (this.#refusedMaterial = ''),
     });
     this.#reportUnmatched();
   }
@@ -88,6 +99,11 @@ export class PodListeners {
     return { state: 'degraded', detail: more.length === 0 ? first : `${first} (and ${more.length} more)` };
   }
 
+  /** For `status`: changed files that are not in use, and what is over or soon will be. */
+  certificateStanding(): Standing {
+    return certificateStanding(this.#material.certificates, this.#refusedMaterial, this.#options.clock.now());
+  }
+
   async drain(): Promise<void> {
     await Promise.all(this.#listeners.map((listener) => listener.drain()));
   }
@@ -100,6 +116,15 @@ export class PodListeners {
   close(): void {
     this.destroy();
     this.#certificateTimer?.cancel();
+  }
+
+  #reportEndings(): void {
+    const { clock, telemetry } = this.#options;
+    for (const { name, expiresAtMs } of endings(this.#material.certificates, clock.now()))
+      telemetry.log.warn('edge.certificate.expiring', {
+        certificate: name,
+        expires: new Date(expiresAtMs).toISOString(),
+      });
   }
 
   #readMaterial(): Promise<TlsMaterial> {

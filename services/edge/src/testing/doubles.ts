@@ -82,7 +82,10 @@ export class Doubles {
   /** Takes the place of `opening`. */
   admit: ((session: Session) => Promise<Opening>) | undefined;
   released = 0;
-  tls: TlsMaterial = { certificates: [{ name: 'default', ...testCertificate, names: [] }], ticketSeed: undefined };
+  tls: TlsMaterial = {
+    certificates: [{ name: 'default', ...testCertificate, names: [], expiresAtMs: Number.POSITIVE_INFINITY }],
+    ticketSeed: undefined,
+  };
   readonly tlsFailures: string[] = [];
   readonly refusedBeforeTls: string[] = [];
   readonly suspicions: string[] = [];

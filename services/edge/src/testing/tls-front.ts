@@ -10,7 +10,8 @@ export const authority = testAuthority();
 
 export function certificate(name: string, names: readonly string[], kind: 'ec' | 'rsa' = 'ec'): Certificate {
   const { key, cert } = authority.issue(names, kind);
-  return { name, key: Buffer.from(key), cert: Buffer.from(cert), names: namesOf(Buffer.from(cert)) };
+  const found = namesOf(Buffer.from(cert));
+  return { name, key: Buffer.from(key), cert: Buffer.from(cert), names: found, expiresAtMs: Number.POSITIVE_INFINITY };
 }
 
 export const material = (...certificates: Certificate[]): TlsMaterial => ({ certificates, ticketSeed: undefined });

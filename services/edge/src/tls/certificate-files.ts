@@ -20,6 +20,8 @@ export interface Certificate {
   readonly key: Buffer;
   /** Names it is good for, lower case; `*.example.net` stands for one label. */
   readonly names: readonly string[];
+  /** Milliseconds since 1970 after which no client takes it. */
+  readonly expiresAtMs: number;
 }
 
 /** Everything of TLS that is a file. */
@@ -47,7 +49,7 @@ export async function readCertificate({ name, certFile, keyFile }: CertificateFi
   try {
     const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
     createSecureContext({ cert, key });
-    return { name, cert, key, names: namesOf(cert) };
+    return { name, cert, key, names: namesOf(cert), expiresAtMs: Date.parse(new X509Certificate(cert).validTo) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const field = name === 'default' ? 'edge.tls.certFile' : `edge.certificates (${name})`;
@@ -88,6 +90,8 @@ function same(one: TlsMaterial, other: TlsMaterial): boolean {
 export interface MaterialWatch {
   onChanged(material: TlsMaterial): void;
   onRefused(reason: string): void;
+  /** The files are read again after a refusal, and are as those in use or took their place. */
+  onRecovered(): void;
 }
 
 export function watchTlsMaterial(
@@ -101,6 +105,7 @@ export function watchTlsMaterial(
   const look = async (): Promise<void> => {
     try {
       const fresh = await read();
+      if (refused !== '') watch.onRecovered();
       refused = '';
       if (same(fresh, current)) return;
       current = fresh;

@@ -197,6 +197,7 @@ describe('certificates', () => {
         void listener.update();
       },
       onRefused: (reason) => refused.push(reason),
+      onRecovered: () => refused.push('recovered'),
     });
     const before = await RawClient.open(listener.port, true);
     expect(await before.reply()).toMatch(/^220/);
@@ -207,6 +208,7 @@ describe('certificates', () => {
     await write('new.test');
     await clock.advance(10_000);
     await expect.poll(async () => commonName(await shake(listener.port))).toBe('new.test');
+    expect(refused.slice(1)).toEqual(['recovered']);
     expect(await before.command('EHLO c.test')).toMatch(/^250/);
     before.destroy();
     timer.cancel();
