@@ -17,8 +17,11 @@ const refuses = ({ actions }: Rule): boolean => actions.some(({ kind }) => refus
 const waits = ({ facts, answer }: Rule): boolean =>
   answer === 'at-rcpt' || [...facts].some((name) => factEntry(name)?.asked === true);
 
+const everyRule = ({ general, byRecipientDomain, bySenderDomain }: EventRules): RankedRule[] =>
+  [general, ...byRecipientDomain.values(), ...bySenderDomain.values()].flat();
+
 function cut({ general, byRecipientDomain, bySenderDomain }: EventRules): EventRules | undefined {
-  const all = [general, ...byRecipientDomain.values(), ...bySenderDomain.values()].flat();
+  const all = everyRule({ general, byRecipientDomain, bySenderDomain });
   const end = Math.min(...all.filter(({ rule }) => waits(rule)).map(({ rank }) => rank));
   if (!all.some(({ rule, rank }) => rank < end && refuses(rule))) return undefined;
   const before = (list: readonly RankedRule[]): RankedRule[] => list.filter(({ rank }) => rank < end);
@@ -38,6 +41,17 @@ export function earlyRefusals(set: RuleSet): RuleSet {
     if (early !== undefined) events.set(event, early);
   }
   return { scope: set.scope, size: events.size, events };
+}
+
+/**
+ * Rules of auth where one of them refuses by what has to be asked for: the login itself waits for the answer, so that nobody learns from elsewhere
+ * whether a password is right.
+ */
+export function askedLogins(set: RuleSet): RuleSet {
+  const rules = set.events.get('auth');
+  const all = rules === undefined ? [] : everyRule(rules);
+  const asks = all.some(({ rule }) => refuses(rule) && rule.answer !== 'at-rcpt' && waits(rule));
+  return { scope: set.scope, size: asks ? all.length : 0, events: new Map(asks && rules ? [['auth', rules]] : []) };
 }
 
 /** Whether it is worth compiling for this; a document nobody can read is told of where all rules are compiled. */

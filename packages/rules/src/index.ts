@@ -20,7 +20,7 @@ export {
 } from './carried-out.js';
 export { chainProfile, withChains } from './chain-roles.js';
 export { type DeliveryEvent, deliveryRules } from './delivery-rules.js';
-export { earlyRefusals, isEarlyRule } from './early-refusals.js';
+export { askedLogins, earlyRefusals, isEarlyRule } from './early-refusals.js';
 export { type Budget, type Decision, type Evaluation, evaluate, type Remembered, type RuleFault } from './evaluate.js';
 export { isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 export { type FactEntry, type Facts, factEntry, factNames } from './fact-table.js';

@@ -6,6 +6,7 @@ import type { Clock } from '@postern/clock';
 import type { Domain, IpSet, Snapshot } from '@postern/proto/config/v1/snapshot';
 import {
   type Action,
+  askedLogins,
   createRuleCompiler,
   earlyRefusals,
   isEarlyRule,
@@ -44,6 +45,8 @@ export interface SessionTerms {
   readonly rules: RuleBook;
   /** Refusals of rules that a session tells at once. */
   readonly refusals: RuleBook;
+  /** Rules of logins that policy has to be asked about at AUTH. */
+  readonly askedLogins: RuleBook;
   readonly ruleObserver: TermsObserver;
   listener(facts: ListenerFacts): ListenerPolicy;
   /** What holds for a client that was found in this set; a set that is gone since leaves what holds for everybody. */
@@ -71,12 +74,14 @@ export interface TermsInUse {
 export interface TermsCompilers {
   readonly session: RuleCompiler;
   readonly refusals: RuleCompiler;
+  readonly askedLogins: RuleCompiler;
 }
 
 /** Keeps the sets that did not change. A tenant's rule that cannot be read is left out; policy, which asks all rules, says so. */
 export const termsCompilers = (): TermsCompilers => ({
   session: createRuleCompiler(() => undefined, sessionRules),
   refusals: createRuleCompiler(() => undefined, earlyRefusals),
+  askedLogins: createRuleCompiler(() => undefined, askedLogins),
 });
 
 export function trieOf<Value>(entries: readonly { network: string; value: Value }[]): PrefixTrie<Value> {
@@ -143,6 +148,7 @@ export function compileTerms(
     access: compileAccess(snapshot.accessRules, sets),
     rules: compilers.session.compile(snapshot.rules, rights),
     refusals: compilers.refusals.compile(snapshot.rules.filter(isEarlyRule), rights),
+    askedLogins: compilers.askedLogins.compile(snapshot.rules.filter(isEarlyRule), rights),
     ruleObserver,
     ...listenersOf(snapshot, sets),
     ipSet(facts, address, suspected) {

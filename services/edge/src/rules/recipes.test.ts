@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { locateYaml, plainOf } from '@postern/config';
+import { Action, EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
 import { RawClient } from '@postern/testkit/smtp';
 import { afterEach, expect, test } from 'vitest';
 import type { Listener } from '../listener.js';
@@ -26,8 +27,7 @@ function recipe(name: string): object[] {
   }));
 }
 
-async function connect(name: string): Promise<RawClient> {
-  const doubles = new Doubles();
+async function connect(name: string, doubles = new Doubles()): Promise<RawClient> {
   doubles.setSnapshot({
     rules: recipe(name),
     relayNetworks: [{ network: '127.0.0.0/8', tenant: 'acme' }],
@@ -89,5 +89,33 @@ test('size-by-sender: larger than the listener for one, smaller for another', as
     '552',
     '250',
   ]);
+  client.destroy();
+});
+
+test('logins-by-country: AUTH itself waits for policy, which hears of right and wrong passwords; the answers are one', async () => {
+  const doubles = new Doubles();
+  const stages: Stage[][] = [];
+  let decided = EvaluateResponse.fromPartial({
+    decision: { action: Action.REJECT, replyCode: 535, enhancedCode: '5.7.8', text: 'no', decidedBy: 'c@1' },
+  });
+  doubles.evaluate = (request) => {
+    stages.push([...request.stages]);
+    return { kind: 'verdict', verdict: decided };
+  };
+  const client = await connect('logins-by-country.yaml', doubles);
+  await client.command('EHLO c.test');
+  const plain = (password: string) =>
+    `AUTH PLAIN ${Buffer.from(`\0user@example.test\0${password}`).toString('base64')}`;
+  const said = async (password: string) => (await client.command(plain(password)))?.replace(/\([^)]*\)/, '()');
+  const right = await said('Correct-horse-7-battery');
+  expect(right).toMatch(/^535 5\.7\.8 no/);
+  expect(await said('wrong')).toBe(right);
+  expect(stages).toEqual([[Stage.AUTH], [Stage.AUTH]]);
+  decided = EvaluateResponse.fromPartial({});
+  expect(await said('wrong')).not.toBe(right);
+  doubles.evaluate = () => ({ kind: 'unavailable', reason: 'away' });
+  expect(await codes(client, plain('Correct-horse-7-battery'))).toEqual(['454']);
+  doubles.evaluate = () => ({ kind: 'verdict', verdict: decided });
+  expect(await codes(client, plain('Correct-horse-7-battery'))).toEqual(['235']);
   client.destroy();
 });

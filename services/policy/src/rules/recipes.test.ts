@@ -43,6 +43,27 @@ test.each([
   ['large-attachment.yaml', attachment(2_900_000), 'taken'],
   ['mail-loop.yaml', `${'Received: by x\n'.repeat(21)}\nbody`, '554 5.4.6 Too many hops'],
   ['mail-loop.yaml', `${'Received: by x\n'.repeat(20)}\nbody`, 'taken'],
+  ['one-from.yaml', 'Subject: s\n\nbody', '550 5.6.0 A message has one From field'],
+  ['one-from.yaml', 'From: a@b.test\nSubject: s\nfrom: c@d.test\n\nbody', '550 5.6.0 A message has one From field'],
+  ['one-from.yaml', 'From: a@b.test, c@d.test\n\nbody', 'taken'],
+  ...[
+    'boss@example.test',
+    'Boss <boss@EXAMPLE.test>',
+    '"boss@example.test" <x@evil.test>',
+    'x@a.example.test, y@b.test',
+  ].map((from): [string, string, string] => [
+    'own-domain-in-from.yaml',
+    `From: ${from}\n\nbody`,
+    '550 5.7.1 Mail from outside cannot be from example.test',
+  ]),
+  [
+    'own-domain-in-from.yaml',
+    'From: a@b.test\nFrom: boss@example.test\n\nx',
+    '550 5.7.1 Mail from outside cannot be from example.test',
+  ],
+  ...['a@notexample.test', 'a@example.test.evil.test', 'example.test <a@b.test>'].map(
+    (from): [string, string, string] => ['own-domain-in-from.yaml', `From: ${from}\n\nbody`, 'taken'],
+  ),
 ])('%s at the end of data (%#)', async (name, content, expected) => {
   const { judge, snapshot } = ground({ rules: recipe(name) });
   const bytes = Buffer.from(content.replaceAll('\n', '\r\n'));
@@ -72,4 +93,19 @@ test('size-by-sender.yaml', async () => {
   const rules = recipe('size-by-sender.yaml');
   expect((await askEnvelope(ground({ rules }), { from: 'a@news.test' })).limits?.messageSize).toBe(1_048_576);
   expect((await askEnvelope(ground({ rules }), { from: 'a@else.test' })).limits).toBeUndefined();
+});
+
+test.each([
+  ['US', false],
+  ['DE', true],
+  ['', true],
+])('logins-by-country.yaml, from %j, where AUTH waits', async (code, isOpen) => {
+  const rules = recipe('logins-by-country.yaml');
+  const { judge, snapshot } = ground({ rules, tools: { country: { of: () => code } } });
+  const described = { user: 'u@here.test', tenant: 't1', role: 'submission', asked: false } as const;
+  const facts = { ...factsOf(described), recipients: [], reversePath: '', hasReversePath: false };
+  const request = EvaluateRequest.fromPartial({ sessionId: 's', sequence: 1, stages: [Stage.AUTH], facts });
+  expect(said((await judge.evaluate(request, 5_000, snapshot)).decision)).toBe(
+    isOpen ? 'taken' : '535 5.7.8 authentication credentials invalid',
+  );
 });

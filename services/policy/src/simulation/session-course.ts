@@ -226,6 +226,12 @@ export class SessionCourse {
     return refused === undefined ? undefined : { reply: refused.reply, reason: refused.rule };
   }
 
+  /** The session waits for policy at this command. */
+  #isAsked(stage: Stage, { login }: SessionView): boolean {
+    const { askedLogins } = this.#parts.terms;
+    return stage === Stage.AUTH && login !== undefined && askedLogins.of(login.tenant, login.user).has('auth');
+  }
+
   /** One command, `refusal` being what the session says to it by itself. */
   async #command(
     stage: Stage,
@@ -238,6 +244,12 @@ export class SessionCourse {
     if (refusal !== undefined) {
       this.#show([stage], this.#refused(verdict ?? EvaluateResponse.fromPartial({}), refusal));
       this.#say(stage, refusal.reply, refusal.reason);
+      return false;
+    }
+    const { decision } = verdict ?? {};
+    if (verdict !== undefined && decision !== undefined && isRefusal(decision.action) && this.#isAsked(stage, view)) {
+      this.#show([stage], verdict);
+      this.#say(stage, refusalOf(decision), decision.decidedBy);
       return false;
     }
     this.#say(stage, usual, '');

@@ -75,7 +75,12 @@ function termsFor({ candidates, tenant }: SimulateRequest, snapshot: CompiledSna
     },
   };
   if (candidates.length === 0) return seen;
-  return { ...seen, rules: terms.rules.trying(candidates), refusals: terms.refusals.trying(candidates) };
+  return {
+    ...seen,
+    rules: terms.rules.trying(candidates),
+    refusals: terms.refusals.trying(candidates),
+    askedLogins: terms.askedLogins.trying(candidates),
+  };
 }
 
 export async function simulate(

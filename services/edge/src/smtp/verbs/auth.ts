@@ -3,9 +3,10 @@
  * per session. The credentials are verified elsewhere; not being able to ask is 454, never 535 (invariant 4).
  */
 
-import { earlyRefusal, mechanismRefusal, refusingLimit } from '@postern/flow-control/session';
+import { mechanismRefusal, refusingLimit } from '@postern/flow-control/session';
 import { type Reply, replies, splitAddress } from '@postern/smtp-core';
 import type { CredentialAnswer } from '../../credentials.js';
+import { refusedLogin } from '../../login-judgement.js';
 import { mechanisms } from '../../sasl/index.js';
 import type { Challenge, SaslContext, SaslFault, SaslResult } from '../../sasl/mechanism.js';
 import type { Dialogue } from '../dialogue.js';
@@ -67,15 +68,16 @@ async function conclude(dialogue: Dialogue, name: string, result: SaslResult): P
       return dialogue.refuse(faults[response], `AUTH ${name}`);
   }
   if (answer.kind === 'verified') {
-    session.login = { user: answer.user, tenant: answer.tenant, mechanism: name };
-    session.judged.auth = false;
-    const refused = earlyRefusal(services, session, 'auth');
+    const login = { user: answer.user, tenant: answer.tenant, mechanism: name };
+    const refused = await refusedLogin(session, services, login);
     if (refused !== undefined) {
-      session.login = undefined;
-      const told = { tenant: answer.tenant, reply: refused.reply, detail: { ...detail, reason: refused.rule } };
-      services.journal.record('edge.login.refused', session, told);
+      const told = { tenant: answer.tenant, reply: refused.reply, detail: { ...detail, reason: refused.reason } };
+      const isFault = refused.reply === replies.authTemporaryFailure;
+      services.journal.record(isFault ? 'edge.login.unavailable' : 'edge.login.refused', session, told);
       return refused.reply;
     }
+    session.login = login;
+    session.judged.auth = false;
     services.journal.record('edge.login.succeeded', session, {
       tenant: answer.tenant,
       detail: { ...detail, cached: String(answer.cached) },
@@ -94,14 +96,18 @@ async function conclude(dialogue: Dialogue, name: string, result: SaslResult): P
     return reply;
   }
   session.authFailures++;
+  const tried = tenantTried(dialogue, username);
+  // As if the password were right: from where nobody may log in nobody learns which one is.
+  const barred = await refusedLogin(session, services, { user: username, tenant: tried.tenant ?? '', mechanism: name });
+  const reply = barred?.reply ?? replies.badCredentials;
   services.journal.record('edge.login.refused', session, {
-    ...tenantTried(dialogue, username),
-    reply: replies.badCredentials,
+    ...tried,
+    reply,
     detail: { ...detail, reason: answer.reason },
   });
   const most = services.snapshot()?.errorControl.failedLoginsPerSession || services.settings.maxAuthFailures;
-  if (session.authFailures < most) return replies.badCredentials;
-  return [replies.badCredentials, dialogue.exceeds('failed_logins_per_session')];
+  if (session.authFailures < most) return reply;
+  return [reply, dialogue.exceeds('failed_logins_per_session')];
 }
 
 function verified(
