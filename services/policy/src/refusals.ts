@@ -23,11 +23,20 @@ const of =
   ({ outcome }) =>
     Object.hasOwn(table, outcome) ? table[outcome] : undefined;
 
+const mostNamedLists = 3;
+
 const dnsbl: Refusal = ({ outcome, evidence }) => {
   if (outcome !== 'listed') return undefined;
-  const [zone = ''] = (evidence.zones ?? '').split(' ');
-  const [reason = ''] = (evidence.texts ?? '').split('\n');
-  return reject(554, '5.7.1', `Client address is listed by ${zone}${reason === '' ? '' : `: ${reason}`}`);
+  const zones = (evidence.zones ?? '').split(' ');
+  // Where weights add up, each of them has to be left.
+  const named = zones.slice(0, mostNamedLists).join(', ');
+  const more = zones.length > mostNamedLists ? ` and ${zones.length - mostNamedLists} more` : '';
+  const reason = (evidence.texts ?? '').split('\n').find((text) => text !== '');
+  return reject(
+    554,
+    '5.7.1',
+    `Client address is listed by ${named}${more}${reason === undefined ? '' : `: ${reason}`}`,
+  );
 };
 
 /** Said only where the settings give these outcomes a consequence. */

@@ -57,3 +57,14 @@ test('a chain that a change broke overrides nothing', async () => {
     expect(verdict.findings.find(({ check }) => check === 'dmarc')?.outcome).toBe('fail');
   }
 });
+
+test.each<[string, ZoneData, string]>([
+  ['a record', {}, 'dmarc=fail (p=reject)'],
+  ['no record', { '_dmarc.sender.test': {} }, 'dmarc=none header.from=sender.test'],
+  ['a record that does not come', { '_dmarc.sender.test': 'timeout' }, 'dmarc=temperror header.from=sender.test'],
+])('the policy is told where there is one: %s', async (_what, more, told) => {
+  const here = ground({ zone: { ...zone, ...more }, snapshot: settings({ dmarc: { onFail: 'mark' } }) });
+  const { groups } = await askContent(here, 'From: a@sender.test\r\n\r\nx\r\n', {});
+  const edit = groups[0]?.rendering?.edits.find(({ name }) => name === 'Authentication-Results');
+  expect(edit?.value.replace(/\s+/g, ' ')).toContain(told);
+});

@@ -112,12 +112,14 @@ function others(findings: readonly Finding[]): AuthenticationResult[] {
   }
   const dmarc = lastFinding(findings, 'dmarc');
   if (dmarc !== undefined && dmarc.outcome !== skipped) {
-    const { domain = '', policy = 'none' } = dmarc.evidence;
+    const { domain = '', policy = 'none', p } = dmarc.evidence;
     const overridden = dmarc.outcome === 'overridden';
     results.push({
       method: 'dmarc',
       result: overridden ? 'fail' : dmarc.outcome,
-      comment: overridden ? `p=${policy}; overridden: ${dmarc.evidence.override_comment}` : `p=${policy}`,
+      ...(overridden ? { comment: `p=${policy}; overridden: ${dmarc.evidence.override_comment}` } : {}),
+      // Without a record there is no policy to tell.
+      ...(!overridden && p !== undefined ? { comment: `p=${policy}` } : {}),
       ...(domain === '' ? {} : { properties: [{ type: 'header', name: 'from', value: domain }] }),
     });
   }
