@@ -348,6 +348,24 @@ test.each<[string, Record<string, string>, string]>([
   expect((await server.run('trace S1')).out.split('\n')[1]).toBe(`  -  ${'e'.padEnd(32)}  ${words}`);
 });
 
+test('a step that is told to several says whose view it is, and many facts stand below each other', async () => {
+  const step = { event: 'e', atMs: 0, sessionId: 'S1', queueId: '', reversePath: '', recipient: '', reply: '250 ok' };
+  const message = { queueId: '', sessionId: 'S1', messageId: '', reversePath: '', recipients: [], findings: [] };
+  const checks = Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`check${n}`, 'x'.repeat(30)]));
+  const events = [
+    { ...step, tenant: 'system', detail: { ...checks, other: '1' } },
+    { ...step, tenant: 'acme', detail: { spf: 'pass', dkim: 'none' } },
+  ];
+  server.answer('traceMessage', { result: { messages: [{ ...message, events }] } });
+  const [, whole = '', first, ...rest] = (await server.run('trace S1')).out.trimEnd().split('\n');
+  expect(whole).toContain(`(as the operator sees it) "250 ok" check0=${'x'.repeat(30)}`);
+  expect(first).toBe(`      check1=${'x'.repeat(30)}`);
+  expect(rest).toHaveLength(10);
+  expect(rest.at(-1)).toContain('(as tenant acme sees it) "250 ok" spf=pass dkim=none');
+  server.answer('traceMessage', { result: { messages: [{ ...message, events: events.slice(1) }] } });
+  expect((await server.run('trace S1')).out).not.toContain('sees it');
+});
+
 test('steps of many recipients at once are one line', async () => {
   const step = { event: 'e', atMs: 0, sessionId: 'S1', queueId: '', reversePath: '', reply: '550 no', detail: {} };
   const message = { queueId: '', sessionId: 'S1', messageId: '', reversePath: '', recipients: [], findings: [] };

@@ -6,7 +6,12 @@ import type { TraceEvent } from '@postern/proto/mail/v1/trace';
 import type { MessageTrace } from '@postern/proto/queue/v1/queue_service';
 import { printable, time } from '../output.js';
 
+/** Of events that are nobody's but the operator's. */
+const operatorTenant = 'system';
 const mostAddresses = 10;
+/** Of facts in one line; more stand below each other. */
+const longestLine = 240;
+const factLine = '\n      ';
 
 /** Reasons of the edge that are short for something. */
 const reasons: Readonly<Record<string, string>> = {
@@ -76,10 +81,10 @@ function detailText({
   const found = reason === undefined || reason in reasons ? undefined : detail[reason];
   const last = 'client' in detail ? origin.filter((name) => name in detail) : [];
   const names = Object.keys(detail).filter((name) => !last.includes(name) && (found === undefined || name !== reason));
-  const facts = [...names, ...last]
+  const told = [...names, ...last]
     .filter((name) => name !== 'cached' || detail[name] === 'true')
-    .map((name) => `${name}=${detail[name]}`)
-    .join(' ');
+    .map((name) => `${name}=${detail[name]}`);
+  const facts = told.join(told.join(' ').length > longestLine ? factLine : ' ');
   const words = [
     unverified_domain !== undefined
       ? `reason: domain ${unverified_domain} of tenant ${unverified_tenant} is not verified yet (posternctl domain verify ${unverified_domain})`
@@ -92,16 +97,23 @@ function detailText({
   return words.filter((part) => part !== '').join('; ');
 }
 
-function eventLine(event: TraceEvent, recipients: readonly string[]): string {
+/** Of a step that is told several times, to each what it may know: to whom. */
+function eventLine(event: TraceEvent, recipients: readonly string[], isToldTwice: boolean): string {
   const more = recipients.length - mostAddresses;
+  const reader = event.tenant === operatorTenant || event.tenant === '' ? 'the operator' : `tenant ${event.tenant}`;
   const parts = [
+    isToldTwice ? `(as ${reader} sees it)` : '',
     ...recipients.slice(0, mostAddresses).map((address) => `<${address}>`),
     more > 0 ? `and ${more} more` : '',
     event.reply === '' ? '' : `"${event.reply}"`,
     detailText(event),
   ].filter((part) => part !== '');
-  return printable(`  ${time(event.atMs)}  ${event.event.padEnd(32)}  ${parts.join(' ')}`.trimEnd());
+  const text = `  ${time(event.atMs)}  ${event.event.padEnd(32)}  ${parts.join(' ')}`.trimEnd();
+  return text.split(factLine).map(printable).join(factLine);
 }
+
+const stepOf = ({ event, atMs, queueId, reply }: TraceEvent, recipients: readonly string[]): string =>
+  JSON.stringify([event, atMs, queueId, reply, recipients]);
 
 function eventLines(events: readonly TraceEvent[]): string[] {
   const alike = new Map<string, { readonly event: TraceEvent; readonly recipients: string[] }>();
@@ -112,7 +124,10 @@ function eventLines(events: readonly TraceEvent[]): string[] {
     alike.set(key, line);
     if (recipient !== '') line.recipients.push(recipient);
   }
-  return [...alike.values()].map(({ event, recipients }) => eventLine(event, recipients));
+  const lines = [...alike.values()];
+  const readers = Map.groupBy(lines, ({ event, recipients }) => stepOf(event, recipients));
+  const isToldTwice = (step: string): boolean => new Set(readers.get(step)?.map(({ event }) => event.tenant)).size > 1;
+  return lines.map(({ event, recipients }) => eventLine(event, recipients, isToldTwice(stepOf(event, recipients))));
 }
 
 /** Of what has no message here: a session that was refused, or one message of it, or one that was taken for other recipients than the one asked for. */
