@@ -1138,6 +1138,16 @@ test.each([
   expect(await server.run('checks reset --tenant acme')).toMatchObject({ code: 0 });
 });
 
+test('rules of a tenant in a rules section are tried as those of the tenant', async () => {
+  const file = join(server.folder, 'section.yaml');
+  writeFileSync(file, 'rules:\n- { id: a, tenant: acme, scope: acme.test, event: mail, then: [discard] }\n');
+  const simulate = `simulate --client 192.0.2.1 --from a@b.test --rule ${file}`;
+  expect((await server.run(simulate)).err).toContain('rule a is of tenant acme; try it with --tenant acme');
+  await server.run(`${simulate} --tenant acme`);
+  const candidate = { id: 'a', target: 'acme.test', document: '{ id: a, event: mail, then: [ discard ] }\n' };
+  expect(server.requests.at(-1)?.request).toMatchObject({ query: { tenant: 'acme', candidates: [candidate] } });
+});
+
 test('a rule is of a domain or of a user, never of both', async () => {
   const file = join(server.folder, 'scoped.yaml');
   writeFileSync(file, 'event: mail');

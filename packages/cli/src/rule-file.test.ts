@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PosternError } from '@postern/errors';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ruleDocument, ruleSection, withLinesOf } from './rule-file.js';
+import { ruleDocument, ruleSection, withLinesOf, withoutOwner } from './rule-file.js';
 
 const recipe = join(import.meta.dirname, '../../../docs/recipes/route-by-sender-domain.yaml');
 let folder: string;
@@ -73,4 +73,14 @@ test('a fault is told with the line of the file', async () => {
   );
   await expect(refused('rule.document: no map')).rejects.toThrow(`${file}: no map`);
   await expect(refused('rule.id: "second" stands in the operator file')).rejects.toThrow('rule.id: "second"');
+});
+
+test('whose an entry of the operator file is stands apart from the rule', () => {
+  const entry = '{ id: a, tenant: acme, scope: acme.test, event: mail, then: [discard] }';
+  expect(withoutOwner(entry)).toEqual({
+    ...{ tenant: 'acme', scope: 'acme.test' },
+    document: '{ id: a, event: mail, then: [ discard ] }\n',
+  });
+  for (const document of ['event: mail # here\nthen: [discard]\n', 'event: [mail\n', '- a'])
+    expect(withoutOwner(document)).toEqual({ tenant: undefined, scope: undefined, document });
 });

@@ -61,6 +61,26 @@ export function ruleDocument(file: string, id: string): RuleText {
   throw new PlainError(`rule file ${file} has no rule ${id}; it has ${ids.join(', ') || 'none'}`);
 }
 
+export interface OwnedRule {
+  readonly tenant: string | undefined;
+  readonly scope: string | undefined;
+  readonly document: string;
+}
+
+/** An entry of the operator file says beside the rule whose it is; to try it, that is said apart. Others stay as they are written. */
+export function withoutOwner(document: string): OwnedRule {
+  const parsed = parseDocument(document, { logLevel: 'silent' });
+  const named = (key: string): string | undefined => {
+    const value: unknown = isMap(parsed.contents) ? parsed.contents.get(key) : undefined;
+    return typeof value === 'string' ? value : undefined;
+  };
+  const [tenant, scope] = [named('tenant'), named('scope')];
+  if (tenant === undefined || parsed.errors.length > 0) return { tenant: undefined, scope: undefined, document };
+  parsed.delete('tenant');
+  parsed.delete('scope');
+  return { tenant, scope, document: String(parsed) };
+}
+
 const place = /^rule\.document(?::(\d+))?: /gm;
 
 /** What the service finds wrong in the rule, told with the lines of the person's file. */

@@ -9,7 +9,7 @@ import { type Command, Option } from 'commander';
 import type { CommandContext, Run } from '../context.js';
 import { wholeNumber } from '../numbers.js';
 import { printable } from '../output.js';
-import { readRuleFile, ruleSection } from '../rule-file.js';
+import { readRuleFile, ruleSection, withoutOwner } from '../rule-file.js';
 import { PlainError, UsageError } from '../usage-error.js';
 import { deliveryText } from './simulate-delivery-text.js';
 import { differenceText, repliesText, sameDecisions, stagesTitle, stageText } from './simulate-text.js';
@@ -89,15 +89,21 @@ function readMessage(file: string): Buffer {
   return Buffer.from(content.replaceAll(/\r?\n/g, '\r\n'), 'latin1');
 }
 
-function candidatesOf({ rule, domain }: SimulateOptions): Partial<SimulateRequest['candidates'][number]>[] {
+function candidatesOf({ rule, domain, tenant }: SimulateOptions): Partial<SimulateRequest['candidates'][number]>[] {
   return rule.flatMap((file) => {
     const text = readRuleFile(file);
     const named = basename(file, extname(file));
     const found = ruleSection(text) ?? [{ id: named, document: text }];
-    return found.map(({ id, document }, index) => ({
-      ...{ id: id === '' ? `${named}-${index + 1}` : id, document },
-      ...(domain === undefined ? {} : { target: domain }),
-    }));
+    return found.map(({ id, document }, index) => {
+      const owned = withoutOwner(document);
+      const name = id === '' ? `${named}-${index + 1}` : id;
+      if (owned.tenant !== undefined && owned.tenant !== tenant)
+        throw new PlainError(
+          `rule file ${file}: rule ${name} is of tenant ${owned.tenant}; try it with --tenant ${owned.tenant}`,
+        );
+      const target = domain ?? owned.scope;
+      return { id: name, document: owned.document, ...(target === undefined ? {} : { target }) };
+    });
   });
 }
 

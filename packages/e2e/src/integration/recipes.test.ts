@@ -37,7 +37,11 @@ const world = withMailWorld({
     nextHops,
     // More than the recipe leaves, so that what is seen is the recipe's doing.
     listeners: {
-      submission: { requireTls: false, authMechanismsPlain: ['PLAIN'], authMechanismsTls: ['SCRAM-SHA-256', 'PLAIN'] },
+      submission: {
+        ...{ requireTls: false, authMechanismsPlain: ['PLAIN'], authMechanismsTls: ['SCRAM-SHA-256', 'PLAIN'] },
+        // So that a client is in a country.
+        xclient: ['127.0.0.0/8'],
+      },
     },
     tenants: [
       {
@@ -229,6 +233,45 @@ describe.each(Object.entries(ways))('%s', (_way, { bring, take }) => {
         (await sent('a@good.test', 'bob@acme.test', buildMessage({ from: 'a@good.test', to: 'b', size: 4_000_000 })))
           .said,
       ).toMatch(/^250 /);
+    }));
+
+  test('logins from some countries only, refused at AUTH whatever the password', () =>
+    using(['logins-by-country'], async () => {
+      const login = async (address: string, secret: string) => {
+        const sender = await open('plain', 'submission');
+        expect((await sender.command(`XCLIENT ADDR=${address}`)).code).toBe(220);
+        await sender.command('EHLO client.test');
+        const reply = await sender.auth('bob@acme.test', secret);
+        await sender.quit();
+        return reply;
+      };
+      const american = '8.8.8.8';
+      await vi.waitFor(async () => expect((await login(american, password)).code).toBe(535), patience);
+      const [right, wrong] = [await login(american, password), await login(american, 'wrong')];
+      const words = ({ code, text }: SmtpReply): string => `${code} ${text.replace(/\(\w+\)$/, '()')}`;
+      expect(words(right)).toBe(words(wrong));
+      await explained(world.cluster, sessionIdOf(right), 'edge.login.refused', /logins-from-these-countries@\d/);
+      expect((await login('127.0.0.1', password)).code).toBe(235);
+      expect((await login('127.0.0.1', 'wrong')).code).toBe(535);
+    }));
+
+  test('our own domain in From, and a message without From or with two', () =>
+    using(['own-domain-in-from', 'one-from'], async () => {
+      const mail = (...from: string[]) =>
+        sent(
+          'a@good.test',
+          'bob@acme.test',
+          Buffer.from(`${from.map((author) => `From: ${author}\r\n`).join('')}Subject: s\r\n\r\nx\r\n`),
+        );
+      const forged = /^550 5\.7\.1 Mail from outside cannot be from example\.test/;
+      await vi.waitFor(async () => expect((await mail('Boss <boss@example.test>')).said).toMatch(forged), patience);
+      const { reply } = await mail('"boss@example.test" <x@good.test>');
+      expect(line(reply)).toMatch(forged);
+      await explained(world.cluster, sessionIdOf(reply), 'edge.message.rejected', /own-domain-in-from@\d/);
+      const none = /^550 5\.6\.0 A message has one From field/;
+      expect((await mail()).said).toMatch(none);
+      expect((await mail('a@good.test', 'b@good.test')).said).toMatch(none);
+      expect((await mail('a@good.test')).said).toMatch(/^250 /);
     }));
 
   test('loop above 20 Received', () =>
