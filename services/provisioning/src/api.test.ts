@@ -425,6 +425,9 @@ test('settings of checks are judged by field when saved, and found again; a scop
   const put = (document: string, scope = '', etag = '') =>
     api.call(api.rpc.putCheckSettings, { settings: { tenant: 'beta', scope, document, etag, notInEffect: [] } }, as);
   expect(await refusal(put('spf: { enabled: false }'))).toMatch(/^invalid-argument: spf\.enabled: the operator has/);
+  expect(await refusal(put('- greylist'))).toMatch(
+    /^invalid-argument: settings\.document: a list is not allowed; expected/,
+  );
   expect(await refusal(put('greylist: { delay: soon }'))).toMatch(/^invalid-argument: greylist\.delay: "soon"/);
   expect(await refusal(put('spf: { onFail: reject }', 'elsewhere.test'))).toMatch(
     /^not-found: tenant beta has no domain elsewhere\.test/,

@@ -40,7 +40,10 @@ function readDocument(text: string, operator: Operator, userScope: boolean, befo
     const reading = readPatch(plainOf(locateYaml(text, 'settings.document')), operator, userScope);
     if (reading.ok) return reading.patch;
     const known = new Set(problemsOf(before, operator));
-    const told = reading.problems.map((problem) => (known.has(problem) ? `${problem}${wayOut(problem)}` : problem));
+    const told = reading.problems
+      .map((problem) => (known.has(problem) ? `${problem}${wayOut(problem)}` : problem))
+      // What is wrong with all of it has no field of its own.
+      .map((problem) => (problem.startsWith(': ') ? `settings.document${problem}` : problem));
     throw new PosternError('invalid-argument', told.slice(0, 30).join('\n'));
   } catch (error) {
     if (error instanceof ConfigError) throw new PosternError('invalid-argument', error.message);
