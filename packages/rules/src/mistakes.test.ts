@@ -66,6 +66,8 @@ test.each<[string, string | undefined]>([
   ['recipient.routing == "foreign"', 'it is one of local, relay'],
   ['time.hour > 25', 'write a number from 0 to 23'],
   ['25 < time.hour', 'write a number from 0 to 23'],
+  ['time.hour == 24', 'write a number from 0 to 23'],
+  ['time.hour >= 0 && time.hour < 24 && time.weekday < 7', undefined],
   ['!(time.weekday == 7)', 'write a number from 0 to 6'],
   ['spf.result == "skipped"', undefined],
   ['spf.result == ""', undefined],

@@ -8,6 +8,8 @@ import { type FactEntry, factEntry } from './fact-table.js';
 import { nearest } from './problem.js';
 
 const comparisons: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=', 'in']);
+/** The end of a range may be named as well: `time.hour < 24`. */
+const ordered: ReadonlySet<string> = new Set(['<', '<=', '>', '>=']);
 /** Of a check that a rule or an allow list spared. */
 const spared = 'skipped';
 
@@ -16,25 +18,29 @@ export function impossibleValues(nodes: readonly ASTNode[]): Complaint[] {
     if (!comparisons.has(node.op) || !Array.isArray(node.args)) return [];
     const [left, right]: readonly unknown[] = node.args;
     if (!(isNode(left) && isNode(right))) return [];
-    return node.op === 'in' ? complaints(left, right) : [...complaints(left, right), ...complaints(right, left)];
+    const beyond = ordered.has(node.op) ? 1n : 0n;
+    if (node.op === 'in') return complaints(left, right, beyond);
+    return [...complaints(left, right, beyond), ...complaints(right, left, beyond)];
   });
 }
 
-function complaints(fact: ASTNode, constant: ASTNode): Complaint[] {
+function complaints(fact: ASTNode, constant: ASTNode, beyond: bigint): Complaint[] {
   const name = factNameOf(fact);
   const entry = name === undefined ? undefined : factEntry(name);
   if (name === undefined || entry === undefined) return [];
-  if (constant.op === 'list') return constant.args.flatMap((item) => complaints(fact, item));
+  if (constant.op === 'list') return constant.args.flatMap((item) => complaints(fact, item, beyond));
   if (constant.op !== 'value') return [];
-  const hint = allowedInstead(entry, constant.args);
+  const hint = allowedInstead(entry, constant.args, beyond);
   const shown = typeof constant.args === 'string' ? JSON.stringify(constant.args) : String(constant.args);
   return hint === undefined ? [] : [{ offset: constant.start, message: `${name} is never ${shown}`, hint }];
 }
 
 /** What it may be, where it is never this; undefined = it may be. */
-function allowedInstead({ values, range, isCountry }: FactEntry, value: unknown): string | undefined {
+function allowedInstead({ values, range, isCountry }: FactEntry, value: unknown, beyond: bigint): string | undefined {
   if (range !== undefined && typeof value === 'bigint')
-    return value < range[0] || value > range[1] ? `write a number from ${range[0]} to ${range[1]}` : undefined;
+    return value < BigInt(range[0]) - beyond || value > BigInt(range[1]) + beyond
+      ? `write a number from ${range[0]} to ${range[1]}`
+      : undefined;
   if (typeof value !== 'string' || value === '') return undefined;
   if (isCountry === true) return countryInstead(value);
   if (values === undefined || value === spared || values.includes(value)) return undefined;
