@@ -112,6 +112,10 @@ test.each(['200ms', '500ms'])(
       expect(stdout).toMatch(/451 4\.3\.0 Please try again later/);
     });
     await world.reconfigure({});
+    await vi.waitFor(
+      async () => expect((await send('bob@acme.test', 'greylist-off')).answer).toMatch(/^250 /),
+      patience,
+    );
   },
 );
 
