@@ -996,7 +996,15 @@ test('limits and bans', async () => {
   };
   const reading = { scope: 'service', kind: 'simultaneous', limit: 5, used: 3, resetMs: 0 };
   server.answer('showLimits', {
-    result: { kind: 'address', countedAs: '192.0.2.1', ipSet: 'office', ban, limits: [reading], exempt: '' },
+    result: {
+      kind: 'address',
+      countedAs: '192.0.2.1',
+      ipSet: 'office',
+      ban,
+      limits: [reading],
+      exempt: '',
+      denied: [],
+    },
   });
   expect((await server.run('limit show 192.0.2.1')).out).toBe(
     [
@@ -1040,10 +1048,19 @@ test('the audit is listed newest first, in pages, by filter', async () => {
 
 test('limits of an exempt address say what is not counted, and why', async () => {
   const limits = [{ scope: 'service', kind: 'simultaneous', limit: 5, used: 3, resetMs: 0 }];
-  const result = { kind: 'address', countedAs: '127.0.0.1', ipSet: '', ban: undefined, limits, exempt: 'loopback' };
+  const result = {
+    kind: 'address',
+    countedAs: '127.0.0.1',
+    ipSet: '',
+    ban: undefined,
+    limits,
+    exempt: 'loopback',
+    denied: ['mx: IP set bad'],
+  };
   server.answer('showLimits', { result });
-  expect((await server.run('limit show 127.0.0.1')).out.split('\n').slice(0, 2)).toEqual([
+  expect((await server.run('limit show 127.0.0.1')).out.split('\n').slice(0, 3)).toEqual([
     'address 127.0.0.1',
+    'May not connect to mx: IP set bad',
     'Its errors are not counted, and it is not banned for them: loopback. What is below holds.',
   ]);
 });

@@ -31,6 +31,8 @@ type Place =
 const dsnParameters: ReadonlySet<RcptParameterName> = new Set(['NOTIFY', 'ORCPT']);
 const none: ReadonlySet<RcptParameterName> = new Set();
 
+/** Of one message. Lists with doubles in them have some, not thousands. */
+const mostRepeats = 10_000;
 const sessionStages: ReadonlySet<Stage> = new Set([Stage.CONNECT, Stage.EHLO, Stage.AUTH]);
 
 export class RecipientGroup implements TransactionParty {
@@ -65,7 +67,7 @@ export class RecipientGroup implements TransactionParty {
     const { address, tenant, recipientClass } = right;
     const barred = recipientBarrier(this.services, this.session, transaction, right, this.#asked.size);
     if (barred !== undefined) return this.#refuse(address, barred.reply, barred.reason, tenant);
-    if (transaction.has(address) || this.#asked.has(address)) return { kind: 'answered', reply: replies.recipientOk };
+    if (transaction.has(address) || this.#asked.has(address)) return this.#repeated(address, tenant);
     const over = transaction.overRecipients(transaction.recipients.length + this.#asked.size);
     if (over !== undefined)
       return this.#refuse(
@@ -81,6 +83,12 @@ export class RecipientGroup implements TransactionParty {
     const candidate = { address, tenant, recipientClass, command };
     this.#asked.set(address, candidate);
     return { kind: 'asked', candidate };
+  }
+
+  /** The same answer, but not for ever: nothing else bounds what is answered 250. */
+  #repeated(address: string, tenant: string): Place {
+    if (++this.transaction.repeats <= mostRepeats) return { kind: 'answered', reply: replies.recipientOk };
+    return this.#refuse(address, replies.tooManyRecipients(`${mostRepeats} recipients named again`), 'repeats', tenant);
   }
 
   #refuse(

@@ -75,6 +75,15 @@ test.each<[string, string, readonly string[], number]>([
   expect(await doubles.telemetry.metrics.text()).toContain(`postern_edge_sessions_aborted_total{reason="${limit}"} 1`);
 });
 
+test('a recipient named again and again is put off in the end, and so is the session', async () => {
+  const listener = await front.start(new Told());
+  const client = await greeted(listener.port, ['EHLO c.test', 'MAIL FROM:<a@sender.test>']);
+  const heard = await answers(client, new Array<string>(30_000).fill('RCPT TO:<r@example.test>'));
+  expect(heard.filter((reply) => reply?.startsWith('250'))).toHaveLength(10_001);
+  expect(heard.length).toBeLessThan(20_100);
+  expect(heard.slice(-2)).toEqual([expect.stringMatching(/^421 4\.7\.0 /), undefined]);
+});
+
 test.each<[string, (doubles: Told) => void, string]>([
   ['drain', (doubles) => (doubles.draining = true), 'NOOP'],
   ['noise', () => undefined, '\x16\x03\x01'],

@@ -54,6 +54,8 @@ export class Transaction {
   action: Action = Action.ACCEPT;
   /** Rules whose limits these are. */
   limitedBy: LimitedBy | undefined;
+  /** RCPT commands that named a recipient again. */
+  repeats = 0;
   readonly #known = new Set<string>();
 
   constructor(

@@ -35,13 +35,14 @@ export function addLimitCommands(program: Command, run: Run): void {
           const member = result.ipSet === '' ? '' : `, in IP set ${result.ipSet}`;
           const ban =
             result.ban === undefined ? [] : [`Banned for ${age(result.ban.remainingMs)} more: ${result.ban.reason}`];
+          const denied = result.denied.map((listener) => `May not connect to ${listener}`);
           const head = `${result.kind} ${result.countedAs}${member}`;
           const exempt =
             result.exempt === ''
               ? []
               : [`Its errors are not counted, and it is not banned for them: ${result.exempt}. What is below holds.`];
           return [
-            ...[head, ...ban, ...exempt].map(printable),
+            ...[head, ...denied, ...ban, ...exempt].map(printable),
             table(result.limits, limitColumns, 'Nothing is limited.'),
           ].join('\n');
         });

@@ -33,6 +33,7 @@ let admin: Redis;
 const snapshot = Snapshot.fromPartial({
   version: 1,
   trustedProxies: ['10.9.0.0/16'],
+  accessRules: [{ level: 'listener', target: 'mx', network: '203.0.113.128/25', priority: 2 }],
   limits: { connections: 50, connectionsPerIp: 5 },
   listeners: [
     { name: 'mx', role: 'mx' },
@@ -113,6 +114,14 @@ test('shows what the edge counted, by the limits that hold for the address', asy
   expect(read).toContainEqual(['errors', 'bad_command', 7, 0]);
   expect(shown.limits.find(({ kind }) => kind === 'bytes')?.resetMs).toBeGreaterThan(3_500_000);
   await limiter.stop();
+});
+
+test.each([
+  ['203.0.113.200', ['mx: access rule: listener mx, 203.0.113.128/25, priority 2']],
+  ['203.0.113.7', []],
+])('%s may not connect to %j', async (subject, denied) => {
+  const client = as('provisioning');
+  expect((await client.call(client.rpc.showLimits, { subject })).denied).toEqual(denied);
 });
 
 test.each([

@@ -107,10 +107,10 @@ export function limitHandlers({
 
   const show = async (subject: string, context: CallContext): Promise<ShowLimitsResponse> => {
     const now = current();
-    const empty = { countedAs: subject, ipSet: '', ban: undefined, exempt: '' };
+    const empty = { countedAs: subject, ipSet: '', ban: undefined, exempt: '', denied: [] };
     if (isIP(subject.split('/')[0] ?? '') !== 0) {
       assertCaller(context, everyTenant);
-      const { countedAs, ipSet, limits, exempt } = await now.address(addressOf(subject));
+      const { countedAs, ipSet, limits, exempt, denied } = await now.address(addressOf(subject));
       const ban = (await bans.list()).find(({ prefix }) => prefix === countedAs);
       return {
         kind: 'address',
@@ -119,6 +119,7 @@ export function limitHandlers({
         ban: ban === undefined ? undefined : onWire(ban),
         limits,
         exempt,
+        denied,
       };
     }
     const at = subject.lastIndexOf('@');

@@ -22,6 +22,7 @@ import {
   rateLimitsOf,
   tenantUser,
 } from '@postern/flow-control';
+import { type AccessTable, compileAccess } from '@postern/flow-control/session';
 import { ErrorControl, type Snapshot } from '@postern/proto/config/v1/snapshot';
 import type { LimitReading } from '@postern/proto/policy/v1/limit_service';
 
@@ -35,6 +36,8 @@ export interface AddressView {
   readonly ipSet: string;
   /** Why its errors are not counted; empty = they are. */
   readonly exempt: string;
+  /** Listeners it may not connect to, each with why. */
+  readonly denied: string[];
   readonly limits: LimitReading[];
 }
 
@@ -53,6 +56,7 @@ export class LimitView {
   readonly #rates: RateLimiter;
   readonly #attempts: LoginAttempts;
   readonly #bans: BanBook;
+  #access: AccessTable | undefined;
 
   constructor(snapshot: Snapshot, stores: { limits: LimitStore; lasting: LimitStore }, bans: BanBook, clock: Clock) {
     this.#snapshot = snapshot;
@@ -105,6 +109,15 @@ export class LimitView {
     return set === undefined ? '' : `trusted IP set ${set}`;
   }
 
+  #denied(address: string): string[] {
+    this.#access ??= compileAccess(this.#snapshot.accessRules, this.#sets);
+    const access = this.#access;
+    return this.#snapshot.listeners.flatMap(({ name, disabled }) => {
+      const denial = disabled ? undefined : access.denial(name, address);
+      return denial === undefined ? [] : [`${name}: ${denial}`];
+    });
+  }
+
   async address(address: string): Promise<AddressView> {
     const { limits: service, listeners, messageLimits } = this.#snapshot;
     const countedAs = this.countedAs(address);
@@ -123,7 +136,8 @@ export class LimitView {
     const rates = await this.#rate({ kind: 'address', id }, rate);
     const exempt = this.#exempt(address);
     const errors = exempt === '' ? await this.#errors(countedAs) : [];
-    return { countedAs, ipSet: set?.name ?? '', exempt, limits: [...found.values(), ...rates, ...errors] };
+    const denied = this.#denied(address);
+    return { countedAs, ipSet: set?.name ?? '', exempt, denied, limits: [...found.values(), ...rates, ...errors] };
   }
 
   async user(login: string): Promise<LimitReading[]> {

@@ -43,8 +43,8 @@ const errorControl = s.object({
     'Delay of the answer to the first failed login; doubles with each of the session and the account.',
   ),
   longestLoginDelay: wait(60_000, '8s', 'Longest such delay.'),
-  tarpitErrors: count('Errors of a session from which on its answers come late; 0 = never.', 5),
-  tarpitDelay: wait(60_000, '500ms', 'How late, once for every error from there on.'),
+  tarpitErrors: count('So many errors of a session are answered at once, those after them late; 0 = never late.', 5),
+  tarpitDelay: wait(60_000, '500ms', 'How late the first of them; each further one is later by as much.'),
   longestTarpit: wait(60_000, '5s', 'Longest such delay.'),
   pregreetWait: wait(
     30_000,

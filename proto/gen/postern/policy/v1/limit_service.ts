@@ -69,11 +69,13 @@ export interface ShowLimitsResponse {
   limits: LimitReading[];
   /** Why errors of the address are not counted: `loopback`, `trusted proxy`, `filter of listener <name>`, `trusted IP set <name>`; empty = they are. */
   exempt: string;
+  /** Listeners the address may not connect to, each with the rule or set that keeps it out: `mx: access rule: global, 192.0.2.0/24, priority 5`. */
+  denied: string[];
 }
 
 /** One limit. */
 export interface LimitReading {
-  /** Whose limit: service, listener:<name>, set:<name>, address, user, tenant, errors, account. */
+  /** Whose limit: service, listener:<name>, set:<name>, address, user, `user, by its tenant`, tenant, errors, account. */
   scope: string;
   /** What is limited. */
   kind: string;
@@ -519,7 +521,7 @@ export const ShowLimitsRequest: MessageFns<ShowLimitsRequest> = {
 };
 
 function createBaseShowLimitsResponse(): ShowLimitsResponse {
-  return { kind: "", countedAs: "", ipSet: "", ban: undefined, limits: [], exempt: "" };
+  return { kind: "", countedAs: "", ipSet: "", ban: undefined, limits: [], exempt: "", denied: [] };
 }
 
 export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
@@ -541,6 +543,9 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
     }
     if (message.exempt !== "") {
       writer.uint32(50).string(message.exempt);
+    }
+    for (const v of message.denied) {
+      writer.uint32(58).string(v!);
     }
     return writer;
   },
@@ -606,6 +611,14 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
             message.exempt = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.denied.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -634,6 +647,7 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
       ban: isSet(object.ban) ? Ban.fromJSON(object.ban) : undefined,
       limits: globalThis.Array.isArray(object?.limits) ? object.limits.map((e: any) => LimitReading.fromJSON(e)) : [],
       exempt: isSet(object.exempt) ? globalThis.String(object.exempt) : "",
+      denied: globalThis.Array.isArray(object?.denied) ? object.denied.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -657,6 +671,9 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
     if (message.exempt !== "") {
       obj.exempt = message.exempt;
     }
+    if (message.denied?.length) {
+      obj.denied = message.denied;
+    }
     return obj;
   },
 
@@ -671,6 +688,7 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
     message.ban = (object.ban !== undefined && object.ban !== null) ? Ban.fromPartial(object.ban) : undefined;
     message.limits = object.limits?.map((e) => LimitReading.fromPartial(e)) || [];
     message.exempt = object.exempt ?? "";
+    message.denied = object.denied?.map((e) => e) || [];
     return message;
   },
 };
