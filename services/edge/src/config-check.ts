@@ -2,6 +2,7 @@
  * What a whole start asks before any process runs: is the configuration right that this service would get, and do its listeners and its patience go
  * together with the settings of listeners and checks in the operator file? Nothing is connected; the operator file itself is judged by provisioning.
  */
+import { systemClock } from '@postern/clock';
 import {
   type ConfigCheck,
   ConfigError,
@@ -21,6 +22,7 @@ import type { AgreedSettings } from '@postern/flow-control/session';
 import { edgeConfig } from './config.js';
 import { hurriedChecks, type WrittenCheck } from './hurried-checks.js';
 import { disagreements } from './listener-agreement.js';
+import { endingNotes } from './tls/material-faults.js';
 
 type Edge = NonNullable<ReturnType<typeof checkLayers<(typeof edgeConfig)['fields']>>['value']>['edge'];
 
@@ -91,6 +93,7 @@ function compare(edge: Edge, texts: readonly ConfigText[]): { problems: Problem[
   const settings = partOf(operator, 'checks');
   const hurried = hurriedChecks(edge.policy.deadline, (check) => writtenCheck(partOf(settings, check)));
   notes.push(...hurried.map(({ check, message }) => told(['checks', check, 'timeout'], message)));
+  notes.push(...endingNotes(edge, systemClock.now()).map(({ path, message }) => told(path, message)));
   return { problems, notes };
 }
 

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Fault, FieldPath } from '@postern/config';
 import { shortestSeed } from './certificate-files.js';
+import { soonMs } from './certificate-standing.js';
 
 interface Pair {
   readonly certFile: string;
@@ -77,5 +78,21 @@ export function tlsFaults({ tls, certificates, ticketKeyFile }: TlsFiles): Fault
     ...certificates.flatMap((pair, index) => pairFaults(pair, ['edge', 'certificates', index])),
     ...twice,
     ...short,
+  ];
+}
+
+/** Certificates that are over or soon will be: no fault, since a pod serves with them, but worth a word before it starts. */
+export function endingNotes({ tls, certificates }: TlsFiles, nowMs: number): Fault[] {
+  const note = ({ certFile }: Pair, at: FieldPath): Fault[] => {
+    const cert = contentOf(certFile);
+    const end = cert === undefined ? undefined : attempt(() => Date.parse(new X509Certificate(cert).validTo));
+    if (end === undefined || end - nowMs >= soonMs) return [];
+    const day = new Date(end).toISOString().slice(0, 10);
+    const what = end <= nowMs ? `expired on ${day}: clients that verify refuse it` : `expires on ${day}`;
+    return [{ path: [...at, 'certFile'], message: `${JSON.stringify(certFile)} ${what}` }];
+  };
+  return [
+    ...(tls === undefined ? [] : note(tls, ['edge', 'tls'])),
+    ...certificates.flatMap((pair, index) => note(pair, ['edge', 'certificates', index])),
   ];
 }
