@@ -3,9 +3,10 @@ import { defineConfig } from 'vitest/config';
 
 const root = join(import.meta.dirname, '..', '..');
 /** Walks through everything rules and simulation can say, in a running cluster. */
-const walks = ['recipes', 'rule-walk', 'simulated-sessions'].map(
-  (name) => `packages/e2e/src/integration/${name}.test.ts`,
-);
+const walks = [
+  ...['recipes', 'rule-walk', 'simulated-sessions'],
+  ...['address-lists', 'recipients-apart', 'silent-dns'],
+].map((name) => `packages/e2e/src/integration/${name}.test.ts`);
 
 // unit: beside the source, no processes. integration and e2e start real servers on free ports.
 export default defineConfig({
