@@ -45,7 +45,10 @@ test('a tenant may submit so much over both edges, whoever submits', whole, asyn
 
 test('each user may submit so much over both edges, and nobody answers for another', whole, async () => {
   await limit('--each-user', '--messages', '2', '--per', '1d');
-  await vi.waitFor(async () => expect(await limitsOf('dave@acme.test')).toMatch(/user, by its tenant +messages +0 +2/), effective);
+  await vi.waitFor(
+    async () => expect(await limitsOf('dave@acme.test')).toMatch(/user, by its tenant +messages +0 +2/),
+    effective,
+  );
   const answers: string[] = [];
   for (const edge of [0, 1, 0]) answers.push((await send('dave', edge)).slice(0, 3));
   expect(answers).toEqual(['250', '250', '450']);
