@@ -55,14 +55,22 @@ const carriedOut: { readonly [Kind in ActionKind]: readonly RuleEvent[] } = {
 
 export const actionEvents = (kind: ActionKind): readonly RuleEvent[] => carriedOut[kind];
 
+const contentChecks: readonly string[] = [
+  ...['lists_from', 'lists_user_from', 'author'],
+  ...['dkim', 'greylist_signed', 'domainkeys', 'arc', 'dmarc', 'uribl'],
+];
+
 /** Checks a rule may skip. */
 export const skippableChecks: readonly string[] = [
   ...['dnswl', 'country', 'dnsbl', 'ptr', 'helo'],
   ...['lists', 'identity', 'spf', 'sender'],
   ...['lists_user', 'recipients', 'callforward', 'greylist'],
-  ...['lists_from', 'lists_user_from', 'author'],
-  ...['dkim', 'greylist_signed', 'domainkeys', 'arc', 'dmarc', 'uribl'],
+  ...contentChecks,
 ];
+
+/** It skips a check of content; greylisting is one where it waits for the signature. */
+export const isContentSkip = (action: Action): boolean =>
+  action.kind === 'skip' && (action.check === 'greylist' || contentChecks.includes(action.check));
 
 /** Checks a rule may run where they are off: not those that are never off or part of another, nor lists, which are as on as what is in them. */
 export const runnableChecks: readonly string[] = skippableChecks.filter(

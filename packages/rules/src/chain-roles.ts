@@ -26,12 +26,16 @@ interface Profile {
 const plain: Profile = { refuses: false, spares: false, asksRecipient: false };
 const profiles = new WeakMap<RuleSet, Profile>();
 
+/** What it skips it skips for the recipient it is asked about, not for the message. */
+export const isSkipForOne = ({ asksRecipient }: Rule, { scope }: RuleSet): boolean =>
+  scope.kind === 'tenant' || asksRecipient;
+
 /** Of its actions those that count; none = it only ends its set, or does nothing. */
 export function counted(rule: Rule, set: RuleSet, binds: Binds): readonly Action[] {
   const { scope } = set;
   return rule.actions.filter((action) => {
     if (refusing.has(action.kind) || action.kind === 'discard') return true;
-    if (action.kind !== 'accept' && !(action.kind === 'skip' && scope.kind === 'tenant')) return false;
+    if (action.kind !== 'accept' && !(action.kind === 'skip' && isSkipForOne(rule, set))) return false;
     if (binds === undefined || scope.kind === 'operator') return true;
     const { id: ruleId, version } = rule;
     return binds({ ruleId, version, tenant: scope.tenant, target: scope.target, action });

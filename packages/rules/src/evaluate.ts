@@ -24,6 +24,8 @@ export interface Decision {
   /** Its domain or user; undefined for the whole tenant. */
   readonly target?: string | undefined;
   readonly action: Action;
+  /** Its conditions ask about the recipient; absent = they do not. */
+  readonly asksRecipient?: true;
   /** Milliseconds rules took since the decision before it at this event; absent without a clock. */
   readonly tookMs?: number;
   /** Why the rule could not be computed: the action is not its own. */
@@ -31,7 +33,7 @@ export interface Decision {
 }
 
 /** A rule that could not be computed or finished. */
-export interface RuleFault extends Omit<Decision, 'action' | 'tookMs' | 'fault'> {
+export interface RuleFault extends Omit<Decision, 'action' | 'asksRecipient' | 'tookMs' | 'fault'> {
   readonly message: string;
   /** `tempfail`: a decision says so too. */
   readonly consequence: FaultConsequence;
@@ -158,7 +160,7 @@ function ask(course: Course, { scope }: RuleSet, rules: Iterable<RankedRule>, as
     if (answer === false) continue;
     const by = { ruleId: rule.id, version: rule.version, tenant, target };
     const decide = (action: Action, more: Pick<Decision, 'fault'> = {}): void => {
-      const decided = { ...by, action, ...more };
+      const decided = { ...by, action, ...more, ...(rule.asksRecipient ? ({ asksRecipient: true } as const) : {}) };
       course.decisions.push(took === undefined ? decided : { ...decided, tookMs: took() });
     };
     if (answer !== true) {

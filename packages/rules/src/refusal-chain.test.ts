@@ -223,6 +223,26 @@ test('spared from a check that could refuse', () => {
   expect(chainOf(book, ann, true).links).toMatchObject([{ rule: 'r0@1', tenant: 'one', target: '' }]);
 });
 
+test('spared by the operator, for one recipient', () => {
+  const book = bookOf([['', { when: ['recipient.user == "ann"', large], then: [{ skip: { check: 'dmarc' } }] }]]);
+  expect(book.skipsSingly).toBe(true);
+  expect(chainOf(book, ann, true).key).not.toBe(chainOf(book, eve, true).key);
+  expect(chainOf(book, ann).key).toBe(chainOf(book, eve).key);
+  const forAll = bookOf([['', { when: large, then: [{ skip: { check: 'dmarc' } }] }]]);
+  expect(forAll.skipsSingly).toBe(false);
+  expect(chainOf(forAll, ann, true).key).toBe('');
+});
+
+test.each<[object, boolean]>([
+  [{ event: 'rcpt', when: 'recipient.user == "ann"', then: [{ skip: { check: 'uribl' } }] }, true],
+  [{ event: 'rcpt', when: 'recipient.user == "ann"', then: [{ skip: { check: 'greylist' } }] }, true],
+  [{ event: 'rcpt', when: 'recipient.user == "ann"', then: [{ skip: { check: 'spf' } }] }, false],
+  [{ event: 'rcpt', when: 'sender.user == "ann"', then: [{ skip: { check: 'uribl' } }] }, false],
+  [{ event: 'rcpt', when: 'recipient.user == "ann"', then: ['accept'] }, false],
+])('%j spares single recipients a check of content: %j', (rule, expected) => {
+  expect(bookOf([['', rule]]).skipsSingly).toBe(expected);
+});
+
 test('thrown away before it could be spared', () => {
   const book = bookOf([
     ['', { when: ['recipient.user == "ann"', large], then: ['discard'] }],

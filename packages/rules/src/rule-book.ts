@@ -5,9 +5,12 @@
  * admit what it refuses: the last set that could be used stays, and it is said so; without one the snapshot is refused.
  */
 import { PosternError } from '@postern/errors';
+import { isContentSkip } from './carried-out.js';
+import { isSkipForOne } from './chain-roles.js';
 import { type RuleEvent, ruleEvents } from './event.js';
 import { askedChecks } from './fact-checks.js';
 import { addressForm, withoutTag } from './fact-form.js';
+import type { Rule } from './rule.js';
 import type { RuleSet } from './rule-set.js';
 import {
   compileOperator,
@@ -56,8 +59,8 @@ export interface RuleBook {
   /** The same with these rules tried: each takes the place of the one of its scope and id. Throws where one cannot be compiled. */
   trying(candidates: readonly StoredRule[]): RuleBook;
   readonly size: number;
-  /** Some tenant spares its own recipients the consequence of a check. */
-  readonly tenantsSkip: boolean;
+  /** Some rule spares single recipients the consequence of a check of content: a tenant's its own, the operator's those it asks about. */
+  readonly skipsSingly: boolean;
   /** Why the operator's rules of this snapshot are not in use, but those from before; undefined = they are. */
   readonly stale: string | undefined;
 }
@@ -176,7 +179,7 @@ function build(parts: Parts): Built {
     asks: all.asks,
     size: rules.length,
     stale: next.get('')?.stale,
-    tenantsSkip: [...rights.values()].some((actions) => actions.includes('skip')) && someSkip(all.sets),
+    skipsSingly: skipsSingly(all.sets, rights),
     trying: (candidates) => {
       // What replaces a rule has its place in the order, as when it is saved.
       const byPlace = Map.groupBy([...rules, ...candidates], placeOf);
@@ -245,17 +248,22 @@ function choicesOf(operator: RuleSet, sets: ReadonlyMap<string, RuleSet>): Tenan
   };
 }
 
-function someSkip(sets: readonly RuleSet[]): boolean {
-  return sets.some(
-    ({ scope, events }) =>
-      scope.kind === 'tenant' &&
-      [...events.values()].some(({ general, byRecipientDomain, bySenderDomain }) =>
-        [general, ...byRecipientDomain.values(), ...bySenderDomain.values()].some((list) =>
-          list.some(({ rule }) => rule.actions.some(({ kind }) => kind === 'skip')),
-        ),
+function skipsSingly(sets: readonly RuleSet[], rights: RuleRights): boolean {
+  const tenantsMay = [...rights.values()].some((actions) => actions.includes('skip'));
+  const isOne = (set: RuleSet, event: RuleEvent, rule: Rule): boolean =>
+    set.scope.kind === 'tenant'
+      ? tenantsMay && rule.actions.some(({ kind }) => kind === 'skip')
+      : recipientEvents.has(event) && isSkipForOne(rule, set) && rule.actions.some(isContentSkip);
+  return sets.some((set) =>
+    [...set.events].some(([event, { general, byRecipientDomain, bySenderDomain }]) =>
+      [general, ...byRecipientDomain.values(), ...bySenderDomain.values()].some((list) =>
+        list.some(({ rule }) => isOne(set, event, rule)),
       ),
+    ),
   );
 }
+
+const recipientEvents: ReadonlySet<RuleEvent> = new Set<RuleEvent>(['rcpt', 'headers', 'body']);
 
 const refuseCandidate: OnRefusedRule = (_tenant, rule, reason) => {
   throw new PosternError('invalid-argument', rule === '' ? `rules: ${reason}` : `rule ${rule}: ${reason}`);

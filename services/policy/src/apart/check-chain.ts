@@ -6,6 +6,7 @@ import { spareable } from '../actions.js';
 import type { CheckDefinition } from '../check.js';
 import { checks } from '../checks/index.js';
 import { listsOf } from '../dns-lists/dns-list.js';
+import { authorEntries } from '../lists/list-matcher.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 
 export interface CheckLink {
@@ -31,22 +32,29 @@ function textOf(settings: Settings): string {
   return text;
 }
 
+/** Of lists what they say about authors: clients are known at RCPT. */
+function questionOf({ name, settings }: CheckDefinition, policies: CheckPolicies): string {
+  if (name !== 'lists_from') return textOf(policies[settings]);
+  const { allow, block } = policies.lists;
+  return JSON.stringify([authorEntries(block), authorEntries(allow)]);
+}
+
 function canRefuse({ name, settings }: CheckDefinition, policies: CheckPolicies): boolean {
   const { enabled, onFail } = policies[settings];
   if (!enabled || onFail !== 'reject') return false;
-  if (name === 'lists_from') return policies.lists.block.length > 0;
+  if (name === 'lists_from') return authorEntries(policies.lists.block).length > 0;
   return name !== 'uribl' || listsOf(policies.uribl).length > 0;
 }
 
-/** Whether scopes are asked, and whether about every check: tenants whose rules skip checks have all consequences to themselves. */
+/** Whether scopes are asked, and whether about every check: where rules skip checks for single recipients, each has all consequences to itself. */
 export interface Scoping {
   readonly differ: boolean;
-  readonly tenantsSkip: boolean;
+  readonly skipsSingly: boolean;
 }
 
 /** The consequence is left to each recipient's own settings. */
-function isLeft(check: CheckDefinition, server: CheckPolicies, { differ, tenantsSkip }: Scoping): boolean {
-  return tenantsSkip || (differ && (server[check.settings].tenantsMay === 'anything' || spareable.has(check.name)));
+function isLeft(check: CheckDefinition, server: CheckPolicies, { differ, skipsSingly }: Scoping): boolean {
+  return skipsSingly || (differ && (server[check.settings].tenantsMay === 'anything' || spareable.has(check.name)));
 }
 
 const refusesAll = (check: CheckDefinition, server: CheckPolicies, scoping: Scoping): boolean =>
@@ -62,8 +70,8 @@ function linksOf(own: CheckPolicies, server: CheckPolicies, scoping: Scoping): C
     const settings = own[check.settings];
     if (settings === server[check.settings] && !isLeft(check, server, scoping)) return [];
     // Whom a list of the domain's allows by From is known with the content.
-    const allowed = spareable.has(check.name) && own.lists !== server.lists ? own.lists.allow : [];
-    return [{ check: check.name, key: [check.name, textOf(settings), ...allowed].join(' ') }];
+    const allowed = spareable.has(check.name) && own.lists !== server.lists ? authorEntries(own.lists.allow) : [];
+    return [{ check: check.name, key: [check.name, questionOf(check, own), ...allowed].join(' ') }];
   });
 }
 
@@ -75,12 +83,12 @@ interface Known extends Scoping {
 const known = new WeakMap<CheckPolicies, Known>();
 
 export function checkLinks(own: CheckPolicies, server: CheckPolicies, scoping: Scoping): readonly CheckLink[] {
-  const { differ, tenantsSkip } = scoping;
-  if (!differ && !tenantsSkip) return [];
+  const { differ, skipsSingly } = scoping;
+  if (!differ && !skipsSingly) return [];
   const before = known.get(own);
-  if (before?.server === server && before.differ === differ && before.tenantsSkip === tenantsSkip) return before.links;
+  if (before?.server === server && before.differ === differ && before.skipsSingly === skipsSingly) return before.links;
   const links = linksOf(own, server, scoping);
-  known.set(own, { server, differ, tenantsSkip, links });
+  known.set(own, { server, differ, skipsSingly, links });
   return links;
 }
 

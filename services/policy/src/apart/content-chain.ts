@@ -90,7 +90,7 @@ export class ContentChains {
 
   get #scoping(): Scoping {
     const { policies, rules, usersSetChecks } = this.#sources.subject.snapshot;
-    return { differ: policies.differ || usersSetChecks, tenantsSkip: rules.tenantsSkip };
+    return { differ: policies.differ || usersSetChecks, skipsSingly: rules.skipsSingly };
   }
 
   #someRefuseAll(): boolean {
@@ -105,7 +105,7 @@ export class ContentChains {
     const inForce = snapshot.policies.ofDomain(domainOf(address));
     const own = isOutsider ? checkLinks(inForce, policies, this.#scoping) : [];
     const wished = [...wishes].flatMap(([check, addresses]) => {
-      const link = addresses.has(address) ? wishedLink(check, policies) : undefined;
+      const link = addresses.has(address) || addresses.has('') ? wishedLink(check, policies) : undefined;
       return link === undefined ? [] : [link];
     });
     if (own.length + wished.length === 0) return own;
@@ -117,7 +117,7 @@ export class ContentChains {
 
 /** A check could refuse one copy without another. */
 function checksDiffer({ isOutsider, snapshot: { policies, rules, usersSetChecks } }: Subject): boolean {
-  return isOutsider && (policies.differ || rules.tenantsSkip || usersSetChecks);
+  return isOutsider && (policies.differ || rules.skipsSingly || usersSetChecks);
 }
 
 /** What lists and rules at RCPT spare each recipient. */

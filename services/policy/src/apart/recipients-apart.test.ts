@@ -11,6 +11,7 @@ const eve = { address: 'eve@two.test', tenant: 't2' };
 const far = { address: 'x@far.test', tenant: 't1', relay: true };
 const farther = { address: 'y@farther.test', tenant: 't1', relay: true };
 const large = 'message.size > 1000';
+const sparesAnn = `recipient.address == "${ann}"`;
 const reject = {
   event: 'body',
   when: large,
@@ -167,6 +168,21 @@ test.each<[string, Given, Described, readonly string[]]>([
     [],
   ],
   ['a block list of authors', { two: { lists: { block: ['spam.test'] } } }, { to: [ann, eve] }, [eve.address]],
+  [
+    'the same authors blocked, and other clients',
+    { one: { lists: { block: ['spam.test'] } }, two: { lists: { block: ['spam.test', '198.51.100.77'] } } },
+    { to: [ann, eve] },
+    [],
+  ],
+  [
+    'clients allowed beside a check they are spared',
+    {
+      operator: { uribl: { enabled: true, onFail: 'reject', zones: ['uri.test'], selfTest: false } },
+      two: { lists: { allow: ['198.51.100.77', '2001:db8::/32'] } },
+    },
+    { to: [ann, eve] },
+    [],
+  ],
   ['an allow list alone', { two: { lists: { allow: ['friend.test'] } } }, { to: [ann, eve] }, []],
   [
     'an allow list beside a check it spares',
@@ -186,6 +202,46 @@ test.each<[string, Given, Described, readonly string[]]>([
     { to: [ann, eve] },
     [],
   ],
+  [
+    "the operator's rule that spares one recipient, at RCPT",
+    { operator: strict('dkim'), rules: [{ event: 'rcpt', when: sparesAnn, then: [{ skip: { check: 'dkim' } }] }] },
+    { to: [ann, bob, eve] },
+    [bob, eve.address],
+  ],
+  [
+    "the operator's rule that spares one recipient, at the end of data",
+    { operator: strict('dmarc'), rules: [{ event: 'body', when: sparesAnn, then: [{ skip: { check: 'dmarc' } }] }] },
+    { to: [bob, eve, ann] },
+    [ann],
+  ],
+  [
+    "the operator's rule that spares whoever it is",
+    { operator: strict('dmarc'), rules: [{ event: 'body', when: large, then: [{ skip: { check: 'dmarc' } }] }] },
+    { to: [ann, eve] },
+    [],
+  ],
+  [
+    "the operator's rule that spares one recipient a check that only tells",
+    {
+      operator: { dkim: { enabled: true, onFail: 'tag' } },
+      rules: [{ event: 'rcpt', when: sparesAnn, then: [{ skip: { check: 'dkim' } }] }],
+    },
+    { to: [ann, eve] },
+    [],
+  ],
+  [
+    "a check that a rule runs for all, and the operator's spares one of",
+    {
+      operator: { dkim: { enabled: false, onFail: 'reject' } },
+      rules: [
+        { event: 'mail', then: [{ run: { check: 'dkim' } }] },
+        { event: 'rcpt', when: sparesAnn, then: [{ skip: { check: 'dkim' } }] },
+      ],
+    },
+    { to: [ann, eve, far], tenant: 't1', relayRight: true },
+    [eve.address, far.address],
+  ],
+  ['a block list of clients', { two: { lists: { block: ['198.51.100.77', '10.0.0.0/8'] } } }, { to: [ann, eve] }, []],
   ['skipped by the set of the client', { two: strict('dkim') }, { to: [ann, eve], skipChecks: ['dkim'] }, []],
   [
     'a check that a rule runs',

@@ -23,3 +23,10 @@ test.each<[string, string, Action]>([
   expect(verdict.findings.find(({ check }) => check === 'lists_from')).toMatchObject({ outcome });
   expect(verdict.decision?.action).toBe(action);
 });
+
+test('a list of clients says nothing about authors, however many there are', async () => {
+  const here = ground({ snapshot: settings({ lists: { block: ['198.51.100.77', '2001:db8::/32'] } }) });
+  const many = Array.from({ length: 1_100 }, (_none, index) => `x${index}@o.test`).join(',');
+  const verdict = await askContent(here, `From: ${many}\n\nbody\n`, {});
+  expect(verdict.decision?.action).toBe(Action.ACCEPT);
+});

@@ -25,12 +25,13 @@ export function conclude(
   if (skips.has(check.name)) finding.action = 'skipped';
   else if (whole.spared.has(check.name) || course.spared.has(check.name)) finding.action = 'spared';
   else if ((course.accepted && isOfEvent) || isAcceptedByAll(state, judged)) finding.action = 'accepted';
+  else if (judged === undefined && isOfNobody(state, check)) finding.action = 'spared';
   else if (judged === undefined && isLeftToRecipients(state, check))
     finding.action = hasConsequence(check, finding, policies) ? 'per recipient' : 'none';
   else {
     const own = judged !== undefined && check.concerns !== undefined;
     const inForce = own ? subject.snapshot.policies.ofDomain(domainOf(finding.recipient)) : policies;
-    take(state, check, finding, concerned(state, judged), actionFor(check, finding, inForce));
+    take(state, check, finding, concerned(state, check, judged), actionFor(check, finding, inForce));
   }
 }
 
@@ -39,11 +40,22 @@ function isAcceptedByAll({ judged: all }: EvaluationState, judged: Judged | unde
   return judged === undefined && all.length > 0 && all.every(({ course }) => course.accepted);
 }
 
-/** Whose course a finding changes: that of its recipient; of the message, but for those a rule has accepted it for. */
-function concerned({ judged: all, whole }: EvaluationState, judged: Judged | undefined): readonly Course[] {
+/** A rule has accepted the message for him, or spares him the check. */
+const isFree = ({ name }: CheckDefinition, { accepted, spared }: Course): boolean => accepted || spared.has(name);
+
+function isOfNobody({ judged: all }: EvaluationState, check: CheckDefinition): boolean {
+  return all.length > 0 && all.every(({ course }) => isFree(check, course));
+}
+
+/** Whose course a finding changes: that of its recipient; of the message, but for those that rules keep it from. */
+function concerned(
+  { judged: all, whole }: EvaluationState,
+  check: CheckDefinition,
+  judged: Judged | undefined,
+): readonly Course[] {
   if (judged !== undefined) return [judged.course];
-  if (!all.some(({ course }) => course.accepted)) return [whole];
-  return all.map(({ course }) => course).filter(({ accepted }) => !accepted);
+  const others = all.map(({ course }) => course).filter((course) => !isFree(check, course));
+  return others.length === all.length ? [whole] : others;
 }
 
 function take(

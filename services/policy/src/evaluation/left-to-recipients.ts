@@ -13,7 +13,7 @@ export function isLeftToRecipients(
   if (!subject.isOutsider) return false;
   if (sessionChecks.has(check.name)) return perRecipient;
   const { snapshot } = subject;
-  if (snapshot.rules.tenantsSkip) return true;
+  if (snapshot.rules.skipsSingly) return true;
   if (!snapshot.policies.differ && !snapshot.usersSetChecks) return false;
   return policies[check.settings].tenantsMay === 'anything' || spareable.has(check.name);
 }

@@ -59,7 +59,7 @@ async function observe(
 export function asksScopes({ subject, perRecipient }: EvaluationState, event: RuleEvent): event is 'rcpt' | 'body' {
   if (event === 'rcpt') return perRecipient;
   const { policies, rules, usersSetChecks } = subject.snapshot;
-  return event === 'body' && subject.isOutsider && (policies.differ || usersSetChecks || rules.tenantsSkip);
+  return event === 'body' && subject.isOutsider && (policies.differ || usersSetChecks || rules.skipsSingly);
 }
 
 /** What tenants and domains see differently: at RCPT the checks up to there, at the end of data those of the content. */

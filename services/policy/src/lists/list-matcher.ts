@@ -71,6 +71,10 @@ export interface Lists {
   readonly allow: readonly string[];
 }
 
+/** Those that could hold an address of the From field: a network holds clients alone. */
+export const authorEntries = (entries: readonly string[]): readonly string[] =>
+  entries.filter((entry) => parseCidr(entry) === undefined);
+
 export const listOutcomes = ['allowed', 'blocked', 'unlisted', 'unavailable'] as const;
 
 export const isEmpty = ({ block, allow }: Lists): boolean => block.length === 0 && allow.length === 0;

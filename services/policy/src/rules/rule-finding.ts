@@ -9,11 +9,14 @@ import { sessionChecks } from '../actions.js';
 export const ruleCheck = 'rule';
 /** Outcome of a rule that could not be computed or finished. */
 const failed = 'failed';
+/** Whom a rule spares a check, where its conditions ask about the recipient. */
+const recipientAlone = 'recipient';
 
 export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: string): Finding {
   const isPutOff = decided.fault !== undefined && decided.action.kind === 'tempfail';
   const evidence: Record<string, string> = isPutOff ? {} : evidenceOf(decided.action);
   addOwner(evidence, decided);
+  if (decided.action.kind === 'skip' && decided.asksRecipient === true) evidence.spares = recipientAlone;
   if (decided.fault !== undefined) evidence.fault = causeOf(decided.fault);
   return {
     check: ruleCheck,
@@ -109,11 +112,12 @@ export type CarriedAction = Extract<
 >;
 
 /**
- * Said of one recipient, whom it spares the consequence; the check is made and told all the same. A tenant speaks of its own recipients alone; and what a
- * client or a sender would be refused for is not spared all recipients because one of them is named.
+ * Said of one recipient, whom it spares the consequence; the check is made and told all the same. A tenant speaks of its own recipients alone, and a rule that
+ * asks about the recipient of him; and what a client or a sender would be refused for is not spared all recipients because of one of them.
  */
 export const isInnerSkip = ({ recipient, evidence }: Finding): boolean =>
-  recipient !== '' && (evidence.tenant !== undefined || sessionChecks.has(evidence.check ?? ''));
+  recipient !== '' &&
+  (evidence.tenant !== undefined || evidence.spares === recipientAlone || sessionChecks.has(evidence.check ?? ''));
 
 export function carriedAction(finding: Finding): CarriedAction | undefined {
   if (finding.check !== ruleCheck) return undefined;
