@@ -17,6 +17,7 @@ import { childrenOf, domainForm, withFormedConstants } from './fact-form.js';
 import { useOf } from './function-use.js';
 import { networkHolds } from './network-literal.js';
 import { patternFinds } from './pattern.js';
+import { impossibleNames } from './possible-name.js';
 import { impossibleValues } from './possible-value.js';
 import { nearest, type Place, placeOf, START } from './problem.js';
 
@@ -92,7 +93,8 @@ export function compileExpression(source: string, scope: ExpressionScope): Compi
         message: `a condition must be true or false, this is of type ${checked.type ?? 'unknown'}`,
         hint: 'compare it with something',
       });
-    const impossible = scope.isNew === true ? impossibleValues(nodesOf(parsed.ast)) : [];
+    const nodes = scope.isNew === true ? nodesOf(parsed.ast) : [];
+    const impossible = [...impossibleValues(nodes), ...impossibleNames(nodes)];
     if (impossible.length > 0) return refused(...impossible.map(told));
     const formed = withFormedConstants(source, parsed.ast);
     const run = formed === undefined ? parsed : environment.parse(formed);
@@ -170,8 +172,8 @@ function hintFor(source: string, { code, range, summary }: ParseError | TypeProb
   return guess === undefined ? 'see the reference of conditions for the names of facts' : `did you mean ${guess}?`;
 }
 
-/** The domain itself or one below it, on label boundaries. */
+/** The domain itself or one below it, on label boundaries; of an address its domain. */
 function inDomain(name: string, domain: string): boolean {
-  const [below, above] = [domainForm(name), domainForm(domain)];
+  const [below, above] = [domainForm(name.slice(name.lastIndexOf('@') + 1)), domainForm(domain)];
   return below === above || (above !== '' && below.endsWith(`.${above}`));
 }

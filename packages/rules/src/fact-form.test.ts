@@ -45,6 +45,30 @@ test.each<[string, boolean]>([
     expect(holds(condition, `A@${domain}`, 'Carol+x@acme.test')).toBe(held);
 });
 
+test.each<[string, boolean]>([
+  ['sender.domain.endsWith(".köln.example")', true],
+  ['sender.domain.endsWith(".KÖLN.example")', true],
+  ['sender.domain.endsWith(".xn--kln-sna.example")', true],
+  ['sender.domain.endsWith("köln.example")', true],
+  ['sender.domain.endsWith(".Example")', true],
+  ['sender.domain.endsWith("oln.example")', false],
+  ['sender.domain.contains("XN--")', true],
+  ['sender.domain.inDomain("köln.example")', true],
+  ['sender.address.inDomain("köln.example")', true],
+  ['sender.address.inDomain("mail.köln.example")', true],
+  ['sender.address.inDomain("xn--kln-sna.example")', true],
+  ['sender.address.inDomain("ln.example")', false],
+  ['sender.address.inDomain("a")', false],
+  ['recipient.address.endsWith("@Mail.köln.example")', true],
+  ['recipient.address.endsWith(".köln.example")', true],
+  ['recipient.address.startsWith("Carol")', true],
+  ['recipient.domain.endsWith(".köln.example")', true],
+  ['recipient.user.endsWith("+X")', true],
+])('a part of a name, %s: %s', (condition, held) => {
+  for (const domain of ['mail.köln.example', 'MAIL.KÖLN.example', 'mail.xn--kln-sna.example'])
+    expect(holds(condition, `a@${domain}`, `Carol+x@${domain}`)).toBe(held);
+});
+
 test('rules filed under a domain are found under each of its spellings', () => {
   const document = { id: 'r', event: 'mail', when: 'sender.domain == "bücher.example"', then: [{ reject: {} }] };
   const compiled = compileRules([document], { scope: { kind: 'operator' } });

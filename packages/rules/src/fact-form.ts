@@ -25,8 +25,25 @@ export const withoutTag = (address: string): string => address.replace(/^([^+@]+
 const forms: Readonly<Record<FactForm, (text: string) => string>> = {
   domain: domainForm,
   address: addressForm,
-  user: (text) => text.normalize('NFC').toLowerCase(),
+  user: (text) => lowered(text),
 };
+
+/** The end of a domain is taken for whole labels. */
+function domainEnd(text: string): string {
+  return text.startsWith('.') ? `.${domainForm(text.slice(1))}` : domainForm(text);
+}
+
+const lowered = (text: string): string => text.normalize('NFC').toLowerCase();
+
+/** Functions that compare a text with a part of it. */
+export const partFunctions: ReadonlySet<string> = new Set(['startsWith', 'endsWith', 'contains']);
+
+/** A part of a fact in its form. */
+export function partInForm(form: FactForm, compares: string, text: string): string {
+  if (form === 'user' || compares !== 'endsWith') return lowered(text);
+  const at = form === 'address' ? text.lastIndexOf('@') + 1 : 0;
+  return at === 0 ? domainEnd(text) : `${lowered(text.slice(0, at))}${domainForm(text.slice(at))}`;
+}
 
 export const inForm = (form: FactForm, text: string): string => forms[form](text);
 
@@ -51,6 +68,7 @@ function* constantsIn(node: ASTNode): Generator<FormedConstant> {
     yield* formed(left, right);
     if (node.op !== 'in') yield* formed(right, left);
   }
+  if (node.op === 'rcall') yield* formedPart(...node.args);
   for (const child of childrenOf(node)) yield* constantsIn(child);
 }
 
@@ -60,6 +78,13 @@ function* formed(fact: ASTNode, constant: ASTNode): Generator<FormedConstant> {
   if (constant.op === 'list') for (const item of constant.args) yield* formed(fact, item);
   if (constant.op !== 'value' || typeof constant.args !== 'string') return;
   const text = inForm(form, constant.args);
+  if (text !== constant.args) yield { start: constant.range.start, end: constant.range.end, text };
+}
+
+function* formedPart(compares: string, fact: ASTNode, [constant]: readonly ASTNode[]): Generator<FormedConstant> {
+  const form = partFunctions.has(compares) ? factEntry(factNameOf(fact) ?? '')?.form : undefined;
+  if (form === undefined || constant?.op !== 'value' || typeof constant.args !== 'string') return;
+  const text = partInForm(form, compares, constant.args);
   if (text !== constant.args) yield { start: constant.range.start, end: constant.range.end, text };
 }
 

@@ -48,6 +48,35 @@ test.each<[object, string]>([
   ],
 ])('%j', (rule, problem) => expect(told(rule)).toEqual([problem]));
 
+test.each<[string, string]>([
+  ['sender.domain.inDomain(".a.test")', 'nothing is in ".a.test"; write a domain, such as a.test'],
+  ['sender.address.inDomain("*.a.test")', 'nothing is in "*.a.test"; write a domain, such as a.test'],
+  ['sender.address.inDomain("@a.test")', 'nothing is in "@a.test"; write a domain, such as a.test'],
+  ['helo.inDomain("")', 'nothing is in ""; write a domain, such as example.test'],
+  [
+    'sender.domain.contains("ö")',
+    'sender.domain is in A-labels and never has "ö"; compare the whole name, with == or inDomain',
+  ],
+  [
+    'recipient.domain.startsWith("köln")',
+    'recipient.domain is in A-labels and never has "köln"; compare the whole name, with == or inDomain',
+  ],
+  ['sender.domain.endsWith(".k öln.test")', 'sender.domain never ends with ".k öln.test"; write the end of a domain'],
+  ['helo.endsWith(".Test")', 'helo is always in lower case; write ".test"'],
+])('%s never holds', (when, problem) => {
+  expect(told({ when, then: discard })).toEqual([`when: ${problem}`]);
+  expect(told({ when, then: discard }, operator, false)).toEqual([]);
+});
+
+test.each([
+  'sender.domain.inDomain("köln.example")',
+  'sender.domain.endsWith(".köln.example")',
+  'helo.endsWith(".test")',
+  'recipient.user.contains("ö")',
+  'recipient.address.contains("ö")',
+  'headers.first("Subject").contains("ÖL")',
+])('%s may hold', (when) => expect(told({ when, then: discard })).toEqual([]));
+
 test('an action is open to tenants by the operator, or not at all', () => {
   expect(told({ then: ['accept'] }, tenant)).toEqual([
     'then[0]: accept is not open to a tenant; ask the operator to name it in ruleActions of the tenant',
