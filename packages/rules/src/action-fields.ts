@@ -95,7 +95,7 @@ const actionTable: { readonly [Kind in ActionKind]: ActionDoc } = {
     fields: [{ name: 'text', type: text(200), required: true, doc: 'After the host name.', example: '"at your own"' }],
   },
   setLimit: {
-    doc: 'Narrows limits of the session; the tighter one holds. At least one field.',
+    doc: 'Narrows limits of the session; the tighter one holds. From a rule about single recipients it is theirs. At least one field.',
     fields: [
       { name: 'size', type: size, doc: 'Bytes of a message.', example: '10MiB' },
       { name: 'recipients', type: number(0, 100_000), doc: 'Recipients of a message.', example: '10' },

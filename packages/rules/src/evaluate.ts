@@ -30,10 +30,12 @@ export interface Decision {
   readonly tookMs?: number;
   /** Why the rule could not be computed: the action is not its own. */
   readonly fault?: string;
+  /** Its conditions ask who the recipient is. */
+  readonly namesRecipient?: boolean;
 }
 
 /** A rule that could not be computed or finished. */
-export interface RuleFault extends Omit<Decision, 'action' | 'asksRecipient' | 'tookMs' | 'fault'> {
+export interface RuleFault extends Omit<Decision, 'action' | 'asksRecipient' | 'namesRecipient' | 'tookMs' | 'fault'> {
   readonly message: string;
   /** `tempfail`: a decision says so too. */
   readonly consequence: FaultConsequence;
@@ -159,8 +161,12 @@ function ask(course: Course, { scope }: RuleSet, rules: Iterable<RankedRule>, as
     const answer = answerOf(course, rule, asking);
     if (answer === false) continue;
     const by = { ruleId: rule.id, version: rule.version, tenant, target };
+    const about: Pick<Decision, 'asksRecipient' | 'namesRecipient'> = {
+      ...(rule.asksRecipient ? { asksRecipient: true } : {}),
+      ...(rule.namesRecipient ? { namesRecipient: true } : {}),
+    };
     const decide = (action: Action, more: Pick<Decision, 'fault'> = {}): void => {
-      const decided = { ...by, action, ...more, ...(rule.asksRecipient ? ({ asksRecipient: true } as const) : {}) };
+      const decided = { ...by, action, ...about, ...more };
       course.decisions.push(took === undefined ? decided : { ...decided, tookMs: took() });
     };
     if (answer !== true) {

@@ -252,3 +252,6 @@ const groupsOfRecipient: ReadonlySet<string> = new Set(['recipient', 'recipients
 /** May it differ between recipients of one message? Tags are of a rendering. */
 export const isOfRecipient = (name: string): boolean =>
   name === 'message.tags' || groupsOfRecipient.has(name.split('.')[0] ?? '');
+
+/** Is it about who the recipient is? How many there are is said of the message. */
+export const namesRecipient = (name: string): boolean => isOfRecipient(name) && !name.startsWith('recipients.');

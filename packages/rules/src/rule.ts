@@ -7,7 +7,7 @@ import { isFinal, parseAction } from './action-parser.js';
 import type { Database, Unsupported } from './carried-out.js';
 import { isKnownAt, isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 import { compileExpression, type Expression } from './expression.js';
-import { isOfRecipient } from './fact-table.js';
+import { isOfRecipient, namesRecipient } from './fact-table.js';
 import { consequenceOf, type FaultConsequence, faultConsequences, mayPutOff } from './fault.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
 import { placeholderIn } from './literal-text.js';
@@ -45,6 +45,8 @@ export interface Rule {
   readonly facts: ReadonlySet<string>;
   /** Its conditions may say another thing of another recipient of the same message. */
   readonly asksRecipient: boolean;
+  /** They ask who the recipient is: what it limits, it limits for that recipient. */
+  readonly namesRecipient: boolean;
 }
 
 export type RuleScope =
@@ -127,6 +129,7 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
     onFault,
     facts,
     asksRecipient,
+    namesRecipient: [...facts].some(namesRecipient),
   };
   return { ok: true, rule: read };
 }

@@ -4,11 +4,18 @@
  */
 import { isAcceptance, refusalOf, refusalOfGroups } from '@postern/flow-control/session';
 import { readHeaderSection } from '@postern/mail-message';
-import { Action, ContentPlan, type RecipientGroup, Stage } from '@postern/proto/policy/v1/policy_service';
+import {
+  Action,
+  ContentPlan,
+  type Decision,
+  type RecipientGroup,
+  Stage,
+} from '@postern/proto/policy/v1/policy_service';
 import { replies } from '@postern/smtp-core';
 import { evaluationRequest } from './evaluation-request.js';
 import { type Refused, refused } from './message-refusal.js';
 import type { ContentExchange, PolicyAnswer } from './policy-port.js';
+import { refusingRuleLimit } from './refusing-rule-limit.js';
 import type { SpoolWriter } from './spool.js';
 import { actionOf } from './transaction.js';
 import type { TransactionParty } from './transaction-party.js';
@@ -52,12 +59,18 @@ export class ContentJudgement {
     const { verdict } = answer;
     const { transaction } = this.party;
     transaction.learn(verdict);
-    if (!isAcceptance(verdict.decision))
-      return refused(refusalOf(verdict.decision, replies.spamRefused), verdict.decision?.decidedBy ?? 'policy');
+    if (!isAcceptance(verdict.decision)) return this.#refused(verdict.decision);
     const { groups } = verdict;
     const refusal = refusalOfGroups(groups, transaction.recipients);
-    if (refusal !== undefined) return refused(refusalOf(refusal, replies.spamRefused), refusal.decidedBy || 'policy');
+    if (refusal !== undefined) return this.#refused(refusal);
     return { kind: 'taken', groups, action: actionOf(verdict.decision) };
+  }
+
+  #refused(decision: Decision | undefined): Refused {
+    const told = refused(refusalOf(decision, replies.spamRefused), decision?.decidedBy || 'policy');
+    const over =
+      decision === undefined ? undefined : refusingRuleLimit(decision, this.party.transaction.findings.told());
+    return { ...told, ...over };
   }
 
   #unanswered(reason: string): TakenContent | Refused {

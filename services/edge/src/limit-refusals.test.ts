@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { FakeClock, systemClock } from '@postern/clock';
 import { ConnectionLimiter } from '@postern/flow-control';
 import { type LimitName, limitNames, type RefusingLimit } from '@postern/flow-control/session';
-import { ContentPlan, EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
+import { Action, ContentPlan, EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
 import { captureTelemetry } from '@postern/telemetry/testing';
 import { RawClient } from '@postern/testkit/smtp';
 import { afterEach, expect, test } from 'vitest';
@@ -97,6 +97,25 @@ const narrowed =
     };
   };
 
+/** Refused by policy, by a rule about single recipients. */
+const ofOne =
+  (decision: { replyCode: number; enhancedCode: string }, action = 'setLimit') =>
+  (doubles: Doubles): void => {
+    doubles.evaluate = (request) => {
+      const answer = acceptAll(request, ContentPlan.HEADERS);
+      if (answer.kind !== 'verdict') return answer;
+      const refusal = { action: Action.REJECT, decidedBy: 'r@1', ...decision };
+      const recipients = request.facts?.recipients.map(({ address }) => ({ address, decision: refusal })) ?? [];
+      const isLast = request.stages.includes(Stage.HEADERS);
+      const over = decision.replyCode === 452 ? { recipients } : isLast ? { decision: refusal } : {};
+      const finding = { check: 'rule', rule: 'r@1', action, recipient: 'b@example.test', evidence: { tenant: 'x' } };
+      const verdict = EvaluateResponse.fromPartial({ ...answer.verdict, ...over, findings: [finding] });
+      return { kind: 'verdict', verdict };
+    };
+  };
+const tooMany = { replyCode: 452, enhancedCode: '4.5.3' };
+const tooLarge = { replyCode: 552, enhancedCode: '5.3.4' };
+
 const cases: readonly [name: LimitName, Talk, RefusingLimit['setBy']?][] = [
   ['overload', { before: (doubles) => (doubles.overloaded = 'test'), lines: [hello, mail] }],
   ['session_time', { before: stands, snapshot: { deadlines: { sessionMs: 9_000 } }, wait: 12, lines: [hello] }],
@@ -135,6 +154,8 @@ const cases: readonly [name: LimitName, Talk, RefusingLimit['setBy']?][] = [
   ['message_size', { snapshot: ruled('mail', { size: 90 }), lines: [hello, ...letter(100)] }, 'rule'],
   ['message_size', { before: narrowed('size', 90), lines: [hello, ...letter(100)] }, 'rule'],
   ['recipients_per_message', { before: narrowed('recipients', 1), lines: [hello, mail, rcpt('b'), rcpt('c')] }, 'rule'],
+  ['message_size', { before: ofOne(tooLarge), lines: [hello, ...letter(100)] }, 'rule'],
+  ['recipients_per_message', { before: ofOne(tooMany), lines: [hello, mail, rcpt('b')] }, 'rule'],
   ['message_line', { settings: { maxLineLength: 90 }, lines: [hello, ...letter(100)] }],
   [
     'message_hops',
@@ -180,6 +201,10 @@ const cases: readonly [name: LimitName, Talk, RefusingLimit['setBy']?][] = [
   ['bytes_per_tenant', { snapshot: perInterval('perTenant', { bytes: 99 }), lines: [hello, `${mail} SIZE=120`] }],
   ['bytes_per_user', ofUser({ bytes: 99 }, [...letter(60), ...letter(60)])],
 ];
+
+test('a rule that refuses by itself is no limit', async () => {
+  expect(await refusedBy({ before: ofOne(tooMany, 'tempfail'), lines: [hello, mail, rcpt('b')] })).toEqual([]);
+});
 
 test.each(cases)('%s is named: %j', async (name, talk, setBy = 'settings') => {
   expect(await refusedBy(talk)).toEqual([{ name, setBy }]);

@@ -18,6 +18,7 @@ import { evaluationRequest } from './evaluation-request.js';
 import type { EdgeEventFacts } from './journal.js';
 import type { PolicyAnswer } from './policy-port.js';
 import { refusalEvidence, refusingTenant } from './refusal-evidence.js';
+import { refusingRuleLimit } from './refusing-rule-limit.js';
 import type { Session, SessionServices } from './session.js';
 import { actionOf, type Recipient, type Transaction } from './transaction.js';
 import type { TransactionParty } from './transaction-party.js';
@@ -191,7 +192,9 @@ export class RecipientGroup implements TransactionParty {
   #settle(candidate: Candidate, decision: Decision | undefined, expandsTo: readonly string[]): Reply {
     if (decision === undefined) return this.#refused(candidate, replies.localError, 'no decision');
     if (isAcceptance(decision)) return this.#accept(candidate, decision, expandsTo);
-    return this.#refused(candidate, refusalOf(decision, replies.mailboxUnknown), decision.decidedBy);
+    const over = refusingRuleLimit(decision, this.transaction.findings.about(candidate.address));
+    const limited = refusingLimit(over?.limit, over?.by);
+    return this.#refused(candidate, refusalOf(decision, replies.mailboxUnknown), decision.decidedBy, limited);
   }
 
   #accept(candidate: Candidate, decision: Decision | undefined, expandsTo: readonly string[]): Reply {
@@ -199,8 +202,8 @@ export class RecipientGroup implements TransactionParty {
     return replies.recipientOk;
   }
 
-  #refused(candidate: Candidate, reply: Reply, reason: string): Reply {
-    this.#refuse(candidate.address, reply, reason, candidate.tenant);
+  #refused(candidate: Candidate, reply: Reply, reason: string, limited: Pick<EdgeEventFacts, 'limit'> = {}): Reply {
+    this.#refuse(candidate.address, reply, reason, candidate.tenant, {}, limited);
     return reply;
   }
 

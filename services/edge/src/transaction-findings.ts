@@ -12,8 +12,8 @@ export const mostOfRules = 100_000;
 /** Findings told with the message. */
 const mostTold = 5_000;
 
-/** Decided about one recipient, felt by others: a check left out or asked for. */
-const feltByOthers: ReadonlySet<string> = new Set(['skip', 'run']);
+/** Decided about one recipient, felt by others: a check left out or asked for, a size not all take. */
+const feltByOthers: ReadonlySet<string> = new Set(['skip', 'run', 'setLimit']);
 /** What became of the message for somebody: told first. */
 const decisive: ReadonlySet<string> = new Set(['quarantine', 'hold', 'discard', 'redirect', 'dropRecipient']);
 

@@ -1,5 +1,5 @@
 /**
- * The content chain of a recipient: everything at headers and body that could refuse its copy alone, rules and checks. Known at RCPT, from the request
+ * The content chain of a recipient: everything at headers and body that could refuse its copy alone, rules, checks and the size it takes. Known at RCPT, from the request
  * and the snapshot alone, so that any pod finds the same. Computed once for the recipients of one scope, and not at all where nothing differs.
  */
 import type { Finding, RecipientFacts } from '@postern/proto/policy/v1/policy_service';
@@ -14,6 +14,7 @@ import {
 } from '@postern/rules';
 import { sparedBy, withSigned } from '../actions.js';
 import type { RunWishes } from '../forced-checks.js';
+import { hasOwnLimit, type OwnLimits, ownLimitsOf } from '../recipient-limits/own-limits.js';
 import { type FactSources, holdsFor, rulesOf, sessionFacts, withRecipient } from '../rules/rule-facts.js';
 import { carriedAction, isInnerSkip } from '../rules/rule-finding.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
@@ -44,6 +45,7 @@ export class ContentChains {
   readonly #rests: RuleRests = new Map();
   readonly #byChoice = new Map<RuleChoice, Map<boolean, RefusalChain>>();
   #facts: ReturnType<typeof sessionFacts> | undefined;
+  #limits: ReadonlyMap<string, OwnLimits> | undefined;
   #sparedBy: ReadonlyMap<string, ReadonlySet<string>> | undefined;
 
   constructor(sources: ChainSources) {
@@ -54,7 +56,8 @@ export class ContentChains {
   /** Nobody's content could be refused without that of all others: asked before anything is computed. */
   static isOne({ subject, wishes }: Pick<ChainSources, 'subject' | 'wishes'>): boolean {
     const { rules } = subject.snapshot;
-    return !checksDiffer(subject) && !rules.has('headers') && !rules.has('body') && wishes.size === 0;
+    if (checksDiffer(subject) || rules.has('headers') || rules.has('body') || wishes.size > 0) return false;
+    return isSizeDeclared(subject) || !hasOwnLimit(subject.findings);
   }
 
   /** Undefined = the time for rules ran out. */
@@ -64,8 +67,21 @@ export class ContentChains {
     const choice = rulesOf(subject, recipient);
     const rules = this.#rules(recipient, choice, checks.length > 0 || this.#someRefuseAll());
     if (rules === undefined) return undefined;
-    const key = checks.length === 0 ? rules.key : [rules.key, ...checks.map((link) => link.key)].join('\n##\n');
-    return { key, rules: rules.links, checks };
+    const size = this.#size(recipient.address);
+    const more = [...checks, ...size];
+    const key = more.length === 0 ? rules.key : [rules.key, ...more.map((link) => link.key)].join('\n##\n');
+    return { key, rules: [...rules.links, ...size], checks };
+  }
+
+  /** Where it was not declared, whether a message is larger than this recipient takes shows at the end of data. */
+  #size(address: string): readonly ChainLink[] {
+    const { subject } = this.#sources;
+    if (isSizeDeclared(subject)) return [];
+    this.#limits ??= ownLimitsOf(subject.findings);
+    const limit = this.#limits.get(address)?.size;
+    if (limit === undefined) return [];
+    const { rule, tenant, target } = limit;
+    return [{ rule, tenant, target, key: `size ${limit.value}` }];
   }
 
   #rules(recipient: RecipientFacts, choice: RuleChoice, checksRefuse: boolean): RefusalChain | undefined {
@@ -114,6 +130,9 @@ export class ContentChains {
     return [...own, ...wished].filter(({ check }) => !spared(check) && ownSpared?.has(check) !== true);
   }
 }
+
+/** RFC 1870: who takes no message of that size has heard so at RCPT. */
+const isSizeDeclared = ({ facts }: Subject): boolean => facts.declaredSize > 0;
 
 /** A check could refuse one copy without another. */
 function checksDiffer({ isOutsider, snapshot: { policies, rules, usersSetChecks } }: Subject): boolean {

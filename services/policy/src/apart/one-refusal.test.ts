@@ -77,6 +77,7 @@ const atRcpt = fc.record({
       [{ run: { check: 'arc' } }],
     ],
     ['reject'],
+    ...[[{ setLimit: { size: 600 } }], [{ setLimit: { size: 90 } }]],
   ),
 });
 const rules = fc.array(fc.oneof({ weight: 3, arbitrary: atContent }, { weight: 1, arbitrary: atRcpt }), {

@@ -6,6 +6,7 @@
 import type { EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
 import type { RuleEvent } from '@postern/rules';
 import { settleForwarded } from '../checks/settle-forwarded.js';
+import { refuseDeclared, refuseOversize, refuseSurplus } from '../recipient-limits/limit-refusals.js';
 import { eventOf } from '../stage-event.js';
 import type { Subject } from '../subject.js';
 import { conclude } from './conclusion.js';
@@ -42,6 +43,7 @@ export async function evaluate(
 async function judgeStage(state: EvaluationState, event: RuleEvent, stage: Stage): Promise<void> {
   const { findings } = state.subject;
   state.open(event);
+  if (event === 'headers' || event === 'body') refuseOversize(state);
   const results = await observeDue(state, event, stage);
   if (event === 'rcpt') settleForwarded(findings);
   const wished = await observeWished(state, event, stage);
@@ -56,5 +58,7 @@ async function judgeStage(state: EvaluationState, event: RuleEvent, stage: Stage
   for (const result of wished) conclude(state, result, true);
   if (event !== 'rcpt') return;
   await resolveTargets(state, stage);
+  refuseDeclared(state);
   keepApart(state);
+  refuseSurplus(state);
 }

@@ -10,6 +10,7 @@ import {
 } from '@postern/rules';
 import { withSigned } from '../actions.js';
 import { addWish } from '../forced-checks.js';
+import { isOwnLimit } from '../recipient-limits/own-limits.js';
 import {
   holdsFor,
   lateRulesOf,
@@ -140,7 +141,7 @@ function apply(state: EvaluationState, decided: RuleDecision, stage: Stage, cour
     for (const name of withSigned(action.check)) course.spared.add(name);
   else if (action.kind === 'skip') state.skip(action.check);
   else if (action.kind === 'run') addWish(state.wishes, action.check, recipient);
-  else if (action.kind === 'setLimit') tighten(state, action.size ?? 0, action.recipients ?? 0);
+  else if (action.kind === 'setLimit' && !isOwnLimit(finding)) tighten(state, action.size ?? 0, action.recipients ?? 0);
   else if (action.kind === 'close') state.whole.apply(action, ruleName(decided));
   else course.apply(action, ruleName(decided));
 }

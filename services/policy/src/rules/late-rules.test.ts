@@ -42,11 +42,12 @@ describe.each(['connect', 'ehlo', 'mail'])('at %s', (event) => {
     }
   });
 
-  test('setLimit narrows', async () => {
-    expect((await ask('t1', event, { setLimit: { size: 100, recipients: 3 } })).limits).toEqual({
-      messageSize: 100,
-      recipients: 3,
-    });
+  test('setLimit narrows for its own', async () => {
+    const { limits, findings } = await ask('t1', event, { setLimit: { size: 100, recipients: 3 } });
+    expect(limits).toBeUndefined();
+    expect(findings.filter(({ action }) => action === 'setLimit')).toMatchObject([
+      { recipient: mine, evidence: { size: '100', recipients: '3', tenant: 't1' } },
+    ]);
   });
 
   test('tag stays with its own copy', async () => {

@@ -9,7 +9,7 @@ import { sessionChecks } from '../actions.js';
 export const ruleCheck = 'rule';
 /** Outcome of a rule that could not be computed or finished. */
 const failed = 'failed';
-/** Whom a rule spares a check, where its conditions ask about the recipient. */
+/** Whom a rule spares a check or sets a limit, where its conditions ask about the recipient. */
 const recipientAlone = 'recipient';
 
 export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: string): Finding {
@@ -17,6 +17,7 @@ export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: stri
   const evidence: Record<string, string> = isPutOff ? {} : evidenceOf(decided.action);
   addOwner(evidence, decided);
   if (decided.action.kind === 'skip' && decided.asksRecipient === true) evidence.spares = recipientAlone;
+  if (decided.action.kind === 'setLimit' && decided.namesRecipient === true) evidence.of = recipientAlone;
   if (decided.fault !== undefined) evidence.fault = causeOf(decided.fault);
   return {
     check: ruleCheck,

@@ -154,6 +154,8 @@ export interface Described {
   readonly taken?: readonly DescribedRecipient[];
   readonly client?: string;
   readonly helo?: string;
+  /** SIZE= of MAIL. */
+  readonly declaredSize?: number;
   readonly role?: string;
   readonly user?: string;
   readonly tenant?: string;
@@ -179,6 +181,7 @@ export function factsOf(described: Described = {}): SessionFacts {
     submittingTenant: described.tenant ?? '',
     reversePath: described.from ?? 'a@sender.test',
     hasReversePath: true,
+    declaredSize: described.declaredSize ?? 0,
     relayRight: described.relayRight ?? described.user !== undefined,
     recipients: [
       ...(described.taken ?? []).map((one) => recipientOf(one, false)),
