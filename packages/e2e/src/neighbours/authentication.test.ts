@@ -36,7 +36,10 @@ const world = withMailWorld({
     edge: { gssapi: { keytabFile: kdc.keytab, replayCacheDirectory: dir } },
     kerberosRealms: [{ realm, domain: 'acme.test', tenants: ['acme'] }],
     listeners: { submission: { authMechanismsTls: offered }, submissions: { authMechanismsTls: offered } },
-    tenants: [{ name: 'acme', domains: [{ name: 'acme.test', nextHop: 'hop' }], users: [user('bob'), user('eve')] }],
+    tenants: [
+      { name: 'acme', domains: [{ name: 'acme.test', nextHop: 'hop' }], users: [user('bob'), user('eve')] },
+      { name: 'other' },
+    ],
     limits: { errorsPerSession: 100 },
     errorControl: { failedLoginsPerAccount: 0, loginDelay: '0s' },
   },
