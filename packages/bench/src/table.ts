@@ -81,6 +81,7 @@ export interface TableOptions {
   readonly factories: readonly PeerFactory[];
   readonly cases: readonly Case[];
   readonly rounds: number;
+  /** Messages of each peer before its first counted one, spread evenly over the cases: what a case alone uses is warm too. */
   readonly warmup: number;
   readonly to: ClosedLoop['to'];
   readonly say: (line: string) => void;
@@ -114,9 +115,11 @@ export async function runTable(
       options.say(`starting ${factory.name}`);
       const peer = await factory.start(sink.port);
       peers.push(peer);
-      const warm: Case = { mode: 'reuse', sessions: 10, size: warmSize, messages: options.warmup };
       await prove(peer);
-      await measure(peer, sink.count, warm, options.to);
+      for (const now of options.cases) {
+        const messages = Math.ceil(options.warmup / options.cases.length);
+        await measure(peer, sink.count, { ...now, messages }, options.to);
+      }
       idleMiB[peer.name] = await pssMiB(await peer.pids());
     }
     for (let round = 1; round <= options.rounds; round++) {
