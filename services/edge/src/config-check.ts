@@ -22,7 +22,8 @@ import type { AgreedSettings } from '@postern/flow-control/session';
 import { edgeConfig } from './config.js';
 import { hurriedChecks, type WrittenCheck } from './hurried-checks.js';
 import { disagreements } from './listener-agreement.js';
-import { endingNotes } from './tls/material-faults.js';
+import { cipherFault } from './tls/cipher-fit.js';
+import { endingNotes, suiteKinds } from './tls/material-faults.js';
 
 type Edge = NonNullable<ReturnType<typeof checkLayers<(typeof edgeConfig)['fields']>>['value']>['edge'];
 
@@ -73,14 +74,23 @@ function compare(edge: Edge, texts: readonly ConfigText[]): { problems: Problem[
     path: pathText(path),
     message,
   });
-  const certificates = [...(edge.tls === undefined ? [] : ['default']), ...edge.certificates.map(({ name }) => name)];
+  const kinds = suiteKinds(edge);
+  const certificates = [...kinds.keys()];
   const here = [...edge.listeners, ...edge.moreListeners];
   const written = partOf(operator, 'listeners');
   const problems = here.flatMap((listener) => {
-    const settings = settingsOf(partOf(written, listener.name), listener.proxyProtocol);
-    return disagreements(listener, settings, certificates).map(({ field, message }) =>
-      told(['listeners', listener.name, ...field], message),
+    const own = partOf(written, listener.name);
+    const settings = settingsOf(own, listener.proxyProtocol);
+    const found = disagreements(listener, settings, certificates);
+    const known = settings.certificates.filter((name) => kinds.has(name));
+    const usable = (known.length > 0 ? known : certificates).map((name) => kinds.get(name));
+    const tls = partOf(own, 'tls');
+    const [ciphers = '', maxVersion = ''] = ['ciphers', 'maxVersion'].map((name) =>
+      scalarOf(partOf(tls, name), isText),
     );
+    const unfit = cipherFault({ ciphers, maxVersion }, usable);
+    if (unfit !== undefined) found.push({ field: ['tls', 'ciphers'], message: unfit });
+    return found.map(({ field, message }) => told(['listeners', listener.name, ...field], message));
   });
   const names = here.map(({ name }) => name);
   const portless = written?.kind === 'map' ? [...written.entries.keys()].filter((name) => !names.includes(name)) : [];

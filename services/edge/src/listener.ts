@@ -52,7 +52,7 @@ export interface Listener {
   readonly port: number;
   /** Sessions now. */
   readonly sessions: number;
-  /** What of its settings does not go together with what it is on this pod. */
+  /** What of its settings does not go together with what it is on this pod, or cannot be carried out. */
   readonly disagreements: readonly string[];
   /** Takes over what snapshot, certificates and time say now. */
   update(): Promise<void>;
@@ -83,6 +83,8 @@ class EdgeListener implements Listener {
   #state: 'shut' | 'open' | 'draining' = 'shut';
   #tlsMark: readonly unknown[] = [];
   #disagreements: readonly string[] = [];
+  /** Why its TLS settings are not in use. */
+  #refusedTls: readonly string[] = [];
   #emptied: (() => void) | undefined;
   /** The port could not be opened then; it is tried again. */
   #triedMs: number | undefined;
@@ -121,7 +123,7 @@ class EdgeListener implements Listener {
   }
 
   get disagreements(): readonly string[] {
-    return this.#disagreements;
+    return [...this.#refusedTls, ...this.#disagreements];
   }
 
   async update(): Promise<void> {
@@ -189,8 +191,11 @@ class EdgeListener implements Listener {
     this.#tlsMark = mark;
     try {
       this.#server.useTls(createTlsContexts(material, settings, this.facts.name, epoch));
+      this.#refusedTls = [];
     } catch (error) {
-      this.#context.onRefused(this.facts.name, error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#refusedTls = [reason];
+      this.#context.onRefused(this.facts.name, reason);
     }
   }
 

@@ -230,6 +230,11 @@ test.each<[string, string, string | RegExp]>([
     '4: listeners.mx.tls.certificates[1]: "partner" is not allowed; expected one of default, partners',
   ],
   [
+    'ciphers no certificate fits',
+    'edge: { tls: { certFile: one.pem, keyFile: one.key } }\nlisteners:\n  mx:\n    tls: { maxVersion: TLSv1.2, ciphers: ECDHE-RSA-AES256-GCM-SHA384 }',
+    '4: listeners.mx.tls.ciphers: names suites for RSA only, but the certificates are of ECDSA: every handshake would fail; expected suites for ECDSA, or a certificate of RSA',
+  ],
+  [
     'a check that has nothing to ask',
     'checks:\n  dnsbl: { enabled: true }',
     '2: checks.dnsbl.enabled: is on, but no list is named; expected dnsbl.zones or dnsbl.lists, or false',

@@ -8,6 +8,7 @@ import { createSecureContext } from 'node:tls';
 import type { Fault, FieldPath } from '@postern/config';
 import { shortestSeed } from './certificate-files.js';
 import { soonMs } from './certificate-standing.js';
+import { type SuiteKind, suiteKindOf } from './cipher-fit.js';
 
 interface Pair {
   readonly certFile: string;
@@ -79,6 +80,18 @@ export function tlsFaults({ tls, certificates, ticketKeyFile }: TlsFiles): Fault
     ...twice,
     ...short,
   ];
+}
+
+/** What suites each certificate goes with, by its name; undefined = its key is not there yet, or of a kind nothing is known of. */
+export function suiteKinds({ tls, certificates }: TlsFiles): ReadonlyMap<string, SuiteKind | undefined> {
+  const pairs = [...(tls === undefined ? [] : [{ name: 'default', ...tls }]), ...certificates];
+  return new Map(
+    pairs.map(({ name, keyFile }) => {
+      const content = contentOf(keyFile);
+      const key = content === undefined ? undefined : attempt(() => createPrivateKey(content));
+      return [name, key === undefined ? undefined : suiteKindOf(key)];
+    }),
+  );
 }
 
 /** Certificates that are over or soon will be: no fault, since a pod serves with them, but worth a word before it starts. */

@@ -5,8 +5,10 @@
  */
 import { createHash, createPrivateKey } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
+import { pathText } from '@postern/config';
 import type { ListenerTls } from '@postern/proto/config/v1/snapshot';
 import type { Certificate, TlsMaterial } from './certificate-files.js';
+import { cipherFault, suiteKindOf } from './cipher-fit.js';
 import { ticketKeys } from './ticket-keys.js';
 
 export interface TlsContexts {
@@ -84,7 +86,16 @@ const goodFor = (name: string, certificates: readonly Certificate[]): readonly C
   ...certificates.filter(({ names }) => !names.includes(name) && names.includes(wildcardOf(name))),
 ];
 
-/** Undefined without a certificate. Throws where OpenSSL does not take the settings. */
+/** Throws where no client could come through. */
+function demandFit(certificates: readonly Certificate[], settings: ListenerTls | undefined, listener: string): void {
+  const { ciphers = '', maxVersion = '' } = settings ?? {};
+  if (ciphers === '') return;
+  const kinds = certificates.map(({ key }) => suiteKindOf(createPrivateKey(key)));
+  const fault = cipherFault({ ciphers, maxVersion }, kinds);
+  if (fault !== undefined) throw new Error(`${pathText(['listeners', listener, 'tls', 'ciphers'])}: ${fault}`);
+}
+
+/** Undefined without a certificate. Throws where OpenSSL does not take the settings, or the certificates do not fit them. */
 export function createTlsContexts(
   material: TlsMaterial,
   settings: ListenerTls | undefined,
@@ -96,6 +107,7 @@ export function createTlsContexts(
   const certificates = usable(material.certificates, settings);
   const [main] = certificates;
   if (main === undefined) return undefined;
+  demandFit(certificates, settings, listener);
   const contextOf = (chosen: readonly Certificate[]): SecureContext =>
     createSecureContext({
       ...bounds,

@@ -64,6 +64,23 @@ describe('bounds', () => {
   });
 });
 
+it('keeps what it had where no certificate fits the new ciphers, and says so until they fit', async () => {
+  const doubles = new Doubles();
+  doubles.tls = material(main);
+  const listener = await listen(doubles);
+  const set = async (tls: object): Promise<void> => {
+    doubles.setSnapshot({ listeners: [{ name: 'submissions', role: 'submissions', tls }] });
+    await listener.update();
+    (await shake(listener.port)).socket.destroy();
+  };
+  await set({ maxVersion: 'TLSv1.2', ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' });
+  const refused = /^listeners\.submissions\.tls\.ciphers: names suites for RSA only, but the certificates are of ECDSA/;
+  expect(doubles.refusedSettings).toEqual([expect.stringMatching(refused)]);
+  expect(listener.disagreements).toEqual([expect.stringMatching(refused)]);
+  await set({ maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' });
+  expect(listener.disagreements).toEqual([]);
+});
+
 describe('client certificates', () => {
   const client = authority.issue(['relay.partner.test']);
   const stranger = testAuthority('another').issue(['relay.partner.test']);

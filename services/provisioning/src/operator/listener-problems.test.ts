@@ -48,6 +48,10 @@ test.each<[string, RegExp]>([
     /listeners\.mx\.tls\.ciphers: names suites of TLS 1\.3 only/,
   ],
   [
+    'mx: { tls: { maxVersion: TLSv1.2, ciphers: "DHE-RSA-AES256-GCM-SHA384:!aNULL" } }',
+    /listeners\.mx\.tls\.ciphers: names suites of DHE only, which dhParameters: none leaves out/,
+  ],
+  [
     'mx: { tls: { minVersion: TLSv1.3, ciphers: "ECDHE-RSA-AES256-GCM-SHA384" } }',
     /listeners\.mx\.tls\.ciphers: names none of TLS 1\.3/,
   ],

@@ -35,6 +35,12 @@ function* tlsProblems({ tls }: Listener, at: FieldPath): Generator<Fault> {
   const [newer, older] = [suites(ciphers, true), suites(ciphers, false)];
   if (tls.maxVersion === 'TLSv1.2' && newer > 0 && older === 0)
     yield field('ciphers', 'names suites of TLS 1.3 only, but maxVersion is TLSv1.2; expected one of TLS 1.2 too');
+  const dheOnly = older > 0 && ciphers.split(/[:, ]+/).every((one) => /^(?:DHE-|TLS_|[!@-])/.test(one));
+  if (tls.maxVersion === 'TLSv1.2' && dheOnly && tls.dhParameters === 'none' && tls.dhParametersFile === undefined)
+    yield field(
+      'ciphers',
+      'names suites of DHE only, which dhParameters: none leaves out; expected dhParameters: auto',
+    );
   if (tls.minVersion === 'TLSv1.3' && older > 0 && newer === 0)
     yield field(
       'ciphers',
