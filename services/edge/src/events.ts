@@ -32,7 +32,7 @@ export const edgeEvents = defineEvents('edge', {
   'edge.rule.unfinished':
     'The time for rules of a session ran out; the rules left did not match. `reason` is the event.',
   'edge.proxy.refused':
-    'A connection ended for its PROXY header; `peer` is who sent it, `session_id` the id in its reply.',
+    'A connection ended for its PROXY header; `client` is who sent it, `session_id` the id in its reply. In the trace where there was a reply.',
   'edge.policy.opened': 'The stream to a policy pod is open.',
   'edge.policy.lost': 'The stream to a policy pod ended; it is opened again.',
   'edge.stream.changed': 'The connection to NATS changed its state.',
@@ -56,7 +56,8 @@ export const edgeEvents = defineEvents('edge', {
     'A worker ended; `how` is its code or signal, `wanted` false when nobody told it to: another one is started.',
   'edge.worker.hung': 'A worker said nothing for half a minute; it is ended, and another one is started.',
   'edge.workers.resized': 'Another number of workers is wanted; `load` is what their event loops were busy on average.',
-  'edge.tls.failed': 'A TLS handshake came to nothing; `reason` says why.',
+  'edge.tls.failed':
+    'A TLS handshake came to nothing; `reason` says why. In the trace too, unless a client of a port that begins with TLS only closed the connection.',
   'edge.certificate.replaced': 'New certificate files are in use.',
   'edge.certificate.expiring':
     'A certificate in use is over or will be within two weeks; told at the start and when files change.',

@@ -13,7 +13,9 @@ export type EdgeEventName =
   | 'edge.session.closed'
   | 'edge.session.aborted'
   | 'edge.session.forwarded'
+  | 'edge.proxy.refused'
   | 'edge.tls.established'
+  | 'edge.tls.failed'
   | 'edge.login.succeeded'
   | 'edge.login.refused'
   | 'edge.login.unavailable'
@@ -44,6 +46,8 @@ export interface EdgeEventFacts {
   readonly limit?: RefusingLimit;
   /** What the checks found that decided, by name of the check; for the trace only, it may name addresses. */
   readonly evidence?: Readonly<Record<string, string>>;
+  /** Nobody was told anything and nothing more is known: for log and metric only. Health checks come every second. */
+  readonly untraced?: true;
   /** Of an event of several recipients: whom it concerns. The trace has an event for each, so that each tenant finds its own. */
   readonly each?: readonly Concerned[];
 }

@@ -6,6 +6,7 @@
  */
 import type { Timer } from '@postern/clock';
 import { formatHostPort, pathText } from '@postern/config';
+import type { EdgeEventFacts, EdgeEventName } from './journal.js';
 import { disagreements } from './listener-agreement.js';
 import type { MisconfigurationGuard } from './misconfiguration.js';
 import type { PreludeGate } from './prelude.js';
@@ -19,6 +20,7 @@ import type { TlsMaterial } from './tls/certificate-files.js';
 import { ticketEpoch } from './tls/ticket-keys.js';
 import { createTlsContexts } from './tls/tls-contexts.js';
 import { tlsFactsOf } from './tls/tls-facts.js';
+import { goneInHandshake } from './tls/tls-failure.js';
 
 export interface ListenerOptions extends ListenerFacts {
   readonly host: string;
@@ -36,9 +38,7 @@ export interface ListenerContext {
   admit(session: Session): Promise<Opening>;
   /** Before the handshake of implicit TLS. */
   readonly enterPrelude: PreludeGate;
-  onProxyFailure(listener: string, peerAddress: string, reason: string, sessionId: string): void;
   readonly guard: MisconfigurationGuard;
-  onTlsFailure(listener: string, peerAddress: string, reason: string): void;
   /** Settings of the snapshot that cannot be carried out; the ones before stay. */
   onRefused(listener: string, reason: string): void;
   onOpened(listener: Listener): void;
@@ -100,14 +100,16 @@ class EdgeListener implements Listener {
       clock,
       implicitTls: options.role === 'submissions',
       proxyExpectation: (peer) => expectation(options, context, peer),
-      onProxyFailure: (peer, reason) => {
-        if (reason === noHeader) context.guard.suspect(options.name, 'missing_proxy', peer);
-        const sessionId = context.services.ids();
-        context.onProxyFailure(options.name, peer, reason, sessionId);
-        return sessionId;
+      onProxyFailure: (endpoints, reason, reply) => {
+        if (reason === noHeader) context.guard.suspect(options.name, 'missing_proxy', endpoints.remoteAddress);
+        const told = reply === undefined ? ({ untraced: true } as const) : { reply };
+        return this.#neverBegan('edge.proxy.refused', endpoints, { detail: { reason }, ...told });
       },
       enterPrelude: (endpoints) => this.#enterPrelude(endpoints),
-      onTlsFailure: (peer, reason) => context.onTlsFailure(options.name, peer, reason),
+      onTlsFailure: (endpoints, reason) => {
+        const isUnexplained = reason === goneInHandshake ? ({ untraced: true } as const) : {};
+        this.#neverBegan('edge.tls.failed', endpoints, { detail: { reason }, ...isUnexplained });
+      },
       connection: (...made) => this.#connection(...made),
     });
     this.#server.server.on('error', () => undefined);
@@ -227,11 +229,17 @@ class EdgeListener implements Listener {
   #enterPrelude(endpoints: Endpoints): (() => void) | undefined {
     const entry = this.#context.enterPrelude({ listener: this.facts, clientAddress: endpoints.remoteAddress });
     if (entry.kind === 'entered') return entry.leave;
-    const session = this.#session(endpoints, endpoints.proxyTls);
     const { reason, limit } = entry;
     const limited = limit === undefined ? {} : { limit };
-    this.#context.services.journal.record('edge.session.refused', session, { detail: { reason }, ...limited });
+    this.#neverBegan('edge.session.refused', endpoints, { detail: { reason }, ...limited });
     return undefined;
+  }
+
+  /** Tells of a connection that became no session, under the id of the one it would have been; gives that id. */
+  #neverBegan(event: EdgeEventName, endpoints: Endpoints, facts: EdgeEventFacts): string {
+    const session = this.#session(endpoints, endpoints.proxyTls);
+    this.#context.services.journal.record(event, session, facts);
+    return session.id;
   }
 
   #session(endpoints: Endpoints, tls: TlsFacts | undefined): Session {

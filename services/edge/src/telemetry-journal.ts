@@ -31,6 +31,7 @@ const quiet: ReadonlySet<EdgeEventName> = new Set([
 const loud: ReadonlySet<EdgeEventName> = new Set([
   'edge.login.unavailable',
   'edge.policy.bypassed',
+  'edge.proxy.refused',
   'edge.rule.failed',
   'edge.rule.unfinished',
 ]);
@@ -40,6 +41,8 @@ const lineOf = (reply: Reply): string => formatReply(reply).trimEnd().replaceAll
 type Counting = (metrics: EdgeMetrics, facts: EdgeEventFacts) => void;
 
 const counted: Partial<Record<EdgeEventName, Counting>> = {
+  'edge.proxy.refused': (metrics) => metrics.proxyRefused.inc(),
+  'edge.tls.failed': (metrics) => metrics.tlsFailures.inc(),
   'edge.login.succeeded': (metrics) => metrics.logins.with({ outcome: 'succeeded' }).inc(),
   'edge.login.refused': (metrics) => metrics.logins.with({ outcome: 'refused' }).inc(),
   'edge.login.unavailable': (metrics) => metrics.logins.with({ outcome: 'unavailable' }).inc(),
@@ -115,6 +118,7 @@ export function createTelemetryJournal(options: TelemetryJournalOptions): Journa
       }
       if (loud.has(event)) log.warn(event, logFields(session, facts));
       else log.info(event, logFields(session, facts));
+      if (facts.untraced === true) return;
       const atMs = clock.now();
       if (facts.each === undefined) trace.add(traceEvent(atMs, event, session, facts));
       else

@@ -134,19 +134,10 @@ export class PodListeners {
   }
 
   #context(ports: SessionPorts): ListenerContext {
-    const { metrics, telemetry } = this.#options;
-    const { log, tracer } = telemetry;
+    const { log, tracer } = this.#options.telemetry;
     return {
       ...ports,
       tls: () => this.#material,
-      onProxyFailure: (name, peer, reason, sessionId) => {
-        metrics.proxyRefused.inc();
-        log.warn('edge.proxy.refused', { listener: name, peer, reason, session_id: sessionId });
-      },
-      onTlsFailure: (name, peer, reason) => {
-        metrics.tlsFailures.inc();
-        log.info('edge.tls.failed', { listener: name, peer, reason });
-      },
       onRefused: (name, reason) => log.error('edge.listener.refused', { listener: name, reason }),
       onOpened: ({ facts, host, port }) =>
         log.info('edge.listener.opened', { listener: facts.name, role: facts.role, host, port }),

@@ -53,7 +53,18 @@ describe('client address', () => {
     client.send(Buffer.from(sent, 'latin1'));
     await client.closed();
     expect(client.rest).toMatch(expected);
-    expect(doubles.events).toMatchObject([{ event: 'edge.session.refused' }]);
+    // Whoever was told an id finds it in the trace; for one told nothing there is the log.
+    const told = /\(([0-9A-Z]{26})\)/.exec(client.rest)?.[1];
+    expect(doubles.events).toMatchObject([
+      {
+        event: 'edge.proxy.refused',
+        session: { clientAddress: '127.0.0.1' },
+        facts: { detail: { reason: expect.any(String) } },
+      },
+    ]);
+    expect(doubles.events[0]?.facts?.untraced).toBe(told === undefined ? true : undefined);
+    if (told !== undefined)
+      expect(doubles.events[0]).toMatchObject({ session: { id: told }, facts: { reply: { code: 421 } } });
   });
 
   it('drops a peer that is not trusted, where a header is required', async () => {

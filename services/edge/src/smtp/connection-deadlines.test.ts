@@ -8,10 +8,20 @@ const { start } = withFront();
 
 describe('deadlines', () => {
   it.each([
-    ['a command', [], 301_000],
-    ['message bytes', [...transaction, 'DATA'], 62_000],
-    ['the answer to a challenge', ['EHLO c.test', 'AUTH PLAIN'], 301_000],
-  ])('end a session that waits with %s', async (_name, lines, afterMs) => {
+    ['a command', [], 301_000, 'deadlines.command: no whole line within 300 s'],
+    [
+      'message bytes',
+      [...transaction, 'DATA'],
+      62_000,
+      'deadlines.minimumRate: fewer than 64 bytes a second of a message',
+    ],
+    [
+      'the answer to a challenge',
+      ['EHLO c.test', 'AUTH PLAIN'],
+      301_000,
+      'deadlines.command: no whole line within 300 s',
+    ],
+  ])('end a session that waits with %s, and name which', async (_name, lines, afterMs, reason) => {
     const doubles = new Doubles();
     const clock = new FakeClock();
     doubles.clock = clock;
@@ -23,6 +33,8 @@ describe('deadlines', () => {
     await clock.advance(2_000);
     expect(await client.reply()).toMatch(/^421 4\.4\.2/);
     expect(await client.closed()).toBe(true);
+    const aborted = doubles.events.find(({ event }) => event === 'edge.session.aborted');
+    expect(aborted?.facts?.detail).toEqual({ reason });
   });
 });
 

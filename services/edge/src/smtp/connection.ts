@@ -15,10 +15,11 @@ import { forgetPlain, type Session, type SessionServices } from '../session.js';
 import { channelBinding } from '../tls/channel-binding.js';
 import { tlsFactsOf } from '../tls/tls-facts.js';
 import { type AwaitedLine, CommandStream, type MessageEnd, type MessageSink, type Noise } from './command-stream.js';
-import { type Activity, deadlineOf, defaultDeadlines, startActivity } from './deadlines.js';
+import { defaultDeadlines } from './deadlines.js';
 import { Dialogue } from './dialogue.js';
 import { holdLittle } from './held-in-socket.js';
 import type { ContentReader } from './line-policy.js';
+import { Patience } from './patience.js';
 import { type Opening, Place } from './place.js';
 import { ReplyWriter } from './reply-writer.js';
 import type { Wire } from './wire.js';
@@ -41,7 +42,6 @@ const noise: Readonly<Record<Noise, Reply>> = {
   proxyHeader: replies.proxyNotHere,
 };
 
-const working: Activity = { kind: 'working' };
 const closed: AwaitedLine = { problem: 'closed' };
 
 export class EdgeConnection extends SMTPConnection implements Wire {
@@ -50,9 +50,10 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   readonly #context: ConnectionContext;
   readonly #place: Place;
   readonly #writer: ReplyWriter;
-  #activity: Activity;
+  readonly #patience: Patience;
   #ended = false;
-  readonly #begunMs: number;
+  /** Why a handshake of STARTTLS came to nothing is told once: the base has several events for one. */
+  #isTlsFailureTold = false;
 
   constructor(
     server: SMTPServer,
@@ -69,8 +70,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     const canStartTls = (): boolean =>
       context.canStartTls() && this.edgeSession.tls === undefined && this.dialogue.offers('STARTTLS');
     this.dialogue = new Dialogue(context.session, context.services, this, canStartTls);
-    this.#begunMs = context.services.clock.monotonic();
-    this.#activity = startActivity(this.#begunMs);
+    this.#patience = new Patience(context.services.clock);
   }
 
   /** Admission, then the banner: no fixed delay before it. */
@@ -111,7 +111,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   private send220(hostname: string, banner: string | undefined): void {
     this.reply(replies.greeting(hostname, banner));
     this.flush();
-    this.#touch();
+    this.#patience.waits();
   }
 
   override _createParser(): CommandStream {
@@ -132,14 +132,14 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   #onLine(line: string): Promise<void> | undefined {
     return this.#whenReady(() => {
       // Before the verb runs: DATA and AUTH say themselves when they wait for the client.
-      this.#activity = working;
+      this.#patience.works();
       const work = this.dialogue.onLine(line);
       if (work === undefined) {
-        this.#touch();
+        this.#patience.waits();
         return this.#whenDrained();
       }
       return work.then(() => {
-        this.#touch();
+        this.#patience.waits();
         return this.#whenDrained();
       });
     });
@@ -173,35 +173,32 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     });
   }
 
-  #touch(): void {
-    this.#activity = startActivity(this.#context.services.clock.monotonic());
-  }
-
   /** Asked by the sweep of all connections: no timer per connection. */
   checkDeadline(nowMs: number): void {
     if (this.#ended) return;
     const ban = this.#context.services.abuse.banned(this.edgeSession);
-    if (ban !== undefined && this.#activity.kind !== 'working') {
+    if (ban !== undefined && !this.#patience.isWorking) {
       this.#abort(replies.banned, `banned: ${ban}`, 'ban');
       return;
     }
     const received = this.dialogue.incoming?.size ?? 0;
     const deadlines = this.#context.services.snapshot()?.deadlines ?? defaultDeadlines;
-    const isOver = deadlines.sessionMs > 0 && nowMs - this.#begunMs > deadlines.sessionMs;
-    if (isOver && this.#activity.kind === 'waiting')
-      this.#abort(replies.timeout, 'session deadline', 'refused', 'session_time');
-    else if (deadlineOf(this.#activity, received, nowMs, deadlines) === 'passed')
-      this.#abort(
-        replies.timeout,
-        'timeout',
-        'refused',
-        this.#activity.kind === 'receiving' ? 'message_time' : 'command_time',
-      );
+    const lost = this.#patience.lost(received, nowMs, deadlines, this._upgrading ? 'handshake' : 'line');
+    if (lost === undefined) return;
+    if (this._upgrading) this.tlsFailed(lost.reason);
+    this.#abort(replies.timeout, lost.reason, 'refused', lost.limit);
+  }
+
+  /** A handshake of STARTTLS came to nothing. */
+  tlsFailed(reason: string): void {
+    if (this.#isTlsFailureTold || !this._upgrading) return;
+    this.#isTlsFailureTold = true;
+    this.#context.services.journal.record('edge.tls.failed', this.edgeSession, { detail: { reason } });
   }
 
   /** Told when the pod drains: an idle client is sent away, one in a transaction may finish it. */
   drain(): void {
-    if (this.dialogue.transaction === undefined && this.#activity.kind !== 'working' && this._ready)
+    if (this.dialogue.transaction === undefined && !this.#patience.isWorking && this._ready)
       this.#abort(replies.shuttingDown, 'draining', 'drain');
   }
 
@@ -242,23 +239,18 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   }
 
   async readLine(): Promise<AwaitedLine> {
-    this.#touch();
+    this.#patience.waits();
     const line = await (this.#stream?.readLine() ?? closed);
-    this.#activity = working;
+    this.#patience.works();
     return line;
   }
 
   async readMessage(reader: ContentReader, sink: MessageSink): Promise<MessageEnd> {
     const stream = this.#stream;
     if (stream === undefined) return 'closed';
-    this.#activity = {
-      kind: 'receiving',
-      sinceMs: this.#context.services.clock.monotonic(),
-      received: 0,
-      checkedMs: 0,
-    };
+    this.#patience.receives();
     const end = await stream.readMessage(reader, sink);
-    this.#activity = working;
+    this.#patience.works();
     return end;
   }
 
@@ -316,7 +308,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
         ...(facts.clientCertificate === undefined ? {} : { certificate: facts.clientCertificate.subject }),
       },
     });
-    this.#touch();
+    this.#patience.waits();
   }
 
   // Members of the base that would act on their own

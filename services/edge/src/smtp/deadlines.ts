@@ -44,20 +44,23 @@ export type Activity =
 
 export const startActivity = (nowMs: number): Activity => ({ kind: 'waiting', sinceMs: nowMs });
 
+/** The deadlines of one state of a connection, by the name of their setting. */
+export type PassedDeadline = 'command' | 'message' | 'silence' | 'minimumRate';
+
 export function deadlineOf(
   activity: Activity,
   received: number,
   nowMs: number,
   deadlines: Deadlines = defaultDeadlines,
-): 'passed' | 'open' {
-  if (activity.kind === 'working') return 'open';
+): PassedDeadline | 'none' {
+  if (activity.kind === 'working') return 'none';
   const elapsed = nowMs - activity.sinceMs;
-  if (activity.kind === 'waiting') return elapsed > deadlines.commandMs ? 'passed' : 'open';
+  if (activity.kind === 'waiting') return elapsed > deadlines.commandMs ? 'command' : 'none';
   if (received !== activity.received) {
     activity.received = received;
     activity.checkedMs = nowMs;
   }
-  const silent = nowMs - Math.max(activity.checkedMs, activity.sinceMs);
-  const slow = elapsed > 60_000 && received * 1_000 < deadlines.minimumRate * elapsed;
-  return elapsed > deadlines.messageMs || silent > deadlines.silenceMs || slow ? 'passed' : 'open';
+  if (elapsed > deadlines.messageMs) return 'message';
+  if (nowMs - Math.max(activity.checkedMs, activity.sinceMs) > deadlines.silenceMs) return 'silence';
+  return elapsed > 60_000 && received * 1_000 < deadlines.minimumRate * elapsed ? 'minimumRate' : 'none';
 }

@@ -92,7 +92,7 @@ describe('before the handshake of implicit TLS', () => {
       client.send('PROXY TCP4 192.0.2.9 198.51.100.1 4711 465\r\n');
     await client.closed();
     expect(client.rest).toBe('');
-    expect(doubles.events).toEqual([{ event: 'edge.session.refused', facts: { detail: { reason } } }]);
+    expect(doubles.events).toMatchObject([{ event: 'edge.session.refused', facts: { detail: { reason } } }]);
     expect(doubles.refusedBeforeTls).toHaveLength(1);
   });
 

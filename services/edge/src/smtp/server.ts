@@ -12,7 +12,7 @@ import { maxPreludes } from '../prelude.js';
 import type { TlsFacts } from '../session.js';
 import { readServerName } from '../tls/client-hello.js';
 import type { TlsContexts } from '../tls/tls-contexts.js';
-import { tlsFailure } from '../tls/tls-failure.js';
+import { goneInHandshake, tlsFailure } from '../tls/tls-failure.js';
 import type { EdgeConnection } from './connection.js';
 import type { ProxiedTls } from './proxy-header.js';
 import { type ProxyExpectation, type ProxyReading, readProxyHeader } from './proxy-reader.js';
@@ -33,23 +33,33 @@ export interface ServerContext {
   readonly implicitTls: boolean;
   proxyExpectation(peerAddress: string): ProxyExpectation | 'refused';
   connection(server: SMTPServer, socket: Socket | TLSSocket, endpoints: Endpoints): EdgeConnection;
-  /** The id of the session that did not come to be, for the reply. */
-  onProxyFailure(peerAddress: string, reason: string): string;
+  /** `reply`: what the peer is told; undefined = nothing. The id of the session that did not come to be, for the reply. */
+  onProxyFailure(endpoints: Endpoints, reason: string, reply?: Reply): string;
   /** Asked before a handshake of implicit TLS; undefined = refused, else called when it is over. */
   enterPrelude(endpoints: Endpoints): (() => void) | undefined;
-  /** A handshake that came to nothing, of implicit TLS. */
-  onTlsFailure(peerAddress: string, reason: string): void;
+  /** A handshake of implicit TLS that came to nothing. */
+  onTlsFailure(endpoints: Endpoints, reason: string): void;
 }
 
 /** Time to a whole TLS handshake or PROXY header. */
 const preludeMs = 30_000;
+const lateHandshake = `no handshake within ${preludeMs / 1_000} s`;
 /** Time for a refused proxy to read why and go. */
 const partingMs = 2_000;
 
 /** The base puts words of its own in place of some messages, and keeps those. */
-type FailedHandshake = Error & { readonly meta?: { readonly remoteAddress?: string; readonly message?: string } };
+type FailedHandshake = Error & {
+  readonly code?: string | undefined;
+  readonly meta?: { readonly message?: string | undefined } | undefined;
+};
 
-const reasonOf = ({ meta, message }: FailedHandshake): string => tlsFailure(meta?.message ?? message);
+const reasonOf = ({ meta, message, code }: FailedHandshake): string => tlsFailure(meta?.message ?? message, code);
+
+interface Prelude {
+  readonly endpoints: Endpoints;
+  /** To be called when the handshake is over. */
+  readonly leave: () => void;
+}
 
 type PresentHeader = Extract<ProxyReading, { kind: 'proxied' }>['header'];
 
@@ -61,8 +71,8 @@ export class EdgeServer extends SMTPServer {
   readonly #context: ServerContext;
   #contexts: TlsContexts | undefined;
   readonly #proxied = new WeakMap<object, Pick<PresentHeader, 'authority' | 'tls'>>();
-  /** What is to be called when the handshake of a socket is over. */
-  readonly #preludes = new WeakMap<Socket, () => void>();
+  /** Sockets whose handshake comes first. */
+  readonly #preludes = new WeakMap<Socket, Prelude>();
   readonly sessions = new Set<EdgeConnection>();
 
   constructor(context: ServerContext) {
@@ -73,7 +83,8 @@ export class EdgeServer extends SMTPServer {
       logger: false,
       disableReverseLookup: true,
       authOptional: true,
-      socketTimeout: preludeMs,
+      // Ours comes first, and in our words.
+      socketTimeout: 2 * preludeMs,
       maxClients: maxPreludes,
     });
     this.#context = context;
@@ -116,35 +127,41 @@ export class EdgeServer extends SMTPServer {
   }
 
   override _upgrade(...[socket, callback]: Parameters<SMTPServer['_upgrade']>): void {
-    const remoteAddress = socket.remoteAddress ?? '';
-    const leave = this.#preludes.get(socket);
-    const done: typeof callback = (...result) => {
-      leave?.();
-      callback(...result);
+    const prelude = this.#preludes.get(socket);
+    let isLate = false;
+    const deadline = this.#context.clock.setTimer(
+      preludeMs,
+      () => {
+        isLate = true;
+        // Of the two sockets of a handshake the one on top: Node does not bear the other way.
+        (this._pendingSockets.get(socket) ?? socket).destroy();
+      },
+      { unref: true },
+    );
+    const done: typeof callback = (error, tlsSocket) => {
+      deadline.cancel();
+      prelude?.leave();
+      if (error !== null && prelude !== undefined)
+        this.#context.onTlsFailure(prelude.endpoints, isLate ? lateHandshake : reasonOf(error));
+      callback(error, tlsSocket);
     };
     this.chooseContext(
       socket,
       () => super._upgrade(socket, done),
-      () => done(Object.assign(new Error('Socket closed while initiating TLS'), { meta: { remoteAddress } })),
+      () => done(new Error(goneInHandshake)),
     );
   }
 
-  override _onError(error: FailedHandshake): void {
-    // An error of the server itself, such as a port that is taken, has no client: whoever called `listen` hears it.
-    if (error.meta?.remoteAddress === undefined) return;
-    this.#context.onTlsFailure(plainAddress(error.meta.remoteAddress), reasonOf(error));
-  }
+  /** Failed handshakes are told above; errors of the server itself, such as a port that is taken, are heard by whoever called `listen`. */
+  override _onError(): void {}
 
   override connect(socket: Socket | TLSSocket, options?: SMTPConnectionOptions | null): void {
     const connection = this.#context.connection(this, socket, this.#endpoints(socket, options));
     this.connections.add(connection);
     this.sessions.add(connection);
-    // A socket's error ends its session by 'close'; there is nothing more to do about it. The base tells one failed handshake by several events.
-    let isToldTls = false;
+    // A socket's error ends its session by 'close'; there is nothing more to do about it.
     connection.on('error', (error: FailedHandshake) => {
-      const isNews = connection._upgrading && !isToldTls;
-      isToldTls ||= connection._upgrading;
-      if (isNews) this.#context.onTlsFailure(connection.edgeSession.clientAddress, reasonOf(error));
+      connection.tlsFailed(reasonOf(error));
       connection.close();
     });
     connection.init();
@@ -165,14 +182,15 @@ export class EdgeServer extends SMTPServer {
   /** The client is known: on with the session, or with the handshake before it. */
   #begin(socket: Socket, options: SMTPConnectionOptions & { id: string }, callback: ProxyCallback): void {
     if (this.#context.implicitTls) {
-      const leave = this.#context.enterPrelude(this.#endpoints(socket, options));
+      const endpoints = this.#endpoints(socket, options);
+      const leave = this.#context.enterPrelude(endpoints);
       if (leave === undefined) {
         socket.on('error', () => undefined);
         socket.destroy();
         callback(new Error('refused before TLS'));
         return;
       }
-      this.#preludes.set(socket, leave);
+      this.#preludes.set(socket, { endpoints, leave });
     }
     callback(null, options);
   }
@@ -200,13 +218,14 @@ export class EdgeServer extends SMTPServer {
       return;
     }
     const fail = (reason: string, reply?: Reply): void => {
-      const id = this.#context.onProxyFailure(peer, reason);
-      socket.on('error', () => undefined);
       // What begins with TLS can be told nothing in plain.
-      if (reply === undefined || this.#context.implicitTls) {
+      const said = this.#context.implicitTls ? undefined : reply;
+      const id = this.#context.onProxyFailure(this.#endpoints(socket), reason, said);
+      socket.on('error', () => undefined);
+      if (said === undefined) {
         socket.destroy();
         callback(new Error(reason));
-      } else this.#partWith(socket, formatReply(reply, id), () => callback(new Error(reason)));
+      } else this.#partWith(socket, formatReply(said, id), () => callback(new Error(reason)));
     };
     if (expectation === 'refused') {
       fail('peer is no trusted proxy');

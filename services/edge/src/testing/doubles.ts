@@ -32,6 +32,7 @@ export interface StoredMessage {
 export interface RecordedEvent {
   readonly event: EdgeEventName;
   readonly facts: EdgeEventFacts | undefined;
+  readonly session: Session;
 }
 
 export const testSnapshot = Snapshot.fromPartial({
@@ -65,7 +66,9 @@ export function acceptAll(request: EvaluateRequest, plan = ContentPlan.NONE): Po
 }
 
 export class Doubles {
-  readonly journal: Journal = { record: (event, _session, facts) => void this.events.push({ event, facts }) };
+  readonly journal: Journal = {
+    record: (event, session, facts) => void this.events.push({ event, facts, session }),
+  };
   readonly stored: StoredMessage[] = [];
   readonly events: RecordedEvent[] = [];
   readonly asked: EvaluateRequest[] = [];
@@ -86,7 +89,6 @@ export class Doubles {
     certificates: [{ name: 'default', ...testCertificate, names: [], expiresAtMs: Number.POSITIVE_INFINITY }],
     ticketSeed: undefined,
   };
-  readonly tlsFailures: string[] = [];
   readonly refusedBeforeTls: string[] = [];
   readonly suspicions: string[] = [];
   readonly refusedSettings: string[] = [];
@@ -107,6 +109,13 @@ export class Doubles {
   /** `event action` of what rules decided. */
   readonly ruled: string[] = [];
   clock: Clock = systemClock;
+
+  /** Client and reason of every handshake that came to nothing. */
+  get tlsFailures(): readonly string[] {
+    return this.events
+      .filter(({ event }) => event === 'edge.tls.failed')
+      .map(({ facts, session }) => `${session.clientAddress} ${facts?.detail?.reason}`);
+  }
 
   /** Fields of a snapshot, partial ones allowed, over the test's own. */
   setSnapshot(change: object): void {
@@ -209,12 +218,9 @@ export class Doubles {
         abuse: { banned: (client) => this.abuse.banned(client) },
         onRefused: (outcome) => void this.refusedBeforeTls.push(outcome),
       }),
-      onTlsFailure: (_listener, peer, reason) => void this.tlsFailures.push(`${peer} ${reason}`),
       onRefused: (_listener, reason) => void this.refusedSettings.push(reason),
       onOpened: () => undefined,
       onShut: () => undefined,
-      onProxyFailure: (_listener, peer, reason) =>
-        void this.events.push({ event: 'edge.session.refused', facts: { detail: { peer, reason } } }),
       traceparent: () => '00-00000000000000000000000000000001-0000000000000001-00',
     };
     return openListener(

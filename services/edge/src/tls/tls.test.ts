@@ -5,10 +5,11 @@ import { RawClient } from '@postern/testkit/smtp';
 import { describe, expect, it } from 'vitest';
 import type { Listener } from '../listener.js';
 import { Doubles } from '../testing/doubles.js';
-import { authority, main, material, shake, withTlsFront } from '../testing/tls-front.js';
+import { greeted } from '../testing/front.js';
+import { authority, certificate, main, material, shake, withTlsFront } from '../testing/tls-front.js';
 import { ticketEpochMs } from './ticket-keys.js';
 
-const { listen } = withTlsFront();
+const { listen, start } = withTlsFront();
 
 describe('bounds', () => {
   it.each([
@@ -122,17 +123,18 @@ describe('client certificates', () => {
   });
 
   it.each([
-    ['none', {}, false],
-    ['one of another authority', stranger, false],
-    ['a valid one', client, true],
-  ])('where required: %s', async (_name, shown, works) => {
+    ['none', {}, 'no client certificate'],
+    ['one of another authority', stranger, 'the client certificate is of no authority in tls.clientCaFile'],
+    ['a valid one', client, undefined],
+  ])('where required: %s', async (_name, shown, refusal) => {
     const doubles = new Doubles();
     doubles.tls = material(main);
     const { port } = await listen(doubles, { ...asked, clientCertificates: 'require' });
     const shaken = await shake(port, shown).catch(() => undefined);
-    expect(shaken !== undefined).toBe(works);
+    expect(shaken === undefined).toBe(refusal !== undefined);
     shaken?.socket.destroy();
-    if (!works) await expect.poll(() => doubles.tlsFailures.length).toBe(1);
+    const told = refusal === undefined ? [] : [`127.0.0.1 ${refusal}`];
+    await expect.poll(() => doubles.tlsFailures).toEqual(told);
   });
 
   it('give a relay right by their fingerprint only while they are valid', async () => {
@@ -258,6 +260,71 @@ describe('a handshake of STARTTLS that fails is told once', () => {
     await expect.poll(() => doubles.events.some(({ event }) => event === 'edge.session.closed')).toBe(true);
     client.destroy();
     expect(doubles.tlsFailures).toEqual([expect.stringMatching(expected)]);
+    const ids = new Set(doubles.events.map(({ session }) => session.id));
+    expect(ids.size).toBe(1);
     listener.destroy();
+  });
+});
+
+describe('whose handshake came to nothing', () => {
+  const header = 'PROXY TCP4 192.0.2.9 198.51.100.1 4711 465\r\n';
+
+  it.each<[string, (client: RawClient) => void, RegExp, boolean | undefined]>([
+    ['says plain text', (client) => client.send('EHLO c.test\r\n'), /^192\.0\.2\.9 plain text/, undefined],
+    ['only closes', (client) => client.destroy(), /^192\.0\.2\.9 connection closed/, true],
+  ])('is the client behind a trusted proxy that %s', async (_name, acts, expected, untraced) => {
+    const doubles = new Doubles();
+    doubles.tls = material(main);
+    doubles.setSnapshot({ trustedProxies: ['127.0.0.0/8'] });
+    const { port } = await start(doubles, { name: 'submissions', role: 'submissions', proxyProtocol: true });
+    const client = await RawClient.open(port);
+    client.send(header);
+    acts(client);
+    await expect.poll(() => doubles.tlsFailures).toEqual([expect.stringMatching(expected)]);
+    expect(doubles.events[0]?.facts?.untraced).toBe(untraced);
+    client.destroy();
+  });
+});
+
+describe('a handshake that is not over in time', () => {
+  const hello = Buffer.from([0x16, 0x03, 0x01, 0x02]);
+
+  it.each([
+    ['by the first certificate', [main]],
+    [
+      'by the name asked for',
+      [main, certificate('two-ec', ['mx.two.test']), certificate('two-rsa', ['mx.two.test'], 'rsa')],
+    ],
+  ])('ends a connection of a port that begins with TLS, chosen %s, and says so', async (_name, certificates) => {
+    const doubles = new Doubles();
+    const clock = new FakeClock();
+    doubles.clock = clock;
+    doubles.tls = material(...certificates);
+    const { port } = await listen(doubles);
+    const client = await RawClient.open(port);
+    client.send(hello);
+    await expect.poll(() => clock.pendingTimers).toBeGreaterThan(1);
+    await clock.advance(30_000);
+    await client.closed();
+    await expect.poll(() => doubles.tlsFailures).toEqual(['127.0.0.1 no handshake within 30 s']);
+    client.destroy();
+  });
+
+  it('ends the session after STARTTLS, and says so once', async () => {
+    const doubles = new Doubles();
+    const clock = new FakeClock();
+    doubles.clock = clock;
+    doubles.tls = material(main);
+    const { port } = await start(doubles);
+    const client = await greeted(port, ['EHLO c.test', 'STARTTLS']);
+    client.send(hello);
+    await clock.advance(301_000);
+    await client.closed();
+    expect(client.rest).toBe('');
+    const reason = 'deadlines.command: no TLS handshake within 300 s';
+    await expect.poll(() => doubles.tlsFailures).toEqual([`127.0.0.1 ${reason}`]);
+    const aborted = doubles.events.filter(({ event }) => event === 'edge.session.aborted');
+    expect(aborted).toMatchObject([{ facts: { detail: { reason }, limit: { name: 'command_time' } } }]);
+    client.destroy();
   });
 });
