@@ -2,6 +2,7 @@
  * Facts that a check of policy finds out, and which. A condition that names one has the check asked where settings leave it off, so that a rule never
  * judges by an empty value that only means nobody looked. Pure data.
  */
+import { checkOfFact } from './check-facts.js';
 import type { RuleEvent } from './event.js';
 import type { FactName } from './fact-table.js';
 import type { RuleSet } from './rule-set.js';
@@ -19,6 +20,8 @@ const checks: ReadonlyMap<string, string> = new Map(
     'dmarc.result': 'dmarc',
     'dmarc.policy': 'dmarc',
     'arc.result': 'arc',
+    'uribl.domains': 'uribl',
+    'uribl.zones': 'uribl',
   } satisfies Partial<Record<FactName, string>>),
 );
 
@@ -33,7 +36,7 @@ export function askedChecks(sets: readonly RuleSet[], event: RuleEvent): Readonl
     return [general, ...byRecipientDomain.values(), ...bySenderDomain.values()]
       .flat()
       .flatMap(({ rule }) => [...rule.facts])
-      .flatMap((fact) => checks.get(fact) ?? []);
+      .flatMap((fact) => checkOfFact(fact) ?? checks.get(fact) ?? []);
   });
   return names.length === 0 ? none : new Set(names);
 }

@@ -4,6 +4,7 @@
  * empty value of its type ('' 0 false []), so a condition needs no test for presence.
  * Domains and header names are compared in lower case; the values are made so on the way in.
  */
+import { checkFacts } from './check-facts.js';
 import type { RuleEvent } from './event.js';
 import type { FactForm } from './fact-form.js';
 
@@ -34,6 +35,8 @@ export interface FactEntry {
   readonly isCountry?: true;
   /** Found out by asking others: a session that decides without a call does not know it. */
   readonly asked?: true;
+  /** What a check found; it may differ between recipients of one message. */
+  readonly differs?: true;
   /** Travels with the message, so that it is known after acceptance too. */
   readonly kept?: true;
 }
@@ -181,6 +184,7 @@ export const factTable = {
     doc: 'pass, fail, none or temperror.',
     values: ['pass', 'fail', 'none', 'temperror'],
   },
+  ...checkFacts,
   score: { type: 'double', since: 'body', doc: 'Spam score.' },
   virus: { type: 'string', since: 'body', doc: 'Name of the virus found.' },
   'message.tags': { type: 'strings', since: 'relay', doc: 'Tags that rules and checks gave it.' },
@@ -251,7 +255,7 @@ const groupsOfRecipient: ReadonlySet<string> = new Set(['recipient', 'recipients
 
 /** May it differ between recipients of one message? Tags are of a rendering. */
 export const isOfRecipient = (name: string): boolean =>
-  name === 'message.tags' || groupsOfRecipient.has(name.split('.')[0] ?? '');
+  name === 'message.tags' || entries.get(name)?.differs === true || groupsOfRecipient.has(name.split('.')[0] ?? '');
 
 /** Is it about who the recipient is? How many there are is said of the message. */
 export const namesRecipient = (name: string): boolean => isOfRecipient(name) && !name.startsWith('recipients.');

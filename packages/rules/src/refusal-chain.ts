@@ -40,7 +40,7 @@ export interface ChainOptions {
   readonly checksRefuse: boolean;
   readonly binds?: Binds;
   readonly budget?: Budget;
-  readonly rests?: RuleRests;
+  readonly rests?: RuleRests | undefined;
 }
 
 interface Step {

@@ -4,6 +4,7 @@
  * taken apart at `&&`, `||`, `!` and `?:`; what waits and names the recipient keeps its values in the text. Never throws.
  */
 import type { ASTNode } from '@marcbachmann/cel-js';
+import { checkOfFact } from './check-facts.js';
 import { isKnownAt } from './event.js';
 import { conditionPart, type Expression, namedFacts, textOf } from './expression.js';
 import { type Facts, factEntry } from './fact-table.js';
@@ -61,7 +62,10 @@ function taken(node: ASTNode): Part {
         break;
     }
   }
-  const rest = { text: textOf(node), asks: facts.filter((name) => name.startsWith('recipient.')) };
+  const asks = facts
+    .filter((name) => name.startsWith('recipient.') || checkOfFact(name) !== undefined)
+    .filter(isSettled);
+  const rest = { text: textOf(node), asks };
   return facts.every(isSettled) ? known(node, rest) : { kind: 'open', rest };
 }
 
@@ -134,9 +138,14 @@ function joined(rests: readonly Residual[], by: '&&' | '||'): Residual {
   return open.length === 1 ? only : open.map((rest) => `(${rest})`).join(` ${by} `);
 }
 
-function written({ text, asks }: Rest, { facts: { recipient } }: KnownAtRcpt): string {
+function written({ text, asks }: Rest, { facts: { recipient, check } }: KnownAtRcpt): string {
   if (asks.length === 0) return text;
   const { address = '', domain = '', user = '', routing = '', spelled = '' } = recipient ?? {};
-  const values = new Map(Object.entries({ address, domain, user, routing, spelled }));
-  return `${text} ${JSON.stringify(asks.map((name) => [name, values.get(name.slice('recipient.'.length))]))}`;
+  const values = new Map<string, string | undefined>(Object.entries({ address, domain, user, routing, spelled }));
+  const found = new Map<string, string | undefined>(Object.entries(check ?? {}));
+  const valueAt = (name: string): string | undefined => {
+    const checked = checkOfFact(name);
+    return checked === undefined ? values.get(name.slice('recipient.'.length)) : found.get(checked);
+  };
+  return `${text} ${JSON.stringify(asks.map((name) => [name, valueAt(name)]))}`;
 }

@@ -4,7 +4,7 @@
  */
 import { type FailureAction, failureActions } from '@postern/check-settings';
 import { Action, type Decision, type Finding } from '@postern/proto/policy/v1/policy_service';
-import type { CheckDefinition, CheckName } from './check.js';
+import { asked, type CheckDefinition, type CheckName } from './check.js';
 import { refusalOf } from './refusals.js';
 import type { CheckPolicies } from './snapshot/check-policy.js';
 import { decision } from './verdict/decision.js';
@@ -98,7 +98,8 @@ const greylists = ['greylist', 'greylist_signed'];
 export const withSigned = (check: string): readonly string[] => (check === 'greylist' ? greylists : [check]);
 
 /** Checks whose consequence this finding spares; empty for most. */
-export function sparedBy({ check, outcome, evidence }: Finding): Iterable<string> {
+export function sparedBy({ check, outcome, evidence, action }: Finding): Iterable<string> {
+  if (action === asked) return [];
   if (outcome === 'allowed' && check.startsWith('lists')) return spareable;
   if (outcome === 'listed' && check === 'dnswl') return (evidence.spares ?? '').split(' ').flatMap(withSigned);
   return [];

@@ -81,6 +81,9 @@ export interface CheckDefinition {
   ) => Promise<readonly Observation[]> | readonly Observation[];
 }
 
+/** The action of a finding made only because a condition names it: it has no consequence. */
+export const asked = 'asked';
+
 /** Outcome of a check that a rule skipped. */
 export const skipped = 'skipped';
 

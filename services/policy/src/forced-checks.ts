@@ -3,14 +3,11 @@
  * client that is logged in included. Which are wished is told by findings, so that any pod knows it at a later stage.
  */
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
-import type { CheckDefinition, SettingsName } from './check.js';
+import { asked, type CheckDefinition, type SettingsName } from './check.js';
 import { checks } from './checks/index.js';
 import { carriedAction } from './rules/rule-finding.js';
 import type { CheckPolicies } from './snapshot/check-policy.js';
 import type { Subject } from './subject.js';
-
-/** The action of a finding made only because a condition names it. */
-export const asked = 'asked';
 
 const byName: ReadonlyMap<string, CheckDefinition> = new Map(checks.map((check) => [check.name, check]));
 

@@ -52,6 +52,13 @@ export const knownAtBody: readonly string[] = [
   'dkim.result == "none"',
   'dmarc.result == "none"',
   'arc.result == "none"',
+  'check.dnsbl == "listed"',
+  'check.ptr == "confirmed"',
+  'check.helo == "valid"',
+  'check.spf == "pass"',
+  'check.greylist == "new" || check.greylist == "early"',
+  'check.recipients == "exists" || recipient.domain == "open.test"',
+  'check.uribl == "" && uribl.domains.size() == 0',
   'time.now > timestamp("2020-01-01T00:00:00Z")',
   'time.hour >= 0 && time.hour < 24 && time.weekday >= 0 && time.weekday < 7',
 ];

@@ -15,7 +15,14 @@ import {
 import { sparedBy, withSigned } from '../actions.js';
 import type { RunWishes } from '../forced-checks.js';
 import { hasOwnLimit, type OwnLimits, ownLimitsOf } from '../recipient-limits/own-limits.js';
-import { type FactSources, holdsFor, rulesOf, sessionFacts, withRecipient } from '../rules/rule-facts.js';
+import {
+  type FactSources,
+  holdsFor,
+  ownCheckFacts,
+  rulesOf,
+  sessionFacts,
+  withRecipient,
+} from '../rules/rule-facts.js';
 import { carriedAction, isInnerSkip } from '../rules/rule-finding.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
 import { domainOf, type Subject } from '../subject.js';
@@ -44,7 +51,8 @@ export class ContentChains {
   readonly #endsAt: number;
   readonly #rests: RuleRests = new Map();
   readonly #byChoice = new Map<RuleChoice, Map<boolean, RefusalChain>>();
-  #facts: ReturnType<typeof sessionFacts> | undefined;
+  readonly #facts = new Map<ReadonlySet<string>, ReturnType<typeof sessionFacts>>();
+  readonly #asked = new Map<RuleChoice, ReadonlySet<string>>();
   #limits: ReadonlyMap<string, OwnLimits> | undefined;
   #sparedBy: ReadonlyMap<string, ReadonlySet<string>> | undefined;
 
@@ -88,20 +96,34 @@ export class ContentChains {
     const { refuses, spares, asksRecipient } = chainProfile(choice);
     if (!refuses && !(spares && checksRefuse)) return none;
     const { clock, subject } = this.#sources;
+    const named = this.#named(choice);
+    const own = named.size === 0 ? undefined : ownCheckFacts(subject.findings, recipient.address, named);
     // What the rules of who submits spare holds for some recipients of a choice.
-    const isOwn = asksRecipient || (spares && subject.facts.submittingTenant !== '');
+    const isOwn = asksRecipient || own !== undefined || (spares && subject.facts.submittingTenant !== '');
     const known = isOwn ? undefined : this.#byChoice.get(choice)?.get(checksRefuse);
     if (known !== undefined) return known;
-    this.#facts ??= sessionFacts(subject, this.#sources);
-    const facts = withRecipient(this.#facts, recipient, subject.facts.recipients.length);
+    const session = this.#facts.get(named) ?? sessionFacts(subject, this.#sources, named);
+    this.#facts.set(named, session);
+    const facts = { ...withRecipient(session, recipient, subject.facts.recipients.length), ...own };
     const budget = { monotonic: () => clock.cpu(), ms: this.#endsAt - clock.cpu() };
     const binds = (decided: Decision): boolean => holdsFor(decided, subject, recipient);
-    const chain = refusalChain(choice, facts, { checksRefuse, binds, budget, rests: this.#rests });
+    const chain = refusalChain(choice, facts, {
+      ...{ checksRefuse, binds, budget },
+      // What was found for this recipient alone is remembered for nobody else.
+      rests: own === undefined ? this.#rests : undefined,
+    });
     if (chain !== undefined && !isOwn) {
       const chains = this.#byChoice.get(choice) ?? new Map<boolean, RefusalChain>();
       this.#byChoice.set(choice, chains.set(checksRefuse, chain));
     }
     return chain;
+  }
+
+  /** Checks that rules of the content ask about. */
+  #named(choice: RuleChoice): ReadonlySet<string> {
+    const known = this.#asked.get(choice) ?? new Set([...choice.asks('headers'), ...choice.asks('body')]);
+    this.#asked.set(choice, known);
+    return known;
   }
 
   get #scoping(): Scoping {

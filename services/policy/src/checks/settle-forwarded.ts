@@ -3,11 +3,12 @@
  * and not refused; while the next hop cannot be asked nobody is unknown. A call-forward that was late says nothing about those the directory has.
  */
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
+import { asked as forFacts } from '../check.js';
 
 const had: ReadonlySet<string> = new Set(['exists', 'tagged', 'expanded', 'catch_all', 'disabled', 'expansion_failed']);
 
 export function settleForwarded(findings: readonly Finding[]): void {
-  const asked = findings.filter(({ check }) => check === 'callforward');
+  const asked = findings.filter(({ check, action }) => check === 'callforward' && action !== forFacts);
   if (asked.length === 0) return;
   const listed = new Map(
     findings.flatMap((finding) => (finding.check === 'recipients' ? [[finding.recipient, finding]] : [])),

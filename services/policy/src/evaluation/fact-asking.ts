@@ -6,9 +6,9 @@
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import type { Finding, RecipientFacts, Stage } from '@postern/proto/policy/v1/policy_service';
 import { lateEvents, type RuleEvent } from '@postern/rules';
-import { type CheckDefinition, lastFinding } from '../check.js';
+import { asked, type CheckDefinition, type CheckName, lastFinding } from '../check.js';
 import { runCheck } from '../check-runner.js';
-import { asked, checkNamed, forcedPolicies, forcedSubject } from '../forced-checks.js';
+import { checkNamed, forcedPolicies, forcedSubject } from '../forced-checks.js';
 import { lateRulesOf, rulesOf } from '../rules/rule-facts.js';
 import { isSameQuestion } from '../scope-checks.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
@@ -28,6 +28,10 @@ type Questions = Map<CheckDefinition, Map<CheckPolicies[CheckDefinition['setting
 
 const recipientEvents: ReadonlySet<RuleEvent> = new Set<RuleEvent>(['rcpt', 'headers', 'body']);
 const ahead: readonly RuleEvent[] = ['rcpt', 'headers', 'body'];
+/** Of the message, whatever settings say. */
+const signatureChecks: ReadonlySet<CheckName> = new Set<CheckName>(['dkim', 'domainkeys', 'arc', 'dmarc']);
+/** Part of another check. */
+const notAsked: ReadonlySet<CheckName> = new Set<CheckName>(['greylist_signed']);
 const all: readonly RuleEvent[] = [...lateEvents, ...ahead];
 
 export async function askFacts(state: EvaluationState, event: RuleEvent, stage: Stage): Promise<void> {
@@ -56,7 +60,7 @@ function noteRecipients(
   stage: Stage,
   questions: Questions,
 ): void {
-  const { subject, judged, policies: session } = state;
+  const { subject, judged } = state;
   for (const { recipient, course } of judged) {
     if (course.refusal !== undefined) continue;
     const choice = rulesOf(subject, recipient);
@@ -67,16 +71,24 @@ function noteRecipients(
     ];
     for (const names of named)
       for (const check of checksOf(names, stage)) {
-        const policies = policiesOf(state, recipient);
-        const isShared = check.stage === 'body' || isSameQuestion(session[check.settings], policies[check.settings]);
-        note(
-          state,
-          check,
-          isShared ? { policies: session, recipient: '' } : { policies, recipient: recipient.address },
-          questions,
-        );
+        note(state, check, questionAbout(state, check, recipient), questions);
       }
   }
+}
+
+interface About {
+  readonly policies: CheckPolicies;
+  readonly recipient: string;
+}
+
+function questionAbout(state: EvaluationState, check: CheckDefinition, recipient: RecipientFacts): About {
+  const { policies: session } = state;
+  const { address } = recipient;
+  // A check of recipients goes by the settings of each one's domain itself.
+  if (check.concerns !== undefined) return { policies: session, recipient: address };
+  const policies = policiesOf(state, recipient);
+  const isShared = signatureChecks.has(check.name) || isSameQuestion(session[check.settings], policies[check.settings]);
+  return isShared ? { policies: session, recipient: '' } : { policies, recipient: address };
 }
 
 function policiesOf(
@@ -90,13 +102,13 @@ function policiesOf(
 const checksOf = (names: ReadonlySet<string>, stage: Stage): CheckDefinition[] =>
   [...names].flatMap((name) => {
     const check = checkNamed(name);
-    return check === undefined || stageOf(check.stage) > stage ? [] : [check];
+    return check === undefined || notAsked.has(check.name) || stageOf(check.stage) > stage ? [] : [check];
   });
 
 function note(
   { subject }: EvaluationState,
   check: CheckDefinition,
-  { policies, recipient }: { readonly policies: CheckPolicies; readonly recipient: string },
+  { policies, recipient }: About,
   questions: Questions,
 ): void {
   if (isKnown(subject.findings, check.name, recipient)) return;
@@ -117,10 +129,12 @@ async function ask(state: EvaluationState, question: Question, stage: Stage): Pr
   const { services, subject, dryRun } = state;
   const { check, recipients } = question;
   const policies = forcedPolicies(question.policies, check.settings);
-  const forced = forcedSubject(subject, check, new Set(['']));
+  const isOfRecipients = check.concerns !== undefined;
+  const forced = forcedSubject(subject, check, isOfRecipients ? recipients : new Set(['']));
   if (!check.applies(forced, policies)) return [];
   const order = { check, policies, stage, remainingMs: timeOf(state, stage), dryRun };
   const results = await runCheck(services, order, forced);
+  if (isOfRecipients) return results.map(({ finding }) => ({ ...finding, stage, action: asked }));
   return [...recipients].flatMap((recipient) =>
     results.map(({ finding }) => ({ ...finding, recipient, stage, action: asked })),
   );

@@ -1,10 +1,9 @@
 /** The checks of one stage, all at the same time: those that are on, those of earlier stages nobody told about, and what scopes see differently. */
 import { type Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import type { RuleEvent } from '@postern/rules';
-import { type CheckDefinition, lastFinding } from '../check.js';
+import { asked, type CheckDefinition, lastFinding } from '../check.js';
 import { type CheckResult, runCheck, skippedFinding } from '../check-runner.js';
 import { checks } from '../checks/index.js';
-import { asked } from '../forced-checks.js';
 import { observeScopes } from '../scope-checks.js';
 import { stageOf } from '../stage-event.js';
 import { settle, timeOf } from './ahead.js';

@@ -38,7 +38,7 @@ export function askRules(state: EvaluationState, event: RuleEvent, stage: Stage)
   }
   const choice = subject.snapshot.rules.of(subject.facts.submittingTenant, subject.origin.authenticatedUser);
   if (!choice.has(event)) return;
-  const known = sessionFacts(subject, services);
+  const known = sessionFacts(subject, services, choice.asks(event));
   const { decisions, faults } = services.askRules(choice, event, known);
   tellFaults(state, faults, stage, '');
   for (const decided of decisions) apply(state, decided, stage, whole, '');
@@ -49,7 +49,7 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
   const { facts } = subject;
   const all = facts.recipients.length;
   const before = event === 'rcpt' ? all - judged.length : 0;
-  let common: ReturnType<typeof sessionFacts> | undefined;
+  const common = new Map<ReadonlySet<string>, ReturnType<typeof sessionFacts>>();
   const remembered: Remembered | undefined = judged.length > 1 ? new Map() : undefined;
   const spent: SpentTime | undefined = judged.length > 1 ? new Map() : undefined;
   const putOff: PutOff[] = [];
@@ -59,9 +59,11 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
     if (course.refusal !== undefined) continue;
     if (event === 'rcpt') askLate(state, { recipient, course }, stage);
     if (course.refusal === undefined && choice.has(event)) {
-      common ??= factsAt(state, event);
-      const own = ownCheckFacts(subject.findings, recipient.address);
-      const known = { ...withRecipient(common, recipient, event === 'rcpt' ? before + index + 1 : all), ...own };
+      const named = choice.asks(event);
+      const shown = common.get(named) ?? factsAt(state, event, named);
+      common.set(named, shown);
+      const own = ownCheckFacts(subject.findings, recipient.address, named);
+      const known = { ...withRecipient(shown, recipient, event === 'rcpt' ? before + index + 1 : all), ...own };
       // What was found for it alone is remembered for nobody else.
       const shared = own === undefined ? remembered : undefined;
       const { decisions, faults } = services.askRules(choice, event, known, shared, spent);
@@ -108,9 +110,11 @@ function askLate(
   const choice = lateRulesOf(subject, recipient);
   const events = choice === undefined ? [] : lateEvents.filter((event) => choice.has(event));
   if (choice === undefined || events.length === 0) return;
-  const known = { ...sessionFacts(subject, services), ...ownCheckFacts(subject.findings, recipient.address) };
   for (const event of events) {
     if (course.refusal !== undefined) return;
+    const named = choice.asks(event);
+    const own = ownCheckFacts(subject.findings, recipient.address, named);
+    const known = { ...sessionFacts(subject, services, named), ...own };
     const { decisions, faults } = services.askRules(choice, event, known);
     tellFaults(state, faults, stage, recipient.address);
     for (const decided of decisions)
@@ -123,8 +127,12 @@ function takeRight({ subject }: EvaluationState, recipient: RecipientFacts, cour
   if (taken !== undefined) course.take(taken);
 }
 
-function factsAt({ subject, services }: EvaluationState, event: RecipientEvent): ReturnType<typeof sessionFacts> {
-  const session = sessionFacts(subject, services);
+function factsAt(
+  { subject, services }: EvaluationState,
+  event: RecipientEvent,
+  named: ReadonlySet<string>,
+): ReturnType<typeof sessionFacts> {
+  const session = sessionFacts(subject, services, named);
   if (event === 'rcpt') return session;
   const headers = withHeaders(session, subject);
   return event === 'headers' ? headers : withBody(headers, subject);

@@ -1,9 +1,9 @@
 /** Checks that rules run, made once whatever the number of recipients they are wished for. */
 import type { Stage } from '@postern/proto/policy/v1/policy_service';
 import type { RuleEvent } from '@postern/rules';
-import { type CheckDefinition, lastFinding } from '../check.js';
+import { type CheckDefinition, asked as forFacts, lastFinding } from '../check.js';
 import { type CheckResult, runCheck } from '../check-runner.js';
-import { forcedPolicies, forcedSubject, asked as forFacts, isFound } from '../forced-checks.js';
+import { forcedPolicies, forcedSubject, isFound } from '../forced-checks.js';
 import { stageOf } from '../stage-event.js';
 import { timeOf } from './ahead.js';
 import type { EvaluationState } from './state.js';

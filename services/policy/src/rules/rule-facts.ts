@@ -27,15 +27,17 @@ export interface FactSources {
   readonly tools: Pick<CheckTools, 'asn'>;
 }
 
-type CheckFacts = Pick<Facts, 'dnsbl' | 'ptr' | 'country' | 'spf'>;
+type CheckFacts = Pick<Facts, 'dnsbl' | 'ptr' | 'country' | 'spf' | 'uribl'>;
 
 const early: ReadonlySet<string> = new Set(['dnsbl', 'ptr', 'country', 'spf']);
+const nothingNamed: ReadonlySet<string> = new Set();
 
-/** What checks of client and sender found. */
-function checkFacts(find: (check: string) => Finding | undefined): CheckFacts {
+/** What checks of client and sender found, and of those of the content what may differ between recipients. */
+function checkFacts(find: (check: string) => Finding | undefined, named: ReadonlySet<string>): CheckFacts {
   const dnsbl = find('dnsbl');
   const listed = dnsbl?.outcome === 'listed';
   const ptr = find('ptr');
+  const uribl = named.has('uribl') ? find('uribl') : undefined;
   return {
     dnsbl: {
       listed,
@@ -45,17 +47,47 @@ function checkFacts(find: (check: string) => Finding | undefined): CheckFacts {
     ptr: ptr?.outcome === 'confirmed' ? ptr.evidence.name : '',
     country: find('country')?.evidence.country ?? '',
     spf: { result: find('spf')?.outcome },
+    uribl: { domains: split(uribl?.evidence.domains, ' '), zones: split(uribl?.evidence.zones, ' ') },
   };
 }
 
-/** The same where the settings of the recipient's domain ask otherwise; undefined = they do not. */
-export function ownCheckFacts(findings: readonly Finding[], address: string): CheckFacts | undefined {
-  const own = findings.filter(({ check, recipient }) => recipient === address && early.has(check));
-  if (own.length === 0) return undefined;
-  return checkFacts((check) => own.findLast((finding) => finding.check === check) ?? lastFinding(findings, check));
+/** The outcomes of checks that conditions name, of the session or message and over them those of one recipient. */
+function outcomesOf(findings: readonly Finding[], named: ReadonlySet<string>, address: string): Facts['check'] {
+  if (named.size === 0) return undefined;
+  const common: Record<string, string> = {};
+  const own: Record<string, string> = {};
+  for (const { check, recipient, outcome } of findings) {
+    if (!named.has(check)) continue;
+    if (recipient === '') common[check] = outcome;
+    else if (recipient === address) own[check] = outcome;
+  }
+  return { ...common, ...own };
 }
 
-export function sessionFacts({ facts, origin, findings }: Subject, { clock, tools }: FactSources): Facts {
+/**
+ * The same where something was found for one recipient alone, its checks asked or made by settings of its own domain; undefined = nothing was. `named`:
+ * the checks that conditions ask about.
+ */
+export function ownCheckFacts(
+  findings: readonly Finding[],
+  address: string,
+  named: ReadonlySet<string>,
+): (CheckFacts & Pick<Facts, 'check'>) | undefined {
+  const own = findings.filter(
+    ({ check, recipient }) => recipient === address && (early.has(check) || named.has(check)),
+  );
+  if (own.length === 0) return undefined;
+  const find = (check: string): Finding | undefined =>
+    own.findLast((finding) => finding.check === check) ?? lastFinding(findings, check);
+  return { ...checkFacts(find, named), check: outcomesOf(findings, named, address) };
+}
+
+/** `named`: the checks that conditions ask about. */
+export function sessionFacts(
+  { facts, origin, findings }: Subject,
+  { clock, tools }: FactSources,
+  named: ReadonlySet<string> = nothingNamed,
+): Facts {
   const certificate = facts.clientCertificate?.verified === true ? facts.clientCertificate : undefined;
   return {
     client: {
@@ -67,7 +99,8 @@ export function sessionFacts({ facts, origin, findings }: Subject, { clock, tool
     },
     server: { address: facts.localAddress, port: facts.localPort, proxiedName: facts.proxyAuthority },
     listener: { name: origin.listener, role: facts.listenerRole },
-    ...checkFacts((check) => lastFinding(findings, check)),
+    ...checkFacts((check) => lastFinding(findings, check), named),
+    check: outcomesOf(findings, named, ''),
     helo: origin.helo,
     asn: tools.asn.of(origin.clientAddress),
     esmtp: facts.esmtp,
