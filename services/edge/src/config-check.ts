@@ -28,12 +28,27 @@ import { endingNotes, suiteKinds } from './tls/material-faults.js';
 type Edge = NonNullable<ReturnType<typeof checkLayers<(typeof edgeConfig)['fields']>>['value']>['edge'];
 
 export const checkConfig: ConfigCheck = (input) => {
-  const { problems, sections, value } = checkLayers(edgeConfig, input);
+  const { problems: all, sections, value } = checkLayers(edgeConfig, input);
+  const halves = halfPairs(input.overlays);
+  const problems = halves.length === 0 ? all : [...all.filter(({ path }) => !path.startsWith('edge.tls')), ...halves];
   if (value === undefined) return { problems, sections };
   const texts = [...(input.operatorFile === undefined ? [] : [input.operatorFile]), ...input.overlays];
   const found = compare(value.edge, texts);
   return { problems: [...problems, ...found.problems], sections, notes: found.notes };
 };
+
+/** A certificate of the person's own with the key that was generated, or the reverse: said where one of the two is written. */
+function halfPairs(overlays: readonly ConfigText[]): Problem[] {
+  const written = operatorMap(overlays);
+  const tls = partOf(partOf(written, 'edge'), 'tls');
+  const [cert, key] = ['certFile', 'keyFile'].map((name) => partOf(tls, name) !== undefined);
+  if (written === undefined || cert === key) return [];
+  const [missing, given, what] = cert ? ['keyFile', 'certFile', 'key'] : ['certFile', 'keyFile', 'certificate'];
+  const place = placeOf(written, ['edge', 'tls', given]);
+  return [
+    { place, path: `edge.tls.${missing}`, message: `missing; expected the ${what} of edge.tls.${given} beside it` },
+  ];
+}
 
 function operatorMap(texts: readonly ConfigText[]): LocatedMap | undefined {
   try {
@@ -103,6 +118,14 @@ function compare(edge: Edge, texts: readonly ConfigText[]): { problems: Problem[
   const settings = partOf(operator, 'checks');
   const hurried = hurriedChecks(edge.policy.deadline, (check) => writtenCheck(partOf(settings, check)));
   notes.push(...hurried.map(({ check, message }) => told(['checks', check, 'timeout'], message)));
+  for (const [index, { name, address }] of edge.moreListeners.entries())
+    if (address.port === 0)
+      notes.push(
+        told(
+          ['edge', 'moreListeners', index, 'address'],
+          `port 0 of ${name}: the system chooses one at every start, which the log tells (edge.listener.opened); expected a number where clients shall find it`,
+        ),
+      );
   notes.push(...endingNotes(edge, systemClock.now()).map(({ path, message }) => told(path, message)));
   return { problems, notes };
 }

@@ -68,6 +68,14 @@ test('further listeners of several edges on one machine: each adds its offset, a
   expect(moreListenersHere(edge).map(({ address }) => address.port)).toEqual([2602, 0]);
 });
 
+test('an offset beyond the last port is refused', () => {
+  const more = 'edge.moreListeners=[{ name: last, role: mx, address: "127.0.0.1:65535" }]';
+  expect(load(more).edge.moreListeners).toHaveLength(1);
+  expect(() => load(more, 'edge.portOffset=1')).toThrow(
+    /edge\.moreListeners\[0\]\.address: "127\.0\.0\.1:65535" leaves no port .* expected at most 65534/,
+  );
+});
+
 describe('TLS files', () => {
   let folder: string;
   const path = (name: string): string => join(folder, name);

@@ -177,6 +177,8 @@ export function moreListenersHere({ moreListeners, portOffset }: Pick<Edge, 'mor
   }));
 }
 
+const highestPort = 65_535;
+
 /** Names and addresses are given once; TLS from the first byte needs a certificate. */
 function listenerFaults({ listeners, moreListeners, portOffset, tls, certificates }: Edge): Fault[] {
   const all = [
@@ -196,6 +198,11 @@ function listenerFaults({ listeners, moreListeners, portOffset, tls, certificate
         path: [...path, 'address'],
         message: `"${formatHostPort(address)}" is given twice; expected an address of its own`,
       });
+    if (address.port > highestPort) {
+      const written = formatHostPort({ ...address, port: address.port - portOffset });
+      const message = `"${written}" leaves no port for this process, which adds ${portOffset} (edge.portOffset); expected at most ${highestPort - portOffset}`;
+      faults.push({ path: [...path, 'address'], message });
+    }
     if (role === 'submissions' && tls === undefined && certificates.length === 0)
       faults.push({
         path: [...path, 'role'],

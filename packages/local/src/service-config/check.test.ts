@@ -34,7 +34,15 @@ async function linesAbout(
   say: (line: string) => void = () => undefined,
 ): Promise<string[]> {
   if (text !== undefined) await writeFile(file, text);
-  const start = parseStartOptions(text === undefined ? [] : ['--config', file], dir);
+  return linesOf(text === undefined ? [] : ['--config', file], environment, say);
+}
+
+async function linesOf(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+  say: (line: string) => void = () => undefined,
+): Promise<string[]> {
+  const start = parseStartOptions(args, dir);
   const options = { start, folder, cache: sharedCache(), environment, say, now: () => new Date() };
   try {
     await new Cluster(options, await planCluster(folder, start)).check();
@@ -210,6 +218,26 @@ test.each<[string, string, string | RegExp]>([
     /^1: edge\.listeners: is decided by npm start/,
   ],
   [
+    'edge portOffset',
+    'edge:\n  portOffset: 7',
+    '2: edge.portOffset: is decided by npm start (each process has its own); expected no such field here',
+  ],
+  [
+    'edge podName',
+    'edge: { podName: mine }',
+    '1: edge.podName: is decided by npm start (each process has its own); expected no such field here',
+  ],
+  [
+    'a certificate without its key',
+    'edge:\n  tls: { certFile: one.pem }',
+    '2: edge.tls.keyFile: missing; expected the key of edge.tls.certFile beside it',
+  ],
+  [
+    'a key without its certificate',
+    'edge:\n  tls:\n    keyFile: one.key',
+    '3: edge.tls.certFile: missing; expected the certificate of edge.tls.keyFile beside it',
+  ],
+  [
     'edge certificate',
     'edge: { tls: { certFile: nope, keyFile: short } }',
     /^1: edge\.tls\.certFile: ".*\/nope" cannot be read \(ENOENT\); expected a readable file/,
@@ -274,6 +302,15 @@ test.each<[string, string, string | RegExp]>([
   if (typeof expected === 'string') expect(lines[0]).toBe(expected);
   else expect(lines[0]).toMatch(expected);
   expect(lines.join()).not.toContain('seven77');
+});
+
+test('a port that further edges cannot count up from', async () => {
+  const listener = '{ name: inner, role: mx, address: "127.0.0.1:65535" }';
+  await writeFile(file, `edge:\n  moreListeners:\n  - ${listener}`);
+  expect(await linesOf(['--config', file])).toEqual([]);
+  expect(await linesOf(['--config', file, '--edges', '2'])).toEqual([
+    '3: edge.moreListeners[0].address: "127.0.0.1:65535" leaves no port for this process, which adds 1 (edge.portOffset); expected at most 65534',
+  ]);
 });
 
 test('every problem of every section is told, in the order of the file', async () => {

@@ -23,11 +23,18 @@ export type CheckerOf = (service: ServiceName) => Promise<ConfigCheck>;
 const decidedHere = [
   ['telemetry', 'metrics'],
   ['edge', 'listeners'],
+  ['edge', 'podName'],
+  ['edge', 'portOffset'],
+  ['policy', 'podName'],
+  ['delivery', 'podName'],
+  ['queue', 'podName'],
   ['provisioning', 'listen'],
   ['provisioning', 'operatorFile'],
   ['provisioning', 'operatorOverlayFile'],
   ['provisioning', 'operatorOverlayTakenFile'],
 ];
+/** Those that differ from process to process. */
+const each = ['podName', 'portOffset'];
 const shownProblems = 20;
 
 const isChecker = (value: unknown): value is { readonly checkConfig: ConfigCheck } =>
@@ -79,7 +86,8 @@ function decidedByStart(ownFile: ConfigText): Problem[] {
     const [section = '', field = ''] = path;
     const within = top.entries.get(section)?.value;
     if (within?.kind !== 'map' || !within.entries.has(field)) return [];
-    const message = 'is decided by npm start (ports follow --port-base); expected no such field here';
+    const why = each.includes(field) ? 'each process has its own' : 'ports follow --port-base';
+    const message = `is decided by npm start (${why}); expected no such field here`;
     return [{ place: placeOf(top, path), path: pathText(path), message }];
   });
 }

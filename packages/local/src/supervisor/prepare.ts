@@ -58,8 +58,9 @@ export async function prepareConfiguration(
   const settings = stringify(operatorSettings(plan, start, demoPassword.file));
   const generated = plan.services.map((process) => ({ plan: process, document: generatedConfig(context, process) }));
   const sections = await checkConfiguration({
+    // The last of each service: edge k adds k to ports, so what holds for it holds for those before it.
     processes: generated
-      .filter(({ plan: process }) => process.index === 0)
+      .filter(({ plan: { service } }, index) => generated[index + 1]?.plan.service !== service)
       .map(({ plan: process, document }) => ({ plan: process, generated: stringify(document) })),
     operatorFile: { file: context.operatorFile, text: settings },
     ownFile,

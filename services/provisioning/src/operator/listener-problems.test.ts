@@ -7,6 +7,22 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compileSnapshot } from '../snapshot/compile.js';
 import { parseOperatorDocument } from './document.js';
 
+const x942 = `-----BEGIN X9.42 DH PARAMETERS-----
+MIICKQKCAQEAkM5km9BuCXBpgmNnjqFVdW9fLwXR75nVDrKA7vox7mgNZWhpGblU
+zSHnQfuNwRenl7qjVXaBubAy+OlhFBqtytXZxItxmLJVzFQ5uNczYR55GOaCJPxR
+uwdrkjf9JCuLotBdfVY4KEtIt6p/1N/k0ohVW9HJvzMI4uSTAH4x1TltqKuA3Zhl
+zNrZmJ4gjrkm4jysFeS1J+lPGeiR5QWp/589Hm9Lo308fSCUKjryySwvlNH6UdYZ
+N0ekcJxk4Iu+sR+AnhZBeaB4Ts0AVk9+GNYQrQjQL5kEMGHjjhoVr5xTIRiBZ9wh
+xBKcjQzIqbH3V29ymHrP/b1qPmNy8KOSfQKCAQEAgUlgDYSSKw1NXgf/v6wxCBxD
+0zlzZGCZH0Js3ysFIBbanTuO9W07rrefHjHNjl+j5EHa4wRmRr/Rej53RJay3jcD
+dPVqK2a3RUrRFBhf4Fo300tdoM3BVqsZxX1awharRRaUcM/2BOQIYPFkiOOJaaQe
+251s9pP5aKe19YPeDZtBHY4OqTmHe9fGPQlzy4ZN+Vht4Me/JnbMj4CFrUsS1LzR
+vKg1vCh9gQj8cEtM5JflWnlsX0ftJgh3gDdrsaNMKzpQY0WmaUXhzYdVh1CF2Fd4
+MH519LNFiFS/8pPIIDONbjinCJAM69G3OGD0x0o5jymoP5WwedItiXw3vfP9MQId
+ANDD6/Ez7qeUyEC52b25T6pANgIhEvfSVI924Lk=
+-----END X9.42 DH PARAMETERS-----
+`;
+
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'postern-listeners-'));
@@ -58,6 +74,35 @@ test.each<[string, RegExp]>([
 ])('%s is refused with its field', (text, expected) => {
   expect(() => parse(text)).toThrow(ConfigError);
   expect(() => parse(text)).toThrow(expected);
+});
+
+/** DER of DH parameters with a prime of so many bits; it is not looked at whether it is one. */
+function dhPem(label: string, bits: number): string {
+  const integer = (content: Buffer): Buffer => Buffer.concat([Buffer.from([0x02, 0x82]), length(content), content]);
+  const length = ({ length: octets }: Buffer): Buffer => Buffer.from([octets >> 8, octets & 0xff]);
+  const prime = Buffer.concat([Buffer.from([0, 0x80]), Buffer.alloc(bits / 8 - 2, 0x55), Buffer.from([0x57])]);
+  const body = Buffer.concat([integer(prime), integer(Buffer.alloc(200, 2))]);
+  const der = Buffer.concat([Buffer.from([0x30, 0x82]), length(body), body]);
+  return `-----BEGIN ${label}-----\n${der.toString('base64')}\n-----END ${label}-----\n`;
+}
+
+test.each([
+  ['PKCS #3', 'DH PARAMETERS', 2_048, true],
+  ['PKCS #3, short', 'DH PARAMETERS', 1_536, false],
+  // What `openssl dhparam -dsaparam` writes; its group order does not make up for a short prime.
+  ['X9.42, short', 'X9.42 DH PARAMETERS', 1_536, false],
+])('DH parameters: %s', (_name, label, bits, isTaken) => {
+  writeFileSync(join(folder, 'dh.pem'), dhPem(label, bits));
+  const taken = () => parse('mx: { tls: { dhParametersFile: "{folder}/dh.pem" } }');
+  if (isTaken) expect(taken().listeners.mx?.tls.dhParametersFile).toContain('dh.pem');
+  else expect(taken).toThrow(/listeners\.mx\.tls\.dhParametersFile: .*at least 2,048 bits/);
+});
+
+test('DH parameters as `openssl dhparam -dsaparam 2048` writes them', () => {
+  writeFileSync(join(folder, 'x942.pem'), x942);
+  expect(parse('mx: { tls: { dhParametersFile: "{folder}/x942.pem" } }').listeners.mx?.tls.dhParametersFile).toContain(
+    'x942',
+  );
 });
 
 test('a listener of any name reaches the snapshot with everything it says', () => {

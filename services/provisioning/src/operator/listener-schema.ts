@@ -45,7 +45,7 @@ const tls = s
     dhParametersFile: s
       .file()
       .optional()
-      .doc('DH parameters, PEM, at least 2,048 bits, in place of the built-in ones.'),
+      .doc('DH parameters, PEM (PKCS #3 or X9.42), at least 2,048 bits, in place of the built-in ones.'),
     certificates: s
       .list(s.string({ minLength: 1, maxLength: 63 }), { max: 64 })
       .default([])

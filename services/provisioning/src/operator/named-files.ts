@@ -16,8 +16,8 @@ interface NamedFile {
 }
 
 const largestFile = 65_536;
-/** 2,048 bits. */
-const shortestDh = 256;
+/** Bits of the prime. */
+const shortestDh = 2_048;
 const shortestPassword = 8;
 const longestPassword = 1_024;
 
@@ -65,7 +65,7 @@ function wrongWith(file: string, holds: NamedFile['holds']): string | undefined 
       ? undefined
       : 'holds no JSON Web Key Set; expected {"keys": [...]}';
   if (holds === 'dh')
-    return dhOctets(content) > shortestDh && works(() => createSecureContext({ dhparam: content }))
+    return dhBits(content) >= shortestDh && works(() => createSecureContext({ dhparam: content }))
       ? undefined
       : 'cannot be used; expected DH parameters of at least 2,048 bits in PEM';
   const { length } = content.toString('utf8').replace(/\r?\n$/, '');
@@ -75,11 +75,23 @@ function wrongWith(file: string, holds: NamedFile['holds']): string | undefined 
     : `holds ${length} character${length === 1 ? '' : 's'}; expected a password of ${shortestPassword} to 1,024 characters`;
 }
 
-/** Octets of the DER of DH parameters: a little more than those of the prime. OpenSSL passes over what it cannot read. */
-function dhOctets(pem: Buffer): number {
-  const [, base64 = ''] =
-    /-----BEGIN DH PARAMETERS-----([A-Za-z0-9+/=\s]+)-----END DH PARAMETERS-----/.exec(pem.toString('latin1')) ?? [];
-  return Buffer.from(base64, 'base64').length;
+/** Bits of the prime of DH parameters (PKCS #3, or X9.42 as `openssl dhparam -dsaparam` writes them); 0 = there are none. OpenSSL passes over what it cannot read. */
+function dhBits(pem: Buffer): number {
+  const block = /-----BEGIN (X9\.42 )?DH PARAMETERS-----([A-Za-z0-9+/=\s]+)-----END \1?DH PARAMETERS-----/;
+  const der = Buffer.from(block.exec(pem.toString('latin1'))?.[2] ?? '', 'base64');
+  const sequence = derContent(der, 0x30);
+  const prime = sequence === undefined ? undefined : derContent(sequence, 0x02);
+  return prime === undefined ? 0 : BigInt(`0x0${prime.toString('hex')}`).toString(2).length;
+}
+
+/** What the first element holds; undefined = it is no whole element of that kind. */
+function derContent(der: Buffer, tag: number): Buffer | undefined {
+  const [kind, first = 0] = der;
+  const more = first < 0x80 ? 0 : first - 0x80;
+  if (kind !== tag || more > 2 || der.length < 2 + more) return undefined;
+  const length = more === 0 ? first : der.readUIntBE(2, more);
+  const content = der.subarray(2 + more, 2 + more + length);
+  return content.length === length ? content : undefined;
 }
 
 function works(use: () => unknown): boolean {
