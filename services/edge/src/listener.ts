@@ -85,6 +85,8 @@ class EdgeListener implements Listener {
   #disagreements: readonly string[] = [];
   /** Why its TLS settings are not in use. */
   #refusedTls: readonly string[] = [];
+  /** Why its port is not open although it should be. */
+  #refusedPort: readonly string[] = [];
   #emptied: (() => void) | undefined;
   /** The port could not be opened then; it is tried again. */
   #triedMs: number | undefined;
@@ -125,7 +127,7 @@ class EdgeListener implements Listener {
   }
 
   get disagreements(): readonly string[] {
-    return [...this.#refusedTls, ...this.#disagreements];
+    return [...this.#refusedPort, ...this.#refusedTls, ...this.#disagreements];
   }
 
   async update(): Promise<void> {
@@ -133,6 +135,7 @@ class EdgeListener implements Listener {
     this.#compare();
     if (this.#state === 'draining') return;
     const wanted = this.#context.services.snapshot()?.listener(this.facts).enabled !== false;
+    if (!wanted) this.#refusedPort = [];
     if (wanted && this.#state === 'shut') {
       await this.#listen();
       this.#context.onOpened(this);
@@ -157,9 +160,12 @@ class EdgeListener implements Listener {
     } catch (error) {
       this.#state = 'shut';
       this.#triedMs = this.#context.services.clock.monotonic();
-      throw new Error(this.#listenFailure(error), { cause: error });
+      const reason = this.#listenFailure(error);
+      this.#refusedPort = [reason];
+      throw new Error(reason, { cause: error });
     }
     this.#triedMs = undefined;
+    this.#refusedPort = [];
     const bound = server.address();
     if (bound !== null && typeof bound === 'object') this.#port = bound.port;
   }

@@ -68,6 +68,24 @@ export function edgeMetrics(metrics: Metrics) {
       name: 'postern_edge_certificates_refused_total',
       help: 'Times that changed certificate or ticket key files could not be used; those before stay.',
     }),
+    certificatesStale: (read: () => number) =>
+      metrics.gauge({
+        name: 'postern_edge_certificates_stale',
+        help: '1 while changed certificate or ticket key files cannot be used and those before serve.',
+        merge: 'max',
+        read,
+      }),
+    listenersRefused: metrics.counter({
+      name: 'postern_edge_listener_refusals_total',
+      help: 'Times that settings of a listener could not be carried out, or do not fit the pod.',
+    }),
+    listenersAstray: (read: () => number) =>
+      metrics.gauge({
+        name: 'postern_edge_listeners_astray',
+        help: 'Listeners whose settings are not in use as they are written: refused, for another role, or a port that cannot be opened.',
+        merge: 'max',
+        read,
+      }),
     certificateEnd: (read: () => number) =>
       metrics.gauge({
         name: 'postern_edge_certificate_expiry_timestamp_seconds',
@@ -173,6 +191,10 @@ export function edgeMetrics(metrics: Metrics) {
       name: 'postern_edge_memory_ratio',
       help: 'Memory in use, heap and outside it, of what this process may have (its control group, edge.memoryLimit, the machine).',
       merge: 'max',
+    }),
+    collections: metrics.histogram({
+      name: 'postern_edge_memory_collection_seconds',
+      help: 'Time of a collection of unused memory that was asked for because memory was beyond its mark.',
     }),
     overloaded: metrics.gauge({
       name: 'postern_edge_overloaded',

@@ -19,6 +19,7 @@ import { memoryUse } from './memory-use.js';
 import { createMessageLimits } from './message-limits.js';
 import { edgeMetrics, sessionActions, sessionEvents } from './metrics.js';
 import { MisconfigurationGuard } from './misconfiguration.js';
+import type { OverloadWatch } from './overload.js';
 import { KerberosTickets } from './pod/kerberos-tickets.js';
 import { PodListeners } from './pod/listeners.js';
 import { openMisuse } from './pod/misuse.js';
@@ -47,6 +48,7 @@ export function wire(config: EdgeConfig, telemetry: Telemetry<EdgeLogEvent>): Se
   const opened: (() => void | Promise<void>)[] = [];
   let draining = false;
   let everReady = false;
+  let load: OverloadWatch | undefined;
   let connection: StreamConnection | undefined;
   let policy: PolicyPods | undefined;
   let journal: Journal | undefined;
@@ -111,6 +113,7 @@ export function wire(config: EdgeConfig, telemetry: Telemetry<EdgeLogEvent>): Se
       const memory = memoryUse(memoryLimit, workers.max);
       const spooling = { streams, clock, log, metrics, snapshot, inlineLimit, deadlineMs, memory };
       const { spool, overload } = await openSpool(spooling);
+      load = overload;
       opened.push(() => overload.stop());
       const trace = createTraceBatcher({
         clock,
@@ -183,6 +186,8 @@ export function wire(config: EdgeConfig, telemetry: Telemetry<EdgeLogEvent>): Se
       if (connection?.state() !== 'connected') reasons.push('NATS is away');
       // Policy away later is answered 451: no reason to take every edge out of service.
       if (!everReady && (policy?.client.openPods() ?? 0) === 0) reasons.push('no policy pod answered yet');
+      const full = load?.leaveReason();
+      if (full !== undefined) reasons.push(`too busy (${full}): everybody is put off`);
       if (reasons.length === 0) everReady = true;
       return { ok: reasons.length === 0, reasons };
     },

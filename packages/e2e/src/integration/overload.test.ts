@@ -167,6 +167,56 @@ test.each(['heap', 'memory'])('%s beyond its mark', whole, async (reading) => {
   await recovered(since);
 });
 
+const edgeProbe = async (path: string): Promise<Response> => {
+  const { services } = await world.cluster.run();
+  return fetch(new URL(path, services.find(({ name }) => name === 'edge')?.metrics));
+};
+const edgeMetric = async (name: string): Promise<number> => {
+  const text = await (await edgeProbe('/metrics')).text();
+  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+};
+
+test('a pod that has had nothing for anybody for a while asks for no connections until it has', whole, async () => {
+  const since = await logged();
+  await world.reconfigure({ overload: { ...marks, heap: 1 } });
+  await vi.waitFor(async () => expect((await edgeProbe('/readyz')).status).toBe(503), patience);
+  expect(await (await edgeProbe('/readyz')).text()).toBe('too busy (heap): everybody is put off\n');
+  expect(JSON.stringify(await world.cluster.ctlJson('status'))).toContain('too busy (heap): everybody is put off');
+  await world.reconfigure({});
+  await recovered(since);
+  expect((await edgeProbe('/readyz')).status).toBe(200);
+});
+
+test('memory that clients let go of is free within seconds', whole, async () => {
+  const since = await logged();
+  const clients: SmtpSender[] = [];
+  const leave = (): void => {
+    for (const client of clients.splice(0)) client.destroy();
+  };
+  ends.push(leave);
+  const body = `Subject: long\r\n\r\n${`${'x'.repeat(998)}\r\n`.repeat(110)}`;
+  const idle = Math.ceil(100 * (await edgeMetric('postern_edge_memory_ratio')));
+  await world.reconfigure({ overload: { ...marks, memory: idle + 5 } });
+  /** In DATA, with a body that does not end. */
+  const hold = async (): Promise<void> => {
+    const client = await world.speak('mx').catch(() => undefined);
+    if (client === undefined) return;
+    clients.push(client);
+    for (const line of ['MAIL FROM:<x@plain.test>', 'RCPT TO:<any@open.test>', 'DATA'])
+      if ((await client.command(line)).code >= 400) return;
+    client.write(body);
+  };
+  while (clients.length < 1_000 && (await sheddings(since)).length === 0)
+    await Promise.all(Array.from({ length: 20 }, hold));
+  await vi.waitFor(async () => expect(await sheddings(since)).not.toEqual([]), patience);
+  expect((await sheddings(since))[0]).toMatch(/^(strangers|everybody) memory$/);
+  const leftAt = performance.now();
+  leave();
+  await vi.waitFor(async () => expect(await stranger()).toMatch(/^220 /), { timeout: 60_000, interval: 100 });
+  expect((performance.now() - leftAt) / 1_000).toBeLessThan(10);
+  expect(await edgeMetric('postern_edge_memory_collection_seconds_count')).toBeGreaterThan(0);
+});
+
 test('nothing that was taken is lost, and nothing was answered 5xx', whole, async () => {
   await vi.waitFor(() => {
     const arrived = new Set(world.nextHop.messages.map(({ data }) => /<(overload-\d+)@/.exec(data.toString())?.[1]));

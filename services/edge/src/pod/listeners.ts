@@ -64,6 +64,8 @@ export class PodListeners {
       this.#listeners.push(await openListener({ ...listener, ...place }, context));
     }
     metrics.certificateEnd(() => firstEnd(this.#material.certificates));
+    metrics.certificatesStale(() => Number(this.#refusedMaterial !== ''));
+    metrics.listenersAstray(() => this.#listeners.filter(({ disagreements }) => disagreements.length > 0).length);
     this.#reportEndings();
     this.#certificateTimer = watchTlsMaterial(() => this.#readMaterial(), this.#material, clock, {
       onChanged: (changed) => {
@@ -138,7 +140,7 @@ export class PodListeners {
     return {
       ...ports,
       tls: () => this.#material,
-      onRefused: (name, reason) => log.error('edge.listener.refused', { listener: name, reason }),
+      onRefused: (name, reason) => this.#reportRefused(name, reason),
       onOpened: ({ facts, host, port }) =>
         log.info('edge.listener.opened', { listener: facts.name, role: facts.role, host, port }),
       onShut: ({ facts }) => log.info('edge.listener.shut', { listener: facts.name }),
@@ -149,8 +151,13 @@ export class PodListeners {
   #updateListener(listener: Listener): void {
     listener.update().catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#options.telemetry.log.error('edge.listener.refused', { listener: listener.facts.name, reason });
+      this.#reportRefused(listener.facts.name, reason);
     });
+  }
+
+  #reportRefused(listener: string, reason: string): void {
+    this.#options.metrics.listenersRefused.inc();
+    this.#options.telemetry.log.error('edge.listener.refused', { listener, reason });
   }
 
   /** Settings for a port nobody has, or a port without settings: a name was misspelt on one of the two sides. Once all listeners are open. */

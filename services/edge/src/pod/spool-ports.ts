@@ -5,6 +5,7 @@ import { createFillReader, createPublisher, type StreamConnection } from '@poste
 import type { Logger } from '@postern/telemetry';
 import type { EdgeLogEvent } from '../events.js';
 import { GroupCommit } from '../group-commit.js';
+import { collectGarbage } from '../memory-collection.js';
 import type { EdgeMetrics } from '../metrics.js';
 import { createNatsSpool } from '../nats-spool.js';
 import { type OverloadWatch, watchOverload } from '../overload.js';
@@ -62,6 +63,8 @@ export async function openSpool(options: SpoolPortsOptions): Promise<SpoolPorts>
       const share = await fill('SPOOL');
       return streams.guard.damage() === undefined ? share : 2;
     },
+    collect: collectGarbage,
+    onCollected: (seconds) => metrics.collections.observe(seconds),
     onChange: ({ shed, reason }) => {
       metrics.overloaded.set(shed === 'nobody' ? 0 : shed === 'strangers' ? 1 : 2);
       log.warn('edge.overload.changed', { shed, reason: reason || 'over' });

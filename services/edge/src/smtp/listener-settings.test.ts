@@ -44,9 +44,11 @@ describe('settings of the listener', () => {
     await expect(listener.update()).rejects.toThrow(/EADDRINUSE/);
     await clock.advance(11_000);
     await expect.poll(() => doubles.refusedSettings.length).toBe(1);
+    expect(listener.disagreements).toEqual([expect.stringMatching(/cannot listen on .*: another program has it/)]);
     await new Promise((resolve) => other.close(resolve));
     await clock.advance(11_000);
     await expect.poll(() => RawClient.open(listener.port).then((client) => client.destroy())).toBeUndefined();
+    expect(listener.disagreements).toEqual([]);
   });
 
   it('give it a name and a banner of its own, also in the trace header', async () => {
