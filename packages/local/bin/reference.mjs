@@ -102,7 +102,7 @@ async function actionsPage() {
     '# Actions of rules',
     '',
     'Generated from `packages/rules`. An entry of `then` is a word (`accept`) or an object with one key, the action, and its fields below it: `tag: { name: large }`.',
-    'An action without required fields may be a word too. Nothing is filled in: a text stands on the wire as it is written, and the name of a fact in braces is refused.',
+    'An action without required fields may be a word too. Facts can be [filled in](../rules.md#facts-in-texts) in texts, reasons and values of fields.',
     '',
     '| action | events | scopes | ends the judgement | what it does |',
     '|---|---|---|---|---|',

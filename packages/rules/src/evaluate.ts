@@ -176,7 +176,7 @@ function ask(course: Course, { scope }: RuleSet, rules: Iterable<RankedRule>, as
       decide(putOff, answer);
       return;
     }
-    for (const action of rule.actions) decide(action);
+    for (const [index, action] of rule.actions.entries()) decide(rule.fillers?.[index]?.fill(asking.context) ?? action);
     if (rule.stop) return;
   }
 }

@@ -135,23 +135,10 @@ export class ExpressionWalk {
 
   #fact(node: ASTNode, name: string): void {
     if (this.#bound.includes(name)) return;
-    const entry: Pick<FactEntry, 'since' | 'needs' | 'kept'> | undefined =
-      name === 'headers' ? { since: HEADERS_SINCE } : factEntry(name);
-    const { event, available } = this.#scope;
-    if (entry === undefined) return;
+    if (name !== 'headers' && factEntry(name) === undefined) return;
     this.facts.add(name);
-    const reason = this.#scope.unsupported?.(name);
-    if (reason !== undefined) this.#complain(node, `${name} ${reason}`, 'use another fact');
-    else if (!isKnownAt(entry.since, event))
-      this.#complain(node, `${name} is not known at ${event}`, `it is known from ${entry.since} on`);
-    else if (isKnownAt('relay', event) && !isKnownAt('relay', entry.since) && entry.kept !== true)
-      this.#complain(
-        node,
-        `${name} is not kept after acceptance`,
-        'give a tag where it is known and look for it in message.tags',
-      );
-    else if (entry.needs !== undefined && !available.has(entry.needs))
-      this.#complain(node, `${name} needs a ${entry.needs} database`, 'ask the operator to configure one');
+    const why = factUnknownAt(name, this.#scope);
+    if (why !== undefined) this.#complain(node, why.message, why.hint);
   }
 
   #call(node: ASTNode, name: string, receiver: ASTNode | undefined, args: readonly ASTNode[]): number {
@@ -197,6 +184,28 @@ export class ExpressionWalk {
   #complain(node: ASTNode, message: string, hint: string): void {
     this.complaints.push({ offset: node.start, message, hint });
   }
+}
+
+/** Why the event does not know a fact there is; undefined = it does. */
+export function factUnknownAt(
+  name: string,
+  { event, available, unsupported }: ExpressionScope,
+): Omit<Complaint, 'offset'> | undefined {
+  const entry: Pick<FactEntry, 'since' | 'needs' | 'kept'> | undefined =
+    name === 'headers' ? { since: HEADERS_SINCE } : factEntry(name);
+  if (entry === undefined) return undefined;
+  const reason = unsupported?.(name);
+  if (reason !== undefined) return { message: `${name} ${reason}`, hint: 'use another fact' };
+  if (!isKnownAt(entry.since, event))
+    return { message: `${name} is not known at ${event}`, hint: `it is known from ${entry.since} on` };
+  if (isKnownAt('relay', event) && !isKnownAt('relay', entry.since) && entry.kept !== true)
+    return {
+      message: `${name} is not kept after acceptance`,
+      hint: 'give a tag where it is known and look for it in message.tags',
+    };
+  if (entry.needs !== undefined && !available.has(entry.needs))
+    return { message: `${name} needs a ${entry.needs} database`, hint: 'ask the operator to configure one' };
+  return undefined;
 }
 
 /** `sender.domain` for that selection, undefined for anything else. */

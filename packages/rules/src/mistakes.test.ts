@@ -114,6 +114,8 @@ test.each<[object, number]>([
   [{ addHeader: { name: 'X-Spf', value: '{ spf.result }' } }, 1],
   [{ tag: { name: '{{helo}}' } }, 1],
   [{ reject: { text: 'see {our} help' } }, 0],
+  [{ reject: { text: `SPF says \${spf.result}` } }, 0],
+  [{ tag: { name: `\${helo}` } }, 1],
 ])('a text with the name of a fact in braces: %j', (action, problems) => {
   expect(told({ then: [action] })).toHaveLength(problems);
   expect(told({ then: [action] }, operator, false)).toEqual([]);

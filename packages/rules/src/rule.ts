@@ -7,11 +7,13 @@ import { isFinal, parseAction } from './action-parser.js';
 import type { Database, Unsupported } from './carried-out.js';
 import { isKnownAt, isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 import { compileExpression, type Expression } from './expression.js';
+import type { ExpressionScope } from './expression-walk.js';
 import { isOfRecipient, namesRecipient } from './fact-table.js';
 import { consequenceOf, type FaultConsequence, faultConsequences, mayPutOff } from './fault.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
+import { type Filler, type ReadFiller, readFiller } from './filled-action.js';
 import { placeholderIn } from './literal-text.js';
-import { nearest, type RuleProblem, START } from './problem.js';
+import { nearest, placeOf, type RuleProblem, START } from './problem.js';
 
 /** The written form, for those who build rules in code. Anything else is refused with a problem, never an exception. */
 export interface RuleDocument {
@@ -38,10 +40,12 @@ export interface Rule {
   readonly match: 'all' | 'any';
   readonly conditions: readonly Expression[];
   readonly actions: readonly Action[];
+  /** By the place of the action: those whose text has facts in it. Absent = none has. */
+  readonly fillers?: readonly (Filler | undefined)[];
   readonly stop: boolean;
   readonly answer: 'at-once' | 'at-rcpt';
   readonly onFault: FaultConsequence;
-  /** Facts its conditions name. */
+  /** Facts its conditions and texts name. */
   readonly facts: ReadonlySet<string>;
   /** Its conditions may say another thing of another recipient of the same message. */
   readonly asksRecipient: boolean;
@@ -100,8 +104,9 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
     match: fields.oneOf('match', ['all', 'any'], 'all'),
   };
   const conditions = readConditions(fields, event, options);
-  const facts = new Set(conditions.list.flatMap((condition) => [...condition.facts]));
-  const actions = readActions(fields, event, facts, options);
+  const asked = new Set(conditions.list.flatMap((condition) => [...condition.facts]));
+  const actions = readActions(fields, event, asked, options);
+  const facts = actions.fillers === undefined ? asked : new Set([...asked, ...actions.fillers.flatMap(factsOf)]);
   const stop = fields.flag('stop', actions.list.some(isFinal));
   const answer = fields.oneOf('answer', ['at-once', 'at-rcpt'], 'at-once');
   if (named !== undefined && fields.has('answer') && isKnownAt('rcpt', event))
@@ -119,17 +124,18 @@ export function readRule(written: unknown, fallbackId: string, options: RuleOpti
     })),
   ];
   if (problems.length > 0) return { ok: false, problems };
-  const asksRecipient = [...facts].some(isOfRecipient);
+  const asksRecipient = [...asked].some(isOfRecipient);
   const read = {
     ...rule,
     conditions: conditions.list,
     actions: actions.list,
+    ...(actions.fillers === undefined ? {} : { fillers: actions.fillers }),
     stop,
     answer,
     onFault,
     facts,
     asksRecipient,
-    namesRecipient: [...facts].some(namesRecipient),
+    namesRecipient: [...asked].some(namesRecipient),
   };
   return { ok: true, rule: read };
 }
@@ -148,6 +154,10 @@ function readEvent(fields: Fields): RuleEvent | undefined {
   return undefined;
 }
 
+const expressionScope = (event: RuleEvent, { available, unsupported, isNew }: RuleOptions): ExpressionScope => ({
+  ...{ event, unsupported: unsupported?.fact, available: new Set(available ?? []), isNew },
+});
+
 function readConditions(fields: Fields, event: RuleEvent, options: RuleOptions): Read<Expression> {
   const written = fields.value('when') ?? [];
   const single = typeof written === 'string';
@@ -161,18 +171,20 @@ function readConditions(fields: Fields, event: RuleEvent, options: RuleOptions):
       problems.push({ field, ...START, message: 'is not a condition', hint: 'write a text' });
       continue;
     }
-    const unsupported = options.unsupported?.fact;
-    const compiled = compileExpression(source, {
-      ...{ event, unsupported, available: new Set(options.available ?? []) },
-      isNew: options.isNew,
-    });
+    const compiled = compileExpression(source, expressionScope(event, options));
     if (compiled.ok) list.push(compiled.expression);
     else problems.push(...compiled.problems.map((problem) => ({ field, ...problem })));
   }
   return { list, problems };
 }
 
-function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string>, options: RuleOptions): Read<Action> {
+const factsOf = (filler: Filler | undefined): readonly string[] => filler?.facts ?? [];
+
+interface ReadActions extends Read<Action> {
+  readonly fillers: readonly (Filler | undefined)[] | undefined;
+}
+
+function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string>, options: RuleOptions): ReadActions {
   const written = fields.value('then');
   const isList = Array.isArray(written);
   const entries: unknown[] = isList ? written : written === undefined ? [] : [written];
@@ -185,19 +197,24 @@ function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string
     permitted: new Set(scope.kind === 'tenant' ? (scope.permitted ?? []) : []),
   };
   const list: Action[] = [];
+  const fillers: (Filler | undefined)[] = [];
   const problems: Omit<RuleProblem, 'ruleId'>[] = [];
   for (const [index, entry] of entries.slice(0, ACTION_LIMIT).entries()) {
     const field = isList ? `then[${index}]` : 'then';
     const parsed = parseAction(entry, actionScope);
-    const reason = parsed.ok ? options.unsupported?.action(parsed.action, event, facts) : undefined;
+    const text = parsed.ok ? readFiller(parsed.action, expressionScope(event, options)) : undefined;
+    const named = text?.filler === undefined ? facts : new Set([...facts, ...text.filler.facts]);
+    const reason = parsed.ok ? options.unsupported?.action(parsed.action, event, named) : undefined;
     const literal = parsed.ok && options.isNew === true ? placeholderIn(parsed.action) : undefined;
     if (parsed.ok && literal !== undefined)
       problems.push({
         field: `${field}.${parsed.action.kind}.${literal.field}`,
         ...START,
         message: `is not filled in: ${literal.written} would stand there as it is written`,
-        hint: 'write a rule for each value, with a text of its own',
+        hint: literal.hint,
       });
+    else if (parsed.ok && text !== undefined && text.complaints.length > 0 && options.isNew === true)
+      problems.push(...textProblems(text, `${field}.${parsed.action.kind}`));
     else if (parsed.ok && reason !== undefined)
       problems.push({
         field,
@@ -205,11 +222,20 @@ function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string
         message: `${parsed.action.kind} ${reason}`,
         hint: 'remove it',
       });
-    else if (parsed.ok) list.push(parsed.action);
-    else problems.push(...parsed.problems.map((problem) => located(problem, field)));
+    else if (parsed.ok) {
+      list.push(parsed.action);
+      fillers.push(text?.filler);
+    } else problems.push(...parsed.problems.map((problem) => located(problem, field)));
   }
-  return { list, problems };
+  return { list, problems, fillers: fillers.some((filler) => filler !== undefined) ? fillers : undefined };
 }
+
+const textProblems = ({ field, text, complaints }: ReadFiller, within: string): Omit<RuleProblem, 'ruleId'>[] =>
+  complaints.map(({ offset, message, hint }) => ({
+    field: `${within}.${field}`,
+    ...placeOf(text, offset),
+    ...{ message, hint },
+  }));
 
 function located(problem: FieldProblem, within: string): Omit<RuleProblem, 'ruleId'> {
   return { ...START, ...problem, field: `${within}${problem.field}` };
