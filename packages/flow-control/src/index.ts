@@ -1,3 +1,4 @@
+export { addressText } from './address-text.js';
 export { type Ban, BanBook, type ErrorKind, errorKinds } from './bans/ban-book.js';
 export { BanList, type KnownBan } from './bans/ban-list.js';
 export { ErrorCounts, type ErrorLimit } from './bans/error-counts.js';

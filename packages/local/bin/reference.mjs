@@ -45,10 +45,33 @@ async function metricsPage(declared) {
 }
 
 async function eventsPage(declared) {
-  const { eventsMarkdown, telemetryEvents } = await built('packages/telemetry/dist/index.js');
+  const { eventLevels, eventsMarkdown, telemetryEvents } = await built('packages/telemetry/dist/index.js');
   const { grpcEvents } = await built('packages/grpc/dist/index.js');
   const { lifecycleEvents } = await built('packages/lifecycle/dist/state.js');
-  return eventsMarkdown([...declared.map((service) => service.events), grpcEvents, lifecycleEvents, telemetryEvents]);
+  const { journalLevel } = await built('services/edge/dist/telemetry-journal.js');
+  const fromCalls = eventLevels(productSources());
+  const levelsOf = (event) => {
+    const levels = fromCalls(event);
+    // The session's journal tells of an event in both places; others only name it for the trace.
+    if (event.startsWith('edge.') && !levels.some((level) => level !== 'trace only')) return [journalLevel(event)];
+    if (levels.length > 0) return levels;
+    throw new Error(`no call tells of the event ${event}`);
+  };
+  const catalogues = [...declared.map((service) => service.events), grpcEvents, lifecycleEvents, telemetryEvents];
+  return eventsMarkdown(catalogues, levelsOf);
+}
+
+/** Texts of what runs. */
+function productSources() {
+  return ['packages', 'services'].flatMap((folder) =>
+    readdirSync(join(root, folder)).flatMap((name) => {
+      const source = join(root, folder, name, 'src');
+      if (!existsSync(source)) return [];
+      return readdirSync(source, { recursive: true })
+        .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.includes('testing'))
+        .map((file) => readFileSync(join(source, file), 'utf8'));
+    }),
+  );
 }
 
 async function factsPage() {

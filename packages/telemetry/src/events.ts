@@ -18,10 +18,22 @@ export function defineEvents<const C extends EventCatalogue>(area: string, event
   return Object.freeze(events);
 }
 
-export function eventsMarkdown(catalogues: readonly EventCatalogue[]): string {
+/** `levelsOf`: at which levels an event is told. */
+export function eventsMarkdown(
+  catalogues: readonly EventCatalogue[],
+  levelsOf: (event: string) => readonly string[],
+): string {
   const rows = catalogues
     .flatMap((catalogue) => Object.entries(catalogue))
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, meaning]) => `| \`${name}\` | ${meaning.replaceAll('|', '\\|')} |`);
-  return `${['# Log events', '', 'Generated from the event catalogues.', '', '| event | meaning |', '|---|---|', ...rows].join('\n')}\n`;
+    .map(([name, meaning]) => `| \`${name}\` | ${levelsOf(name).join(', ')} | ${meaning.replaceAll('|', '\\|')} |`);
+  const head = [
+    '# Log events',
+    '',
+    'Generated from the event catalogues and from the calls that tell of them. Two levels: the fields say which case it was. *trace only*: in `posternctl trace`, not in the log.',
+    '',
+    '| event | level | meaning |',
+    '|---|---|---|',
+  ];
+  return `${[...head, ...rows].join('\n')}\n`;
 }

@@ -1,3 +1,4 @@
+export { eventLevels } from './event-levels.js';
 export { defineEvents, type EventCatalogue, type EventOf, eventsMarkdown } from './events.js';
 export { type BoundedLabel, boundedLabel, type LabelSets, type LabelValues } from './labels.js';
 export type { LogFields, Logger, LogLevel } from './logger.js';

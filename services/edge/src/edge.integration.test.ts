@@ -219,8 +219,11 @@ describe('edge with real stores', () => {
   });
 
   it('decides limits itself while Redis is away', async () => {
+    const told = (): string[] => telemetry.events('edge.limits.changed').map(({ level, state }) => `${level} ${state}`);
+    expect(told()).toEqual(['info joined']);
     await redis.stop('SIGKILL');
     expect(await sendMail('x')).toMatch(/^250/);
+    await until(() => told().includes('warn local'));
     await redis.restart();
   });
 

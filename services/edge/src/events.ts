@@ -21,7 +21,7 @@ export const edgeEvents = defineEvents('edge', {
   'edge.refusals.untold':
     'A session had more refused than log and trace are told of one; `command`, `sender`, `recipient`, `message`, `login`, `policy` say how many events of that kind were left out.',
   'edge.sender.rejected': 'MAIL was refused; `reason` says why, `rule` whose limit it was.',
-  'edge.recipient.accepted': 'RCPT was accepted.',
+  'edge.recipient.accepted': 'RCPT was accepted. A debug line, counted.',
   'edge.recipient.rejected': 'RCPT was refused; `reason` names the rule, check or right, `rule` whose limit it was.',
   'edge.message.accepted': 'A message is durably stored; 250 follows.',
   'edge.message.rejected': 'A message was refused after its data; `reason` says why, `rule` whose limit it was.',
@@ -58,7 +58,9 @@ export const edgeEvents = defineEvents('edge', {
   'edge.workers.resized': 'Another number of workers is wanted; `load` is what their event loops were busy on average.',
   'edge.tls.failed':
     'A TLS handshake came to nothing; `reason` says why. In the trace too, unless a client of a port that begins with TLS only closed the connection.',
-  'edge.certificate.replaced': 'New certificate files are in use.',
+  'edge.certificate.replaced':
+    'A changed certificate is in use: `certificate` is its name in the settings, `file` where it is, `listeners` who shows it, `expires` its end.',
+  'edge.ticket_key.replaced': 'The file of `edge.ticketKeyFile` changed and is in use.',
   'edge.certificate.expiring':
     'A certificate in use is over or will be within two weeks; told at the start and when files change.',
   'edge.certificate.refused': 'Changed certificate files could not be used; the old ones stay.',

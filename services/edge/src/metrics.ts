@@ -105,7 +105,7 @@ export function edgeMetrics(metrics: Metrics) {
     }),
     recipients: metrics.counter({
       name: 'postern_edge_recipients_total',
-      help: 'Refused RCPT commands by reply class.',
+      help: 'RCPT commands by reply class; 2xx are accepted, with those named again in a message.',
       labels: { reply_class: replyClasses },
     }),
     duplicatesPossible: metrics.counter({

@@ -32,6 +32,10 @@ type Place =
 const dsnParameters: ReadonlySet<RcptParameterName> = new Set(['NOTIFY', 'ORCPT']);
 const none: ReadonlySet<RcptParameterName> = new Set();
 
+/** Whom a command that cannot be read is about, as far as that can be told: the trace is searched by address. */
+const addressIn = (text: string): string =>
+  /^\s*<(?:@[^:>]*:)?([^>]*)>/.exec(text)?.[1] ?? text.trim().split(' ', 1)[0] ?? '';
+
 /** Of one message. Lists with doubles in them have some, not thousands. */
 const mostRepeats = 10_000;
 const sessionStages: ReadonlySet<Stage> = new Set([Stage.CONNECT, Stage.EHLO, Stage.AUTH]);
@@ -61,7 +65,7 @@ export class RecipientGroup implements TransactionParty {
     const listener = this.services.snapshot()?.policyFor(this.session.listener, this.session.ipSet);
     const hasDsn = this.session.greeting?.esmtp === true && listener?.extensions.has('DSN') === true;
     const parsed = parseRcptCommand(text, { smtputf8, lenient: true, offered: hasDsn ? dsnParameters : none });
-    if (!parsed.ok) return this.#refuse(text, parsed.reply, 'syntax');
+    if (!parsed.ok) return this.#refuse(addressIn(text), parsed.reply, 'syntax');
     const { command } = parsed;
     const right = recipientRight(this.services.snapshot(), this.session, command.forwardPath);
     if (right.kind === 'refused') return this.#refuse(command.forwardPath.raw, right.reply, right.reason);
@@ -88,7 +92,7 @@ export class RecipientGroup implements TransactionParty {
 
   /** The same answer, but not for ever: nothing else bounds what is answered 250. */
   #repeated(address: string, tenant: string): Place {
-    if (++this.transaction.repeats <= mostRepeats) return { kind: 'answered', reply: replies.recipientOk };
+    if (++this.transaction.repeats <= mostRepeats) return { kind: 'answered', reply: this.#taken(address) };
     return this.#refuse(address, replies.tooManyRecipients(`${mostRepeats} recipients named again`), 'repeats', tenant);
   }
 
@@ -199,6 +203,11 @@ export class RecipientGroup implements TransactionParty {
 
   #accept(candidate: Candidate, decision: Decision | undefined, expandsTo: readonly string[]): Reply {
     this.transaction.add({ ...candidate, action: actionOf(decision), expandsTo });
+    return this.#taken(candidate.address);
+  }
+
+  #taken(recipient: string): Reply {
+    this.services.journal.record('edge.recipient.accepted', this.session, { recipient });
     return replies.recipientOk;
   }
 

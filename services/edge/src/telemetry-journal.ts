@@ -23,6 +23,7 @@ export interface TelemetryJournalOptions {
 }
 
 const quiet: ReadonlySet<EdgeEventName> = new Set([
+  'edge.recipient.accepted',
   'edge.session.opened',
   'edge.session.closed',
   'edge.tls.established',
@@ -36,6 +37,10 @@ const loud: ReadonlySet<EdgeEventName> = new Set([
   'edge.rule.unfinished',
 ]);
 
+/** In the log; quiet ones are not in the trace. */
+export const journalLevel = (event: EdgeEventName): 'debug' | 'info' | 'warn' =>
+  quiet.has(event) ? 'debug' : loud.has(event) ? 'warn' : 'info';
+
 const lineOf = (reply: Reply): string => formatReply(reply).trimEnd().replaceAll('\r\n', ' / ');
 
 type Counting = (metrics: EdgeMetrics, facts: EdgeEventFacts) => void;
@@ -46,6 +51,7 @@ const counted: Partial<Record<EdgeEventName, Counting>> = {
   'edge.login.succeeded': (metrics) => metrics.logins.with({ outcome: 'succeeded' }).inc(),
   'edge.login.refused': (metrics) => metrics.logins.with({ outcome: 'refused' }).inc(),
   'edge.login.unavailable': (metrics) => metrics.logins.with({ outcome: 'unavailable' }).inc(),
+  'edge.recipient.accepted': (metrics) => metrics.recipients.with({ reply_class: '2xx' }).inc(),
   'edge.recipient.rejected': (metrics, { reply }) =>
     metrics.recipients.with({ reply_class: replyClass(reply?.code ?? 550) }).inc(),
   'edge.message.accepted': (metrics, { detail }) => {
@@ -112,12 +118,12 @@ export function createTelemetryJournal(options: TelemetryJournalOptions): Journa
       if (untold !== undefined) journal.record('edge.refusals.untold', session, { detail: untold });
       const room = told.take(event, session, facts.each?.length ?? 1);
       if (room === 0 && facts.each?.length !== 0) return;
-      if (quiet.has(event)) {
+      const level = journalLevel(event);
+      if (level === 'debug') {
         if (log.debugging) log.debug(event, logFields(session, facts));
         return;
       }
-      if (loud.has(event)) log.warn(event, logFields(session, facts));
-      else log.info(event, logFields(session, facts));
+      log[level](event, logFields(session, facts));
       if (facts.untraced === true) return;
       const atMs = clock.now();
       if (facts.each === undefined) trace.add(traceEvent(atMs, event, session, facts));

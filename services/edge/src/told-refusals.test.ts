@@ -52,7 +52,10 @@ test('a large group of recipients is put off in part, and its message taken', as
   client.destroy();
   await expect.poll(() => doubles.of('edge.refusals.untold')).toMatchObject([{ detail: { recipient: '900' } }]);
   expect(doubles.of('edge.recipient.rejected')).toHaveLength(100);
-  expect(await doubles.telemetry.metrics.text()).toContain('postern_edge_recipients_total{reply_class="4xx"} 1000');
+  const metrics = await doubles.telemetry.metrics.text();
+  expect(metrics).toContain('postern_edge_recipients_total{reply_class="2xx"} 1000');
+  expect(metrics).toContain('postern_edge_recipients_total{reply_class="4xx"} 1000');
+  expect(doubles.of('edge.recipient.accepted')).toEqual([]);
 });
 
 test.each<[string, string, readonly string[], number]>([

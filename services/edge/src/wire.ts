@@ -101,7 +101,8 @@ export function wire(config: EdgeConfig, telemetry: Telemetry<EdgeLogEvent>): Se
       opened.push(() => watch.stop());
       const limits = await openLimits(config.redis, clock, (kind, reason, livePods) => {
         metrics.limitsLocal.set(kind === 'local' ? 1 : 0);
-        log.warn('edge.limits.changed', { state: kind, reason, pods: livePods });
+        const level = kind === 'local' ? 'warn' : 'info';
+        log[level]('edge.limits.changed', { state: kind, reason, pods: livePods });
       });
       opened.push(() => limits.close());
       suspicionBook = new SuspicionBook(limits.lasting);

@@ -12,11 +12,13 @@ import type { EdgeMetrics } from '../metrics.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
 import {
   type CertificateFiles,
+  type MaterialChange,
   readTlsMaterial,
   type TlsMaterial,
   watchTlsMaterial,
 } from '../tls/certificate-files.js';
 import { certificateStanding, endings, firstEnd } from '../tls/certificate-standing.js';
+import { usable } from '../tls/tls-contexts.js';
 
 export interface PodListenersOptions {
   readonly config: EdgeConfig['edge'];
@@ -68,11 +70,11 @@ export class PodListeners {
     metrics.listenersAstray(() => this.#listeners.filter(({ disagreements }) => disagreements.length > 0).length);
     this.#reportEndings();
     this.#certificateTimer = watchTlsMaterial(() => this.#readMaterial(), this.#material, clock, {
-      onChanged: (changed) => {
-        this.#material = changed;
+      onChanged: (material, change) => {
+        this.#material = material;
         for (const listener of this.#listeners) this.#updateListener(listener);
         metrics.certificates.inc();
-        telemetry.log.info('edge.certificate.replaced', { certificates: changed.certificates.map(({ name }) => name) });
+        this.#reportChange(change);
         this.#reportEndings();
       },
       onRefused: (reason) => {
@@ -120,6 +122,24 @@ export class PodListeners {
     this.#certificateTimer?.cancel();
   }
 
+  #reportChange({ certificates, isTicketSeed }: MaterialChange): void {
+    const { log } = this.#options.telemetry;
+    const snapshot = this.#options.snapshot();
+    const all = this.#material.certificates;
+    for (const { name, expiresAtMs } of certificates) {
+      const listeners = this.#listeners
+        .map(({ facts }) => facts)
+        .filter((facts) => usable(all, snapshot?.listener(facts).tls).some((one) => one.name === name));
+      log.info('edge.certificate.replaced', {
+        certificate: name,
+        file: this.#files().find((files) => files.name === name)?.certFile ?? '',
+        listeners: listeners.map((facts) => facts.name),
+        expires: new Date(expiresAtMs).toISOString(),
+      });
+    }
+    if (isTicketSeed) log.info('edge.ticket_key.replaced', { file: this.#options.config.ticketKeyFile ?? '' });
+  }
+
   #reportEndings(): void {
     const { clock, telemetry } = this.#options;
     for (const { name, expiresAtMs } of endings(this.#material.certificates, clock.now()))
@@ -130,9 +150,12 @@ export class PodListeners {
   }
 
   #readMaterial(): Promise<TlsMaterial> {
-    const { tls, certificates, ticketKeyFile } = this.#options.config;
-    const files: CertificateFiles[] = tls === undefined ? [] : [{ name: 'default', ...tls }];
-    return readTlsMaterial([...files, ...certificates], ticketKeyFile);
+    return readTlsMaterial(this.#files(), this.#options.config.ticketKeyFile);
+  }
+
+  #files(): readonly CertificateFiles[] {
+    const { tls, certificates } = this.#options.config;
+    return [...(tls === undefined ? [] : [{ name: 'default', ...tls }]), ...certificates];
   }
 
   #context(ports: SessionPorts): ListenerContext {

@@ -1,6 +1,6 @@
 /** Bans, error counts and failed logins of this pod over the store they share with all pods, and what a session is told of them. */
 import type { Clock } from '@postern/clock';
-import { BanBook, BanList, ErrorCounts, type LimitStore, LoginAttempts } from '@postern/flow-control';
+import { addressText, BanBook, BanList, ErrorCounts, type LimitStore, LoginAttempts } from '@postern/flow-control';
 import type { Logger } from '@postern/telemetry';
 import { type AbuseControl, createAbuseControl } from '../abuse/abuse-control.js';
 import { KnownClients } from '../abuse/known-clients.js';
@@ -38,8 +38,9 @@ export async function openMisuse({ store, clock, log, metrics, snapshot }: Misus
     store,
     clock,
     bans,
-    onBanned: (client, kind, lengthMs, decidedBy) => {
+    onBanned: (prefix, kind, lengthMs, decidedBy) => {
       metrics.bans.with({ kind }).inc();
+      const client = addressText(prefix);
       const seconds = Math.round(lengthMs / 1_000);
       log.warn('edge.client.banned', { client, kind, seconds, decided_by: decidedBy });
     },

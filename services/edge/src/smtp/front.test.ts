@@ -31,6 +31,24 @@ describe('policy', () => {
   });
 });
 
+describe('a refused recipient', () => {
+  it.each([
+    ['<carol@office.test> NOTIFY=FOO', 'carol@office.test'],
+    ['<@relay.test:carol@office.test> X=1', 'carol@office.test'],
+    ['<carol@office..test>', 'carol@office..test'],
+    ['carol@office.test', 'carol@office.test'],
+    ['<carol@elsewhere.test>', 'carol@elsewhere.test'],
+  ])('RCPT TO:%s is told by its address', async (path, recipient) => {
+    const doubles = new Doubles();
+    const { port } = await start(doubles);
+    const client = await greeted(port, transaction.slice(0, 2));
+    expect(await client.command(`RCPT TO:${path}`)).toMatch(/^5/);
+    const told = doubles.events.filter(({ event }) => event === 'edge.recipient.rejected');
+    expect(told.map(({ facts }) => facts?.recipient)).toEqual([recipient]);
+    client.destroy();
+  });
+});
+
 describe('refused recipients of a pipelined group', () => {
   const group = (count: number) =>
     Array.from({ length: count }, (_, index) => `RCPT TO:<u${index}@example.test>\r\n`).join('');

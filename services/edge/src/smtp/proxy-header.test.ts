@@ -73,7 +73,7 @@ describe('PROXY header', () => {
   });
 
   it.each([
-    ['TCP6', v2('21', '21', tcp6), '2001:db8:0:0:0:0:0:1'],
+    ['TCP6', v2('21', '21', tcp6), '2001:db8::1'],
     ['LOCAL', v2('20', '00', ''), undefined],
     ['LOCAL with addresses', v2('20', '11', tcp4), undefined],
     ['UNIX', v2('21', '31', '00'.repeat(216)), undefined],

@@ -4,6 +4,7 @@
  * Bounded: version 1 is at most 107 octets, version 2 at most 4 KiB here.
  */
 import { isIPv4, isIPv6 } from 'node:net';
+import { addressText } from '@postern/flow-control';
 
 export interface ProxyEndpoint {
   readonly address: string;
@@ -89,14 +90,14 @@ function parseV1(bytes: Buffer): ProxyHeader {
   return {
     kind: 'present',
     length,
-    source: { address: source, port: ports[0] },
-    destination: { address: destination, port: ports[1] },
+    source: { address: addressText(source), port: ports[0] },
+    destination: { address: addressText(destination), port: ports[1] },
   };
 }
 
 function ipv6Text(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, group) => bytes.readUInt16BE(group * 2).toString(16));
-  return groups.join(':');
+  return addressText(groups.join(':'));
 }
 
 /** Types and values, or undefined where they do not fit. */

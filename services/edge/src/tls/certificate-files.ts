@@ -75,20 +75,25 @@ export async function readTlsMaterial(
   };
 }
 
-function same(one: TlsMaterial, other: TlsMaterial): boolean {
-  const equal = (a: Buffer | undefined, b: Buffer | undefined): boolean =>
-    a === undefined || b === undefined ? a === b : a.equals(b);
-  return (
-    equal(one.ticketSeed, other.ticketSeed) &&
-    one.certificates.every(({ cert, key }, index) => {
-      const before = other.certificates[index];
-      return equal(cert, before?.cert) && equal(key, before?.key);
-    })
-  );
+/** What is not as it was before. */
+export interface MaterialChange {
+  readonly certificates: readonly Certificate[];
+  readonly isTicketSeed: boolean;
+}
+
+function changeOf(fresh: TlsMaterial, before: TlsMaterial): MaterialChange | undefined {
+  const differ = (a: Buffer | undefined, b: Buffer | undefined): boolean =>
+    a === undefined || b === undefined ? a !== b : !a.equals(b);
+  const certificates = fresh.certificates.filter(({ cert, key }, index) => {
+    const was = before.certificates[index];
+    return differ(cert, was?.cert) || differ(key, was?.key);
+  });
+  const isTicketSeed = differ(fresh.ticketSeed, before.ticketSeed);
+  return isTicketSeed || certificates.length > 0 ? { certificates, isTicketSeed } : undefined;
 }
 
 export interface MaterialWatch {
-  onChanged(material: TlsMaterial): void;
+  onChanged(material: TlsMaterial, change: MaterialChange): void;
   onRefused(reason: string): void;
   /** The files are read again after a refusal, and are as those in use or took their place. */
   onRecovered(): void;
@@ -107,9 +112,10 @@ export function watchTlsMaterial(
       const fresh = await read();
       if (refused !== '') watch.onRecovered();
       refused = '';
-      if (same(fresh, current)) return;
+      const change = changeOf(fresh, current);
+      if (change === undefined) return;
       current = fresh;
-      watch.onChanged(current);
+      watch.onChanged(current, change);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       if (reason !== refused) watch.onRefused(reason);

@@ -181,6 +181,9 @@ describe('certificates', () => {
   it('are swapped when their files change, and no session notices', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'postern-tls-'));
     const files = { name: 'default', certFile: join(folder, 'c.pem'), keyFile: join(folder, 'k.pem') };
+    const kept = { name: 'kept', certFile: join(folder, 'other.pem'), keyFile: join(folder, 'other.key') };
+    const other = authority.issue(['kept.test']);
+    await Promise.all([writeFile(kept.keyFile, other.key), writeFile(kept.certFile, other.cert)]);
     const write = async (name: string): Promise<void> => {
       const { key, cert } = authority.issue([name]);
       await Promise.all([writeFile(files.keyFile, key), writeFile(files.certFile, cert)]);
@@ -188,12 +191,14 @@ describe('certificates', () => {
     await write('old.test');
     const clock = new FakeClock();
     const doubles = new Doubles();
-    doubles.tls = await readTlsMaterial([files], undefined);
+    doubles.tls = await readTlsMaterial([files, kept], undefined);
     const listener = await listen(doubles);
     const refused: string[] = [];
-    const timer = watchTlsMaterial(() => readTlsMaterial([files], undefined), doubles.tls, clock, {
-      onChanged: (fresh) => {
+    const changed: string[] = [];
+    const timer = watchTlsMaterial(() => readTlsMaterial([files, kept], undefined), doubles.tls, clock, {
+      onChanged: (fresh, { certificates, isTicketSeed }) => {
         doubles.tls = fresh;
+        changed.push(...certificates.map(({ name, names }) => `${name} ${names} ${isTicketSeed}`));
         void listener.update();
       },
       onRefused: (reason) => refused.push(reason),
@@ -209,6 +214,7 @@ describe('certificates', () => {
     await clock.advance(10_000);
     await expect.poll(async () => commonName(await shake(listener.port))).toBe('new.test');
     expect(refused.slice(1)).toEqual(['recovered']);
+    expect(changed).toEqual(['default new.test false']);
     expect(await before.command('EHLO c.test')).toMatch(/^250/);
     before.destroy();
     timer.cancel();

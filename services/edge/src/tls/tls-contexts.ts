@@ -50,7 +50,7 @@ function clientCertificatesOf(settings: ListenerTls | undefined): TlsContexts['c
 }
 
 /** The certificates a listener may use; all where it names none that is here. */
-function usable(all: readonly Certificate[], settings: ListenerTls | undefined): readonly Certificate[] {
+export function usable(all: readonly Certificate[], settings: ListenerTls | undefined): readonly Certificate[] {
   const named = (settings?.certificates ?? []).flatMap((name) =>
     all.filter((certificate) => certificate.name === name),
   );

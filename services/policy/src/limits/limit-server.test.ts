@@ -142,7 +142,7 @@ test('of a login its messages and its failures, of a tenant what it submits', as
   const client = as('provisioning', 'acme');
   const user = await client.call(client.rpc.showLimits, { subject: 'a@acme.test' });
   expect(user.limits.map(({ scope, kind, limit, used }) => [scope, kind, limit, used])).toEqual([
-    ['user', 'messages', 100, 0],
+    ['user, by the operator', 'messages', 100, 0],
     ['user, by its tenant', 'bytes', 9_000, 0],
     ['account', 'failed_login', 30, 1],
   ]);

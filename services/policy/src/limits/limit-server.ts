@@ -4,7 +4,7 @@
  */
 import { isIP, isIPv6 } from 'node:net';
 import { isPosternError, PosternError } from '@postern/errors';
-import type { BanBook, Ban as BanFacts, SuspicionBook } from '@postern/flow-control';
+import { addressText, type BanBook, type Ban as BanFacts, type SuspicionBook } from '@postern/flow-control';
 import { type CallContext, coversTenant, everyTenant, type Handlers, unary } from '@postern/grpc';
 import type {
   AddBanRequest,
@@ -45,14 +45,6 @@ function assertCaller({ scope }: CallContext, tenant: string): void {
   throw new PosternError('permission-denied', what);
 }
 
-/** RFC 5952: as people write it; kept it is with all its groups. */
-function shownPrefix(prefix: string): string {
-  const [address = '', length] = prefix.split('/');
-  if (!isIPv6(address)) return prefix;
-  const short = new URL(`http://[${address}]`).hostname.slice(1, -1);
-  return length === undefined ? short : `${short}/${length}`;
-}
-
 /** Why a ban would hardly be meant; undefined = it may be. */
 function doubt(view: LimitView, address: string, client: string): string | undefined {
   if (view.isLoopback(address))
@@ -62,7 +54,7 @@ function doubt(view: LimitView, address: string, client: string): string | undef
 }
 
 const onWire = ({ prefix, remainingMs, ageMs, by, reason }: BanFacts): Ban => ({
-  client: shownPrefix(prefix),
+  client: addressText(prefix),
   remainingMs: Math.max(0, Math.round(remainingMs)),
   ageMs: Math.round(ageMs),
   by,
@@ -114,7 +106,7 @@ export function limitHandlers({
       const ban = (await bans.list()).find(({ prefix }) => prefix === countedAs);
       return {
         kind: 'address',
-        countedAs: shownPrefix(countedAs),
+        countedAs: addressText(countedAs),
         ipSet,
         ban: ban === undefined ? undefined : onWire(ban),
         limits,
@@ -170,7 +162,7 @@ export function limitHandlers({
         );
       const add = async (): Promise<AddBanResponse> => {
         await bans.add(client, lengthMs, actor, request.reason || defaultReason);
-        return { client: shownPrefix(client) };
+        return { client: addressText(client) };
       };
       return stored(add());
     }),
@@ -193,7 +185,7 @@ export function limitHandlers({
       assertCaller(context, everyTenant);
       const lift = async (): Promise<LiftBanResponse> => {
         const client = current().countedAs(addressOf(request.address));
-        return { client: shownPrefix(client), wasBanned: await bans.lift(client) };
+        return { client: addressText(client), wasBanned: await bans.lift(client) };
       };
       return stored(lift());
     }),

@@ -145,8 +145,9 @@ export class LimitView {
     const limit = control.failedLoginsPerAccount;
     const tenant = this.tenantOfDomain(login.slice(login.lastIndexOf('@') + 1));
     const ofTenant = this.#snapshot.tenants.find(({ name }) => name === tenant)?.userMessageRate;
+    const ofUser: RateSubject = { kind: 'user', id: login };
     const rates = [
-      ...(await this.#rate({ kind: 'user', id: login }, rateLimitsOf(this.#snapshot.messageLimits?.perUser))),
+      ...(await this.#rate(ofUser, rateLimitsOf(this.#snapshot.messageLimits?.perUser), 'user, by the operator')),
       ...(await this.#rate(tenantUser(login), rateLimitsOf(ofTenant), 'user, by its tenant')),
     ];
     if (limit === 0) return rates;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { withFolders } from '@postern/testkit';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTokenVerifier, type Issuer } from './token.js';
+import { createTokenVerifier, type Issuer, tokenForAnother } from './token.js';
 
 const now = Date.parse('2026-01-02T03:04:05Z');
 const seconds = now / 1_000;
@@ -62,17 +62,28 @@ describe('tokens', () => {
       kind: 'right',
       user: 'a@acme.test',
       tenant: 'acme',
+      claim: 'email',
     });
   });
 
-  it.each<[string, () => Promise<string>]>([
-    ['of another issuer', () => token({ iss: 'https://evil.test' })],
-    ['for another audience', () => token({ aud: 'imap' })],
-    ['that expired', () => token({ expiresIn: -60 })],
-    ['signed with another key', () => token({ key: others.privateKey })],
-    ['without a login', () => token({ email: 5 })],
+  it.each([
+    ['names another user', { user: 'b@acme.test' }, 'its claim email names another user than the login'],
+    ['is of another tenant', { tenant: 'beta' }, 'its issuer is not of the tenant of the user'],
+    ['is for the login', {}, undefined],
+  ])('that is right and %s', (_what, change, fault) => {
+    const right = { kind: 'right', user: 'a@acme.test', tenant: 'acme', claim: 'email', ...change } as const;
+    expect(tokenForAnother(right, { address: 'a@acme.test', tenant: 'acme' })).toBe(fault);
+  });
+
+  it.each<[string, string, () => Promise<string>]>([
+    ['of another issuer', 'unknown issuer', () => token({ iss: 'https://evil.test' })],
+    ['for another audience', 'claim aud is not as expected, expected "smtp"', () => token({ aud: 'imap' })],
+    ['that expired', 'expired', () => token({ expiresIn: -60 })],
+    ['signed with another key', 'wrong signature', () => token({ key: others.privateKey })],
+    ['without a login', 'no login in claim email', () => token({ email: 5 })],
     [
       'whose claims were changed',
+      'wrong signature',
       async () =>
         (await token()).replace(
           /\.[^.]+\./,
@@ -81,11 +92,12 @@ describe('tokens', () => {
     ],
     [
       'that is unsigned',
+      'its algorithm is not allowed',
       async () => `${Buffer.from('{"alg":"none"}').toString('base64url')}.${(await token()).split('.')[1]}.`,
     ],
-    ['that is none', async () => 'abc'],
-  ])('%s are wrong', async (_what, made) => {
-    expect(await verify(await made(), [issuer], now)).toMatchObject({ kind: 'wrong' });
+    ['that is none', 'not a token with an issuer (claim iss)', async () => 'abc'],
+  ])('%s are wrong: %s', async (_what, reason, made) => {
+    expect(await verify(await made(), [issuer], now)).toEqual({ kind: 'wrong', reason });
   });
 
   it('signed with a shared secret are wrong', async () => {

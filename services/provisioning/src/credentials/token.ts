@@ -17,7 +17,7 @@ export interface Issuer {
 }
 
 export type TokenAnswer =
-  | { readonly kind: 'right'; readonly user: string; readonly tenant: string }
+  | { readonly kind: 'right'; readonly user: string; readonly tenant: string; readonly claim: string }
   | { readonly kind: 'wrong'; readonly reason: string };
 
 /** Asymmetric only: a shared secret would be one more that can be stolen here. */
@@ -43,6 +43,30 @@ const mostKeySets = 1_000;
 export type VerifyToken = (token: string, issuers: readonly Issuer[], now: number) => Promise<TokenAnswer>;
 
 const wrong = (reason: string): TokenAnswer => ({ kind: 'wrong', reason });
+
+/** Why a token is refused, for log and trace: names claims and settings, never what a claim holds. */
+function faultOf(error: unknown, { audience }: Issuer): string {
+  if (error instanceof errors.JWTExpired) return 'expired';
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.reason === 'missing') return `claim ${error.claim} is missing`;
+    if (error.claim === 'nbf') return 'not valid yet (claim nbf)';
+    const expected = error.claim === 'aud' ? `, expected ${JSON.stringify(audience)}` : '';
+    return `claim ${error.claim} is not as expected${expected}`;
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'wrong signature';
+  if (error instanceof errors.JWKSNoMatchingKey) return 'no key of the issuer fits it';
+  if (error instanceof errors.JOSEAlgNotAllowed) return 'its algorithm is not allowed';
+  return error instanceof errors.JOSEError ? error.code : 'not a token';
+}
+
+/** A token that is right, but for somebody else than the login that was named (`a=` of RFC 7628, `user=` of XOAUTH2). Undefined = for him. */
+export function tokenForAnother(
+  token: Extract<TokenAnswer, { kind: 'right' }>,
+  login: { readonly address: string; readonly tenant: string },
+): string | undefined {
+  if (token.user !== login.address) return `its claim ${token.claim} names another user than the login`;
+  return token.tenant === login.tenant ? undefined : 'its issuer is not of the tenant of the user';
+}
 
 function issuerOf(token: string): string | undefined {
   try {
@@ -84,6 +108,7 @@ export function createTokenVerifier(): VerifyToken {
   return async (token, issuers, now) => {
     const name = issuerOf(token);
     const issuer = issuers.find((candidate) => candidate.issuer === name);
+    if (name === undefined) return wrong('not a token with an issuer (claim iss)');
     if (issuer === undefined) return wrong('unknown issuer');
     const keys = issuer.jwksFile === undefined ? remoteKeys(issuer.jwksUrl) : await localKeys(issuer.jwksFile);
     try {
@@ -97,10 +122,13 @@ export function createTokenVerifier(): VerifyToken {
       });
       const claim = payload[issuer.userClaim];
       const user = typeof claim === 'string' ? canonical(claim) : undefined;
-      return user === undefined ? wrong('no login in the token') : { kind: 'right', user, tenant: issuer.tenant };
+      const { userClaim, tenant } = issuer;
+      return user === undefined
+        ? wrong(`no login in claim ${userClaim}`)
+        : { kind: 'right', user, tenant, claim: userClaim };
     } catch (error) {
       if (isUnavailable(error)) throw new PosternError('credentials-unavailable', 'keys of an issuer cannot be had');
-      return wrong(error instanceof errors.JOSEError ? error.code : 'not a token');
+      return wrong(faultOf(error, issuer));
     }
   };
 }

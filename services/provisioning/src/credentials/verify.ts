@@ -18,7 +18,7 @@ import { labelOf } from './mechanisms.js';
 import { fakeVerifier, isScram, normalise, verifyPassword } from './password.js';
 import { loginOf, type Realm } from './principal.js';
 import { isBoundAsSaid, type Proof, proveScram } from './scram-proof.js';
-import { createTokenVerifier, type Issuer } from './token.js';
+import { createTokenVerifier, type Issuer, tokenForAnother } from './token.js';
 import { createVerifiedCache } from './verified-cache.js';
 
 export interface VerifierParts {
@@ -139,11 +139,12 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
       const token = Buffer.from(request.parameters.token ?? none).toString('utf8');
       const answer = await verifyToken(token, parts.issuers(), clock.now());
       if (answer.kind === 'wrong') return refuse(request, `token: ${answer.reason}`, 'wrong');
-      proof = {
-        right: answer.user === address && answer.tenant === row?.tenant,
-        cached: false,
-        serverProof: none,
-      };
+      const fault =
+        row === undefined || address === undefined
+          ? undefined
+          : tokenForAnother(answer, { address, tenant: row.tenant });
+      if (fault !== undefined) return refuse(request, `token: ${fault}`, 'wrong');
+      proof = { right: row !== undefined, cached: false, serverProof: none };
     } else if (ticket !== undefined) {
       if (row !== undefined && !ticket.tenants.includes(row.tenant))
         return refuse(request, 'principal: not for this tenant', 'wrong');
@@ -151,12 +152,7 @@ export function createVerifier(parts: VerifierParts): (request: VerifyRequest) =
     } else return refuse(request, 'unsupported', 'unsupported');
     metrics.loginSeconds.observe((clock.monotonic() - begun) / 1_000);
     if (row === undefined || address === undefined) return refuse(request, 'unknown user', 'wrong');
-    if (!proof.right)
-      return refuse(
-        request,
-        row.password === null && !mechanism.includes('OAUTH') ? 'no password' : 'wrong password',
-        'wrong',
-      );
+    if (!proof.right) return refuse(request, row.password === null ? 'no password' : 'wrong password', 'wrong');
     if (row.disabled) return refuse(request, 'disabled', 'disabled');
     if (row.expires_at !== null && row.expires_at.getTime() <= clock.now())
       return refuse(request, 'expired', 'disabled');

@@ -75,7 +75,7 @@ export interface ShowLimitsResponse {
 
 /** One limit. */
 export interface LimitReading {
-  /** Whose limit: service, listener:<name>, set:<name>, address, user, `user, by its tenant`, tenant, errors, account. */
+  /** Whose limit: service, listener:<name>, set:<name>, address, `user, by the operator`, `user, by its tenant`, tenant, errors, account. */
   scope: string;
   /** What is limited. */
   kind: string;

@@ -4,6 +4,7 @@
  * Not believed: NAME, since policy looks up names itself; PROTO, since the EHLO that follows says it.
  */
 import { isIP } from 'node:net';
+import { addressText } from '@postern/flow-control';
 import { decodeXtext, type Reply, replies, splitAddress } from '@postern/smtp-core';
 import type { Login } from '../../session.js';
 import type { Dialogue } from '../dialogue.js';
@@ -36,7 +37,7 @@ function readAttributes(argument: string): Attributes | undefined {
 function addressOf(text: string | undefined, otherwise: string): string | undefined {
   if (text === undefined) return otherwise;
   const address = text.replace(/^IPV6:/i, '');
-  return isIP(address) === 0 ? undefined : address;
+  return isIP(address) === 0 ? undefined : addressText(address);
 }
 
 function portOf(text: string | undefined, otherwise: number): number | undefined {
