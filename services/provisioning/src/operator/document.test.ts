@@ -54,7 +54,7 @@ test.each([
   [
     'a login that is demanded and cannot be had',
     'listeners:\n  submission:\n    authMechanismsTls: []',
-    /^base\.yaml:3: listeners\.submission\.authMechanismsTls: is empty while requireAuth is on; expected a mechanism/,
+    /^base\.yaml:3: listeners\.submission\.authMechanismsTls: is empty while requireAuth is on by the default of role submission; expected a mechanism/,
   ],
   [
     'one that can be had in plain only where TLS comes first',

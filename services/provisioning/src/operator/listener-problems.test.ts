@@ -51,11 +51,32 @@ test.each<[string, RegExp]>([
   ['mx: { access: [{ network: nowhere, action: deny }] }', /listeners\.mx\.access\[0\]\.network: .*nowhere/],
   ['mx: { hostname: "not a name" }', /listeners\.mx\.hostname: .*not a name/],
   ['mx: { enabled: perhaps }', /listeners\.mx\.enabled: .*perhaps/],
-  ['submission: { extensions: { starttls: false } }', /listeners\.submission\.requireTls: is on while/],
+  [
+    'submission: { extensions: { starttls: false } }',
+    /listeners\.submission\.requireTls: is on by the default of role submission while extensions\.starttls is off/,
+  ],
   ['mx: { extensions: { binaryMime: true, chunking: false } }', /listeners\.mx\.extensions\.binaryMime: is on while/],
-  ['submissions: { extensions: { auth: false } }', /listeners\.submissions\.requireAuth: is on while/],
+  [
+    'submissions: { extensions: { auth: false } }',
+    /listeners\.submissions\.requireAuth: is on by the default of role submissions while/,
+  ],
   ['partners: { banner: hello }', /listeners\.partners\.role: missing/],
-  ['mx: { requireAuth: true }', /listeners\.mx\.authMechanismsTls: is empty while requireAuth is on/],
+  [
+    'mx: { requireAuth: true, extensions: { auth: false } }',
+    /listeners\.mx\.requireAuth: is on while extensions\.auth/,
+  ],
+  [
+    'mx: { requireAuth: true }',
+    /listeners\.mx\.authMechanismsTls: is empty by the default of role mx while requireAuth is on; expected a mechanism/,
+  ],
+  [
+    'submission: { authMechanismsTls: [] }',
+    /listeners\.submission\.authMechanismsTls: is empty while requireAuth is on by the default of role submission; expected/,
+  ],
+  [
+    'submission: { authMechanismsTls: [], authMechanismsPlain: [PLAIN], requireAuth: true }',
+    /authMechanismsTls: is empty while requireAuth is on \(TLS is demanded: those of authMechanismsPlain are never offered\)/,
+  ],
   ['mx: { proxyProtocol: true }', /listeners\.mx\.proxyProtocol: is on while trustedProxies is empty/],
   ['submission: { authMechanismsTls: [PLAIN, LOGIN, PLAIN] }', /authMechanismsTls\[2\]: "PLAIN" is named twice/],
   ['submission: { authMechanismsPlain: [SCRAM-SHA-256-PLUS] }', /authMechanismsPlain\[0\]: .* binds to TLS/],

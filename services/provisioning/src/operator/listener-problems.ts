@@ -52,6 +52,10 @@ function* tlsProblems({ tls }: Listener, at: FieldPath): Generator<Fault> {
     yield field('clientCaFile', 'missing; expected the authorities of required client certificates');
 }
 
+/** A setting nobody wrote is not blamed as if somebody had. */
+const byDefault = (written: unknown, role: string): string =>
+  written === undefined ? ` by the default of role ${role}` : '';
+
 export function listenerProblems(document: OperatorDocument): Fault[] {
   return Object.entries(document.listeners).flatMap(([name, listener]) => {
     const at = ['listeners', name];
@@ -59,18 +63,25 @@ export function listenerProblems(document: OperatorDocument): Fault[] {
     const { starttls, auth, binaryMime, chunking } = listener.extensions;
     const role = listener.role ?? name;
     if ((listener.requireTls ?? role === 'submission') && !starttls && role !== 'submissions') {
-      const message = 'is on while extensions.starttls is off; expected false, or STARTTLS offered';
+      const on = `is on${byDefault(listener.requireTls, role)}`;
+      const message = `${on} while extensions.starttls is off; expected false, or STARTTLS offered`;
       problems.push({ path: [...at, 'requireTls'], message });
     }
+    const authOn = `on${byDefault(listener.requireAuth, role)}`;
     if ((listener.requireAuth ?? role !== 'mx') && !auth) {
-      const message = 'is on while extensions.auth is off; expected false, or AUTH offered';
+      const message = `is ${authOn} while extensions.auth is off; expected false, or AUTH offered`;
       problems.push({ path: [...at, 'requireAuth'], message });
     }
     const needsTls = role === 'submissions' || (listener.requireTls ?? role === 'submission');
     const onPlain = needsTls ? 0 : listener.authMechanismsPlain.length;
     const onTls = listener.authMechanismsTls?.length ?? (role === 'mx' ? 0 : 1);
     if ((listener.requireAuth ?? role !== 'mx') && auth && onTls + onPlain === 0) {
-      const message = 'is empty while requireAuth is on; expected a mechanism, or requireAuth: false';
+      const empty = `is empty${byDefault(listener.authMechanismsTls, role)}`;
+      const inVain =
+        listener.authMechanismsPlain.length > 0
+          ? ' (TLS is demanded: those of authMechanismsPlain are never offered)'
+          : '';
+      const message = `${empty} while requireAuth is ${authOn}${inVain}; expected a mechanism, or requireAuth: false`;
       problems.push({ path: [...at, 'authMechanismsTls'], message });
     }
     for (const name of ['authMechanismsTls', 'authMechanismsPlain'] as const)
