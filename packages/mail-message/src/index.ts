@@ -7,6 +7,7 @@ export * from './header-edit-stream.js';
 export * from './header-from.js';
 export * from './header-section.js';
 export * from './mime-structure.js';
+export * from './parameter-readings.js';
 export * from './parameterized.js';
 export * from './received.js';
 export * from './transfer-encoding.js';

@@ -2,7 +2,8 @@
  * `value; name=value; ...` of Content-Type and Content-Disposition, RFC 2045 §5.1, with continuations and charsets of
  * RFC 2231. Lenient as mail programs are: names of attachments must be seen as they will be seen. Linear, bounded.
  */
-import { decodeCharset, decodeHeaderText } from './encoded-word.js';
+import { decodeHeaderText } from './encoded-word.js';
+import { joinSections } from './parameter-sections.js';
 
 export interface Parameterized {
   /** Lower case, without parameters. */
@@ -12,7 +13,6 @@ export interface Parameterized {
 }
 
 const MAX_PARAMETERS = 64;
-const MAX_SECTIONS = 100;
 
 /** Cuts at semicolons outside of quotes, takes quotes off, and drops comments. */
 function splitParts(text: string): readonly string[] {
@@ -40,29 +40,6 @@ function splitParts(text: string): readonly string[] {
   }
   parts.push(part);
   return parts;
-}
-
-function percentDecode(text: string): Buffer {
-  const plain = text.replace(/%([0-9A-Fa-f]{2})/g, (_match, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return Buffer.from(plain, 'latin1');
-}
-
-/** RFC 2231 §3-4: sections in order, those with a star percent-encoded in the charset the first one names. */
-function joinSections(sections: ReadonlyMap<string, string>): string {
-  const first = sections.get('0*') ?? sections.get('*') ?? '';
-  const [charset = '', , ...rest] = first.split("'");
-  const marked = rest.length > 0;
-  const octets: Buffer[] = [];
-  for (let index = 0; index < MAX_SECTIONS; index += 1) {
-    const encoded = sections.get(`${index}*`) ?? (index === 0 ? sections.get('*') : undefined);
-    const plain = sections.get(String(index));
-    if (encoded !== undefined) octets.push(percentDecode(index === 0 && marked ? rest.join("'") : encoded));
-    else if (plain !== undefined) octets.push(Buffer.from(plain, 'utf8'));
-    else break;
-  }
-  return decodeCharset(Buffer.concat(octets), marked && charset !== '' ? charset : 'utf-8');
 }
 
 export function parseParameterized(text: string): Parameterized {

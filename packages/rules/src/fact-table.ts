@@ -152,12 +152,16 @@ export const factTable = {
   'message.size': { type: 'int', since: 'body', doc: 'Bytes of the message as received.', kept: true },
   'message.parts': { type: 'int', since: 'body', doc: 'MIME parts.' },
   'message.types': { type: 'strings', since: 'body', doc: 'Content types of all parts.', lower: true },
-  'message.attachments': { type: 'strings', since: 'body', doc: 'File names of attachments.' },
+  'message.attachments': {
+    type: 'strings',
+    since: 'body',
+    doc: 'File names of attachments: each that some mail program may show, so one attachment can have several; empty for one without.',
+  },
   'message.largestAttachment': { type: 'int', since: 'body', doc: 'Decoded bytes of the largest attachment.' },
   'message.incomplete': {
     type: 'bool',
     since: 'body',
-    doc: 'It has more parts than are read (1,000), nests deeper (50), or a part has a longer header section (64 KiB); refused unless a rule accepts it.',
+    doc: 'It has more parts than are read (1,000), nests deeper (50), or a part has a longer header section (64 KiB) or more names of attachments (50) than are read; refused unless a rule accepts it.',
   },
   'dkim.result': {
     type: 'string',

@@ -1,43 +1,51 @@
 /**
- * Looks into the parts of a message while its body streams by: how many, of which types, which attachments, and the hosts its text links to.
- * RFC 2045, RFC 2046 §5.1. Holds one line and the header section of one part; text is read up to a bound, other parts are only measured.
- * Parts, depth and header sections of parts are bounded, and where a bound ends the looking it is said.
+ * Looks into the parts of a message while its body streams by: how many, of which types, which attachments, and the hosts its text links to; into messages
+ * and multiparts that are themselves encoded too. RFC 2045, RFC 2046 §5.1. Holds one line and the header section of one part; text is read up
+ * to a bound, other parts are only measured. Parts, depth and header sections of parts are bounded, and where a bound ends the looking it is said.
  */
-import { fieldsNamed, type HeaderSection, parseParameterized, readHeaderSection } from '@postern/mail-message';
-import { LinkReader } from './link-reader.js';
-import type { Incomplete, MimeFacts } from './mime-facts.js';
-
-interface Part {
-  readonly type: string;
-  readonly encoding: string;
-  readonly isText: boolean;
-  readonly isAttachment: boolean;
-  readonly filename: string;
-  size: number;
-}
+import { type HeaderSection, readHeaderSection } from '@postern/mail-message';
+import { LookedAt, type Part } from './looked-at.js';
+import type { MimeFacts } from './mime-facts.js';
+import { describePart } from './part-description.js';
+import { isDecoded, TransferDecoder } from './transfer-decoder.js';
 
 const LF = 0x0a;
 const longestLine = 8_192;
 const longestHeader = 65_536;
-/** No mail program writes as many or nests as deep (docs/checks.md says what happens beyond). */
-const mostParts = 1_000;
-const mostListed = 1_000;
 const deepest = 50;
+/** Encoded messages in encoded messages: each costs another pass. */
+const deepestEncoded = 5;
 const delimiterStart = Buffer.from('\n--');
 
+/** What an encoded part has within. */
+interface Within {
+  readonly decoder: TransferDecoder;
+  readonly scan: BodyScan;
+  /** Levels around it, its own included. */
+  readonly level: number;
+}
+
 export class BodyScan {
-  readonly #boundaries: string[] = [];
-  readonly #parts: Part[] = [];
-  readonly #links = new LinkReader();
+  /** Of each open multipart the delimiters it may have: one, but for fields that can be read in several ways. */
+  readonly #boundaries: (readonly string[])[] = [];
+  readonly #found: LookedAt;
+  readonly #depth: number;
+  #within: Within[] = [];
   #part: Part | undefined;
   #header: Buffer[] | undefined;
   #headerSize = 0;
   #held: Buffer = Buffer.alloc(0);
   #lineBegins = true;
-  #incomplete: Incomplete | undefined;
 
-  constructor(section: HeaderSection) {
-    this.#open(section);
+  private constructor(found: LookedAt, depth: number) {
+    this.#found = found;
+    this.#depth = depth;
+  }
+
+  static of(section: HeaderSection): BodyScan {
+    const scan = new BodyScan(new LookedAt(), 0);
+    scan.#open(section);
+    return scan;
   }
 
   write(chunk: Buffer): void {
@@ -62,30 +70,29 @@ export class BodyScan {
   }
 
   end(): void {
-    if (this.#held.length > 0) this.#line(this.#held);
-    this.#held = Buffer.alloc(0);
-    if (this.#header !== undefined) this.#openHeld();
-    this.#links.finish();
+    this.#close();
+    this.#found.links.finish();
   }
 
   get facts(): MimeFacts {
-    const attachments = this.#parts.filter(({ isAttachment }) => isAttachment);
-    return {
-      parts: this.#parts.length,
-      types: [...new Set(this.#parts.map(({ type }) => type))].slice(0, mostListed),
-      attachments: attachments.map(({ filename }) => filename).slice(0, mostListed),
-      largestAttachment: attachments.reduce((largest, part) => Math.max(largest, decodedSize(part)), 0),
-      incomplete: this.#incomplete,
-    };
+    return this.#found.facts;
   }
 
   get hosts(): ReadonlySet<string> {
-    return this.#links.hosts;
+    return this.#found.links.hosts;
+  }
+
+  #close(): void {
+    if (this.#held.length > 0) this.#line(this.#held);
+    this.#held = Buffer.alloc(0);
+    if (this.#header !== undefined) this.#openHeld();
+    this.#leave(0);
   }
 
   /** Octets of a part nobody reads, up to the next line that may be a delimiter; 0 = the next line has to be looked at. */
   #skip(rest: Buffer): number {
-    if (this.#header !== undefined || this.#part?.isText === true || rest.length < 3) return 0;
+    if (this.#header !== undefined || this.#within.length > 0 || this.#part?.isText === true || rest.length < 3)
+      return 0;
     if (this.#lineBegins && rest[0] === 0x2d && rest[1] === 0x2d) return 0;
     const found = this.#boundaries.length === 0 ? -1 : rest.indexOf(delimiterStart);
     // Two octets stay: a delimiter may begin in them.
@@ -98,12 +105,13 @@ export class BodyScan {
 
   #line(line: Buffer): void {
     if (this.#lineBegins && line[0] === 0x2d && line[1] === 0x2d && this.#delimiter(line)) return;
+    for (const { decoder, scan } of this.#within) scan.write(decoder.write(line));
     if (this.#header !== undefined) {
       this.#header.push(Buffer.from(line));
       this.#headerSize += line.length;
       if (line.length <= 2 && /^\r?\n$/.test(line.toString('latin1'))) this.#openHeld();
       else if (this.#headerSize > longestHeader) {
-        this.#incomplete ??= 'part header';
+        this.#found.missed('part header');
         this.#openHeld();
       }
       return;
@@ -111,22 +119,24 @@ export class BodyScan {
     const part = this.#part;
     if (part === undefined) return;
     part.size += line.length;
-    if (part.isText) this.#links.read(line, part.encoding);
+    if (part.isText) this.#found.links.read(line, part);
   }
 
   #delimiter(line: Buffer): boolean {
     if (this.#boundaries.length === 0) return false;
     const text = line
-      .toString('latin1')
+      .toString()
       .replace(/[ \t\r\n]+$/, '')
       .slice(2);
-    const begins = this.#boundaries.lastIndexOf(text);
-    const ends = text.endsWith('--') ? this.#boundaries.lastIndexOf(text.slice(0, -2)) : -1;
+    const levelOf = (boundary: string) => this.#boundaries.findLastIndex((level) => level.includes(boundary));
+    const begins = levelOf(text);
+    const ends = text.endsWith('--') ? levelOf(text.slice(0, -2)) : -1;
     const level = Math.max(begins, ends);
     if (level === -1) return false;
     const isOpen = level === begins;
     if (this.#header !== undefined) this.#openHeld();
-    this.#links.end();
+    this.#leave(level + 1);
+    this.#found.links.end();
     // RFC 2046 §5.1.1: the line end before a delimiter belongs to it.
     if (this.#part !== undefined) this.#part.size = Math.max(0, this.#part.size - 2);
     this.#part = undefined;
@@ -135,39 +145,48 @@ export class BodyScan {
     return true;
   }
 
+  /** Ends what is within parts at this level and below. */
+  #leave(level: number): void {
+    for (const within of this.#within) {
+      if (within.level < level) continue;
+      within.scan.write(within.decoder.end());
+      within.scan.#close();
+    }
+    this.#within = this.#within.filter((within) => within.level < level);
+  }
+
   #startHeader(): void {
-    const isOver = this.#parts.length >= mostParts;
-    if (isOver) this.#incomplete ??= 'parts';
-    this.#header = isOver ? undefined : [];
+    if (this.#found.isFull) this.#found.missed('parts');
+    this.#header = this.#found.isFull ? undefined : [];
     this.#headerSize = 0;
   }
 
   #openHeld(): void {
     const section = readHeaderSection(Buffer.concat(this.#header ?? []));
+    if (section.end === 'tooManyFields') this.#found.missed('part header');
     this.#header = undefined;
     this.#open(section);
   }
 
   #open({ fields }: HeaderSection): void {
-    const described = (name: string) => parseParameterized(fieldsNamed(fields, name)[0]?.value ?? '');
-    const contentType = described('content-type');
-    const disposition = described('content-disposition');
-    const type = contentType.value === '' ? 'text/plain' : contentType.value;
-    const filename = disposition.parameters.get('filename') ?? contentType.parameters.get('name') ?? '';
-    const encoding = described('content-transfer-encoding').value;
-    const isAttachment = disposition.value === 'attachment' || filename !== '';
-    this.#part = { type, encoding, filename, isAttachment, isText: type.startsWith('text/') && !isAttachment, size: 0 };
-    this.#parts.push(this.#part);
-    const boundary = contentType.parameters.get('boundary');
-    if (type.startsWith('multipart/') && boundary !== undefined) {
-      if (this.#boundaries.length < deepest) this.#boundaries.push(boundary);
-      else this.#incomplete ??= 'depth';
-    } else if (/^message\/(rfc822|global)$/.test(type) && !/^(base64|quoted-printable)$/.test(encoding))
-      this.#startHeader();
+    const part = this.#found.add(describePart(fields));
+    this.#part = part;
+    const level = this.#boundaries.length;
+    const isMessage = part.types.some((type) => /^message\/(rfc822|global|news)$/.test(type));
+    const encoding = part.encodings.find(isDecoded);
+    if (encoding !== undefined && (isMessage || part.boundaries.length > 0)) {
+      if (this.#depth >= deepestEncoded) this.#found.missed('depth');
+      else {
+        const scan = new BodyScan(this.#found, this.#depth + 1);
+        if (isMessage) scan.#startHeader();
+        else scan.#boundaries.push(part.boundaries);
+        this.#within.push({ decoder: new TransferDecoder(encoding), scan, level });
+      }
+    }
+    if (part.boundaries.length > 0) {
+      if (level < deepest) this.#boundaries.push(part.boundaries);
+      else this.#found.missed('depth');
+    }
+    if (isMessage && (part.encodings.length === 0 || !part.encodings.every(isDecoded))) this.#startHeader();
   }
-}
-
-/** Decoded octets, without decoding: four characters are three octets, and 76 characters a line have a line end of two. */
-function decodedSize({ encoding, size }: Part): number {
-  return encoding === 'base64' ? Math.floor(((size - 2 * Math.floor(size / 78)) * 3) / 4) : size;
 }

@@ -22,11 +22,16 @@ const named: ReadonlyMap<string, string> = new Map([
     ['newline', ''],
   ] as const),
 ]);
+/** Tabs within are left out by browsers. */
+const quotedValue = /=\s{0,8}["'][^"'<>]{0,500}/g;
+/** Neither an address in whatever notation nor international: UTS 46 leaves it as it is. */
+const ordinary = /^[a-z0-9.-]{1,250}\.[a-z]{2,63}$/;
 const behindHost = /[\s"'<>/?#:()\\,;&=@]/;
 
 export function* hostsIn(text: string): Iterable<string> {
   const plain = text.includes('&') ? text.replace(reference, dereferenced) : text;
-  for (const [, found = ''] of plain.matchAll(link)) {
+  const joined = plain.includes('\t') ? plain.replace(quotedValue, (value) => value.replaceAll('\t', '')) : plain;
+  for (const [, found = ''] of joined.matchAll(link)) {
     const host = hostOf(found);
     if (host !== '' && host.includes('.')) yield host;
   }
@@ -41,12 +46,11 @@ function dereferenced(written: string, decimal = '', hex = '', name = ''): strin
 function hostOf(found: string): string {
   const decoded = found.includes('%') ? percentDecoded(found) : found;
   const [host = ''] = decoded.toLowerCase().split(behindHost, 1);
-  return domainToASCII(
-    host
-      .slice(0, 253)
-      .replace(/[.\]]+$/, '')
-      .replace(/^\[/, ''),
-  );
+  const name = host
+    .slice(0, 253)
+    .replace(/[.\]]+$/, '')
+    .replace(/^\[/, '');
+  return ordinary.test(name) && !name.includes('xn--') ? name : domainToASCII(name);
 }
 
 function percentDecoded(text: string): string {

@@ -9,7 +9,7 @@ const wrapped = (text: string, width: number): string =>
     .replaceAll(new RegExp(`.{${width}}`, 'g'), '$&\n');
 
 function read(text: string, encoding: string, onto = new LinkReader()): LinkReader {
-  for (const line of text.split(/(?<=\n)/)) onto.read(Buffer.from(line), encoding);
+  for (const line of text.split(/(?<=\n)/)) onto.read(Buffer.from(line), { encodings: [encoding], charset: '' });
   onto.end();
   return onto;
 }

@@ -84,7 +84,7 @@ export class MessageContent {
       if (wantsDomainKeys) this.#domainkeys = new DomainKeysVerifier(fields, { resolver, digests, ...context.dkim });
       if (wantsArc) this.#arc = new ArcVerifier(fields, { resolver, digests, ...context.dkim });
     }
-    if (context.wantsParts && !isInline) this.#scan = new BodyScan(this.section);
+    if (context.wantsParts && !isInline) this.#scan = BodyScan.of(this.section);
     if (bodyOffset < bytes.length) void this.#pass(bytes.subarray(bodyOffset), false);
   }
 
@@ -188,7 +188,7 @@ export class MessageContent {
     if (this.#scanned) return this.#scan;
     this.#scanned = true;
     if (this.#whole !== undefined) {
-      this.#scan = new BodyScan(this.section);
+      this.#scan = BodyScan.of(this.section);
       this.#scan.write(this.#whole.subarray(this.section.bodyOffset));
     }
     this.#scan?.end();

@@ -2,6 +2,7 @@
 export interface MimeFacts {
   readonly parts: number;
   readonly types: readonly string[];
+  /** Every name that some mail program may show, several of one attachment where programs differ; '' for one without. */
   readonly attachments: readonly string[];
   readonly largestAttachment: number;
   /** Undefined = every part was seen. */
@@ -9,4 +10,4 @@ export interface MimeFacts {
 }
 
 /** The bound at which looking into a message ended: nothing is known of what lies behind it. */
-export type Incomplete = 'parts' | 'depth' | 'part header';
+export type Incomplete = 'parts' | 'depth' | 'part header' | 'names';

@@ -14,6 +14,7 @@ const texts: Readonly<Record<Incomplete, string>> = {
   parts: 'Message has more parts than are read',
   depth: 'Message is nested deeper than is read',
   'part header': 'Message has a part with a header section longer than is read',
+  names: 'Message has more names of attachments than are read',
 };
 
 export function refuseIncomplete({ subject, judged, whole }: EvaluationState, stage: Stage): void {
