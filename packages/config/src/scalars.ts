@@ -23,7 +23,15 @@ export function stringKind(limits: StringLimits = {}): Kind<string> {
     allowed: () => allowed,
     read: (at, path, reader, secret) => {
       if (at.kind !== 'scalar' || typeof at.value !== 'string') return reader.refuse(at, path, allowed, secret);
-      const fits = at.value.length >= minLength && at.value.length <= maxLength && (pattern?.test(at.value) ?? true);
+      const { length } = at.value;
+      if (length > maxLength && !secret)
+        return reader.report(
+          at,
+          at.place,
+          path,
+          `text of ${length} characters is not allowed; expected at most ${maxLength}`,
+        );
+      const fits = length >= minLength && length <= maxLength && (pattern?.test(at.value) ?? true);
       return fits ? accepted(at.value) : reader.refuse(at, path, allowed, secret);
     },
     show: (value) => value,

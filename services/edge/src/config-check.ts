@@ -21,7 +21,7 @@ import {
 import type { AgreedSettings } from '@postern/flow-control/session';
 import { edgeConfig } from './config.js';
 import { hurriedChecks, type WrittenCheck } from './hurried-checks.js';
-import { disagreements } from './listener-agreement.js';
+import { disagreements, type ListenerSection } from './listener-agreement.js';
 import { cipherFault } from './tls/cipher-fit.js';
 import { endingNotes, suiteKinds } from './tls/material-faults.js';
 
@@ -91,12 +91,16 @@ function compare(edge: Edge, texts: readonly ConfigText[]): { problems: Problem[
   });
   const kinds = suiteKinds(edge);
   const certificates = [...kinds.keys()];
-  const here = [...edge.listeners, ...edge.moreListeners];
+  const sections: [ListenerSection, Edge['listeners']][] = [
+    ['edge.listeners', edge.listeners],
+    ['edge.moreListeners', edge.moreListeners],
+  ];
+  const here = sections.flatMap(([section, listeners]) => listeners.map((one) => ({ ...one, section })));
   const written = partOf(operator, 'listeners');
   const problems = here.flatMap((listener) => {
     const own = partOf(written, listener.name);
     const settings = settingsOf(own, listener.proxyProtocol);
-    const found = disagreements(listener, settings, certificates);
+    const found = disagreements(listener, settings, certificates, listener.section);
     const known = settings.certificates.filter((name) => kinds.has(name));
     const usable = (known.length > 0 ? known : certificates).map((name) => kinds.get(name));
     const tls = partOf(own, 'tls');

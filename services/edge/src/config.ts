@@ -21,7 +21,9 @@ const listener = s.object({
   proxyProtocol: s
     .boolean()
     .default(false)
-    .doc('Every connection must begin with a PROXY header of a trusted proxy; others are dropped.'),
+    .doc(
+      'Every connection must begin with a PROXY header of a trusted proxy; others are dropped. On where it is on here or in the settings of the listener.',
+    ),
 });
 
 const fields = {

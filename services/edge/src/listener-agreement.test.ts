@@ -50,6 +50,6 @@ test.each<
   ['submission behind a proxy that may end TLS', submission, { proxyProtocol: true }, [], []],
   ['mx without a certificate', mx, {}, [], []],
 ])('%s', (_, facts, settings, certificates, expected) => {
-  const found = disagreements(facts, { ...said, ...settings }, certificates);
+  const found = disagreements(facts, { ...said, ...settings }, certificates, 'edge.listeners');
   expect(found.map(({ field, message }) => `${field.join('.')} ${message}`)).toEqual(expected);
 });

@@ -11,15 +11,18 @@ export interface Disagreement {
   readonly message: string;
 }
 
+/** Where the pod has it. */
+export type ListenerSection = 'edge.listeners' | 'edge.moreListeners';
+
 const quoted = (text: string): string => JSON.stringify(text);
 const roles: readonly string[] = ['mx', 'submission', 'submissions'];
 
 /** Role of the settings: a listener is of the role it is named for unless they say another. */
-function roleFault(facts: ListenerFacts, said: string | undefined): Disagreement | undefined {
+function roleFault(facts: ListenerFacts, said: string | undefined, section: ListenerSection): Disagreement | undefined {
   const named = roles.includes(facts.name) ? facts.name : undefined;
   const role = said ?? named;
   if (role === undefined || role === facts.role) return undefined;
-  const expected = `expected ${quoted(facts.role)}, its role in edge.listeners`;
+  const expected = `expected ${quoted(facts.role)}, its role in ${section}`;
   const message =
     said === undefined
       ? `missing, so ${quoted(role)} as its name; ${expected}`
@@ -32,8 +35,9 @@ export function disagreements(
   facts: ListenerFacts,
   settings: AgreedSettings,
   certificates: readonly string[],
+  section: ListenerSection,
 ): Disagreement[] {
-  const role = roleFault(facts, settings.role);
+  const role = roleFault(facts, settings.role, section);
   const unknown = settings.certificates.flatMap((name, index): Disagreement[] => {
     if (certificates.includes(name)) return [];
     const expected =

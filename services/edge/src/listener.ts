@@ -7,7 +7,7 @@
 import type { Timer } from '@postern/clock';
 import { formatHostPort, pathText } from '@postern/config';
 import type { EdgeEventFacts, EdgeEventName } from './journal.js';
-import { disagreements } from './listener-agreement.js';
+import { disagreements, type ListenerSection } from './listener-agreement.js';
 import type { MisconfigurationGuard } from './misconfiguration.js';
 import type { PreludeGate } from './prelude.js';
 import { type ListenerFacts, openSession, type Session, type SessionServices, type TlsFacts } from './session.js';
@@ -25,6 +25,8 @@ import { goneInHandshake } from './tls/tls-failure.js';
 export interface ListenerOptions extends ListenerFacts {
   readonly host: string;
   readonly port: number;
+  /** Where the pod has it. */
+  readonly section?: ListenerSection;
   /** Other workers of this pod accept on it too. */
   readonly sharesPort?: boolean;
   /** Every connection must begin with a PROXY header, whatever the snapshot says. */
@@ -69,6 +71,8 @@ function expectation(options: ListenerOptions, context: ListenerContext, peer: s
   if (required) return trusted ? 'required' : 'refused';
   return trusted ? 'optional' : 'none';
 }
+
+const sectionOf = ({ section = 'edge.listeners' }: ListenerOptions): ListenerSection => section;
 
 const tryAgainMs = 10_000;
 
@@ -178,7 +182,7 @@ class EdgeListener implements Listener {
       EADDRNOTAVAIL: 'this host has no such address',
       EACCES: 'this process may not use the port',
     };
-    return `address of listener ${this.facts.name} in edge.listeners: cannot listen on ${at}: ${known[reason] ?? 'refused'} (${reason})`;
+    return `address of listener ${this.facts.name} in ${sectionOf(this.#options)}: cannot listen on ${at}: ${known[reason] ?? 'refused'} (${reason})`;
   }
 
   /** No new connections; idle clients are sent away, transactions go on. */
@@ -213,7 +217,7 @@ class EdgeListener implements Listener {
     if (settings === undefined) return;
     const here = this.#context.tls().certificates.map(({ name }) => name);
     const proxyProtocol = settings.proxyProtocol || this.#options.proxyProtocol;
-    const found = disagreements(this.facts, { ...settings, proxyProtocol }, here).map(
+    const found = disagreements(this.facts, { ...settings, proxyProtocol }, here, sectionOf(this.#options)).map(
       ({ field, message }) => `${pathText(['listeners', this.facts.name, ...field])}: ${message}`,
     );
     for (const reason of found)
@@ -305,7 +309,7 @@ class EdgeListener implements Listener {
 export async function openListener(options: ListenerOptions, context: ListenerContext): Promise<Listener> {
   if (options.role === 'submissions' && context.tls().certificates.length === 0) {
     throw new Error(
-      `edge.listeners: ${options.name} has role submissions, which needs edge.tls.certFile and edge.tls.keyFile`,
+      `${sectionOf(options)}: ${options.name} has role submissions, which needs edge.tls.certFile and edge.tls.keyFile`,
     );
   }
   const listener = new EdgeListener(options, context);

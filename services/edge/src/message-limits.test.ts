@@ -7,7 +7,7 @@ import { RawClient } from '@postern/testkit/smtp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Listener } from './listener.js';
 import { createMessageLimits } from './message-limits.js';
-import { openSession } from './session.js';
+import { openSession, type Session } from './session.js';
 import { Doubles } from './testing/doubles.js';
 
 const redis = withRedis();
@@ -71,6 +71,17 @@ async function send(port: number, recipients = 1, size = 20): Promise<string | u
   const reply = await client.reply();
   client.destroy();
   return reply;
+}
+
+function submitting(clientAddress: string, user: string, tenant: string): Session {
+  const session = openSession({
+    id: '',
+    listener: { name: 'submission', role: 'submission' },
+    ...{ clientAddress, clientPort: 1, localAddress: '127.0.0.1', localPort: 587 },
+    ...{ startedAtMs: 0, traceparent: '', tls: undefined },
+  });
+  session.login = { user, tenant, mechanism: 'PLAIN' };
+  return session;
 }
 
 const limitsOf = ({ events }: Doubles) => events.flatMap(({ facts }) => facts?.limit?.name ?? []);
@@ -170,12 +181,14 @@ describe('what one message alone is more than', () => {
     expect(await send(port, 1, 3_999)).toMatch(tooBig);
     expect(asked).toBe(before);
     expect(doubles.stored).toEqual([]);
-    expect(doubles.events).toContainEqual({
-      event: 'edge.sender.rejected',
-      facts: expect.objectContaining({
-        detail: { reason: 'tenant bytes limit', size: '4001', limit: '4000', interval: '67m' },
+    expect(doubles.events).toContainEqual(
+      expect.objectContaining({
+        event: 'edge.sender.rejected',
+        facts: expect.objectContaining({
+          detail: { reason: 'tenant bytes limit', size: '4001', limit: '4000', interval: '67m' },
+        }),
       }),
-    });
+    );
     expect(await send(port, 1, 3_998)).toMatch(/^250/);
     expect(await send(port, 1, 20)).toMatch(refused);
   });
@@ -220,19 +233,7 @@ test('what a tenant allows each user holds over two pods, besides what the opera
   const use = { recipients: 1, bytes: 20 };
   const take = async (pod: number, user: string, tenant: string): Promise<string | undefined> => {
     const { doubles } = pods[pod] ?? {};
-    const session = openSession({
-      id: '',
-      listener: { name: 'submission', role: 'submission' },
-      clientAddress: '127.0.0.1',
-      clientPort: 1,
-      localAddress: '127.0.0.1',
-      localPort: 587,
-      startedAtMs: 0,
-      traceparent: '',
-      tls: undefined,
-    });
-    session.login = { user, tenant, mechanism: 'PLAIN' };
-    return (await doubles?.messageLimits?.take(session, use))?.reason;
+    return (await doubles?.messageLimits?.take(submitting('127.0.0.1', user, tenant), use))?.reason;
   };
   expect(await take(0, 'a@acme.test', 'acme')).toBeUndefined();
   expect(await take(1, 'a@acme.test', 'acme')).toBeUndefined();
@@ -240,6 +241,23 @@ test('what a tenant allows each user holds over two pods, besides what the opera
   expect(await take(1, 'b@acme.test', 'acme')).toBeUndefined();
   for (let count = 0; count < 3; count++) expect(await take(count % 2, 'c@other.test', 'other')).toBeUndefined();
   expect(await take(1, 'c@other.test', 'other')).toBe('user messages limit 3 in 66m (cluster)');
+});
+
+test('a message that the user may not send does not count for its address', async () => {
+  const intervalMs = hour + 9 * minute;
+  const { doubles } = await edge(0, {
+    messageLimits: { perUser: { messages: 1, intervalMs }, perAddress: { messages: 3, intervalMs } },
+  });
+  const take = async (user: string): Promise<string | undefined> => {
+    const session = submitting('127.0.0.9', user, 'acme');
+    return (await doubles.messageLimits?.take(session, { recipients: 1, bytes: 20 }))?.reason;
+  };
+  expect(await take('eager@acme.test')).toBeUndefined();
+  for (let more = 0; more < 5; more++)
+    expect(await take('eager@acme.test')).toBe('user messages limit 1 in 69m (cluster)');
+  expect(await take('second@acme.test')).toBeUndefined();
+  expect(await take('third@acme.test')).toBeUndefined();
+  expect(await take('fourth@acme.test')).toBe('address messages limit 3 in 69m (cluster)');
 });
 
 test('nothing limited = nobody asked', async () => {

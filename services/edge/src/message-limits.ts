@@ -1,7 +1,8 @@
 /**
  * Messages, recipients and bytes per interval (row C2): of the client address, of the login (what the operator and what its tenant allow), of the tenant it submits for. Counted once, when
  * a message is whole and before it is judged; every scope that is limited is one Redis call, none is made where nothing is limited. A message
- * a later scope refuses stays counted for the earlier ones: against the client, never beyond a limit. Refused a moment ago = refused at MAIL.
+ * a later scope refuses stays counted for the earlier ones; so the narrowest is asked first and the address, which others share, last: nobody uses up
+ * what is another's. Refused a moment ago = refused at MAIL.
  */
 import { formatDuration } from '@postern/config';
 import {
@@ -52,11 +53,6 @@ interface Limited {
 
 function limitedOf(snapshot: CompiledSnapshot, session: Session): Limited[] {
   const found: Limited[] = [];
-  const { addressRate, addressRatePrefix } = snapshot.policyFor(session.listener, session.ipSet);
-  if (addressRate !== undefined) {
-    const id = clientPrefix(session.clientAddress, addressRatePrefix || snapshot.ipv6Prefix);
-    found.push({ subject: { kind: 'address', id }, whom: 'your address', limits: addressRate });
-  }
   if (session.login !== undefined) {
     const { user, tenant } = session.login;
     const named = { whom: `user ${user}`, user };
@@ -69,6 +65,11 @@ function limitedOf(snapshot: CompiledSnapshot, session: Session): Limited[] {
   const tenantRate = tenant === undefined ? undefined : snapshot.tenantRate(tenant);
   if (tenant !== undefined && tenantRate !== undefined)
     found.push({ subject: { kind: 'tenant', id: tenant }, whom: 'your organisation', limits: tenantRate });
+  const { addressRate, addressRatePrefix } = snapshot.policyFor(session.listener, session.ipSet);
+  if (addressRate !== undefined) {
+    const id = clientPrefix(session.clientAddress, addressRatePrefix || snapshot.ipv6Prefix);
+    found.push({ subject: { kind: 'address', id }, whom: 'your address', limits: addressRate });
+  }
   return found;
 }
 

@@ -250,7 +250,7 @@ test.each<[string, string, string | RegExp]>([
   [
     'a port whose name says another role',
     'edge: { moreListeners: [{ name: inner, role: mx, address: "127.0.0.1:0" }] }\nlisteners:\n  inner: { role: submission }',
-    '3: listeners.inner.role: "submission" is not the role of the listener on the pod; expected "mx", its role in edge.listeners',
+    '3: listeners.inner.role: "submission" is not the role of the listener on the pod; expected "mx", its role in edge.moreListeners',
   ],
   [
     'a certificate nobody has',

@@ -57,7 +57,10 @@ export class PodListeners {
 
   async open(ports: SessionPorts): Promise<void> {
     const { config, clock, metrics, telemetry } = this.#options;
-    const all = [...config.listeners, ...moreListenersHere(config)];
+    const all = [
+      ...config.listeners.map((one) => ({ ...one, section: 'edge.listeners' as const })),
+      ...moreListenersHere(config).map((one) => ({ ...one, section: 'edge.moreListeners' as const })),
+    ];
     const twice = all.find(({ name }, at) => all.findIndex((one) => one.name === name) !== at);
     if (twice !== undefined) throw new Error(`edge.moreListeners: the name ${twice.name} is given twice`);
     const context = this.#context(ports);

@@ -227,6 +227,12 @@ test('greylisting is shown and forgotten, by triplet, origin and as a whole', as
   const everything = { client: '', reversePath: '', recipient: '', all: true };
   expect(await client.call(client.rpc.clearGreylist, everything)).toEqual({ cleared: 2 });
   await expect(client.call(client.rpc.clearGreylist, { ...everything, client: 'x.test' })).rejects.toThrow(/either/);
+  for (const nonsense of ['nonsense', '1.2.3', '192.0.2.0/24', 'a b.test', 'a@b.test']) {
+    const refusal = /client: ".*" is not allowed; expected an IP address, or a domain SPF passed for/;
+    const asked = { ...triplet, client: nonsense };
+    await expect(client.call(client.rpc.showGreylist, asked)).rejects.toThrow(refusal);
+    await expect(client.call(client.rpc.clearGreylist, { ...asked, all: false })).rejects.toThrow(refusal);
+  }
   const tenant = as('provisioning', 'acme');
   await expect(tenant.call(tenant.rpc.clearGreylist, everything)).rejects.toMatchObject({ id: 'permission-denied' });
 });

@@ -61,6 +61,16 @@ const onWire = ({ prefix, remainingMs, ageMs, by, reason }: BanFacts): Ban => ({
   reason,
 });
 
+/** What greylisting keeps entries of: an address, or a domain SPF passed for. Nothing is found of anything else, and nobody would know why. */
+function assertOrigin(client: string): void {
+  const isDomain = /^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?\.?$/i.test(
+    client,
+  );
+  if (isIP(client) !== 0 || isDomain) return;
+  const what = `client: ${JSON.stringify(client)} is not allowed; expected an IP address, or a domain SPF passed for`;
+  throw new PosternError('invalid-argument', what);
+}
+
 /** Redis away is said as what it is. */
 async function stored<T>(work: Promise<T>): Promise<T> {
   try {
@@ -170,6 +180,7 @@ export function limitHandlers({
       assertCaller(context, everyTenant);
       for (const field of ['client', 'reversePath', 'recipient'] as const)
         if (request[field] === '') throw new PosternError('invalid-argument', `${field}: missing`);
+      assertOrigin(request.client);
       return stored(greylist.show(request));
     }),
     clearGreylist: unary((request: ClearGreylistRequest, context) => {
@@ -178,6 +189,7 @@ export function limitHandlers({
         throw new PosternError('invalid-argument', 'expected either a client or all');
       if ((request.reversePath === '') !== (request.recipient === ''))
         throw new PosternError('invalid-argument', 'expected reverse-path and recipient together');
+      if (!request.all) assertOrigin(request.client);
       const clear = async () => ({ cleared: await (request.all ? greylist.clearAll() : greylist.clear(request)) });
       return stored(clear());
     }),

@@ -50,6 +50,11 @@ test.each<[string, RegExp]>([
   ['mx: { xclient: [10.0.0.0/99] }', /listeners\.mx\.xclient\[0\]: .*10\.0\.0\.0\/99/],
   ['mx: { access: [{ network: nowhere, action: deny }] }', /listeners\.mx\.access\[0\]\.network: .*nowhere/],
   ['mx: { hostname: "not a name" }', /listeners\.mx\.hostname: .*not a name/],
+  [
+    `mx: { banner: ${'x'.repeat(2_000)} }`,
+    /listeners\.mx\.banner: text of 2000 characters is not allowed; expected at most 400/,
+  ],
+  ['mx: { banner: grüße }', /listeners\.mx\.banner: .*expected printable ASCII of at most 400 characters/],
   ['mx: { enabled: perhaps }', /listeners\.mx\.enabled: .*perhaps/],
   [
     'submission: { extensions: { starttls: false } }',

@@ -30,7 +30,7 @@ const tenantName = s.string({
 const address = s.string({ maxLength: 320, pattern: /^[^\s@]+@[^\s@]+$/, form: 'a mail address user@domain' });
 const count = s.integer({ min: 0, max: 4_294_967_295 });
 const network = s
-  .string({ maxLength: 100 })
+  .string({ maxLength: 100, form: 'an address, a CIDR network or a range a-b' })
   .check('a CIDR network, an address or a range a-b from the lower address to the higher', isNetwork, networkHint);
 
 const limitFields = {
@@ -94,10 +94,13 @@ const mechanisms = s.list(s.enumeration(mechanismNames), { max: 9 });
 const listener = s.object({
   role: s.enumeration(['mx', 'submission', 'submissions']).optional().doc('Role; by default that of its name.'),
   banner: s
-    .string({ maxLength: 400, pattern: /^[\x20-\x7e]*$/ })
+    .string({ maxLength: 400, pattern: /^[\x20-\x7e]*$/, form: 'printable ASCII of at most 400 characters' })
     .default('')
     .doc('Banner text after the host name.'),
-  proxyProtocol: s.boolean().default(false).doc('Connections must begin with a PROXY header.'),
+  proxyProtocol: s
+    .boolean()
+    .default(false)
+    .doc('Connections must begin with a PROXY header. On where it is on here or in edge.listeners.'),
   limits: limits.optional().doc('Limits of this listener, besides those of the service.'),
   requireTls: s.boolean().optional().doc('STARTTLS before AUTH and MAIL; on for submission.'),
   ...listenerFields(network),
@@ -308,8 +311,14 @@ export const operatorSchema = s.object({
     .list(
       s.object({
         level: s.enumeration(['global', 'service', 'listener']).default('global').doc('Level; the most specific wins.'),
-        target: s.string({ maxLength: 63 }).default('').doc('Listener or service name.'),
-        priority: s.integer({ min: -1_000_000, max: 1_000_000 }).default(0).doc('Lowest wins within a level.'),
+        target: s
+          .string({ maxLength: 63 })
+          .default('')
+          .doc('With level listener its name, with service smtp or api; with global none.'),
+        priority: s
+          .integer({ min: -1_000_000, max: 1_000_000 })
+          .default(0)
+          .doc('Lowest wins within a level; of equal ones the rule written first.'),
         network,
         action: s.enumeration(['allow', 'deny']).doc('What happens.'),
       }),
