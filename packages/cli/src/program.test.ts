@@ -8,6 +8,21 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { confirm } from './confirm.js';
 import { runWith, startTestServer, type TestServer } from './testing.js';
 
+/** Of relay.partner.test. */
+const clientCertificate = `-----BEGIN CERTIFICATE-----
+MIIBrzCCAVSgAwIBAgIUIgtkaOLn2RG43yjH9ZXArIxVhMAwCgYIKoZIzj0EAwIw
+HTEbMBkGA1UEAwwScmVsYXkucGFydG5lci50ZXN0MB4XDTI2MTEyMTIyNDAyOVoX
+DTQ2MTExNjIyNDAyOVowHTEbMBkGA1UEAwwScmVsYXkucGFydG5lci50ZXN0MFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEsbFOfgpZvo0opEfOIi9KAJVA6+sCFKxt
+NSYObCq1xge/gZiDcSzB2QTELMGAhQAId6aGs1SjvpSEANQ7K7fjb6NyMHAwHQYD
+VR0OBBYEFJ3njwoUL0twyI80XxqIqIpp9e3IMB8GA1UdIwQYMBaAFJ3njwoUL0tw
+yI80XxqIqIpp9e3IMA8GA1UdEwEB/wQFMAMBAf8wHQYDVR0RBBYwFIISUmVsYXku
+UGFydG5lci50ZXN0MAoGCCqGSM49BAMCA0kAMEYCIQCa20JNwaxwJ14H5q7hXrtO
+V5ju8ZJVENF/zKTWykBkTwIhAPVtxhFPtEjOZRIOgGt211DxwRpO6RRvnrsEK+49
+RDQR
+-----END CERTIFICATE-----
+`;
+
 let server: TestServer;
 
 beforeAll(async () => {
@@ -954,11 +969,33 @@ test('a described session is sent whole and its verdicts are a timeline', async 
     ['--user a@acme.test --listener mx --tls TLSv1.2', 'mx', 'TLSv1.2'],
     ['--listener submission', 'submission', ''],
     ['--listener submissions', 'submissions', 'TLSv1.3'],
+    ['--listener partners', '', ''],
+    ['--listener partners --user a@acme.test', '', 'TLSv1.3'],
   ]) {
     await server.run(`simulate --client 192.0.2.1 ${options}`);
-    const facts = { listenerRole, origin: { listener: listenerRole, tlsVersion } };
+    const facts = { listenerRole, origin: { listener: listenerRole || 'partners', tlsVersion } };
     expect(server.requests.at(-1)?.request).toMatchObject({ query: { facts } });
   }
+  const pem = join(server.folder, 'client.pem');
+  writeFileSync(pem, clientCertificate);
+  await server.run(`simulate --client 192.0.2.1 --listener partners --client-certificate ${pem}`);
+  expect(server.requests.at(-1)?.request).toMatchObject({
+    query: {
+      facts: {
+        origin: { listener: 'partners', tlsVersion: 'TLSv1.3' },
+        clientCertificate: {
+          ...{ verified: true, names: ['relay.partner.test'] },
+          fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/),
+        },
+      },
+    },
+  });
+  for (const [options, problem] of [
+    [`--client-certificate ${pem} --no-tls`, '--client-certificate: is shown on TLS only'],
+    ['--client-certificate /nowhere/c.pem', '/nowhere/c.pem cannot be read (ENOENT)'],
+    ['--client-certificate package.json', 'package.json holds no certificate; expected one in PEM'],
+  ])
+    expect((await server.run(`simulate --client 192.0.2.1 ${options}`)).err).toContain(problem);
   server.requests.splice(2);
   expect(await server.run('simulate --client 192.0.2.1 --reply 452 --attempt 3 --age 60')).toMatchObject({ code: 0 });
   expect(server.requests[2]?.request).toMatchObject({

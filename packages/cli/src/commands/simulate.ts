@@ -1,4 +1,5 @@
 /** posternctl simulate: what would happen to a session described here, stage by stage, judged by the code that judges mail and without its effects. */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { basename, extname } from 'node:path';
@@ -14,7 +15,7 @@ import { PlainError, UsageError } from '../usage-error.js';
 import { deliveryText } from './simulate-delivery-text.js';
 import { differenceText, repliesText, sameDecisions, stagesTitle, stageText } from './simulate-text.js';
 
-type Listener = 'mx' | 'submission' | 'submissions';
+const roles: readonly string[] = ['mx', 'submission', 'submissions'];
 
 interface SimulateOptions {
   readonly client?: string;
@@ -26,7 +27,8 @@ interface SimulateOptions {
   readonly to: readonly string[];
   readonly user?: string;
   readonly mechanism: string;
-  readonly listener?: Listener;
+  readonly listener?: string;
+  readonly clientCertificate?: string;
   readonly tls?: string | false;
   readonly size: number;
   readonly message?: string;
@@ -77,7 +79,7 @@ function readText(file: string): string {
     return readFileSync(file === '-' ? 0 : file, 'latin1');
   } catch (error) {
     throw new PlainError(
-      `message ${file} cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'})`,
+      `${file} cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'})`,
     );
   }
 }
@@ -108,10 +110,28 @@ function candidatesOf({ rule, domain, tenant }: SimulateOptions): Partial<Simula
 }
 
 /** Logins are asked for on TLS; submissions has nothing else. */
-function versionOf({ tls, user }: SimulateOptions, listener: Listener): string {
+function versionOf({ tls, user, clientCertificate }: SimulateOptions, listener: string): string {
   if (typeof tls === 'string') return tls;
-  const isUsual = listener === 'submissions' || (user !== undefined && tls !== false);
+  const wantsTls = user !== undefined || clientCertificate !== undefined;
+  const isUsual = listener === 'submissions' || (wantsTls && tls !== false);
   return isUsual ? 'TLSv1.3' : '';
+}
+
+/** What the edge tells of a certificate; who signed it is not looked at. */
+function certificateOf(file: string) {
+  const content = readText(file);
+  try {
+    const { subject, issuer, fingerprint256, subjectAltName = '' } = new X509Certificate(content);
+    return {
+      verified: true,
+      subject: subject.replaceAll('\n', ', '),
+      issuer: issuer.replaceAll('\n', ', '),
+      fingerprint: fingerprint256.replaceAll(':', '').toLowerCase(),
+      names: [...subjectAltName.matchAll(/(?:DNS|email):([^,\s"]+)/g)].map(([, name = '']) => name.toLowerCase()),
+    };
+  } catch {
+    throw new PlainError(`${file} holds no certificate; expected one in PEM`);
+  }
 }
 
 function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
@@ -134,7 +154,11 @@ function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
         authenticatedUser: options.user ?? '',
         edge: 'simulation',
       },
-      listenerRole: listener,
+      // That of any other listener is in its settings.
+      listenerRole: roles.includes(listener) ? listener : '',
+      ...(options.clientCertificate === undefined
+        ? {}
+        : { clientCertificate: certificateOf(options.clientCertificate) }),
       esmtp: true,
       addressSuspected: options.sourceNat === true,
       submittingTenant: options.user === undefined ? '' : (options.tenant ?? ''),
@@ -212,13 +236,11 @@ export function addSimulateCommand(program: Command, run: Run): void {
     .option('--helo <name>', 'name given with EHLO', 'client.example')
     .option('--from <address>', 'reverse-path; "" is the null sender')
     .option('--to <address>', 'forward-path; may be repeated', collect, [])
-    .addOption(
-      new Option('--listener <role>', 'listener; with --user submission, else mx').choices([
-        'mx',
-        'submission',
-        'submissions',
-      ]),
+    .option(
+      '--listener <name>',
+      'listener: mx, submission, submissions or one of the settings; with --user submission, else mx',
     )
+    .option('--client-certificate <file>', 'certificate the client shows, PEM; taken for one the listener can verify')
     .addOption(
       new Option('--tls [version]', 'on TLS; usual with --user').choices(['TLSv1.2', 'TLSv1.3']).preset('TLSv1.3'),
     )
@@ -246,6 +268,8 @@ export function addSimulateCommand(program: Command, run: Run): void {
           throw new UsageError(`--client: ${JSON.stringify(options.client)} is not allowed; expected an IP address`);
         if (options.to.length > 0 && options.from === undefined) throw new UsageError('--to needs --from');
         if (options.message !== undefined && options.to.length === 0) throw new UsageError('--message needs --to');
+        if (options.clientCertificate !== undefined && options.tls === false)
+          throw new UsageError('--client-certificate: is shown on TLS only, which --no-tls leaves out');
         assertSayable(options);
         const content = options.message === undefined ? Buffer.alloc(0) : readMessage(options.message);
         const query = describe(options, content);
@@ -256,7 +280,7 @@ export function addSimulateCommand(program: Command, run: Run): void {
         output.show({ ...result, deliveries, deliveriesUnknown }, () =>
           [
             printable(
-              `Session from ${options.client} (${options.helo}) on ${query.facts?.listenerRole}, nothing is stored or sent`,
+              `Session from ${options.client} (${options.helo}) on ${query.facts?.origin?.listener}, nothing is stored or sent`,
             ),
             ...verdicts.map((verdict, index) =>
               stageText(verdict, titleOf(result?.asked[index]) ?? names[index] ?? ''),

@@ -22,7 +22,7 @@ import { PrefixTrie } from '../networks/prefix-trie.js';
 import { rateLimitsOf } from '../settings/scopes.js';
 import { type AccessTable, compileAccess } from './access.js';
 import { type ListenerPolicy, listenerPolicy, memberPolicy } from './listener-policy.js';
-import type { ListenerFacts, SessionView } from './session-view.js';
+import type { ListenerFacts, ListenerRole, SessionView } from './session-view.js';
 
 /** Who hears of rules a session could not compute or finish. */
 export interface TermsObserver {
@@ -49,6 +49,8 @@ export interface SessionTerms {
   readonly askedLogins: RuleBook;
   readonly ruleObserver: TermsObserver;
   listener(facts: ListenerFacts): ListenerPolicy;
+  /** Roles of the listeners that have settings. */
+  readonly listenerRoles: ReadonlyMap<string, ListenerRole>;
   /** What holds for a client that was found in this set; a set that is gone since leaves what holds for everybody. */
   policyFor(facts: ListenerFacts, ipSet: string | undefined): ListenerPolicy;
   /** The set a client is in. An address that may stand for many clients is in no set that gives more than others have. */
@@ -100,6 +102,8 @@ export function findIn<Value>(trie: PrefixTrie<Value>, address: string): Value |
 const isOneAddress = (network: string): boolean =>
   parseNetworks(network)?.every(({ octets, prefixLength }) => prefixLength === octets.length * 8) === true;
 
+const roles: readonly ListenerRole[] = ['mx', 'submission', 'submissions'];
+
 function listenersOf(snapshot: Snapshot, sets: ReturnType<typeof compileIpSets>) {
   const listeners = new Map<string, ListenerPolicy>();
   const ofMembers = new Map<string, ListenerPolicy>();
@@ -124,7 +128,13 @@ function listenersOf(snapshot: Snapshot, sets: ReturnType<typeof compileIpSets>)
     }
     return policy;
   };
-  return { listener, policyFor };
+  const listenerRoles = new Map(
+    snapshot.listeners.flatMap(({ name, role }): [string, ListenerRole][] => {
+      const own = roles.find((one) => one === (role || name));
+      return own === undefined ? [] : [[name, own]];
+    }),
+  );
+  return { listener, policyFor, listenerRoles };
 }
 
 export function compileTerms(

@@ -4,6 +4,7 @@
  */
 import { PosternError } from '@postern/errors';
 import {
+  type ListenerPolicy,
   type ListenerRole,
   type SessionTerms,
   type SessionView,
@@ -11,6 +12,8 @@ import {
 } from '@postern/flow-control/session';
 import type { SessionFacts } from '@postern/proto/policy/v1/policy_service';
 import { domainOf } from '../subject.js';
+
+const listenerRolesKnown: readonly ListenerRole[] = ['mx', 'submission', 'submissions'];
 
 export interface DescribedSession {
   readonly connected: SessionView;
@@ -23,19 +26,44 @@ export interface DescribedSession {
   readonly facts: SessionFacts;
 }
 
-function roleOf(text: string): ListenerRole {
-  if (text === 'submission' || text === 'submissions') return text;
-  if (text === 'mx' || text === '') return 'mx';
-  throw new PosternError(
-    'invalid-argument',
-    `listener role ${JSON.stringify(text)}; expected mx, submission, submissions`,
-  );
+const refused = (what: string): PosternError => new PosternError('invalid-argument', what);
+
+/** Where no role is said it is that of the listener's settings. */
+function roleOf({ listenerRole: said, origin }: SessionFacts, { listenerRoles }: SessionTerms): ListenerRole {
+  const isRole = (text: string): text is ListenerRole => listenerRolesKnown.some((role) => role === text);
+  if (isRole(said)) return said;
+  if (said !== '') throw refused(`listener role ${JSON.stringify(said)}; expected ${listenerRolesKnown.join(', ')}`);
+  const name = origin?.listener || 'mx';
+  const role = listenerRoles.get(name) ?? (isRole(name) ? name : undefined);
+  if (role !== undefined) return role;
+  const names = new Set([...listenerRolesKnown, ...listenerRoles.keys()]);
+  throw refused(`listener: ${JSON.stringify(name)} is not allowed; expected one of ${[...names].join(', ')}`);
 }
 
-export function describedSession(facts: SessionFacts, terms: SessionTerms): DescribedSession {
-  const { origin } = facts;
-  const role = roleOf(facts.listenerRole);
-  const listener = { name: origin?.listener || role, role };
+/** What the listener makes of the client's certificate: it asks for none, or verifies it where it knows authorities. */
+function certificateOf({ clientCertificate, origin }: SessionFacts, policy: ListenerPolicy, name: string) {
+  if (clientCertificate === undefined) return {};
+  const { clientCertificates = 'none', clientCa = '' } = policy.tls ?? {};
+  if (clientCertificates !== 'request' && clientCertificates !== 'require')
+    throw refused(
+      `client certificate: listener ${name} asks for none; expected tls.clientCertificates: request or require in its settings`,
+    );
+  if (origin === undefined || origin.tlsVersion === '') throw refused('client certificate: is shown on TLS only');
+  return { clientCertificate: { ...clientCertificate, verified: clientCertificate.verified && clientCa !== '' } };
+}
+
+/** Nothing is said in plain on a port that begins with TLS. */
+function onTls(origin: SessionFacts['origin'], role: ListenerRole): SessionFacts['origin'] {
+  if (origin === undefined || role !== 'submissions' || origin.tlsVersion !== '') return origin;
+  return { ...origin, tlsVersion: 'TLSv1.3', withProtocol: origin.withProtocol.replace(/^ESMTP(?=A?$)/, 'ESMTPS') };
+}
+
+export function describedSession(told: SessionFacts, terms: SessionTerms): DescribedSession {
+  const role = roleOf(told, terms);
+  const listener = { name: told.origin?.listener || role, role };
+  const origin = onTls(told.origin, role);
+  const shown = certificateOf({ ...told, origin }, terms.listener(listener), listener.name);
+  const facts = { ...told, ...shown, origin };
   const clientAddress = origin?.clientAddress ?? '';
   const user = origin?.authenticatedUser ?? '';
   const tls =
