@@ -16,7 +16,7 @@ import type { OperatorDocument } from './operator/schema.js';
 import { apiMethod } from './resources/api-method.js';
 import { settingsNotInEffect } from './resources/check-settings.js';
 import { serviceViews, viewsUnknown } from './service-views.js';
-import { snapshotKey } from './snapshot/projector.js';
+import { snapshotKey } from './snapshot/snapshot-publisher.js';
 
 export interface StatusParts {
   readonly withTenant: WithTenant;

@@ -29,7 +29,8 @@ import { type OperatorSource, openOperatorSource } from './operator/source.js';
 import { createSealer } from './secrets/seal.js';
 import { provisioningHandlers } from './server.js';
 import { type Campaign, campaign } from './snapshot/leadership.js';
-import { Projector, snapshotKey } from './snapshot/projector.js';
+import { Projector } from './snapshot/projector.js';
+import { snapshotKey } from './snapshot/snapshot-publisher.js';
 
 const firstSnapshotPollMs = 250;
 /** Waiting for a hash never takes longer than this many hashes ahead of it. */

@@ -28,7 +28,8 @@ import { RefusalNote } from '../operator/refusal.js';
 import { openOperatorSource } from '../operator/source.js';
 import { createSealer, type Sealer } from '../secrets/seal.js';
 import { campaign } from '../snapshot/leadership.js';
-import { Projector, snapshotKey } from '../snapshot/projector.js';
+import { Projector } from '../snapshot/projector.js';
+import { snapshotKey } from '../snapshot/snapshot-publisher.js';
 
 export interface TestDatabase {
   readonly target: DatabaseTarget;
