@@ -53,7 +53,11 @@ const mostOctets = 39;
 /** Words of UTF-8 for what is not ASCII. */
 export function encodeHeaderText(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
-  if (/^[\u0000-\u007f]*$/.test(text)) return text;
+  return /^[\u0000-\u007f]*$/.test(text) ? text : encodeWords(text);
+}
+
+/** Words of UTF-8, whatever the text. */
+export function encodeWords(text: string): string {
   const words: string[] = [];
   let word = '';
   for (const character of text) {

@@ -4,6 +4,7 @@
  * A name or value that could begin another field is a programming fault here: borders call checkHeaderEdit first.
  */
 import { type HeaderField, readHeaderSection } from './header-section.js';
+import { withWordsBefore, withWordsBehind } from './header-words.js';
 
 export type HeaderEdit =
   /** Before all fields, or behind the first `index` ones (milter insertion). */
@@ -12,6 +13,8 @@ export type HeaderEdit =
   | { readonly op: 'addIfAbsent'; readonly name: string; readonly value: string }
   /** `index` 0 = every occurrence; nothing happens where there is none. */
   | { readonly op: 'change'; readonly name: string; readonly value: string; readonly index: number }
+  /** Words before and behind the value of every occurrence (header-words.ts). */
+  | { readonly op: 'surround'; readonly name: string; readonly before: string; readonly behind: string }
   | { readonly op: 'remove'; readonly name: string; readonly index: number };
 
 export type HeaderEditProblem = 'name' | 'lineBreak' | 'control' | 'tooLong' | 'index';
@@ -35,6 +38,7 @@ export function checkHeaderEdit(edit: HeaderEdit): HeaderEditProblem | null {
   if (!NAME.test(edit.name)) return 'name';
   const index = 'index' in edit ? (edit.index ?? 0) : 0;
   if (!Number.isInteger(index) || index < 0) return 'index';
+  if (edit.op === 'surround') return checkValue(edit.before) ?? checkValue(edit.behind);
   return edit.op === 'remove' ? null : checkValue(edit.value);
 }
 
@@ -91,6 +95,19 @@ export function formatHeaderField(name: string, value: string): Buffer {
   return Buffer.from(`${text.split(/\r?\n/).map(foldLine).join('\r\n')}\r\n`, 'utf8');
 }
 
+/** The name as it was written; lines that became too long are folded anew. */
+function surrounded({ key, raw }: Piece, before: string, behind: string): Piece {
+  const text = raw.toString('latin1').replace(/\r?\n$/, '');
+  const start = text.indexOf(':') + 1;
+  const value = text.slice(start);
+  const [space = ''] = /^[ \t]*/.exec(value) ?? [];
+  const old = value.slice(space.length);
+  const made = withWordsBehind(withWordsBefore(old, before), behind);
+  if (made === old) return { key, raw };
+  const lines = `${text.slice(0, start)}${space === '' ? ' ' : space}${made}`.split(/\r?\n/).map(foldLine);
+  return { key, raw: Buffer.from(`${lines.join('\r\n')}\r\n`, 'latin1') };
+}
+
 interface Piece {
   readonly key: string;
   readonly raw: Buffer;
@@ -119,6 +136,12 @@ function rewrite(pieces: readonly Piece[], key: string, index: number, replaceme
 function applyOne(pieces: Piece[], edit: HeaderEdit): Piece[] {
   const key = edit.name.toLowerCase();
   if (edit.op === 'remove') return rewrite(pieces, key, edit.index, null);
+  if (edit.op === 'surround') {
+    const { before, behind } = edit;
+    const problem = checkHeaderEdit(edit);
+    if (problem !== null) throw new TypeError(`header field refused: ${problem}`);
+    return pieces.map((piece) => (piece.key === key ? surrounded(piece, before, behind) : piece));
+  }
   if (edit.op === 'addIfAbsent' && pieces.some((piece) => piece.key === key)) return pieces;
   const piece = { key, raw: formatHeaderField(edit.name, edit.value) };
   switch (edit.op) {

@@ -10,6 +10,8 @@ export interface ActionField {
   /** As it is written; undefined = there is none. */
   readonly default?: string;
   readonly required?: true;
+  /** Of several fields of which one is needed, that most want. */
+  readonly usual?: true;
   readonly doc: string;
   /** A value that is allowed, as it is written in YAML. */
   readonly example: string;
@@ -124,7 +126,18 @@ const actionTable: { readonly [Kind in ActionKind]: ActionDoc } = {
   run: check('The check is made where settings leave it off.'),
   addHeader: header('Adds a field at the top.'),
   addHeaderIfAbsent: header('Adds the field where there is none of its name.'),
-  changeHeader: header('Replaces the value.'),
+  changeHeader: {
+    doc: 'Replaces the value, or puts words before and behind it where they are not there already. Does nothing where there is no such field.',
+    fields: [
+      { name: 'name', type: headerName, required: true, doc: 'Which field.', example: 'Subject' },
+      {
+        ...{ name: 'value', type: text(900), usual: true, example: '"yes"' },
+        doc: 'What it says. Needed without prefix and suffix.',
+      },
+      { name: 'prefix', type: text(200), doc: 'Before the old value; of a field of text.', example: '"[EXTERNAL] "' },
+      { name: 'suffix', type: text(200), doc: 'Behind the old value; of a field of text.', example: '" (external)"' },
+    ],
+  },
   removeHeader: {
     doc: 'Removes every field of the name.',
     fields: [{ name: 'name', type: headerName, required: true, doc: 'Which field.', example: 'X-Spam' }],
@@ -208,7 +221,7 @@ export function usageOf(kind: string, given?: string | number): string {
   const doc = docs.get(kind);
   if (doc === undefined || doc.fields.length === 0) return kind;
   const [main] = doc.fields;
-  const needed = doc.fields.filter(({ required }) => required === true);
+  const needed = doc.fields.filter(({ required, usual }) => required === true || usual === true);
   const shown = needed.length > 0 || main === undefined ? needed : [main];
   const value = ({ example }: ActionField, index: number): string =>
     index === 0 && given !== undefined ? JSON.stringify(given) : example;

@@ -8,6 +8,7 @@ import { actionDoc, actionKinds, usageOf } from './action-fields.js';
 import { isKnownAt, type RuleEvent, ruleEvents } from './event.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
 import { nearest } from './problem.js';
+import { isStructuredField } from './structured-field.js';
 
 interface ActionRule {
   readonly events: (event: RuleEvent) => boolean;
@@ -89,8 +90,21 @@ function route(fields: Fields): Action {
   return made;
 }
 
-function header(kind: 'addHeader' | 'addHeaderIfAbsent' | 'changeHeader', fields: Fields): Action {
+function header(kind: 'addHeader' | 'addHeaderIfAbsent', fields: Fields): Action {
   return { kind, name: fields.headerName('name'), value: fields.text('value', undefined, 900) };
+}
+
+/** A new value, or words around the old one; these only where it is text for people. */
+function changedHeader(fields: Fields): Action {
+  const name = fields.headerName('name');
+  const words = (field: string): string => (fields.has(field) ? fields.text(field, undefined, 200) : '');
+  const [prefix, suffix] = [words('prefix'), words('suffix')];
+  const isAround = fields.has('prefix') || fields.has('suffix');
+  if (isAround && fields.has('value')) fields.fail('value', 'is given beside prefix or suffix', 'one of the two');
+  if (isAround && isStructuredField(name))
+    fields.fail('name', `${name} is no text that words could be put to`, 'a field such as Subject, or value');
+  const value = isAround ? '' : fields.text('value', undefined, 900);
+  return { kind: 'changeHeader', name, value, prefix, suffix };
 }
 
 const content = between('mail', 'body');
@@ -190,7 +204,7 @@ const actionRules: { readonly [Kind in ActionKind]: ActionRule } = {
     final: false,
     parse: (fields) => header('addHeaderIfAbsent', fields),
   },
-  changeHeader: { events: headerEvents, tenant: true, final: false, parse: (fields) => header('changeHeader', fields) },
+  changeHeader: { events: headerEvents, tenant: true, final: false, parse: changedHeader },
   removeHeader: {
     events: headerEvents,
     tenant: true,

@@ -56,7 +56,14 @@ export type Action =
   | { readonly kind: 'run'; readonly check: string }
   | { readonly kind: 'addHeader'; readonly name: string; readonly value: string }
   | { readonly kind: 'addHeaderIfAbsent'; readonly name: string; readonly value: string }
-  | { readonly kind: 'changeHeader'; readonly name: string; readonly value: string }
+  | {
+      readonly kind: 'changeHeader';
+      readonly name: string;
+      /** '' = the old one stays, with words before and behind it. */
+      readonly value: string;
+      readonly prefix: string;
+      readonly suffix: string;
+    }
   | { readonly kind: 'removeHeader'; readonly name: string }
   | { readonly kind: 'addRecipient'; readonly address: string }
   | { readonly kind: 'dropRecipient' }

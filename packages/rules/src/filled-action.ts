@@ -9,53 +9,94 @@ export interface Filler {
   readonly fill: (context: object) => Action;
 }
 
-export interface ReadFiller {
-  /** Undefined = the action says the same of all mail. */
-  readonly filler: Filler | undefined;
+export interface TextMistakes {
   readonly field: string;
   readonly text: string;
   readonly complaints: readonly Complaint[];
 }
 
-interface Filled {
-  readonly field: 'text' | 'reason' | 'value';
-  readonly text: string;
-  readonly limit: number;
-  readonly withText: (text: string) => Action;
+export interface ReadFiller {
+  readonly filler: Filler;
+  readonly mistakes: readonly TextMistakes[];
 }
 
-function filledField(action: Action): Filled | undefined {
+type Field = 'text' | 'reason' | 'value' | 'prefix' | 'suffix';
+
+interface Place {
+  readonly field: Field;
+  readonly text: string;
+  readonly limit: number;
+  readonly put: (action: Action, text: string) => Action;
+}
+
+/** Words around a value keep their spaces, and may be nothing. */
+const around: ReadonlySet<Field> = new Set<Field>(['prefix', 'suffix']);
+/** A text that would be empty. */
+const nothing = '-';
+
+const withText = (limit: number, text: string): Place[] => [
+  { field: 'text', text, limit, put: (action, filled) => ('text' in action ? { ...action, text: filled } : action) },
+];
+
+function placesIn(action: Action): readonly Place[] {
   switch (action.kind) {
     case 'reject':
     case 'tempfail':
     case 'close':
     case 'requireTls':
-      return { field: 'text', text: action.text, limit: 400, withText: (text) => ({ ...action, text }) };
+      return withText(400, action.text);
     case 'greeting':
-      return { field: 'text', text: action.text, limit: 200, withText: (text) => ({ ...action, text }) };
+      return withText(200, action.text);
     case 'ndrText':
-      return { field: 'text', text: action.text, limit: 1_000, withText: (text) => ({ ...action, text }) };
+      return withText(1_000, action.text);
     case 'quarantine':
-    case 'hold':
-      return { field: 'reason', text: action.reason, limit: 400, withText: (reason) => ({ ...action, reason }) };
+    case 'hold': {
+      const put = (into: Action, reason: string): Action => ('reason' in into ? { ...into, reason } : into);
+      return [{ field: 'reason', text: action.reason, limit: 400, put }];
+    }
     case 'addHeader':
     case 'addHeaderIfAbsent':
+      return [valueField(action.value)];
     case 'changeHeader':
-      return { field: 'value', text: action.value, limit: 900, withText: (value) => ({ ...action, value }) };
+      return [
+        valueField(action.value),
+        {
+          ...{ field: 'prefix', text: action.prefix, limit: 200 },
+          put: (into, prefix) => (into.kind === 'changeHeader' ? { ...into, prefix } : into),
+        },
+        {
+          ...{ field: 'suffix', text: action.suffix, limit: 200 },
+          put: (into, suffix) => (into.kind === 'changeHeader' ? { ...into, suffix } : into),
+        },
+      ];
     default:
-      return undefined;
+      return [];
   }
 }
 
-export const mayBeFilled = (action: Action): boolean => filledField(action) !== undefined;
+const valueField = (text: string): Place => ({
+  ...{ field: 'value', text, limit: 900 },
+  put: (action, value) => ('value' in action ? { ...action, value } : action),
+});
 
+export const mayBeFilled = (action: Action): boolean => placesIn(action).length > 0;
+
+/** Undefined = the action says the same of all mail. */
 export function readFiller(action: Action, scope: ExpressionScope): ReadFiller | undefined {
-  const field = filledField(action);
-  if (field === undefined || !field.text.includes('${')) return undefined;
-  const { template, complaints } = readText(field.text, scope, field.limit);
-  const filler =
-    template === undefined
-      ? undefined
-      : { facts: template.facts, fill: (context: object) => field.withText(template.fill(context)) };
-  return { filler, complaints, field: field.field, text: field.text };
+  const mistakes: TextMistakes[] = [];
+  const facts: string[] = [];
+  const fills: ((into: Action, context: object) => Action)[] = [];
+  for (const { field, text, limit, put } of placesIn(action)) {
+    const { template, complaints } = readText(text, scope, limit);
+    if (template === undefined) continue;
+    if (complaints.length > 0) mistakes.push({ field, text, complaints });
+    facts.push(...template.facts);
+    fills.push((into, context) => {
+      const filled = template.fill(context);
+      return put(into, around.has(field) ? filled : filled.trim() || nothing);
+    });
+  }
+  if (fills.length === 0) return undefined;
+  const fill = (context: object): Action => fills.reduce((made, each) => each(made, context), action);
+  return { filler: { facts, fill }, mistakes };
 }

@@ -35,3 +35,4 @@ export { type CompiledRules, compileRules, type RuleSet } from './rule-set.js';
 export { isBinding, rulesBetween, scopeAddress } from './scope-address.js';
 export { sessionRules } from './session-rules.js';
 export { type RuleRights, rightsOf, type StoredRule } from './stored-rule.js';
+export { isStructuredField } from './structured-field.js';

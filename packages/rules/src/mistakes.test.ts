@@ -32,6 +32,14 @@ test.each<[object, string]>([
   ],
   [{ then: [{ discard: 5 }] }, 'then[0]: discard takes fields, not 5; write discard'],
   [{ then: { tempfail: { code: 550 } } }, 'then.tempfail.code: is not allowed; a whole number, 400 to 499'],
+  [
+    { then: [{ changeHeader: { name: 'To', prefix: 'x' } }] },
+    'then[0].changeHeader.name: To is no text that words could be put to; a field such as Subject, or value',
+  ],
+  [
+    { then: [{ changeHeader: { name: 'Subject', prefix: 'x', value: 'y' } }] },
+    'then[0].changeHeader.value: is given beside prefix or suffix; one of the two',
+  ],
   [{ then: [{ reject: { code: 250 } }] }, 'then[0].reject.code: is not allowed; a whole number, 500 to 599'],
   [{ then: ['rejct'] }, 'then[0]: "rejct" is not an action; did you mean reject?'],
   [
@@ -152,11 +160,13 @@ const read = (yaml: string): PlainValue => plainOf(locateYaml(yaml, 'example'));
 
 function examplesOf({ kind, fields }: ActionEntry): PlainValue[] {
   const needed = fields.filter(({ required }) => required === true);
+  const usual = fields.filter((field) => field.usual === true);
   return [
     read(usageOf(kind)),
     ...fields.map((field) => {
       const base = field.name === 'port' || field.name === 'login' ? ['host: out.example.test'] : [];
-      const lines = [...base, ...new Set([...needed, field].map(({ name, example }) => `${name}: ${example}`))];
+      const beside = field.required === true ? [...needed, ...usual] : needed;
+      const lines = [...base, ...new Set([...beside, field].map(({ name, example }) => `${name}: ${example}`))];
       return { [kind]: read(`{ ${lines.join(', ')} }`) };
     }),
   ];

@@ -203,7 +203,7 @@ function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string
     const field = isList ? `then[${index}]` : 'then';
     const parsed = parseAction(entry, actionScope);
     const text = parsed.ok ? readFiller(parsed.action, expressionScope(event, options)) : undefined;
-    const named = text?.filler === undefined ? facts : new Set([...facts, ...text.filler.facts]);
+    const named = text === undefined ? facts : new Set([...facts, ...text.filler.facts]);
     const reason = parsed.ok ? options.unsupported?.action(parsed.action, event, named) : undefined;
     const literal = parsed.ok && options.isNew === true ? placeholderIn(parsed.action) : undefined;
     if (parsed.ok && literal !== undefined)
@@ -213,7 +213,7 @@ function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string
         message: `is not filled in: ${literal.written} would stand there as it is written`,
         hint: literal.hint,
       });
-    else if (parsed.ok && text !== undefined && text.complaints.length > 0 && options.isNew === true)
+    else if (parsed.ok && text !== undefined && text.mistakes.length > 0 && options.isNew === true)
       problems.push(...textProblems(text, `${field}.${parsed.action.kind}`));
     else if (parsed.ok && reason !== undefined)
       problems.push({
@@ -230,12 +230,14 @@ function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string
   return { list, problems, fillers: fillers.some((filler) => filler !== undefined) ? fillers : undefined };
 }
 
-const textProblems = ({ field, text, complaints }: ReadFiller, within: string): Omit<RuleProblem, 'ruleId'>[] =>
-  complaints.map(({ offset, message, hint }) => ({
-    field: `${within}.${field}`,
-    ...placeOf(text, offset),
-    ...{ message, hint },
-  }));
+const textProblems = ({ mistakes }: ReadFiller, within: string): Omit<RuleProblem, 'ruleId'>[] =>
+  mistakes.flatMap(({ field, text, complaints }) =>
+    complaints.map(({ offset, message, hint }) => ({
+      field: `${within}.${field}`,
+      ...placeOf(text, offset),
+      ...{ message, hint },
+    })),
+  );
 
 function located(problem: FieldProblem, within: string): Omit<RuleProblem, 'ruleId'> {
   return { ...START, ...problem, field: `${within}${problem.field}` };

@@ -34,8 +34,7 @@ test.each([
   ['at ${time.hour}', 'at 0'],
   ['you are ${helo}', 'you are client.test 250 x'],
   ['from ${sender.address}', 'from ä@sender.test'],
-  ['costs $5, $$ and $${helo} for ${sender.user}', 'costs $5, $$ and ${helo} for'],
-  ['${sender.user}', '-'],
+  ['costs $5, $$ and $${helo} for ${sender.user}', 'costs $5, $$ and ${helo} for '],
   ['costs $5', undefined],
   ['{helo} $helo', undefined],
 ])('%s', (text, filled) => expect(fill(text)).toBe(filled));
@@ -76,6 +75,10 @@ test.each<[object, string]>([
   [
     { then: [{ reject: { text: 'a ${helo' } }] },
     `then[0].reject.text 1:3 a fact in the text does not end; write } behind its name, or ${literally}`,
+  ],
+  [
+    { then: [{ changeHeader: { name: 'Subject', suffix: ' ${hello}' } }] },
+    `then[0].changeHeader.suffix 1:2 hello is no fact that can stand in a text; did you mean \${helo}? ${literally}`,
   ],
   [
     { event: 'ehlo', then: [{ close: { text: '${sender.domain}' } }] },
@@ -128,6 +131,18 @@ test('each action is told with its own text', () => {
     { text: 'not from 192.0.2.1' },
   ]);
   expect(decisions.every(({ asksRecipient }) => asksRecipient === undefined)).toBe(true);
+});
+
+test('a text that would be empty is a dash, words around a value keep their spaces and may be nothing', () => {
+  const then = [
+    { addHeader: { name: 'X-User', value: '${sender.user} ' } },
+    { changeHeader: { name: 'Subject', prefix: '[${client.port}] ', suffix: '${sender.user}' } },
+  ];
+  const { decisions } = evaluate(setOf('body', then), 'body', facts);
+  expect(decisions.map(({ action }) => action)).toMatchObject([
+    { value: '-' },
+    { value: '', prefix: '[25000] ', suffix: '' },
+  ]);
 });
 
 test('a text with a fact that has to be asked for waits for policy, and has it asked', () => {

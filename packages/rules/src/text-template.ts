@@ -24,8 +24,6 @@ export interface ReadText {
 /** Of one fact. */
 const VALUE_LIMIT = 200;
 const PLACEHOLDER_LIMIT = 10;
-/** A text that would be empty. */
-const nothing = '-';
 const sign = /\$\$\{|\$\{([^{}]*)(\}?)/g;
 
 export function readText(text: string, scope: ExpressionScope, limit: number): ReadText {
@@ -68,8 +66,7 @@ function mistakeIn(name: string, isClosed: boolean, scope: ExpressionScope): Omi
 function filled(parts: readonly Part[], context: object, limit: number): string {
   let text = '';
   for (const part of parts) text += typeof part === 'string' ? part : shown(valueAt(part.fact, context));
-  const whole = cut(text, limit).trim();
-  return whole === '' ? nothing : whole;
+  return cut(text, limit);
 }
 
 function valueAt(name: string, context: object): unknown {

@@ -5,7 +5,7 @@ import { createZone } from '@postern/dns/testing';
 import { verifyDkim } from '@postern/mail-auth';
 import { readHeaderSection } from '@postern/mail-message';
 import { Snapshot } from '@postern/proto/config/v1/snapshot';
-import { HeaderEditKind } from '@postern/proto/mail/v1/envelope';
+import { HeaderEditKind, Rendering } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
 import { describe, expect, test } from 'vitest';
 import { createRenderer } from './render.js';
@@ -74,6 +74,14 @@ test.each(['inline', 'bodyId'] as const)(
     expect(result).toMatchObject({ result: 'pass', domain: 'acme.test', selector: 's1' });
   },
 );
+
+test.each(['inline', 'bodyId'] as const)('words go before and behind the subject (%s)', async (place) => {
+  const edits = [{ kind: HeaderEditKind.SURROUND, name: 'Subject', value: '[EXTERNAL] ', behind: ' (ä)' }];
+  const prepared = await signed.prepare({ ...item(place, ''), rendering: Rendering.fromPartial({ edits }) });
+  const bytes = await bytesOf(prepared);
+  expect(bytes.includes('\r\nSubject: [EXTERNAL] hi =?utf-8?B?KMOkKQ==?=\r\n\r\nline')).toBe(true);
+  expect(prepared.kind === 'ready' && prepared.open().size >= bytes.length).toBe(true);
+});
 
 test.each([
   ['incoming mail', ''],

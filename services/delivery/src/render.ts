@@ -40,6 +40,8 @@ function toEdit(edit: WireEdit): HeaderEdit | undefined {
       return { op: 'addIfAbsent', name, value };
     case HeaderEditKind.CHANGE:
       return { op: 'change', name, value, index };
+    case HeaderEditKind.SURROUND:
+      return { op: 'surround', name, before: value, behind: edit.behind };
     case HeaderEditKind.REMOVE:
       return { op: 'remove', name, index };
     default:
@@ -60,8 +62,14 @@ export interface RendererOptions {
  * Octets the edits add at most: what is added counts whole, what may be there already or goes away as well. RFC 1870 §6.1 lets a client
  * estimate; reading the header section of a large body for the exact number would be a read more for every attempt.
  */
-const growthOf = (edits: readonly HeaderEdit[]): number =>
-  edits.reduce((sum, edit) => sum + (edit.op === 'remove' ? 0 : formatHeaderField(edit.name, edit.value).length), 0);
+const growthOf = (edits: readonly HeaderEdit[]): number => edits.reduce((sum, edit) => sum + grownBy(edit), 0);
+
+/** Of words around a value as much as encoding them, and the word they touch, may take. */
+function grownBy(edit: HeaderEdit): number {
+  if (edit.op === 'remove') return 0;
+  if (edit.op === 'surround') return 4 * Buffer.byteLength(edit.before + edit.behind) + 2_048;
+  return formatHeaderField(edit.name, edit.value).length;
+}
 
 /** Splits off the header section of a message in memory. */
 function split(bytes: Buffer): readonly [head: Buffer, body: Buffer] {

@@ -69,7 +69,7 @@ function receivedEdit(facts: EnvelopeFacts): HeaderEdit {
     authenticated: session.login !== undefined,
     smtputf8: transaction.mail.smtputf8,
   });
-  return { kind: HeaderEditKind.PREPEND, name: 'Received', value, index: 0 };
+  return { kind: HeaderEditKind.PREPEND, name: 'Received', value, index: 0, behind: '' };
 }
 
 interface Assigned {

@@ -36,7 +36,9 @@ const editNames: Readonly<Partial<Record<HeaderEditKind, string>>> = {
   [HeaderEditKind.REMOVE]: 'remove',
 };
 
-function editLine({ kind, name, value }: HeaderEdit): string {
+function editLine({ kind, name, value, behind }: HeaderEdit): string {
+  if (kind === HeaderEditKind.SURROUND)
+    return `      header     put around ${name}: ${JSON.stringify(value)} ... ${JSON.stringify(behind)}`;
   const shown = value.replaceAll(/\r?\n[ \t]*/g, ' ');
   return `      header     ${editNames[kind] ?? 'edit'} ${name}${shown === '' ? '' : `: ${shown}`}`;
 }

@@ -39,7 +39,7 @@ test('rewrite puts the login into From, tag names the check', async () => {
   const rewritten = await askContent(rewriting, message, login);
   expect(rewritten.decision?.action).toBe(Action.ACCEPT);
   expect(rewritten.groups[0]?.rendering?.edits).toEqual([
-    { kind: HeaderEditKind.CHANGE, name: 'From', value: '<ann@here.test>', index: 0 },
+    { kind: HeaderEditKind.CHANGE, name: 'From', value: '<ann@here.test>', index: 0, behind: '' },
   ]);
   const tagged = await askContent(
     ground({ snapshot: settings({ author: { onFail: 'tag' } }), directory }),

@@ -1,6 +1,7 @@
 /** Texts with facts in them, as policy tells them: in the reply, in header fields, and per recipient. */
 // biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is filled in is written so
+import { HeaderEditKind } from '@postern/proto/mail/v1/envelope';
 import { Action } from '@postern/proto/policy/v1/policy_service';
 import { expect, test } from 'vitest';
 import { askContent, askEnvelope, ground } from '../testing/ground.js';
@@ -51,6 +52,21 @@ test('a header field with facts in it: in encoded words where they are not ASCII
   );
   expect(values).toContain('X-Client: 192.0.2.10 a.test x-forged: yes');
   expect(values.find((value) => value.startsWith('X-Files'))).toMatch(/^X-Files: =\?utf-8\?/i);
+});
+
+test('words around a subject, said at RCPT, go with the copy of who they are for', async () => {
+  const then = [{ changeHeader: { name: 'Subject', prefix: '[${client.address}] ', suffix: ' (ä)' } }];
+  const at = ground({
+    entries: { 'a@here.test': 'user', 'b@here.test': 'user' },
+    rules: [{ event: 'rcpt', when: 'recipient.user == "a"', then }],
+  });
+  const to = ['a@here.test', 'b@here.test'];
+  const { groups } = await askContent(at, 'Subject: x\n\nx\n', { to }, await askEnvelope(at, { to }));
+  const around = groups.map(({ recipients, rendering }) => [
+    recipients,
+    (rendering?.edits ?? []).map(({ kind, name, value, behind }) => [kind, name, value, behind]),
+  ]);
+  expect(around).toContainEqual([['a@here.test'], [[HeaderEditKind.SURROUND, 'Subject', '[192.0.2.10] ', ' (ä)']]]);
 });
 
 test('what simulation and trace show is the filled text', async () => {

@@ -55,8 +55,11 @@ function evidenceOf(action: Action): Record<string, string> {
   switch (action.kind) {
     case 'addHeader':
     case 'addHeaderIfAbsent':
-    case 'changeHeader':
       return { name: action.name, value: action.value };
+    case 'changeHeader': {
+      const { name, value, prefix, suffix } = action;
+      return value === '' ? { name, prefix, suffix } : { name, value };
+    }
     case 'removeHeader':
     case 'tag':
       return { name: action.name };
@@ -122,12 +125,13 @@ export const isInnerSkip = ({ recipient, evidence }: Finding): boolean =>
 
 export function carriedAction(finding: Finding): CarriedAction | undefined {
   if (finding.check !== ruleCheck) return undefined;
-  const { name = '', value = '', check = '' } = finding.evidence;
+  const { name = '', value = '', prefix = '', suffix = '', check = '' } = finding.evidence;
   switch (finding.action) {
     case 'addHeader':
     case 'addHeaderIfAbsent':
-    case 'changeHeader':
       return { kind: finding.action, name, value };
+    case 'changeHeader':
+      return { kind: finding.action, name, value, prefix, suffix };
     case 'removeHeader':
     case 'tag':
       return { kind: finding.action, name };

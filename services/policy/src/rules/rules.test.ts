@@ -174,13 +174,13 @@ test('edits and tags of RCPT are carried by findings to the end of data and make
   const before = await askEnvelope(here, described);
   expect(before.contentPlan).toBe(ContentPlan.BODY);
   const { groups } = await askContent(here, message, described, before);
-  const remove = { kind: HeaderEditKind.REMOVE, name: 'X-Old', value: '', index: 0 };
+  const remove = { kind: HeaderEditKind.REMOVE, name: 'X-Old', value: '', index: 0, behind: '' };
   expect(groups.map(({ recipients, decision, rendering }) => [recipients, decision?.action, rendering])).toEqual([
     [
       ['one@here.test'],
       Action.ACCEPT,
       {
-        edits: [{ kind: HeaderEditKind.APPEND, name: 'X-One', value: '1', index: 0 }, remove],
+        edits: [{ kind: HeaderEditKind.APPEND, name: 'X-One', value: '1', index: 0, behind: '' }, remove],
         replacedBodyId: '',
         tags: ['all', 'one'],
       },
@@ -189,7 +189,7 @@ test('edits and tags of RCPT are carried by findings to the end of data and make
       ['two@here.test'],
       Action.QUARANTINE,
       {
-        edits: [remove, { kind: HeaderEditKind.CHANGE, name: 'Subject', value: 's', index: 0 }],
+        edits: [remove, { kind: HeaderEditKind.CHANGE, name: 'Subject', value: 's', index: 0, behind: '' }],
         replacedBodyId: '',
         tags: ['all'],
       },

@@ -6,12 +6,8 @@
 import { encodeHeaderText } from '@postern/mail-message';
 import { type HeaderEdit, HeaderEditKind } from '@postern/proto/mail/v1/envelope';
 import { Action, type Decision } from '@postern/proto/policy/v1/policy_service';
-import type { Action as RuleAction } from '@postern/rules';
+import { isStructuredField, type Action as RuleAction } from '@postern/rules';
 import { decision, isRefusal, stronger } from './decision.js';
-
-/** Of these a part is text and a part is not: encoding all of it would break the address or the parameter (RFC 2047 §5). */
-const structured =
-  /^(?:(?:resent-)?(?:from|to|cc|bcc|sender|reply-to|date|message-id)|references|in-reply-to|mime-version|content-.*|list-.*|dkim-signature)$/i;
 
 export class Course {
   refusal: Decision | undefined;
@@ -61,7 +57,7 @@ export class Course {
         this.#edit(HeaderEditKind.ADD_IF_ABSENT, action.name, action.value);
         break;
       case 'changeHeader':
-        this.#edit(HeaderEditKind.CHANGE, action.name, action.value);
+        this.#change(action);
         break;
       case 'removeHeader':
         this.#edit(HeaderEditKind.REMOVE, action.name, '');
@@ -82,8 +78,14 @@ export class Course {
   }
 
   #edit(kind: HeaderEditKind, name: string, value: string): void {
-    const written = structured.test(name) ? value : encodeHeaderText(value);
-    this.edits.push({ kind, name, value: written, index: 0 });
+    const written = isStructuredField(name) ? value : encodeHeaderText(value);
+    this.edits.push({ kind, name, value: written, index: 0, behind: '' });
+  }
+
+  #change({ name, value, prefix, suffix }: Extract<RuleAction, { kind: 'changeHeader' }>): void {
+    if (value !== '') this.#edit(HeaderEditKind.CHANGE, name, value);
+    // Encoded where it meets the old value: delivery sees that.
+    else this.edits.push({ kind: HeaderEditKind.SURROUND, name, value: prefix, index: 0, behind: suffix });
   }
 }
 

@@ -16,7 +16,13 @@ import { spfResultOf } from '../checks/spf.js';
 import { wishedChecks } from '../forced-checks.js';
 import type { Subject } from '../subject.js';
 
-const prepend = (name: string, value: string): HeaderEdit => ({ kind: HeaderEditKind.PREPEND, name, value, index: 0 });
+const prepend = (name: string, value: string): HeaderEdit => ({
+  kind: HeaderEditKind.PREPEND,
+  name,
+  value,
+  index: 0,
+  behind: '',
+});
 
 export function forgedFieldEdits({ content, snapshot }: Subject): HeaderEdit[] {
   if (content === undefined) return [];
@@ -26,7 +32,13 @@ export function forgedFieldEdits({ content, snapshot }: Subject): HeaderEdit[] {
   return [...results, ...forgedReceivedSpf(content.fields, snapshot.hostname)];
 }
 
-const remove = (name: string, index: number): HeaderEdit => ({ kind: HeaderEditKind.REMOVE, name, value: '', index });
+const remove = (name: string, index: number): HeaderEdit => ({
+  kind: HeaderEditKind.REMOVE,
+  name,
+  value: '',
+  index,
+  behind: '',
+});
 
 /** Received-SPF says who wrote it in `receiver=`; one that names us, or nobody, was not written by us. Last first: removing moves the later ones. */
 function forgedReceivedSpf(fields: readonly HeaderField[], hostname: string): HeaderEdit[] {

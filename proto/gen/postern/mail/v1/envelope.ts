@@ -275,6 +275,8 @@ export enum HeaderEditKind {
   CHANGE = 4,
   /** REMOVE - Remove the field. */
   REMOVE = 5,
+  /** SURROUND - Put words before and behind the value of every field of that name. */
+  SURROUND = 6,
   UNRECOGNIZED = -1,
 }
 
@@ -298,6 +300,9 @@ export function headerEditKindFromJSON(object: any): HeaderEditKind {
     case 5:
     case "HEADER_EDIT_KIND_REMOVE":
       return HeaderEditKind.REMOVE;
+    case 6:
+    case "HEADER_EDIT_KIND_SURROUND":
+      return HeaderEditKind.SURROUND;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -319,6 +324,8 @@ export function headerEditKindToJSON(object: HeaderEditKind): string {
       return "HEADER_EDIT_KIND_CHANGE";
     case HeaderEditKind.REMOVE:
       return "HEADER_EDIT_KIND_REMOVE";
+    case HeaderEditKind.SURROUND:
+      return "HEADER_EDIT_KIND_SURROUND";
     case HeaderEditKind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -453,10 +460,12 @@ export interface HeaderEdit {
   kind: HeaderEditKind;
   /** Field name. */
   name: string;
-  /** Field value without the final CRLF; may hold folded lines for PREPEND. */
+  /** Field value without the final CRLF; may hold folded lines for PREPEND. For SURROUND the words before the value, not encoded. */
   value: string;
   /** For CHANGE and REMOVE: which occurrence, 1-based; 0 = all. */
   index: number;
+  /** For SURROUND: the words behind the value, not encoded. */
+  behind: string;
 }
 
 /** Where a body is: exactly one place. */
@@ -1648,7 +1657,7 @@ export const Rendering: MessageFns<Rendering> = {
 };
 
 function createBaseHeaderEdit(): HeaderEdit {
-  return { kind: 0, name: "", value: "", index: 0 };
+  return { kind: 0, name: "", value: "", index: 0, behind: "" };
 }
 
 export const HeaderEdit: MessageFns<HeaderEdit> = {
@@ -1664,6 +1673,9 @@ export const HeaderEdit: MessageFns<HeaderEdit> = {
     }
     if (message.index !== 0) {
       writer.uint32(32).uint32(message.index);
+    }
+    if (message.behind !== "") {
+      writer.uint32(42).string(message.behind);
     }
     return writer;
   },
@@ -1713,6 +1725,14 @@ export const HeaderEdit: MessageFns<HeaderEdit> = {
             message.index = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.behind = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1731,6 +1751,7 @@ export const HeaderEdit: MessageFns<HeaderEdit> = {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       value: isSet(object.value) ? globalThis.String(object.value) : "",
       index: isSet(object.index) ? globalThis.Number(object.index) : 0,
+      behind: isSet(object.behind) ? globalThis.String(object.behind) : "",
     };
   },
 
@@ -1748,6 +1769,9 @@ export const HeaderEdit: MessageFns<HeaderEdit> = {
     if (message.index !== 0) {
       obj.index = Math.round(message.index);
     }
+    if (message.behind !== "") {
+      obj.behind = message.behind;
+    }
     return obj;
   },
 
@@ -1760,6 +1784,7 @@ export const HeaderEdit: MessageFns<HeaderEdit> = {
     message.name = object.name ?? "";
     message.value = object.value ?? "";
     message.index = object.index ?? 0;
+    message.behind = object.behind ?? "";
     return message;
   },
 };
