@@ -332,6 +332,99 @@ test('who had to come apart from a recipient of another tenant, which is not in 
   expect(JSON.stringify(stages)).not.toContain('two.test');
 });
 
+const two = { address: 'u@two.test', tenant: 't2' };
+const closed = { event: 'rcpt', then: [{ reject: { text: 'closed to all' } }] };
+const inspects = { event: 'body', when: 'message.size > 1', then: [{ reject: { text: 'nothing here' } }] };
+const marks = { event: 'rcpt', then: [{ tag: { name: 'marked' } }, { addHeader: { name: 'X-Mark', value: 'yes' } }] };
+const quarantines = { event: 'body', then: [{ quarantine: { reason: 'own' } }] };
+const small = { event: 'rcpt', then: [{ setLimit: { messageSize: 1_000 } }] };
+type TenantRules = NonNullable<GroundOptions['tenantRules']>;
+
+const shared: Readonly<Record<string, TenantRules>> = {
+  'with no rules': {},
+  'one of which refuses at RCPT': { t1: [closed] },
+  'the other of which refuses at RCPT': { t2: [closed] },
+  'both of which refuse at RCPT': { t1: [closed], t2: [closed] },
+  'one of which looks at content': { t1: [inspects] },
+  'the other of which looks at content': { t2: [inspects] },
+  'both of which look at content': { t1: [inspects], t2: [inspects] },
+  'one of which marks': { t1: [marks] },
+  'the other of which marks': { t2: [marks] },
+  'one of which quarantines': { t1: [quarantines] },
+  'the other of which quarantines': { t2: [quarantines] },
+  'one of which has a small size': { t1: [small] },
+  'the other of which has a small size': { t2: [small] },
+};
+
+test.each(
+  Object.entries(shared).flatMap(([name, rules]) =>
+    [
+      ['user@here.test', two],
+      [two, 'user@here.test'],
+      [two, 'user@here.test', 'both@here.test'],
+      ['user@here.test', two, 'nobody@here.test'],
+      ['nobody@here.test', two],
+    ].map((to) => [name, to.map((one) => (typeof one === 'string' ? one : one.address)).join(), rules, to] as const),
+  ),
+)('a session with two tenants %s, %s: for each the verdict of then', async (_name, _to, rules, to) => {
+  const { here, recordings } = production(['t1', 't2'], rules);
+  await hold(here, [{ described: { from: 'a@good.test', to }, message: letter() }]);
+  for (const tenant of ['t1', 't2']) {
+    const { stages, recorded } = await replay(here, recordings, { tenant });
+    expect({ tenant, told: decisions(stages) }).toEqual({ tenant, told: decisions(recorded) });
+  }
+});
+
+/** As a client that waits for each answer: a recipient a request, refused ones forgotten. */
+async function holdOneByOne(
+  { judge }: Ground,
+  transactions: readonly (readonly Exclude<Described['to'], undefined>[number][])[],
+): Promise<void> {
+  let sequence = 0;
+  let session: SessionFacts['findings'] = [];
+  for (const [index, to] of transactions.entries()) {
+    let findings = session;
+    const taken: SessionFacts['recipients'] = [];
+    const ask = (stages: Stage[], recipients: SessionFacts['recipients'], content = Buffer.alloc(0)) => {
+      const facts = { ...factsOf({ from: 'a@good.test' }), queueId: `Q${index}`, findings, recipients };
+      const request = { sessionId: 'S1', sequence: ++sequence, stages, facts, content, contentSize: content.length };
+      return judge.evaluate(EvaluateRequest.fromPartial(request), 5_000);
+    };
+    for (const [place, one] of to.entries()) {
+      const stages = [...(sequence === 0 ? [Stage.CONNECT, Stage.EHLO] : []), ...(place === 0 ? [Stage.MAIL] : [])];
+      const asked = factsOf({ to: [one] }).recipients;
+      const verdict = await ask([...stages, Stage.RCPT], [...taken, ...asked]);
+      findings = [...findings, ...verdict.findings];
+      if (refusedIn(verdict).size === 0) taken.push(...asked.map((each) => ({ ...each, asked: false })));
+    }
+    session = findings.filter(({ stage }) => stage === Stage.CONNECT || stage === Stage.EHLO);
+    if (taken.length > 0) await ask([Stage.HEADERS, Stage.BODY], taken, Buffer.from(letter().replaceAll('\n', '\r\n')));
+  }
+}
+
+test.each(
+  Object.entries({
+    ...shared,
+    'that tell by what was found before': {
+      t1: [{ event: 'rcpt', when: 'spf.result != "pass" || ptr == ""', then: [{ reject: { text: 'who are you' } }] }],
+      t2: [{ event: 'body', when: 'spf.result == "pass"', then: [{ tag: { name: 'known' } }] }],
+    },
+  }).flatMap(([name, rules]) =>
+    [
+      [['user@here.test', two]],
+      [[two, 'user@here.test', 'both@here.test'], [two]],
+      [['nobody@here.test', two], [two, 'user@here.test'], ['user@here.test']],
+    ].map((each) => [name, rules, each] as const),
+  ),
+)('a session with two tenants %s, one by one (%#): for each the verdict of then', async (_name, rules, each) => {
+  const { here, recordings } = production(['t1', 't2'], rules);
+  await holdOneByOne(here, each);
+  for (const tenant of ['t1', 't2']) {
+    const { stages, recorded } = await replay(here, recordings, { tenant });
+    expect({ tenant, told: decisions(stages) }).toEqual({ tenant, told: decisions(recorded) });
+  }
+});
+
 test('nobody records: no resolver is put between', async () => {
   const { here, recordings } = production([]);
   await hold(here, [{ described: { from: 'a@good.test' }, message: letter() }]);

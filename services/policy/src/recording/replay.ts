@@ -70,26 +70,38 @@ export function clockAt(clock: Clock, nowMs: number): Clock {
   };
 }
 
-/** What is known from one step to the next: findings, and recipients that are refused now. */
+const keyOf = ({ check, rule, stage, recipient }: Finding): string => `${stage} ${check} ${rule} ${recipient}`;
+
+/**
+ * What is known from one step to the next: findings, and recipients that are refused now. A recording begins where a recipient of the tenant's comes in: what
+ * steps found that are not in it is known from the steps that are.
+ */
 class Course {
   #session: Finding[] = [];
   #transaction: Finding[] = [];
   #refused = new Set<string>();
+  #queueId = '';
+  /** Found then by steps of the recording, of this transaction and its session. */
+  #then = new Map<string, Stage>();
 
-  begin(stages: readonly Stage[]): void {
+  begin(stages: readonly Stage[], queueId: string): void {
     this.#session = this.#session.filter(({ stage }) => !stages.includes(stage));
-    if (!stages.includes(Stage.MAIL)) return;
+    if (!stages.includes(Stage.MAIL) && queueId === this.#queueId) return;
+    this.#queueId = queueId;
     this.#transaction = [];
+    this.#then = new Map([...this.#then].filter(([, stage]) => sessionStages.has(stage)));
     this.#refused = new Set();
   }
 
-  get findings(): Finding[] {
-    return [...this.#session, ...this.#transaction];
+  /** `then`: what the request had been told. */
+  findings(then: readonly Finding[]): Finding[] {
+    return [...then.filter((finding) => !this.#then.has(keyOf(finding))), ...this.#session, ...this.#transaction];
   }
 
   isRefused = (address: string): boolean => this.#refused.has(address);
 
-  learn({ findings, recipients }: EvaluateResponse): void {
+  learn({ findings, recipients }: EvaluateResponse, then: EvaluateResponse): void {
+    for (const finding of then.findings) this.#then.set(keyOf(finding), finding.stage);
     for (const finding of findings)
       (sessionStages.has(finding.stage) ? this.#session : this.#transaction).push(finding);
     for (const { address, decision } of recipients)
@@ -111,10 +123,10 @@ export async function replaySession(
   for (const step of steps) {
     const { request, verdict: then, contentMissing } = step;
     if (request?.facts === undefined || then === undefined) continue;
-    course.begin(request.stages);
+    course.begin(request.stages, request.facts.queueId);
     const facts = {
       ...request.facts,
-      findings: course.findings,
+      findings: course.findings(request.facts.findings),
       recipients: request.facts.recipients.filter(({ address }) => !course.isRefused(address)),
     };
     if (facts.recipients.length === 0 && request.facts.recipients.length > 0) continue;
@@ -123,7 +135,7 @@ export async function replaySession(
     const verdict = bodyMissing
       ? then
       : await judge.evaluate({ ...request, facts }, deadlineMs, snapshot, replayOf(step));
-    course.learn(verdict);
+    course.learn(verdict, then);
     stages.push(shownVerdict(verdict, facts, tenant));
     asked.push({ stages: request.stages, bodyMissing });
     recorded.push(shownVerdict(then, request.facts, tenant));
