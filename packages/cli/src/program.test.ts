@@ -391,6 +391,27 @@ test('steps of many recipients at once are one line', async () => {
   expect(out).toContain('<0@a> <1@a> <2@a> <3@a> <4@a> <5@a> <6@a> <7@a> <8@a> <9@a> and 2 more "550 no"');
 });
 
+test('of several senders in a session each step says whose it is, and what came several times is counted', async () => {
+  const step = { event: 'e', atMs: 0, sessionId: 'S1', queueId: '', tenant: '', reply: '550 no', detail: {} };
+  const message = { queueId: '', sessionId: 'S1', messageId: '', recipients: [], findings: [] };
+  const refused = (sender: string) => ({ ...step, reversePath: sender, recipient: 'r@z.test' });
+  const unknown = { ...step, reversePath: '', recipient: '', reply: '500 what' };
+  const told = async (reversePath: string, senders: readonly string[]) => {
+    const events = [...senders.map(refused), unknown, unknown, unknown];
+    server.answer('traceMessage', { result: { messages: [{ ...message, reversePath, events }] } });
+    return (await server.run('trace S1')).out.trimEnd().split('\n');
+  };
+  const [title, first, second, ...more] = await told('second@y.test', ['first@x.test', 'second@y.test']);
+  expect(title).toBe('Session S1 (refused) from <second@y.test>, <first@x.test>');
+  expect(first).toContain('from <first@x.test> <r@z.test> "550 no"');
+  expect(second).toContain('from <second@y.test> <r@z.test> "550 no"');
+  expect(more).toEqual([expect.stringContaining('3 times "500 what"')]);
+  expect((await told('first@x.test', ['first@x.test']))[1]).not.toContain('from');
+  expect((await told('', ['a@x.test', 'b@x.test', 'c@x.test', 'd@x.test']))[0]).toBe(
+    'Session S1 (refused) from 4 senders',
+  );
+});
+
 test('what waits for a person is not due: it is told how long it is kept', async () => {
   const item = {
     ...{ queueId: 'Q1', recipient: 'a@acme.test', reversePath: '', tenant: 'acme', lane: 'l', attempts: 0 },

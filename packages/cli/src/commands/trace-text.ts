@@ -9,6 +9,8 @@ import { printable, time } from '../output.js';
 /** Of events that are nobody's but the operator's. */
 const operatorTenant = 'system';
 const mostAddresses = 10;
+/** In the title of a session. */
+const mostSenders = 3;
 /** Of facts in one line; more stand below each other. */
 const longestLine = 240;
 const factLine = '\n      ';
@@ -97,12 +99,27 @@ function detailText({
   return words.filter((part) => part !== '').join('; ');
 }
 
-/** Of a step that is told several times, to each what it may know: to whom. */
-function eventLine(event: TraceEvent, recipients: readonly string[], isToldTwice: boolean): string {
+/** A step as it is told: with all the recipients it differs in alone, and how often it came. */
+interface Line {
+  readonly event: TraceEvent;
+  readonly recipients: string[];
+  times: number;
+}
+
+interface Telling {
+  /** Of a step that is told several times, to each what it may know: to whom. */
+  readonly isToldTwice: boolean;
+  /** The session had several senders: each step says whose it is. */
+  readonly namesSender: boolean;
+}
+
+function eventLine({ event, recipients, times }: Line, { isToldTwice, namesSender }: Telling): string {
   const more = recipients.length - mostAddresses;
   const reader = event.tenant === operatorTenant || event.tenant === '' ? 'the operator' : `tenant ${event.tenant}`;
   const parts = [
     isToldTwice ? `(as ${reader} sees it)` : '',
+    recipients.length === 0 && times > 1 ? `${times} times` : '',
+    namesSender && event.reversePath !== '' ? `from <${event.reversePath}>` : '',
     ...recipients.slice(0, mostAddresses).map((address) => `<${address}>`),
     more > 0 ? `and ${more} more` : '',
     event.reply === '' ? '' : `"${event.reply}"`,
@@ -115,19 +132,33 @@ function eventLine(event: TraceEvent, recipients: readonly string[], isToldTwice
 const stepOf = ({ event, atMs, queueId, reply }: TraceEvent, recipients: readonly string[]): string =>
   JSON.stringify([event, atMs, queueId, reply, recipients]);
 
-function eventLines(events: readonly TraceEvent[]): string[] {
-  const alike = new Map<string, { readonly event: TraceEvent; readonly recipients: string[] }>();
+function eventLines(events: readonly TraceEvent[], namesSender: boolean): string[] {
+  const alike = new Map<string, Line>();
   for (const event of events) {
     const { recipient, tenant: _tenant, ...rest } = event;
     const key = JSON.stringify(rest);
-    const line = alike.get(key) ?? { event, recipients: [] };
+    const line = alike.get(key) ?? { event, recipients: [], times: 0 };
     alike.set(key, line);
+    line.times++;
     if (recipient !== '') line.recipients.push(recipient);
   }
   const lines = [...alike.values()];
   const readers = Map.groupBy(lines, ({ event, recipients }) => stepOf(event, recipients));
   const isToldTwice = (step: string): boolean => new Set(readers.get(step)?.map(({ event }) => event.tenant)).size > 1;
-  return lines.map(({ event, recipients }) => eventLine(event, recipients, isToldTwice(stepOf(event, recipients))));
+  return lines.map((line) =>
+    eventLine(line, { isToldTwice: isToldTwice(stepOf(line.event, line.recipients)), namesSender }),
+  );
+}
+
+/** A session that was refused may have tried several senders; those of the steps, each once. */
+const sendersOf = ({ queueId, reversePath, events }: MessageTrace): string[] =>
+  queueId === '' ? [...new Set([reversePath, ...events.map((event) => event.reversePath)])].filter(Boolean) : [];
+
+/** A refused session without a sender may never have come to MAIL. */
+function senderText({ queueId, reversePath }: MessageTrace, senders: readonly string[]): string {
+  if (queueId !== '') return ` from <${reversePath}>`;
+  if (senders.length > mostSenders) return ` from ${senders.length} senders`;
+  return senders.length === 0 ? '' : ` from ${senders.map((sender) => `<${sender}>`).join(', ')}`;
 }
 
 /** Of what has no message here: a session that was refused, or one message of it, or one that was taken for other recipients than the one asked for. */
@@ -148,8 +179,8 @@ function refusalTitle({ sessionId, events }: MessageTrace): string {
 export function messageText(message: MessageTrace): string {
   const title = message.queueId === '' ? refusalTitle(message) : `Message ${message.queueId}`;
   const session = message.queueId === '' || message.sessionId === '' ? '' : `, session ${message.sessionId}`;
-  // A refused session without a sender may never have come to MAIL.
-  const from = message.queueId === '' && message.reversePath === '' ? '' : ` from <${message.reversePath}>`;
+  const senders = sendersOf(message);
+  const from = senderText(message, senders);
   const messageId = message.messageId === '' ? '' : `, Message-ID <${message.messageId}>`;
   const recipients = message.recipients.map((recipient) => {
     const tries =
@@ -157,5 +188,5 @@ export function messageText(message: MessageTrace): string {
     const reply = recipient.reply === '' ? '' : `: ${recipient.reply}`;
     return printable(`  to <${recipient.address}>  ${recipient.state}${tries}${reply}`);
   });
-  return [printable(`${title}${from}${session}${messageId}`), ...recipients, ...eventLines(message.events)].join('\n');
+  return [printable(`${title}${from}${session}${messageId}`), ...recipients, ...eventLines(message.events, senders.length > 1)].join('\n');
 }

@@ -2,7 +2,7 @@ import { systemClock } from '@postern/clock';
 import { createClient, createServer, type GrpcClient, requireScope, signScope } from '@postern/grpc';
 import { Disposition, Notify } from '@postern/proto/mail/v1/envelope';
 import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
-import { TraceBatch, type TraceEvent } from '@postern/proto/mail/v1/trace';
+import { TraceBatch, TraceEvent } from '@postern/proto/mail/v1/trace';
 import {
   DeliveryScene,
   LedgerRequest,
@@ -299,6 +299,25 @@ async function told(...events: readonly Partial<TraceEvent>[]): Promise<void> {
 
 const traced = async (who: string, request: Partial<TraceRequest>) =>
   (await client.call(client.rpc.trace, { ...TraceRequest.fromPartial({}), ...request }, as(who))).messages;
+
+test('a session that tried several senders is of the one asked for', async () => {
+  const sessionId = newQueueId();
+  const step = { atMs: systemClock.now(), event: 'edge.recipient.rejected', sessionId, tenant: 'acme' };
+  const refused = { ...step, recipient: 'ghost@acme.test', reply: '550 5.1.1 no such user' };
+  const [first, second] = ['first@senders.test', 'second@senders.test'];
+  await told(
+    TraceEvent.fromPartial({ ...refused, reversePath: first }),
+    TraceEvent.fromPartial({ ...refused, reversePath: second, atMs: step.atMs + 1 }),
+  );
+  for (const [request, sender] of [
+    [{ reversePath: first }, first],
+    [{ reversePath: second }, second],
+    [{ id: sessionId }, first],
+  ] as const)
+    expect(await traced('acme', request)).toMatchObject([
+      { sessionId, reversePath: sender, events: [{ reversePath: first }, { reversePath: second }] },
+    ]);
+});
 
 test('a message refused after its data is found by its addresses and ids, by whom it concerns', async () => {
   const [sessionId, queueId] = [newQueueId(), newQueueId()];

@@ -91,7 +91,7 @@ export async function findTraces(
     eventsPerMessage * Math.max(1, found.length),
   ]);
   return found.map((one) =>
-    'message' in one ? messageTrace(one.message, units, events, scope) : refusedTrace(one.refusal, events),
+    'message' in one ? messageTrace(one.message, units, events, scope) : refusedTrace(one.refusal, events, request.reversePath),
   );
 }
 
@@ -145,13 +145,15 @@ function messageTrace(
   };
 }
 
-function refusedTrace({ sessionId, queueId }: Refusal, events: readonly EventRow[]): MessageTrace {
+/** A session may have tried several senders: it is of the one asked for, else of its first. */
+function refusedTrace({ sessionId, queueId }: Refusal, events: readonly EventRow[], asked: string): MessageTrace {
   const isOf = (id: string): boolean => queueId === '' || id === '' || id === queueId;
   const told = events.filter(({ session_id, queue_id }) => session_id === sessionId && isOf(queue_id));
+  const senders = told.map(({ reverse_path }) => reverse_path).filter((sender) => sender !== '');
   return {
     queueId: '',
     sessionId,
-    reversePath: told.find(({ reverse_path }) => reverse_path !== '')?.reverse_path ?? '',
+    reversePath: senders.includes(asked) ? asked : (senders[0] ?? ''),
     recipients: [],
     events: inOrder(told.map(toEvent)),
     messageId: '',
