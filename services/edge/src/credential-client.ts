@@ -18,6 +18,20 @@ export function createCredentialClient(
         return { kind: 'unavailable', reason: reasonOf(error) };
       }
     },
+    async standing(username, sessionId) {
+      try {
+        const { usable, authenticatedUser, tenant, reason, known } = await client.call(
+          client.rpc.getStanding,
+          { username, sessionId },
+          { deadlineMs },
+        );
+        return usable
+          ? { kind: 'usable', user: authenticatedUser, tenant }
+          : { kind: 'unusable', isKnown: known, reason };
+      } catch (error) {
+        return { kind: 'unavailable', reason: reasonOf(error) };
+      }
+    },
     async verify(question) {
       try {
         const answer = await client.call(

@@ -28,8 +28,16 @@ export type ChallengeMaterial =
   | { readonly kind: 'material'; readonly salt: Buffer; readonly iterations: number; readonly available: boolean }
   | { readonly kind: 'unavailable'; readonly reason: string };
 
+/** `isKnown`: there is such a user, who may not log in. */
+export type LoginStanding =
+  | { readonly kind: 'usable'; readonly user: string; readonly tenant: string }
+  | { readonly kind: 'unusable'; readonly isKnown: boolean; readonly reason: string }
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
 export interface CredentialPort {
   /** What a challenge needs to know of the user; unknown users get stable fakes. */
   material(username: string, mechanism: string, sessionId: string): Promise<ChallengeMaterial>;
   verify(question: CredentialQuestion): Promise<CredentialAnswer>;
+  /** Whether a login that was proved elsewhere could be used now; proves nothing. */
+  standing(username: string, sessionId: string): Promise<LoginStanding>;
 }

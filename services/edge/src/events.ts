@@ -7,13 +7,15 @@ export const edgeEvents = defineEvents('edge', {
   'edge.session.closed': 'A session ended.',
   'edge.session.aborted':
     'We ended a session: too many errors, timeout, drain; `reason` says which, `rule` whose limit it was.',
-  'edge.session.forwarded': 'A trusted filter said by XCLIENT who its client is; `peer` is the filter.',
+  'edge.session.forwarded':
+    'A trusted filter said by XCLIENT who its client is; `peer` is the filter. A LOGIN that gives no right is `not_user`, `reason` says why.',
   'edge.listener.suspected':
     'The network in front of a listener is not as its settings say: `kind` unexpected_proxy, missing_proxy or source_nat; `peer` is who it was seen of.',
   'edge.tls.established': 'STARTTLS succeeded.',
   'edge.login.succeeded': 'A login was verified; `cached` when provisioning was away.',
   'edge.login.refused': 'A login was refused; the client heard 535.',
-  'edge.login.unavailable': 'A login could not be verified; the client heard 454.',
+  'edge.login.unavailable':
+    'A login could not be verified; the client heard 454, a filter that names it by XCLIENT 421.',
   'edge.kerberos.opened': 'Tickets are accepted with the keys of the keytab.',
   'edge.kerberos.hidden': 'GSSAPI is asked for and cannot be offered by this pod; `reason` says what is missing.',
   'edge.command.rejected': 'A command was refused or failed; `rule` where one says what is offered.',

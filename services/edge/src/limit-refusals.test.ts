@@ -276,7 +276,11 @@ test('failed_logins_per_account is named', async () => {
   const doubles = new Doubles();
   doubles.setSnapshot({ errorControl: { failedLoginsPerAccount: 1 } });
   const guard = withLoginGuard(
-    { material: () => Promise.reject(new Error('unused')), verify: () => Promise.reject(new Error('unused')) },
+    {
+      material: () => Promise.reject(new Error('unused')),
+      standing: () => Promise.reject(new Error('unused')),
+      verify: () => Promise.reject(new Error('unused')),
+    },
     {
       attempts: { isOpen: async () => false, failed: async () => 1, succeeded: async () => undefined },
       snapshot: () => doubles.snapshot,

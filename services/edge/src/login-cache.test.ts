@@ -19,7 +19,10 @@ const no: CredentialAnswer = { kind: 'denied', reason: 'test' };
 function setUp(keepMs = 3_600_000) {
   const clock = new FakeClock();
   let answer: CredentialAnswer = yes;
-  const port = withLoginCache({ verify: async () => answer, material }, { clock, random: seededRandom(1), keepMs });
+  const port = withLoginCache(
+    { verify: async () => answer, standing: () => Promise.reject(new Error('unused')), material },
+    { clock, random: seededRandom(1), keepMs },
+  );
   return { clock, verify: port.verify, say: (next: CredentialAnswer) => (answer = next) };
 }
 

@@ -44,6 +44,7 @@ export function withLoginCache(asked: CredentialPort, options: LoginCacheOptions
   };
   return {
     material: (username, mechanism, sessionId) => asked.material(username, mechanism, sessionId),
+    standing: (username, sessionId) => asked.standing(username, sessionId),
     async verify(question) {
       const answer = await asked.verify(question);
       const id = keepMs === 0 ? undefined : digest(question);

@@ -503,12 +503,21 @@ describe('credentials', () => {
     const as = service.as();
     const verify = async (password: string) =>
       (await credentials.call(credentials.rpc.verify, request({ password }))).verified;
+    const standing = async (username = 'Alice@acme.test') => {
+      const found = await credentials.call(credentials.rpc.getStanding, { username, sessionId: '' });
+      return found.usable ? `${found.authenticatedUser} ${found.tenant}` : found.reason;
+    };
+    expect([await standing(), await standing('ghost@acme.test'), await standing('no address')]).toEqual([
+      'alice@acme.test acme',
+      'unknown user',
+      'unknown user',
+    ]);
     expect(await verify('wonderland-1')).toBe(true);
     await api.call(api.rpc.setPassword, { address: 'alice@acme.test', password: 'looking-glass' }, as);
     expect([await verify('wonderland-1'), await verify('looking-glass')]).toEqual([false, true]);
     const alice = { ...user, address: 'alice@acme.test' };
     await api.call(api.rpc.updateUser, { user: { ...alice, disabled: true }, updateMask: ['disabled'] }, as);
-    expect(await verify('looking-glass')).toBe(false);
+    expect([await verify('looking-glass'), await standing()]).toEqual([false, 'disabled']);
     await api.call(api.rpc.updateUser, { user: { ...alice, disabled: false }, updateMask: ['disabled'] }, as);
     const expires = async (expiresAtMs: number) =>
       api.call(api.rpc.updateUser, { user: { ...alice, expiresAtMs }, updateMask: ['expires_at_ms'] }, as);
@@ -517,13 +526,14 @@ describe('credentials', () => {
       verified: false,
       reason: 'expired',
     });
+    expect(await standing()).toBe('expired');
     await expires(Date.now() + 60_000);
     expect(await verify('looking-glass')).toBe(true);
     await expires(0);
     expect(await verify('looking-glass')).toBe(true);
     const suspended = { ...tenant, name: 'acme', state: 'suspended' };
     await api.call(api.rpc.updateTenant, { tenant: suspended, updateMask: ['state'] }, as);
-    expect(await verify('looking-glass')).toBe(false);
+    expect([await verify('looking-glass'), await standing()]).toEqual([false, 'tenant suspended']);
     await api.call(api.rpc.updateTenant, { tenant: { ...suspended, state: 'active' }, updateMask: ['state'] }, as);
     expect(await verify('looking-glass')).toBe(true);
   });

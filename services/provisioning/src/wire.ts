@@ -15,6 +15,7 @@ import { ensureBootstrapKey } from './bootstrap-key.js';
 import type { ProvisioningConfig } from './config.js';
 import { createChallenges } from './credentials/challenge.js';
 import { createHashSlots } from './credentials/hash-slots.js';
+import { createStanding } from './credentials/standing.js';
 import { createVerifier } from './credentials/verify.js';
 import { migrate } from './database/migrate.js';
 import { assertConfinedRole, openPool, readDatabaseTarget } from './database/pool.js';
@@ -259,7 +260,11 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
         maxMessageBytes: largestRequest,
         interceptors: [requireScope({ key: scopeKey, clock, services: ['edge'] })],
       });
-      credentials.add(CredentialServiceService, { getChallenge: unary(challenge), verify: unary(verify) });
+      credentials.add(CredentialServiceService, {
+        getChallenge: unary(challenge),
+        verify: unary(verify),
+        getStanding: unary(createStanding({ withTenant, clock })),
+      });
       servers = [api, credentials];
       await credentials.listen(own.credentialsListen);
       stopHousekeeping = startHousekeeping(withTenant, clock, (error) =>

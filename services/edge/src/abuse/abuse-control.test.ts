@@ -218,7 +218,11 @@ test('failed logins are answered later and later over all pods; beyond the limit
   const delays: number[] = [];
   const guard = () =>
     withLoginGuard(
-      { material: async () => doubles.material, verify: async (question) => doubles.verify(question) },
+      {
+        material: async () => doubles.material,
+        standing: () => Promise.reject(new Error('unused')),
+        verify: async (question) => doubles.verify(question),
+      },
       {
         attempts: new LoginAttempts(store, clock),
         snapshot: () => doubles.snapshot,

@@ -26,6 +26,7 @@ export function withLoginGuard(credentials: CredentialPort, options: LoginGuardO
   const { attempts, snapshot, clock, onBarred, onDelayed } = options;
   return {
     material: (username, mechanism, sessionId) => credentials.material(username, mechanism, sessionId),
+    standing: (username, sessionId) => credentials.standing(username, sessionId),
     async verify(question) {
       const now = snapshot();
       if (now === undefined) return credentials.verify(question);

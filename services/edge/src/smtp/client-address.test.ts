@@ -174,6 +174,34 @@ describe('XCLIENT', () => {
     }
   });
 
+  it('gives no right to a login that could not be used, and judges nobody while that is not known', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(filtered);
+    const { port } = await start(doubles);
+    const relayed = async (user: string): Promise<string | undefined> => {
+      const named = [`XCLIENT ADDR=192.0.2.1 LOGIN=${user}`, ...transaction.slice(0, 2)];
+      const client = await greeted(port, ['EHLO c.test', ...named]);
+      const reply = await client.command('RCPT TO:<x@elsewhere.test>');
+      client.destroy();
+      return reply?.slice(0, 9);
+    };
+    doubles.standing = () => ({ kind: 'unusable', isKnown: true, reason: 'disabled' });
+    expect(await relayed('user@example.test')).toBe('550 5.7.1');
+    const told = doubles.events.find(({ event }) => event === 'edge.session.forwarded');
+    expect(told?.facts?.detail).toMatchObject({ not_user: 'user@example.test', reason: 'disabled' });
+    expect(await relayed('user@xn--bcher-kva.test')).toBe('550 5.7.1');
+    doubles.standing = () => ({ kind: 'unusable', isKnown: false, reason: 'unknown user' });
+    expect(await relayed('user@example.test')).toBe('550 5.7.1');
+    // Its addresses are not all known here.
+    expect(await relayed('user@xn--bcher-kva.test')).toBe('250 2.1.5');
+
+    doubles.standing = () => ({ kind: 'unavailable', reason: 'away' });
+    const unknown = await greeted(port, ['EHLO c.test']);
+    expect(await unknown.command('XCLIENT ADDR=192.0.2.1 LOGIN=user@example.test')).toMatch(/^421 4\.3\.2 /);
+    await unknown.closed();
+    expect(doubles.events.some(({ event }) => event === 'edge.login.unavailable')).toBe(true);
+  });
+
   it.each([
     ['denied', replies.serviceRefused, 'access rule 203.0.113.0/24 of mx', /^554 5\.7\.1 /],
     ['over its limit', replies.tooManyConnections('no more than 1', 1_000), 'mx limit 1', /^421 4\.7\.0 /],

@@ -6,7 +6,7 @@ import { type Clock, createUlidSource, systemClock, systemRandom } from '@poster
 import { Snapshot } from '@postern/proto/config/v1/snapshot';
 import type { Envelope } from '@postern/proto/mail/v1/envelope';
 import { ContentPlan, type EvaluateRequest, EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
-import type { ChallengeMaterial, CredentialAnswer, CredentialQuestion } from '../credentials.js';
+import type { ChallengeMaterial, CredentialAnswer, CredentialQuestion, LoginStanding } from '../credentials.js';
 import type { EdgeEventFacts, EdgeEventName, Journal } from '../journal.js';
 import { type Listener, type ListenerContext, type ListenerOptions, openListener } from '../listener.js';
 import { MisconfigurationGuard } from '../misconfiguration.js';
@@ -78,6 +78,7 @@ export class Doubles {
   evaluate: (request: EvaluateRequest) => PolicyAnswer | Promise<PolicyAnswer> = (request) => acceptAll(request);
   material: ChallengeMaterial = userMaterial;
   verify: (question: CredentialQuestion) => CredentialAnswer | Promise<CredentialAnswer> = verifyUser;
+  standing: (username: string) => LoginStanding = (user) => ({ kind: 'usable', user, tenant: 'acme' });
   spoolResult: SpoolResult = { kind: 'stored' };
   /** Waited for before a message is stored. */
   beforeStored: (() => Promise<void>) | undefined;
@@ -151,6 +152,7 @@ export class Doubles {
       journal: this.journal,
       credentials: {
         material: async () => this.material,
+        standing: async (username) => this.standing(username),
         verify: async (question) => {
           this.logins.push(question);
           return this.verify(question);

@@ -80,6 +80,28 @@ export interface VerifyResponse {
   allowedIdentities: string[];
 }
 
+/** Asks about a login. */
+export interface GetStandingRequest {
+  /** Login as named. */
+  username: string;
+  /** Session id, for the log. */
+  sessionId: string;
+}
+
+/** Whether it could be used. */
+export interface GetStandingResponse {
+  /** Whether there is such a user, enabled, not expired, of a tenant that is active. */
+  usable: boolean;
+  /** Canonical login user@domain. */
+  authenticatedUser: string;
+  /** Its tenant. */
+  tenant: string;
+  /** Reason for the log, never for the client. */
+  reason: string;
+  /** Whether there is such a user. */
+  known: boolean;
+}
+
 function createBaseGetChallengeRequest(): GetChallengeRequest {
   return { username: "", mechanism: "", sessionId: "" };
 }
@@ -739,6 +761,232 @@ export const VerifyResponse: MessageFns<VerifyResponse> = {
   },
 };
 
+function createBaseGetStandingRequest(): GetStandingRequest {
+  return { username: "", sessionId: "" };
+}
+
+export const GetStandingRequest: MessageFns<GetStandingRequest> = {
+  encode(message: GetStandingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.username !== "") {
+      writer.uint32(10).string(message.username);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(18).string(message.sessionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStandingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStandingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.username = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetStandingRequest {
+    return {
+      username: isSet(object.username) ? globalThis.String(object.username) : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetStandingRequest): unknown {
+    const obj: any = {};
+    if (message.username !== "") {
+      obj.username = message.username;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetStandingRequest>, I>>(base?: I): GetStandingRequest {
+    return GetStandingRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetStandingRequest>, I>>(object: I): GetStandingRequest {
+    const message = createBaseGetStandingRequest();
+    message.username = object.username ?? "";
+    message.sessionId = object.sessionId ?? "";
+    return message;
+  },
+};
+
+function createBaseGetStandingResponse(): GetStandingResponse {
+  return { usable: false, authenticatedUser: "", tenant: "", reason: "", known: false };
+}
+
+export const GetStandingResponse: MessageFns<GetStandingResponse> = {
+  encode(message: GetStandingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.usable !== false) {
+      writer.uint32(8).bool(message.usable);
+    }
+    if (message.authenticatedUser !== "") {
+      writer.uint32(18).string(message.authenticatedUser);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(26).string(message.tenant);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.known !== false) {
+      writer.uint32(40).bool(message.known);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStandingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStandingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.usable = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.authenticatedUser = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.known = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetStandingResponse {
+    return {
+      usable: isSet(object.usable) ? globalThis.Boolean(object.usable) : false,
+      authenticatedUser: isSet(object.authenticatedUser)
+        ? globalThis.String(object.authenticatedUser)
+        : isSet(object.authenticated_user)
+        ? globalThis.String(object.authenticated_user)
+        : "",
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      known: isSet(object.known) ? globalThis.Boolean(object.known) : false,
+    };
+  },
+
+  toJSON(message: GetStandingResponse): unknown {
+    const obj: any = {};
+    if (message.usable !== false) {
+      obj.usable = message.usable;
+    }
+    if (message.authenticatedUser !== "") {
+      obj.authenticatedUser = message.authenticatedUser;
+    }
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.known !== false) {
+      obj.known = message.known;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetStandingResponse>, I>>(base?: I): GetStandingResponse {
+    return GetStandingResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetStandingResponse>, I>>(object: I): GetStandingResponse {
+    const message = createBaseGetStandingResponse();
+    message.usable = object.usable ?? false;
+    message.authenticatedUser = object.authenticatedUser ?? "";
+    message.tenant = object.tenant ?? "";
+    message.reason = object.reason ?? "";
+    message.known = object.known ?? false;
+    return message;
+  },
+};
+
 /** What the edge asks provisioning during AUTH; own port, own identity. Stateless. */
 export type CredentialServiceService = typeof CredentialServiceService;
 export const CredentialServiceService = {
@@ -763,6 +1011,16 @@ export const CredentialServiceService = {
     responseSerialize: (value: VerifyResponse): Buffer => Buffer.from(VerifyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): VerifyResponse => VerifyResponse.decode(value),
   },
+  /** Whether a login could be used now, of one that a trusted filter names (XCLIENT) and that is proved by nothing here. */
+  getStanding: {
+    path: "/postern.directory.v1.CredentialService/GetStanding" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetStandingRequest): Buffer => Buffer.from(GetStandingRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetStandingRequest => GetStandingRequest.decode(value),
+    responseSerialize: (value: GetStandingResponse): Buffer => Buffer.from(GetStandingResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetStandingResponse => GetStandingResponse.decode(value),
+  },
 } as const;
 
 export interface CredentialServiceServer extends UntypedServiceImplementation {
@@ -770,6 +1028,8 @@ export interface CredentialServiceServer extends UntypedServiceImplementation {
   getChallenge: handleUnaryCall<GetChallengeRequest, GetChallengeResponse>;
   /** Verifies one completed exchange. */
   verify: handleUnaryCall<VerifyRequest, VerifyResponse>;
+  /** Whether a login could be used now, of one that a trusted filter names (XCLIENT) and that is proved by nothing here. */
+  getStanding: handleUnaryCall<GetStandingRequest, GetStandingResponse>;
 }
 
 export interface CredentialServiceClient extends Client {
@@ -804,6 +1064,22 @@ export interface CredentialServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: VerifyResponse) => void,
+  ): ClientUnaryCall;
+  /** Whether a login could be used now, of one that a trusted filter names (XCLIENT) and that is proved by nothing here. */
+  getStanding(
+    request: GetStandingRequest,
+    callback: (error: ServiceError | null, response: GetStandingResponse) => void,
+  ): ClientUnaryCall;
+  getStanding(
+    request: GetStandingRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetStandingResponse) => void,
+  ): ClientUnaryCall;
+  getStanding(
+    request: GetStandingRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetStandingResponse) => void,
   ): ClientUnaryCall;
 }
 

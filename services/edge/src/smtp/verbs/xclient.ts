@@ -1,6 +1,7 @@
 /**
  * XCLIENT (Postfix XCLIENT_README, protocol version 2): a filter in front of us, named in the listener's settings, says who its client is. The session
  * begins anew for that client: access rules and limits are asked again, nothing judged before stands. To anybody else it is no command at all.
+ * LOGIN counts where provisioning says that it could be used now; where it cannot be asked the session ends with 421.
  * Not believed: NAME, since policy looks up names itself; PROTO, since the EHLO that follows says it.
  */
 import { isIP } from 'node:net';
@@ -45,12 +46,29 @@ function portOf(text: string | undefined, otherwise: number): number | undefined
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
 }
 
-/** A login counts where it belongs to a domain that is hosted here. */
-function loginOf(dialogue: Dialogue, user: string | undefined): Login | undefined {
+type NamedLogin =
+  | { readonly kind: 'login'; readonly login: Login }
+  | { readonly kind: 'nobody'; readonly reason?: string }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+/**
+ * A login counts where it belongs to a domain that is hosted here and could be used now; whether it could has no fallback. A domain whose addresses are not
+ * all known here (validateRecipients: false) has users only the filter knows.
+ */
+async function loginOf({ services, session }: Dialogue, user: string | undefined): Promise<NamedLogin> {
   const domain = user === undefined ? undefined : splitAddress(user)?.domain.toLowerCase();
-  const hosted = domain === undefined ? undefined : dialogue.services.snapshot()?.domain(domain);
-  if (user === undefined || hosted === undefined) return undefined;
-  return { user, tenant: hosted.tenant, mechanism: 'XCLIENT' };
+  if (user === undefined || domain === undefined) return { kind: 'nobody' };
+  const hosted = services.snapshot()?.domain(domain);
+  if (hosted === undefined) return { kind: 'nobody', reason: 'domain is not hosted here' };
+  const standing = await services.credentials.standing(user, session.id);
+  if (standing.kind === 'unavailable') return { kind: 'unknown', reason: standing.reason };
+  const login = (name: string, tenant: string): NamedLogin => ({
+    kind: 'login',
+    login: { user: name, tenant, mechanism: 'XCLIENT' },
+  });
+  if (standing.kind === 'usable') return login(standing.user, standing.tenant);
+  if (!standing.isKnown && !hosted.validateRecipients) return login(user, hosted.tenant);
+  return { kind: 'nobody', reason: standing.reason };
 }
 
 function barrier({ session, transaction }: Dialogue, trusted: boolean): Reply | undefined {
@@ -84,14 +102,32 @@ export const xclient: Verb = {
     if (attributes === undefined || clientAddress === undefined || localAddress === undefined)
       return replies.syntaxError;
     if (clientPort === undefined || localPort === undefined) return replies.syntaxError;
+    const named = attributes.get('LOGIN');
+    const found = await loginOf(dialogue, named);
+    // The session ends: what follows would be judged as if the filter were the client.
+    if (found.kind === 'unknown') {
+      services.journal.record('edge.login.unavailable', session, {
+        reply: replies.notReady,
+        detail: { mechanism: 'XCLIENT', user: named ?? '', reason: found.reason },
+      });
+      wire.reply(replies.notReady);
+      wire.close();
+      return undefined;
+    }
     Object.assign(session, { clientAddress, localAddress, clientPort, localPort });
-    session.login = loginOf(dialogue, attributes.get('LOGIN'));
+    session.login = found.kind === 'login' ? found.login : undefined;
     session.forwardedGreeting = attributes.get('HELO');
     session.greeting = undefined;
     session.judged = { connect: false, ehlo: false, auth: false };
     session.findings = [];
     services.journal.record('edge.session.forwarded', session, {
-      detail: { peer: session.peerAddress, ...(session.login === undefined ? {} : { user: session.login.user }) },
+      detail: {
+        peer: session.peerAddress,
+        ...(session.login === undefined ? {} : { user: session.login.user }),
+        ...(found.kind === 'nobody' && found.reason !== undefined
+          ? { not_user: named ?? '', reason: found.reason }
+          : {}),
+      },
     });
     const opening = await wire.readmit();
     if (opening.kind === 'refused') return sendAway(dialogue, opening);
