@@ -98,6 +98,25 @@ test('a scope with a prefix of its own counts IPv6 clients by it, and no wider n
   expect(await kinds(128, hosts)).toEqual(['admitted', 'admitted', 'refused', 'admitted']);
 });
 
+test('who is refused by one listener is not refused by another that does not ask the same limit', async () => {
+  const { limiter } = await pods.start();
+  await warm(limiter);
+  const shared: LimitScope = { name: 'service', limits: { simultaneousPerAddress: 50 } };
+  const listener = (name: string, limits: LimitScope['limits']): LimitScope[] => [shared, { name, limits }];
+  const strict = listener('listener:mx', { simultaneousPerAddress: 1 });
+  const ask = (scopes: readonly LimitScope[]): Promise<Admission> => limiter.admit({ address: '192.0.2.1', scopes });
+  expect((await ask(strict)).kind).toBe('admitted');
+  expect(await ask(strict)).toMatchObject({ kind: 'refused', decidedBy: 'cluster' });
+  for (const other of [
+    listener('listener:submission', {}),
+    listener('listener:relay', { simultaneousPerAddress: 1 }),
+    listener('listener:mx', { simultaneousPerAddress: 3 }),
+  ]) {
+    expect(await ask(strict)).toMatchObject({ kind: 'refused', refusal: { scope: 'listener:mx', limit: 1 } });
+    expect((await ask(other)).kind).toBe('admitted');
+  }
+});
+
 test('a full total is asked again at once; an address over its own limit is remembered until it gives back', async () => {
   const { limiter } = await pods.start();
   await warm(limiter);

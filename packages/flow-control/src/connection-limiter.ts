@@ -39,7 +39,7 @@ export interface ConnectionLimiterOptions {
   readonly retryMs?: number;
   /** How long releases are collected before they are sent. @default 10 */
   readonly releaseMs?: number;
-  /** Addresses remembered as refused. @default 50000 */
+  /** Refusals remembered, each of one limit and what it counts. @default 50000 */
   readonly refusalCapacity?: number;
   /** Local rate counters kept while the store is away. @default 50000 */
   readonly localCapacity?: number;
@@ -145,15 +145,33 @@ export class ConnectionLimiter {
   }
 
   async admit(request: AdmissionRequest): Promise<Admission> {
-    const prefix = narrowestPrefix(request);
-    const remembered = this.#recent.find(prefix, this.#clock.monotonic());
-    if (remembered !== undefined) return { kind: 'refused', refusal: remembered, decidedBy: 'memory' };
     const demand = demandOf(request);
     if (demand.leases.length + demand.rates.length === 0) return { kind: 'admitted', lease: FREE, decidedBy: 'memory' };
-    const admission = await this.#decide(demand, prefix, true);
-    if (admission.kind === 'refused' && isAboutAddress(admission.refusal))
-      this.#recent.remember(prefix, admission.refusal, this.#clock.monotonic());
-    return admission;
+    const remembered = this.#remembered(demand);
+    if (remembered !== undefined) return { kind: 'refused', refusal: remembered, decidedBy: 'memory' };
+    return this.#decide(demand, true);
+  }
+
+  /** A limit this connection asks for that refused another a moment ago; what others ask for is no concern of it. */
+  #remembered({ leases, rates }: ConnectionDemand): Refusal | undefined {
+    if (this.#recent.isEmpty) return undefined;
+    const now = this.#clock.monotonic();
+    for (const demands of [leases, rates])
+      for (const { counter, limit } of demands) {
+        const refusal = this.#recent.find(counter, now);
+        if (refusal !== undefined && refusal.limit >= limit) return refusal;
+      }
+    return undefined;
+  }
+
+  #refuse(demand: ConnectionDemand, index: number, retryAfterMs: number, decidedBy: DecidedBy): Admission {
+    const rate = demand.rates[index - demand.leases.length];
+    const limit = demand.leases[index] ?? rate;
+    const interval = rate === undefined ? {} : { intervalMs: rate.windowMs };
+    const { scope = '', kind = '', limit: count = 0, counter } = limit ?? {};
+    const refusal: Refusal = { scope, kind, limit: count, ...interval, retryAfterMs };
+    if (counter !== undefined && willLast(refusal)) this.#recent.remember(counter, refusal, this.#clock.monotonic());
+    return { kind: 'refused', refusal, decidedBy };
   }
 
   /** What every limit that concerns this address holds now, over all pods. Throws when the store is away. */
@@ -172,25 +190,25 @@ export class ConnectionLimiter {
     }));
   }
 
-  async #decide(demand: ConnectionDemand, prefix: string, mayRejoin: boolean): Promise<Admission> {
+  async #decide(demand: ConnectionDemand, mayRejoin: boolean): Promise<Admission> {
     const pending = this.#heartbeat.entry();
     const entry = typeof pending === 'string' ? pending : await pending;
     if (entry === 'wait') return { kind: 'joining' };
-    if (entry === 'local') return this.#decideLocally(demand, prefix);
+    if (entry === 'local') return this.#decideLocally(demand);
     const answer = await this.#ask(demand);
-    if (answer === undefined) return this.#decideLocally(demand, prefix);
+    if (answer === undefined) return this.#decideLocally(demand);
     const [status = 0, index = 0, wait = 0] = answer;
     switch (status) {
       case 1:
-        return this.#admitted(demand, prefix, 'cluster');
+        return this.#admitted(demand, 'cluster');
       case 2:
-        if (mayRejoin && (await this.#heartbeat.rejoin())) return this.#decide(demand, prefix, false);
-        return this.#decideLocally(demand, prefix);
+        if (mayRejoin && (await this.#heartbeat.rejoin())) return this.#decide(demand, false);
+        return this.#decideLocally(demand);
       case 3:
         this.#heartbeat.hearPods(index);
-        return this.#decideLocally(demand, prefix);
+        return this.#decideLocally(demand);
       default:
-        return { kind: 'refused', refusal: refusalAt(demand, index - 1, wait), decidedBy: 'cluster' };
+        return this.#refuse(demand, index - 1, wait, 'cluster');
     }
   }
 
@@ -219,24 +237,22 @@ export class ConnectionLimiter {
     }
   }
 
-  #decideLocally(demand: ConnectionDemand, prefix: string): Admission {
+  #decideLocally(demand: ConnectionDemand): Admission {
     const now = this.#clock.monotonic();
     const pods = this.#heartbeat.livePods;
     for (const [index, { counter, limit }] of demand.leases.entries()) {
-      if (this.#table.held(counter) >= localShare(limit, pods))
-        return { kind: 'refused', refusal: refusalAt(demand, index, 0), decidedBy: 'local' };
+      if (this.#table.held(counter) >= localShare(limit, pods)) return this.#refuse(demand, index, 0, 'local');
     }
     for (const [index, { counter, limit, windowMs, weight }] of demand.rates.entries()) {
       const wait = this.#windows.wait(counter, localShare(limit, pods), windowMs, weight, now);
-      if (wait > 0)
-        return { kind: 'refused', refusal: refusalAt(demand, demand.leases.length + index, wait), decidedBy: 'local' };
+      if (wait > 0) return this.#refuse(demand, demand.leases.length + index, wait, 'local');
     }
     for (const { counter, windowMs, weight } of demand.rates) this.#windows.add(counter, windowMs, weight, now);
     this.#table.hold(demand.leases.map(({ counter }) => counter));
-    return this.#admitted(demand, prefix, 'local');
+    return this.#admitted(demand, 'local');
   }
 
-  #admitted(demand: ConnectionDemand, prefix: string, decidedBy: DecidedBy): Admission {
+  #admitted(demand: ConnectionDemand, decidedBy: DecidedBy): Admission {
     const counters = demand.leases.map(({ counter }) => counter);
     if (counters.length === 0) return { kind: 'admitted', lease: FREE, decidedBy };
     let open = true;
@@ -244,7 +260,7 @@ export class ConnectionLimiter {
       if (!open) return;
       open = false;
       this.#table.release(counters);
-      this.#recent.forget(prefix);
+      for (const counter of counters) this.#recent.forget(counter);
       this.#releaseTimer ??= this.#clock.setTimer(this.#releaseMs, () => void this.#sendReleases());
     };
     return { kind: 'admitted', lease: { release }, decidedBy };
@@ -270,19 +286,7 @@ function demandOf({ address, scopes, ipv6Prefix = defaultIpv6Prefix }: Admission
   return connectionDemand(scopes, (scope) => clientPrefix(address, scope.ipv6Prefix ?? ipv6Prefix));
 }
 
-/** What a refusal is remembered for: no wider than any of the networks counted. */
-function narrowestPrefix({ address, scopes, ipv6Prefix = defaultIpv6Prefix }: AdmissionRequest): string {
-  const length = scopes.reduce((longest, scope) => Math.max(longest, scope.ipv6Prefix ?? ipv6Prefix), ipv6Prefix);
-  return clientPrefix(address, length);
-}
-
-function refusalAt(demand: ConnectionDemand, index: number, retryAfterMs: number): Refusal {
-  const rate = demand.rates[index - demand.leases.length];
-  const limit = demand.leases[index] ?? rate;
-  const interval = rate === undefined ? {} : { intervalMs: rate.windowMs };
-  return { scope: limit?.scope ?? '', kind: limit?.kind ?? '', limit: limit?.limit ?? 0, ...interval, retryAfterMs };
-}
-
-function isAboutAddress(refusal: Refusal): boolean {
+/** A place of an address is free again when it gives one back, which is heard here; a full total may have room the next millisecond. */
+function willLast(refusal: Refusal): boolean {
   return refusal.retryAfterMs > 0 || refusal.kind === 'simultaneous-per-address';
 }

@@ -1,7 +1,7 @@
 /**
- * Addresses refused a moment ago, answered without asking the store: a flood from one address costs one question a
- * second. Only refusals that are about the address itself, or that name how long they last, belong here; a full total
- * may have room again the next millisecond. Bounded: when full, the oldest entry makes room.
+ * What was refused a moment ago, by the counter that was full, answered without asking the store: a flood from one address
+ * costs one question a second. Only refusals that last belong here: of an address's own places, or that name how long; a full
+ * total may have room again the next millisecond. Bounded: when full, the oldest entry makes room.
  */
 export interface Refusal {
   readonly scope: string;
@@ -26,6 +26,10 @@ export class RecentRefusals {
   constructor(capacity: number, holdMs: number) {
     this.#capacity = capacity;
     this.#holdMs = holdMs;
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
   }
 
   find(key: string, now: number): Refusal | undefined {

@@ -51,7 +51,7 @@ export const replies = {
     fixed(421, '4.7.0', `${what}, ${tryAgain(retryAfterMs)}`),
   rateLimited: fixed(421, '4.7.0', 'too much traffic, try again later'),
   sessionMessages: (limit: number): Reply =>
-    fixed(421, '4.7.0', `no more than ${limit} messages a session, send the rest in another`),
+    fixed(421, '4.7.0', `no more than ${limit} message${limit === 1 ? '' : 's'} a session, send the rest in another`),
   sessionFull: fixed(421, '4.7.0', 'this session has brought its share, send the rest in another'),
   tooManyErrors: fixed(421, '4.7.0', 'too many errors'),
   /** For a time: 4xx, since a ban ends. */

@@ -25,10 +25,14 @@ export interface AdmissionOptions {
 
 /** What all others use is not told, only what the client's own address may. */
 function refusalReply({ kind, limit, intervalMs, retryAfterMs }: Refusal): Reply {
-  const what = kind.startsWith('new') ? 'new connections' : 'connections';
-  if (!kind.includes('address')) return replies.tooManyConnections(`too many ${what} now`, retryAfterMs);
+  const what = kind.startsWith('new') ? 'new connection' : 'connection';
+  if (!kind.includes('address')) return replies.tooManyConnections(`too many ${what}s now`, retryAfterMs);
+  const plural = limit === 1 ? '' : 's';
   const interval = intervalMs === undefined ? '' : ` in ${formatDuration(intervalMs)}`;
-  return replies.tooManyConnections(`no more than ${limit} ${what}${interval} from your address`, retryAfterMs);
+  return replies.tooManyConnections(
+    `no more than ${limit} ${what}${plural}${interval} from your address`,
+    retryAfterMs,
+  );
 }
 
 /** Limits of connections by the words of flow control. */

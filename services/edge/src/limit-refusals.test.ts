@@ -231,13 +231,13 @@ const beforeTheBanner: readonly [LimitName, object, RegExp][] = [
   [
     'connections_per_address',
     { connectionsPerIp: 1 },
-    /^no more than 1 connections from your address, try again later$/,
+    /^no more than 1 connection from your address, try again later$/,
   ],
   ['new_connections', rate, /^too many new connections now, try again in \d+ s$/],
   [
     'new_connections_per_address',
     perIpRate,
-    /^no more than 1 new connections in 1m from your address, try again in \d+ s$/,
+    /^no more than 1 new connection in 1m from your address, try again in \d+ s$/,
   ],
 ];
 
