@@ -89,9 +89,9 @@ function token(user: string, audience: string): string {
 /** `secret` is the audience of the token. */
 const bearer =
   (mechanism: 'OAUTHBEARER' | 'XOAUTH2') =>
-  async (sender: SmtpSender, user: string, secret: string): Promise<SmtpReply> => {
+  async (sender: SmtpSender, user: string, secret: string, owner = user): Promise<SmtpReply> => {
     const header = mechanism === 'XOAUTH2' ? `user=${user}\x01` : `n,a=${user},\x01host=mail.test\x01`;
-    const said = `${header}auth=Bearer ${token(user, secret)}\x01\x01`;
+    const said = `${header}auth=Bearer ${token(owner, secret)}\x01\x01`;
     const answer = await sender.command(`AUTH ${mechanism} ${base64(said)}`);
     if (answer.code !== 334) return answer;
     expect(JSON.parse(textOf(answer))).toMatchObject({ schemes: 'bearer' });
@@ -127,6 +127,17 @@ test.each(mechanisms)('%s: right, wrong, unknown', { timeout: 60_000 }, async (n
   const traced = async (): Promise<string> => (await world.cluster.ctl('trace', session)).stdout;
   await expect.poll(traced, { timeout: 20_000 }).toMatch(new RegExp(`edge\\.login\\.refused.*mechanism=${name}`));
   expect(await traced()).toContain(name.includes('AUTH') ? 'token: claim aud is not as expected' : 'wrong password');
+});
+
+test.each(['OAUTHBEARER', 'XOAUTH2'] as const)('%s: a token of somebody else is told as that', async (name) => {
+  const sender = await speak(world.cluster, 'submissions');
+  const refused = await bearer(name)(sender, 'old@acme.test', 'smtp', 'bob@acme.test');
+  expect(refused.code).toBe(535);
+  sender.destroy();
+  const session = /\((\w{26})\)/.exec(refused.text)?.[1] ?? '';
+  await expect
+    .poll(async () => (await world.cluster.ctl('trace', session)).stdout, { timeout: 20_000 })
+    .toContain('token: its claim email names another user than the login');
 });
 
 test.each(['CRAM-MD5', 'DIGEST-MD5'])('%s is not for users whose password is not kept', async (name) => {
