@@ -188,5 +188,9 @@ export function messageText(message: MessageTrace): string {
     const reply = recipient.reply === '' ? '' : `: ${recipient.reply}`;
     return printable(`  to <${recipient.address}>  ${recipient.state}${tries}${reply}`);
   });
-  return [printable(`${title}${from}${session}${messageId}`), ...recipients, ...eventLines(message.events, senders.length > 1)].join('\n');
+  return [
+    printable(`${title}${from}${session}${messageId}`),
+    ...recipients,
+    ...eventLines(message.events, senders.length > 1),
+  ].join('\n');
 }

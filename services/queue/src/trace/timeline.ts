@@ -91,7 +91,9 @@ export async function findTraces(
     eventsPerMessage * Math.max(1, found.length),
   ]);
   return found.map((one) =>
-    'message' in one ? messageTrace(one.message, units, events, scope) : refusedTrace(one.refusal, events, request.reversePath),
+    'message' in one
+      ? messageTrace(one.message, units, events, scope)
+      : refusedTrace(one.refusal, events, request.reversePath),
   );
 }
 
