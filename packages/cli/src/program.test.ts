@@ -954,7 +954,10 @@ test('a described session is sent whole and its verdicts are a timeline', async 
   });
   const rule = join(server.folder, 'my-rule.yaml');
   writeFileSync(rule, 'event: mail');
-  const run = await server.run(`simulate --client 192.0.2.1 --from a@b.test --to x@acme.test --rule ${rule}`);
+  const checks = join(server.folder, 'checks.yaml');
+  writeFileSync(checks, 'checks:\n  lists: { block: [b.test] }\n');
+  const options = `--rule ${rule} --checks ${checks} --domain acme.test --tenant acme`;
+  const run = await server.run(`simulate --client 192.0.2.1 --from a@b.test --to x@acme.test ${options}`);
   expect(run).toEqual({
     code: 0,
     err: '',
@@ -978,7 +981,8 @@ test('a described session is sent whole and its verdicts are a timeline', async 
   });
   expect(server.requests[0]?.request).toMatchObject({
     query: {
-      candidates: [{ id: 'my-rule', document: 'event: mail' }],
+      candidates: [{ id: 'my-rule', document: 'event: mail', target: 'acme.test' }],
+      checks: { scope: 'acme.test', document: 'lists: { block: [ b.test ] }\n' },
       facts: { reversePath: 'a@b.test', hasReversePath: true, recipients: [{ address: 'x@acme.test', asked: true }] },
     },
   });

@@ -78,12 +78,14 @@ async function factsPage() {
   const { factEntry, factNames, ruleEvents } = await built('packages/rules/dist/index.js');
   const afterAcceptance = new Set(ruleEvents.slice(ruleEvents.indexOf('relay')));
   const rows = factNames().map((name) => {
-    const { type, since, doc, needs, range, isCountry, asked, kept } = factEntry(name);
+    const { type, since, doc, needs, range, isCountry, asked, kept, values = [] } = factEntry(name);
     const file = needs === undefined ? '' : ` Needs ${needs === 'asn' ? 'an' : 'a'} ${needs} file.`;
     const bounds = range === undefined ? '' : ` A constant beyond ${range[0]} to ${range[1]} is refused.`;
     const country = isCountry === true ? ' What is no such code is refused.' : '';
+    // Most texts name them.
+    const choice = values.every((value) => doc.includes(value)) ? '' : ` One of ${values.join(', ')}.`;
     const accepted = afterAcceptance.has(since) || kept === true ? 'yes' : '';
-    return `| \`${name}\` | ${type} | ${since} | ${accepted} | ${asked === true ? 'yes' : ''} | ${doc}${file}${bounds}${country} |`;
+    return `| \`${name}\` | ${type} | ${since} | ${accepted} | ${asked === true ? 'yes' : ''} | ${doc}${choice}${file}${bounds}${country} |`;
   });
   return [
     '# Facts of rule conditions',

@@ -25,7 +25,7 @@ import { QueueServiceClient } from '@postern/proto/queue/v1/queue_service';
 import type { Telemetry } from '@postern/telemetry';
 import type { Caller } from './access.js';
 import { audit } from './audit.js';
-import type { WithTenant } from './database/tenant-scope.js';
+import type { Transaction, WithTenant } from './database/tenant-scope.js';
 import { limitMethods } from './forward-limits.js';
 import { parkedMethods } from './forward-parked.js';
 import { recordingMethods } from './forward-recordings.js';
@@ -34,6 +34,7 @@ import { rightsOfTenant } from './operator/file-rules.js';
 import type { OperatorDocument } from './operator/schema.js';
 import { invalid } from './request-fields.js';
 import { apiMethod } from './resources/api-method.js';
+import { readTriedOperatorSettings, readTriedSettings } from './resources/check-settings.js';
 import { scopeField } from './resources/tenant-part.js';
 import { readRuleDocument } from './rule-document.js';
 import { simulatedEnvelope } from './simulated-envelope.js';
@@ -92,6 +93,20 @@ function readCandidates(query: SimulateRequest, operator: OperatorDocument): Sim
     };
   });
   return { ...query, candidates };
+}
+
+async function triedChecks(
+  { tenant, checks }: SimulateRequest,
+  { checks: settings }: OperatorDocument,
+  inTransaction: (work: (tx: Transaction) => Promise<string>) => Promise<string>,
+): Promise<SimulateRequest['checks']> {
+  if (checks === undefined) return undefined;
+  const scope = scopeField('checks.scope', checks.scope);
+  if (scope.includes('@')) throw invalid('checks.scope', scope, 'a domain: lists of a user are not tried');
+  if (scope !== '' && tenant === '') throw invalid('checks.scope', scope, 'no domain without a tenant');
+  const { document } = checks;
+  if (tenant === '') return { scope, document: readTriedOperatorSettings(document) };
+  return { scope, document: await inTransaction((tx) => readTriedSettings(tx, { tenant, scope, document }, settings)) };
 }
 
 export function createForwarding(parts: ForwardParts): Forwarding {
@@ -207,15 +222,19 @@ function forwardMethods({ withTenant, operator, clock, scopeKey }: ForwardParts,
     simulateSession: apiMethod<SimulateSessionRequest, SimulateSessionResponse>(
       'reader',
       async (request, caller, { signal }) => {
-        const query = readCandidates(confined(caller, request.query), operator());
+        const asked = readCandidates(confined(caller, request.query), operator());
+        const query = {
+          ...asked,
+          checks: await triedChecks(asked, operator(), (work) => withTenant(caller.scope, work)),
+        };
         const options = { signal, scope: scopeOf(caller) };
         const result = await told('policy', policy().call(policy().rpc.simulate, query, options));
         const envelope = query.recorded === '' ? simulatedEnvelope(query, result) : undefined;
         if (envelope === undefined) return { result, deliveries: [], deliveriesUnknown: '' };
         const { tenant, candidates } = query;
-        const asked = { tenant, envelope, candidates, scene: request.scene };
+        const described = { tenant, envelope, candidates, scene: request.scene };
         try {
-          const answer = await told('queue', queue().call(queue().rpc.simulateDelivery, asked, options));
+          const answer = await told('queue', queue().call(queue().rpc.simulateDelivery, described, options));
           return { result, deliveries: answer.deliveries, deliveriesUnknown: '' };
         } catch (error) {
           // The verdict stands without it.

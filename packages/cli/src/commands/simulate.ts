@@ -7,6 +7,7 @@ import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { type AskedStages, type SessionFacts, SimulateRequest, Stage } from '@postern/proto/policy/v1/policy_service';
 import { DeliveryScene } from '@postern/proto/queue/v1/queue_service';
 import { type Command, Option } from 'commander';
+import { isMap, parseDocument, stringify } from 'yaml';
 import type { CommandContext, Run } from '../context.js';
 import { wholeNumber } from '../numbers.js';
 import { printable } from '../output.js';
@@ -33,6 +34,7 @@ interface SimulateOptions {
   readonly size: number;
   readonly message?: string;
   readonly rule: readonly string[];
+  readonly checks?: string;
   readonly reply?: string;
   readonly attempt: number;
   readonly age: number;
@@ -109,6 +111,24 @@ function candidatesOf({ rule, domain, tenant }: SimulateOptions): Partial<Simula
   });
 }
 
+/** A file as `checks put` takes it, or one with a `checks` section. */
+function checksOf({ checks, domain }: SimulateOptions): { scope: string; document: string } | undefined {
+  if (checks === undefined) return undefined;
+  const text = readSettingsFile(checks);
+  const parsed = parseDocument(text, { logLevel: 'silent' });
+  const section: unknown = parsed.errors.length > 0 ? undefined : parsed.get('checks');
+  return { scope: domain ?? '', document: isMap(section) ? stringify(section) : text };
+}
+
+function readSettingsFile(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw new PlainError(`settings file ${file} cannot be read (${reason})`);
+  }
+}
+
 /** Logins are asked for on TLS; submissions has nothing else. */
 function versionOf({ tls, user, clientCertificate }: SimulateOptions, listener: string): string {
   if (typeof tls === 'string') return tls;
@@ -143,6 +163,7 @@ function describe(options: SimulateOptions, content: Buffer): SimulateRequest {
     tenant: options.tenant ?? '',
     content,
     candidates: candidatesOf(options),
+    checks: checksOf(options),
     facts: {
       origin: {
         clientAddress: options.client ?? '',
@@ -196,7 +217,12 @@ async function replay(
   output: CommandContext['output'],
 ): Promise<void> {
   const tenant = options.tenant ?? '';
-  const query = SimulateRequest.fromPartial({ tenant, recorded, candidates: candidatesOf(options) });
+  const query = SimulateRequest.fromPartial({
+    tenant,
+    recorded,
+    candidates: candidatesOf(options),
+    checks: checksOf(options),
+  });
   const { result } = await api.call(api.rpc.simulateSession, { query, scene: undefined });
   if (result === undefined) return;
   const { stages, asked, recorded: then } = result;
@@ -255,10 +281,17 @@ export function addSimulateCommand(program: Command, run: Run): void {
       collect,
       [],
     )
+    .option(
+      '--checks <file>',
+      'try these settings of checks in place of the saved ones of the tenant or --domain, without --tenant the operator’s',
+    )
     .option('--reply <reply>', 'what the next hop answers, as "452 4.2.2 full": for rules after a failure')
     .option('--attempt <number>', 'the delivery attempt that is made, or fails', wholeNumber(1, 1_000), 1)
     .option('--age <seconds>', 'time since acceptance', wholeNumber(0, 31_536_000), 0)
-    .option('--domain <scope>', 'the rules tried are of this domain or user of the tenant')
+    .option(
+      '--domain <scope>',
+      'the rules tried are of this domain or user of the tenant, settings of checks of this domain',
+    )
     .option('--tenant <name>', 'as this tenant sees it (operators)')
     .action((options: SimulateOptions, command: Command) =>
       run(command, async ({ api, output }) => {

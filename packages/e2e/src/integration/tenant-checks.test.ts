@@ -2,6 +2,8 @@
  * What tenants and domains set differently for checks, in a running cluster of two edges and two policies: written in the operator's file, changed
  * by posternctl, refused where it loosens. And greylisting as a pool of fifty sending addresses meets it.
  */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { buildMessage } from '@postern/testkit/smtp';
 import { expect, test } from 'vitest';
@@ -114,4 +116,32 @@ test('posternctl changes single fields, and what would loosen is refused with th
   const refused = await cluster.ctl('tenant', 'set', 'acme', 'dkim.enabled=false');
   expect(refused.code).toBe(1);
   expect(refused.stderr).toContain('dkim.enabled: the operator has this check on');
+});
+
+/** What simulation tells at RCPT with these settings tried; what is wrong with them where they are refused. */
+async function tried(text: string, ...options: readonly string[]): Promise<string> {
+  const file = join(world.cluster.dataDir, 'tried.yaml');
+  await writeFile(file, text);
+  const session = ['--client', '127.0.9.1', '--from', 'x@good.test', '--to', 'x@other.test'];
+  const { code, stdout, stderr } = await world.cluster.ctl('simulate', ...session, '--checks', file, ...options);
+  return code === 0 ? (stdout.split('The client is told:')[1] ?? '') : stderr;
+}
+
+test('settings are tried before they are saved: of a tenant, a domain and the operator', async () => {
+  const block = 'lists: { block: [good.test] }\n';
+  expect(await tried(block, '--tenant', 'other')).toMatch(/550 5\.7\.1 .*block list/);
+  expect(await tried(block, '--tenant', 'other', '--domain', 'other.test')).toMatch(/550 5\.7\.1 .*block list/);
+  expect(await tried('checks:\n  spf: { enabled: true }\n  lists: { enabled: true, block: [good.test] }\n')).toMatch(
+    /550 5\.7\.1 .*block list/,
+  );
+  expect(await tried('{}', '--tenant', 'other')).toMatch(/RCPT +<x@other\.test> 250/);
+  expect(await mail({ from: 'x@good.test', to: 'x@other.test' })).toMatch(/^250 /);
+});
+
+test('settings that could not be saved are not tried either', async () => {
+  expect(await tried('dkim: { enabled: false }', '--tenant', 'other')).toContain('dkim.enabled: the operator has this');
+  expect(await tried('dkim: { enabeld: false }', '--tenant', 'other')).toContain('dkim.enabeld');
+  expect(await tried('dkim: { enabeld: false }')).toContain('checks.dkim.enabeld');
+  expect(await tried('dnsbl: { enabled: true }')).toContain('checks.dnsbl');
+  expect(await tried('lists: { block: [a.test] }', '--tenant', 'other', '--domain', 'acme.test')).toMatch(/acme\.test/);
 });

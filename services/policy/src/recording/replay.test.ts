@@ -220,6 +220,14 @@ test('a rule that is tried decides about the recorded session, and what follows 
   expect(stages[1]?.groups.flatMap(({ recipients }) => recipients)).toEqual(['user@here.test']);
 });
 
+test('settings that are tried decide about the recorded session', async () => {
+  const { here, recordings } = production();
+  await hold(here, [{ described: { from: 'a@good.test', to: ['user@here.test'] }, message: letter() }]);
+  const checks = { scope: '', document: JSON.stringify({ lists: { block: ['good.test'], onFail: 'reject' } }) };
+  const { stages } = await replay(later(), recordings, { checks });
+  expect(stages[0]?.recipients.map(({ decision }) => decision?.action)).toEqual([Action.REJECT]);
+});
+
 /** As an upload gives them: pieces of 64 KiB. */
 const large = (subject: string, size: number): string => `${letter(subject)}${'some words\n'.repeat(size / 12)}`;
 

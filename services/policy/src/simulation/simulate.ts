@@ -64,6 +64,16 @@ function withCandidates({ candidates, tenant }: SimulateRequest, snapshot: Compi
   return { ...snapshot, rules: snapshot.rules.trying(candidates) };
 }
 
+/** The snapshot with the settings of checks that are tried. */
+function withChecks({ checks, tenant }: SimulateRequest, snapshot: CompiledSnapshot): CompiledSnapshot {
+  if (checks === undefined) return snapshot;
+  const { scope, document } = checks;
+  const domain = scope === '' ? undefined : snapshot.domain(domainOf(scope));
+  if (scope !== '' && (tenant === '' || domain?.tenant !== tenant || scope.includes('@')))
+    throw new PosternError('permission-denied', `${scope} is no domain of tenant ${tenant}`);
+  return { ...snapshot, policies: snapshot.policiesTrying({ tenant, domain: domain?.name ?? '', document }) };
+}
+
 /** What the session would decide, with the rules that are tried; relay rights of others are not told to a tenant. */
 function termsFor({ candidates, tenant }: SimulateRequest, snapshot: CompiledSnapshot): SessionTerms {
   const terms = snapshot.terms();
@@ -89,10 +99,11 @@ export async function simulate(
   inUse: CompiledSnapshot | undefined,
 ): Promise<SimulateResponse> {
   if (inUse === undefined) throw new PosternError('policy-unavailable', 'no snapshot yet');
+  const tried = withChecks(request, withCandidates(request, inUse));
   if (request.recorded !== '') {
     if (request.tenant === '') throw new PosternError('invalid-argument', 'a recording is of a tenant: name it');
     const steps = await recordings.read(request.tenant, request.recorded);
-    return replaySession(judge, steps, withCandidates(request, inUse), request.tenant);
+    return replaySession(judge, steps, tried, request.tenant);
   }
   const { facts, content } = request;
   if (facts === undefined) throw new PosternError('invalid-argument', 'facts are missing');
@@ -102,7 +113,7 @@ export async function simulate(
       'invalid-argument',
       `client address ${JSON.stringify(client)} is not allowed; expected an IP address`,
     );
-  const snapshot = withCandidates(request, inUse);
+  const snapshot = tried;
   const terms = termsFor(request, snapshot);
   const session = describedSession(facts, terms);
   refuseForeign(request, session, snapshot);

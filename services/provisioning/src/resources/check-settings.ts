@@ -2,8 +2,17 @@
  * What a tenant, one of its domains or one of its users sets differently for checks: read with the schema of the operator's own settings and
  * refused where it loosens what the operator does not allow. A document is replaced whole; an empty one takes the settings back.
  */
-import { type CheckPatch, effectiveFields, idleInPatch, readPatch, usablePatch } from '@postern/check-settings';
-import { ConfigError, locateYaml, plainOf } from '@postern/config';
+import {
+  type CheckPatch,
+  checksSchema,
+  effectiveFields,
+  idleChecks,
+  idleInPatch,
+  readPatch,
+  usablePatch,
+  writeSettings,
+} from '@postern/check-settings';
+import { ConfigError, checkDocument, locateYaml, plainOf } from '@postern/config';
 import { PosternError } from '@postern/errors';
 import type {
   EffectiveCheckField,
@@ -134,6 +143,44 @@ async function effectiveOf(
     document: row.document,
   }));
   return effectiveFields(operator, layers);
+}
+
+/** Settings to try are judged like settings to save, so that a mistake is told in the same words. As JSON. */
+export async function readTriedSettings(
+  tx: Transaction,
+  { tenant, scope, document }: { readonly tenant: string; readonly scope: string; readonly document: string },
+  operator: Operator,
+): Promise<string> {
+  await assertScopeOwned(tx, tenant, scope);
+  if (document.trim() === '') return '';
+  const [before] = await read(tx, tenant, scope);
+  const patch = readDocument(document, operator, false, before?.document ?? {});
+  await refuseIdle(tx, { tenant, scope }, patch, operator);
+  return JSON.stringify(patch);
+}
+
+/** All that the operator sets, as its file has it under `checks`. */
+export function readTriedOperatorSettings(document: string): string {
+  if (document.length > longestDocument)
+    throw invalid('checks.document', `${document.length} characters`, `at most ${longestDocument}`);
+  try {
+    const checked = checkDocument(checksSchema, plainOf(locateYaml(document, 'checks')) ?? {}, 'checks');
+    if (checked.ok) {
+      const idle = idleChecks(checked.value);
+      if (idle.length === 0) return writeSettings(checked.value);
+      throw new PosternError(
+        'invalid-argument',
+        idle.map(({ check, message }) => `checks.${check}.enabled: ${message}`).join('\n'),
+      );
+    }
+    const told = checked.problems
+      .slice(0, 30)
+      .map(({ path, message }) => `checks${path === '' ? '' : `.${path}`}: ${message}`);
+    throw new PosternError('invalid-argument', told.join('\n'));
+  } catch (error) {
+    if (error instanceof ConfigError) throw new PosternError('invalid-argument', error.message);
+    throw error;
+  }
 }
 
 export function checkSettingsMethods({ withTenant, operator }: ResourceParts) {

@@ -562,6 +562,16 @@ export interface SimulateRequest {
   candidates: Rule[];
   /** Session id of a recording of the tenant, judged again in place of facts and content; empty = those. */
   recorded: string;
+  /** Settings of checks tried in place of those that are stored; absent = those. To the public API their document may be YAML. */
+  checks: CandidateChecks | undefined;
+}
+
+/** Settings of checks that are tried: of the tenant or of one of its domains; with no tenant named the operator's. */
+export interface CandidateChecks {
+  /** A domain of the tenant; empty = the tenant, or the operator. */
+  scope: string;
+  /** What the scope sets differently, or all the operator sets, as JSON. */
+  document: string;
 }
 
 /** What would happen. */
@@ -3667,7 +3677,7 @@ export const ContentResponse: MessageFns<ContentResponse> = {
 };
 
 function createBaseSimulateRequest(): SimulateRequest {
-  return { facts: undefined, content: Buffer.alloc(0), tenant: "", candidates: [], recorded: "" };
+  return { facts: undefined, content: Buffer.alloc(0), tenant: "", candidates: [], recorded: "", checks: undefined };
 }
 
 export const SimulateRequest: MessageFns<SimulateRequest> = {
@@ -3686,6 +3696,9 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
     }
     if (message.recorded !== "") {
       writer.uint32(42).string(message.recorded);
+    }
+    if (message.checks !== undefined) {
+      CandidateChecks.encode(message.checks, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -3743,6 +3756,14 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
             message.recorded = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.checks = CandidateChecks.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3764,6 +3785,7 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
         ? object.candidates.map((e: any) => Rule.fromJSON(e))
         : [],
       recorded: isSet(object.recorded) ? globalThis.String(object.recorded) : "",
+      checks: isSet(object.checks) ? CandidateChecks.fromJSON(object.checks) : undefined,
     };
   },
 
@@ -3784,6 +3806,9 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
     if (message.recorded !== "") {
       obj.recorded = message.recorded;
     }
+    if (message.checks !== undefined) {
+      obj.checks = CandidateChecks.toJSON(message.checks);
+    }
     return obj;
   },
 
@@ -3799,6 +3824,94 @@ export const SimulateRequest: MessageFns<SimulateRequest> = {
     message.tenant = object.tenant ?? "";
     message.candidates = object.candidates?.map((e) => Rule.fromPartial(e)) || [];
     message.recorded = object.recorded ?? "";
+    message.checks = (object.checks !== undefined && object.checks !== null)
+      ? CandidateChecks.fromPartial(object.checks)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCandidateChecks(): CandidateChecks {
+  return { scope: "", document: "" };
+}
+
+export const CandidateChecks: MessageFns<CandidateChecks> = {
+  encode(message: CandidateChecks, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scope !== "") {
+      writer.uint32(10).string(message.scope);
+    }
+    if (message.document !== "") {
+      writer.uint32(18).string(message.document);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CandidateChecks {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCandidateChecks();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.document = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CandidateChecks {
+    return {
+      scope: isSet(object.scope) ? globalThis.String(object.scope) : "",
+      document: isSet(object.document) ? globalThis.String(object.document) : "",
+    };
+  },
+
+  toJSON(message: CandidateChecks): unknown {
+    const obj: any = {};
+    if (message.scope !== "") {
+      obj.scope = message.scope;
+    }
+    if (message.document !== "") {
+      obj.document = message.document;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CandidateChecks>, I>>(base?: I): CandidateChecks {
+    return CandidateChecks.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CandidateChecks>, I>>(object: I): CandidateChecks {
+    const message = createBaseCandidateChecks();
+    message.scope = object.scope ?? "";
+    message.document = object.document ?? "";
     return message;
   },
 };
