@@ -80,6 +80,7 @@ export class DnsClient extends BaseResolver {
       hedgeMs: options.hedgeMs ?? 400,
       attempts: options.attempts ?? 4,
       maxInFlight: options.maxInFlight ?? 1_000,
+      timeoutMs: this.#timeoutMs,
       randomCase: options.randomCase ?? false,
       random: options.random ?? systemRandom,
       metrics: this.#metrics,

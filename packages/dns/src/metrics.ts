@@ -23,4 +23,6 @@ export interface DnsMetrics {
   attempt?(transport: Transport, outcome: DnsResult['kind'] | 'alias' | 'superseded', seconds: number): void;
   cacheSize?(entries: number, bytes: number): void;
   secondTierFailed?(): void;
+  /** No server answers any more, or one does again; `lastedMs` since the first question without an answer. */
+  silent?(isSilent: boolean, lastedMs: number): void;
 }

@@ -2,7 +2,8 @@
  * One question to all servers until one gives a usable reply: the first server first, the next when it fails
  * or when it has been silent for the hedge delay; a silent server is asked again (UDP may lose a packet).
  * Usable is an answer, an alias, NODATA or NXDOMAIN; a server that says SERVFAIL or REFUSED is not asked twice.
- * Bounded by attempts, by time and by questions in flight. No cache.
+ * Bounded by attempts, by time and by questions in flight; while no server answers at all, by a moment (silence.ts).
+ * No cache.
  */
 import type { Clock, Random } from '@postern/clock';
 import { exchange, type Server, type Transport } from './exchange.js';
@@ -11,6 +12,7 @@ import type { Reply } from './packet.js';
 import type { RecordType } from './records.js';
 import type { DnsTrouble } from './result.js';
 import { ServerHealth } from './server-health.js';
+import { patienceInSilenceMs, Silence } from './silence.js';
 
 export interface UpstreamOptions {
   readonly clock: Clock;
@@ -18,6 +20,8 @@ export interface UpstreamOptions {
   readonly hedgeMs: number;
   readonly attempts: number;
   readonly maxInFlight: number;
+  /** For a whole lookup. */
+  readonly timeoutMs: number;
   readonly randomCase: boolean;
   readonly random: Random;
   readonly metrics: DnsMetrics;
@@ -26,11 +30,19 @@ export interface UpstreamOptions {
 export class Upstream {
   readonly #options: UpstreamOptions;
   readonly #health: ServerHealth;
+  readonly #silence: Silence;
   #inFlight = 0;
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
     this.#health = new ServerHealth(options.servers);
+    const { clock, random, metrics, timeoutMs } = options;
+    this.#silence = new Silence({
+      clock,
+      probe: async () =>
+        hasSpoken(await this.#race(`probe-${random16(random)}-${random16(random)}.invalid`, 'A', timeoutMs)),
+      changed: (isSilent, lastedMs) => metrics.silent?.(isSilent, lastedMs),
+    });
   }
 
   async ask<T extends RecordType>(name: string, type: T, timeoutMs: number): Promise<Reply<T>> {
@@ -39,7 +51,10 @@ export class Upstream {
       return { kind: 'servfail', reason: 'too many questions in flight' };
     this.#inFlight++;
     try {
-      return await this.#race(name, type, timeoutMs);
+      const patience = this.#silence.isSilent ? Math.min(timeoutMs, patienceInSilenceMs) : timeoutMs;
+      const reply = await this.#race(name, type, patience);
+      if (!hasSpoken(reply)) this.#silence.missed();
+      return reply;
     } finally {
       this.#inFlight--;
     }
@@ -108,6 +123,7 @@ export class Upstream {
     const took = clock.monotonic() - begun;
     // Silence up to the hedge delay is no fault of the server: it merely lost the race.
     const superseded = reply.kind === 'aborted';
+    if (hasSpoken(reply)) this.#silence.heard();
     if (!superseded || took >= hedgeMs) this.#health.report(server, isUsable(reply), clock.monotonic());
     metrics.attempt?.(transport, superseded ? 'superseded' : reply.kind, took / 1000);
     return reply;
@@ -124,6 +140,11 @@ function nextServer(servers: readonly Server[], ruledOut: ReadonlySet<Server>, s
 
 function isUsable<T extends RecordType>(reply: Reply<T>): reply is Exclude<Reply<T>, DnsTrouble> {
   return reply.kind === 'answer' || reply.kind === 'alias' || reply.kind === 'nodata' || reply.kind === 'nxdomain';
+}
+
+/** A server said something, be it that it cannot. */
+function hasSpoken({ kind }: { readonly kind: Reply<RecordType>['kind'] }): boolean {
+  return kind !== 'timeout' && kind !== 'unreachable' && kind !== 'aborted';
 }
 
 const gravity: readonly DnsTrouble['kind'][] = ['unreachable', 'refused', 'servfail'];

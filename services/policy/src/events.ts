@@ -12,6 +12,9 @@ export const policyEvents = defineEvents('policy', {
   'policy.country.refused': 'A country database cannot be read; the one before stays in use.',
   'policy.asn.loaded': 'A database of autonomous systems was read.',
   'policy.asn.refused': 'A database of autonomous systems cannot be read; the one before stays in use.',
+  'policy.dns.silent':
+    'No DNS server answers, not even about a name of our own; checks that ask are temperror and wait a moment only until one answers.',
+  'policy.dns.answering': 'A DNS server answers again.',
   'policy.greylist.failed': 'Redis did not answer for the greylist; mail is treated as its settings say.',
   'policy.redis.failed': 'The connection to Redis failed; DNS answers are not shared until it is back.',
   'policy.settings.refused':

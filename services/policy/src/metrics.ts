@@ -127,6 +127,10 @@ export function policyMetrics(metrics: Metrics) {
       help: 'Packets sent to DNS servers, by transport and how it ended; superseded = another server was faster.',
       labels: { transport: ['udp', 'tcp'], outcome: [...dnsOutcomes, 'alias', 'superseded'] },
     }),
+    dnsSilent: metrics.gauge({
+      name: 'postern_policy_dns_silent',
+      help: '1 while no DNS server answers anything.',
+    }),
     dnsCacheEntries: metrics.gauge({ name: 'postern_policy_dns_cache_entries', help: 'Answers kept in memory now.' }),
     dnsCacheBytes: metrics.gauge({ name: 'postern_policy_dns_cache_bytes', help: 'Memory these answers take.' }),
     dnsSecondTierFailures: metrics.counter({

@@ -101,7 +101,9 @@ export function observeServer(log: Log, metrics: PolicyMetrics): ServerObserver 
   };
 }
 
-export function observeDns(metrics: PolicyMetrics): DnsMetrics {
+/** For one client: with the next one nothing is known of its servers. */
+export function observeDns(log: Logger<PolicyEvent>, metrics: PolicyMetrics): DnsMetrics {
+  metrics.dnsSilent.set(0);
   return {
     question(type, outcome, seconds) {
       metrics.dns.with({ type, outcome }).inc();
@@ -114,5 +116,11 @@ export function observeDns(metrics: PolicyMetrics): DnsMetrics {
       metrics.dnsCacheBytes.set(bytes);
     },
     secondTierFailed: () => metrics.dnsSecondTierFailures.inc(),
+    silent(isSilent, lastedMs) {
+      metrics.dnsSilent.set(isSilent ? 1 : 0);
+      const seconds = Math.round(lastedMs / 1_000);
+      if (isSilent) log.error('policy.dns.silent', { seconds });
+      else log.info('policy.dns.answering', { seconds });
+    },
   };
 }

@@ -162,14 +162,13 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
         metrics.failures.with({ kind: 'redis' }).inc();
         log.debug('policy.redis.failed', { reason: error.message });
       });
-      const dnsMetrics = observeDns(metrics);
       const { redis, lasting } = shared;
       const answers = sharedAnswers(redis);
       const resolver = new SwitchingResolver(clock, { servers: await dnsServersOf(config) }, (settings) =>
         createDnsClient({
           clock,
           ...settings,
-          metrics: dnsMetrics,
+          metrics: observeDns(log, metrics),
           ...(settings.ownCacheOnly === true ? {} : { secondTier: answers }),
         }),
       );

@@ -68,6 +68,33 @@ test('silent for ptr, helo, spf and sender, which only mark: taken, and simulate
   }
 });
 
+async function policyMetrics(): Promise<string> {
+  const { services } = await world.cluster.run();
+  const address = services.find(({ name }) => name === 'policy')?.metrics ?? '';
+  return (await fetch(new URL('/metrics', address))).text();
+}
+
+test('silent servers are told, and strange domains wait a moment until one answers', whole, async () => {
+  await world.reconfigure({ checks: marking });
+  const message = (): Promise<string> => {
+    const domain = fresh();
+    return sent(`a@${domain}`, `From: a@${domain}`);
+  };
+  world.dns.script('*', silent);
+  try {
+    await vi.waitFor(async () => {
+      expect(await message()).toMatch(/^250 /);
+      expect(await policyMetrics()).toMatch(/^postern_policy_dns_silent 1$/m);
+    }, patience);
+    const begun = performance.now();
+    expect(await message()).toMatch(/^250 /);
+    expect(performance.now() - begun).toBeLessThan(5_000);
+  } finally {
+    world.dns.script('*', undefined);
+  }
+  await vi.waitFor(async () => expect(await policyMetrics()).toMatch(/^postern_policy_dns_silent 0$/m), patience);
+});
+
 test('DMARC refuses whatever a sender makes slow or unreadable', whole, async () => {
   await world.reconfigure({ checks: { dmarc: { onFail: 'reject' } } });
   await vi.waitFor(
