@@ -6,9 +6,9 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { textOf } from './expression.js';
 import { childrenOf } from './fact-form.js';
+import { oneRule } from './one-rule.js';
 import { placeOf } from './problem.js';
 import type { Rule, RuleOptions } from './rule.js';
-import { compileRules } from './rule-set.js';
 
 const conversions: ReadonlyMap<string, string> = new Map([
   ['int', 'is a number'],
@@ -73,11 +73,7 @@ const consequences: { readonly [Consequence in Rule['onFault']]: string } = {
 
 /** One line for each, of a rule that compiles. */
 export function faultRisks(document: unknown, options: RuleOptions): string[] {
-  const compiled = compileRules([document], options);
-  if (!compiled.ok) return [];
-  const [rule] = [...compiled.set.events.values()].flatMap(({ general, byRecipientDomain, bySenderDomain }) =>
-    [general, ...byRecipientDomain.values(), ...bySenderDomain.values()].flat().map((ranked) => ranked.rule),
-  );
+  const rule = oneRule(document, options);
   if (rule === undefined) return [];
   let guards = '';
   return rule.conditions.flatMap(({ ast, source }, index) => {

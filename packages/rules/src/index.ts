@@ -36,3 +36,4 @@ export { isBinding, rulesBetween, scopeAddress } from './scope-address.js';
 export { sessionRules } from './session-rules.js';
 export { type RuleRights, rightsOf, type StoredRule } from './stored-rule.js';
 export { isStructuredField } from './structured-field.js';
+export { submittedOnly } from './submitted-only.js';

@@ -657,6 +657,24 @@ test('rules of one priority are kept in the order in which they were first saved
     await api.call(api.rpc.deleteRule, { tenant: 'acme', id, scope: '' }, service.as());
 });
 
+test('what a rule of a tenant does for submitted mail alone is taken with a warning', async () => {
+  const { api } = service;
+  const put = (event: string, action: string) => {
+    const document = `event: ${event}\nthen: [${action}]`;
+    const rule = { id: 'early', tenant: 'acme', version: 0, document, etag: '', scope: '' };
+    return api.call(api.rpc.putRule, { rule }, service.as());
+  };
+  const told =
+    /^then\[0\]: (changeSender at mail|setLimit\.errors at connect) is done for mail that is submitted here alone/;
+  for (const [event, action] of [
+    ['mail', '{ changeSender: { address: news@acme.test } }'],
+    ['connect', '{ setLimit: { errors: 3 } }'],
+  ] as const)
+    expect((await put(event, action)).warnings).toEqual([expect.stringMatching(told)]);
+  expect((await put('mail', 'reject')).warnings).toEqual([]);
+  await api.call(api.rpc.deleteRule, { tenant: 'acme', id: 'early', scope: '' }, service.as());
+});
+
 test('a condition that some mail cannot be computed for is taken with a warning', async () => {
   const { api } = service;
   const put = (when: string) => {

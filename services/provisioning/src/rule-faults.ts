@@ -8,6 +8,7 @@ import {
   type RuleOptions,
   type RuleProblem,
   type RuleScope,
+  submittedOnly,
 } from '@postern/rules';
 
 const mostRisks = 10;
@@ -29,9 +30,13 @@ export function ruleFaults(rules: readonly PlainValue[], scope: RuleScope, hasAs
   });
 }
 
-/** What of a rule that can be saved some mail cannot be computed for. */
+/** What a rule that can be saved does for some mail alone. */
+export const ruleNotes = (rule: PlainValue, scope: RuleScope, hasAsn: boolean): string[] =>
+  submittedOnly(rule, optionsOf(scope, hasAsn)).slice(0, mostRisks);
+
+/** The same, and what of it some mail cannot be computed for. */
 export const ruleRisks = (rule: PlainValue, scope: RuleScope, hasAsn: boolean): string[] =>
-  faultRisks(rule, optionsOf(scope, hasAsn)).slice(0, mostRisks);
+  [...ruleNotes(rule, scope, hasAsn), ...faultRisks(rule, optionsOf(scope, hasAsn))].slice(0, mostRisks);
 
 const optionsOf = (scope: RuleScope, hasAsn: boolean): RuleOptions => ({
   ...{ scope, unsupported: notCarriedOut, available: availableDatabases(hasAsn) },

@@ -19,6 +19,7 @@ import {
   Reader,
   reportUnknownKey,
 } from '@postern/config';
+import { fileRuleNotes } from './file-rules.js';
 import { flowProblems } from './flow-problems.js';
 import { listenerProblems } from './listener-problems.js';
 import { fileProblems } from './named-files.js';
@@ -76,7 +77,9 @@ export function examineOperatorDocument(texts: readonly ConfigText[], { namedFil
   ];
   const found = [...reader.problems, ...faultsOf(outcome, merged, reader, read, judge)];
   const problems = found.map((problem) => ({ ...problem, path: ownPath(problem.path) }));
-  const notes = outcome.ok ? [...tenantNotes(outcome.value), ...wideNetworkNotes(outcome.value)] : [];
+  const notes = outcome.ok
+    ? [...tenantNotes(outcome.value), ...fileRuleNotes(outcome.value), ...wideNetworkNotes(outcome.value)]
+    : [];
   return {
     document: outcome.ok ? outcome.value : undefined,
     problems,

@@ -2,7 +2,7 @@
 import { ConfigError } from '@postern/config';
 import { expect, test } from 'vitest';
 import { compileSnapshot } from '../snapshot/compile.js';
-import { parseOperatorDocument } from './document.js';
+import { examineOperatorDocument, parseOperatorDocument } from './document.js';
 
 const parse = (text: string) => parseOperatorDocument([{ file: 'op.yaml', text }]);
 const rows = { tenants: [], domains: [], routes: [], rules: [], check_settings: [], users_set_checks: false };
@@ -101,4 +101,15 @@ ${rule('id: a, tenant: acme, scope: Acme.test')}
   ]);
   for (const { document: text } of snapshot.rules)
     expect(Object.keys(JSON.parse(text)).sort()).toEqual(['event', 'id', 'then']);
+});
+
+test('what rules of tenants do for submitted mail alone is noted', () => {
+  const early = (fields: string): string =>
+    `  - { ${fields}, event: mail, then: [{ changeSender: { address: a@acme.test } }] }`;
+  const text = `tenants: [{ name: acme }]\nrules:\n${early('id: a')}\n${early('id: b, tenant: acme')}\n`;
+  const { problems, notes } = examineOperatorDocument([{ file: 'op.yaml', text }]);
+  expect(problems).toEqual([]);
+  expect(notes).toEqual([
+    expect.objectContaining({ path: 'rules[1]', message: expect.stringMatching(/^then\[0\]: changeSender at mail /) }),
+  ]);
 });

@@ -4,7 +4,7 @@
  */
 import type { Fault, PlainValue } from '@postern/config';
 import type { ActionKind, RuleScope } from '@postern/rules';
-import { ruleFaults } from '../rule-faults.js';
+import { ruleFaults, ruleNotes } from '../rule-faults.js';
 import type { OperatorDocument } from './schema.js';
 
 export interface FileRule {
@@ -54,6 +54,17 @@ function ownerFaults(rules: readonly PlainValue[]): Fault[] {
     return [{ path: [...at, 'scope'], message }];
   });
 }
+
+/** What rules of tenants do for some mail alone. */
+export const fileRuleNotes = (document: OperatorDocument): Fault[] =>
+  fileRules(document.rules).flatMap(({ index, tenant, scope, rule }) => {
+    if (tenant === '') return [];
+    const owner: RuleScope = { kind: 'tenant', tenant, target: scope, permitted: rightsOfTenant(document, tenant) };
+    return ruleNotes(rule, owner, document.asnDatabase !== undefined).map((message) => ({
+      path: ['rules', index],
+      message,
+    }));
+  });
 
 export function fileRuleFaults(document: OperatorDocument): Fault[] {
   const faults = ownerFaults(document.rules);
