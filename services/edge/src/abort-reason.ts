@@ -11,6 +11,8 @@ const limits = [
   'session_time',
   'command_time',
   'message_time',
+  'messages_per_session',
+  'bytes_per_session',
   'errors_per_session',
   'deferrals_per_session',
   'idle_commands_per_session',

@@ -6,7 +6,7 @@ export const edgeEvents = defineEvents('edge', {
   'edge.session.refused': 'A connection was refused before the greeting; `reason` names the rule or limit.',
   'edge.session.closed': 'A session ended.',
   'edge.session.aborted':
-    'We ended a session: too many errors, timeout, drain; `reason` says which, `rule` whose limit it was.',
+    'We ended a session: too many errors, timeout, drain; `reason` says which, with the setting that was passed and its value, `command` what came last, `rule` whose limit it was.',
   'edge.session.forwarded':
     'A trusted filter said by XCLIENT who its client is; `peer` is the filter. A LOGIN that gives no right is `not_user`, `reason` says why.',
   'edge.listener.suspected':

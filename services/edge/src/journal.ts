@@ -2,7 +2,7 @@
  * Everything a session tells the world goes through here once: log, metric and trace see the same event with the same facts.
  * Names are dotted and past tense; details have closed names. Never a password, never message content.
  */
-import type { RefusingLimit } from '@postern/flow-control/session';
+import type { LimitName, RefusingLimit } from '@postern/flow-control/session';
 import type { Reply } from '@postern/smtp-core';
 import type { Ending } from './abort-reason.js';
 import type { Session } from './session.js';
@@ -38,10 +38,12 @@ export interface EdgeEventFacts {
   readonly reversePath?: string;
   readonly recipient?: string;
   readonly reply?: Reply;
-  /** Closed names: reason, rule, mechanism, user, size, limit, recipients, cipher, duration_ms, decided_by. */
+  /** Closed names: reason, rule, command, mechanism, user, size, limit, recipients, cipher, duration_ms, decided_by. */
   readonly detail?: Readonly<Record<string, string>>;
   /** Of a session we ended, where it was no limit. */
   readonly ending?: Ending;
+  /** Of a session we ended: the limit that was passed, also where what it refused was told and counted before. */
+  readonly passed?: LimitName | undefined;
   /** The limit that refused, where it was one; counted. */
   readonly limit?: RefusingLimit;
   /** What the checks found that decided, by name of the check; for the trace only, it may name addresses. */

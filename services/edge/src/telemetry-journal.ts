@@ -64,8 +64,8 @@ const counted: Partial<Record<EdgeEventName, Counting>> = {
       .inc(),
   'edge.message.rejected': (metrics, { reply }) =>
     metrics.messages.with({ reply_class: replyClass(reply?.code ?? 550) }).inc(),
-  'edge.session.aborted': (metrics, { limit, ending }) =>
-    metrics.aborted.with({ reason: abortReason(limit?.name, ending) }).inc(),
+  'edge.session.aborted': (metrics, { limit, passed, ending }) =>
+    metrics.aborted.with({ reason: abortReason(passed ?? limit?.name, ending) }).inc(),
   'edge.answer.delayed': (metrics, { detail }) =>
     metrics.answersDelayed.with({ kind: 'tarpit' }).observe(Number(detail?.delay_ms ?? 0) / 1_000),
   'edge.policy.bypassed': (metrics) => metrics.policyBypassed.inc(),

@@ -107,6 +107,62 @@ test.each<[string, (doubles: Told) => void, string]>([
   expect(await doubles.telemetry.metrics.text()).toContain(`postern_edge_sessions_aborted_total{reason="${reason}"} 1`);
 });
 
+const letter = ['MAIL FROM:<a@s.test>', 'RCPT TO:<b@example.test>', 'DATA', 'Subject: x\r\n\r\nx\r\n.'];
+const badLogin = `AUTH PLAIN ${Buffer.from('\0user@example.test\0wrong').toString('base64')}`;
+
+test.each<[metric: string, snapshot: object, lines: readonly string[], detail: object]>([
+  [
+    'errors_per_session',
+    { limits: { errorsPerSession: 2 } },
+    ['NONSENSE', 'NONSENSE'],
+    { reason: 'limits.errorsPerSession: 2 wrong or failed commands a session', command: 'unknown command NONSENSE' },
+  ],
+  [
+    'failed_logins_per_session',
+    {},
+    [badLogin, badLogin, badLogin],
+    { reason: 'edge.maxAuthFailures: 3 failed logins a session', command: 'AUTH' },
+  ],
+  [
+    'failed_logins_per_session',
+    { errorControl: { failedLoginsPerSession: 1 } },
+    [badLogin],
+    { reason: 'errorControl.failedLoginsPerSession: 1 failed logins a session', command: 'AUTH' },
+  ],
+  [
+    'messages_per_session',
+    { limits: { messagesPerSession: 1 } },
+    [...letter, 'MAIL FROM:<a@s.test>'],
+    { reason: 'limits.messagesPerSession: 1 messages a session', command: 'MAIL' },
+  ],
+  [
+    'bytes_per_session',
+    { limits: { bytesPerSession: 10 } },
+    [...letter.slice(0, 3), 'x\r\n.', 'MAIL FROM:<a@s.test> SIZE=9'],
+    { reason: 'limits.bytesPerSession: 10 bytes a session', command: 'MAIL' },
+  ],
+  [
+    'idle_commands_per_session',
+    {},
+    new Array<string>(101).fill('NOOP'),
+    { reason: '100 commands that move no mail', command: 'idle commands' },
+  ],
+])('the end of a session names the limit and its value: %s with %j', async (metric, snapshot, lines, detail) => {
+  const doubles = new Told();
+  doubles.setSnapshot(snapshot);
+  const submission = { name: 'submission-optional', role: 'submission' } as const;
+  const listener = await front.start(doubles, lines.includes(badLogin) ? submission : undefined);
+  const client = await greeted(listener.port, ['EHLO c.test']);
+  for (const line of lines) await client.command(line);
+  await client.closed();
+  await expect.poll(() => doubles.of('edge.session.aborted')).toMatchObject([{ detail }]);
+  const text = await doubles.telemetry.metrics.text();
+  expect(text).toContain(`postern_edge_sessions_aborted_total{reason="${metric}"} 1`);
+  expect(text.match(/limit_refusals_total\{limit="(\w+)",set_by="settings"\} [1-9]/g)).toEqual([
+    `limit_refusals_total{limit="${metric}",set_by="settings"} 1`,
+  ]);
+});
+
 test('how late answers to errors come is measured', async () => {
   const doubles = new Told();
   doubles.abuse = { ...doubles.abuse, tarpitMs: () => 20 };

@@ -200,7 +200,7 @@ test.each<[string, object, readonly string[], string, object]>([
     { event: 'connect', then: [{ setLimit: { errors: 1 } }] },
     ['NONSENSE'],
     'aborted',
-    { reason: 'unknown command NONSENSE', rule: 'r1@1' },
+    { reason: '1 wrong or failed commands a session', command: 'unknown command NONSENSE', rule: 'r1@1' },
   ],
 ])('a refusal by a rule names it: %s', async (what, ruled, more, kind, detail) => {
   const doubles = new Doubles();

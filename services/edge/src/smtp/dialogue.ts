@@ -2,19 +2,14 @@
  * The dialogue of one connection: takes lines, keeps the order of commands (RFC 5321 §4.1.4), counts errors, answers. Verbs are in `verbs/`,
  * one file each; sockets are behind `Wire`. Nothing a verb throws leaves here: it is 451 and the session goes on.
  */
-import {
-  type ExtensionKeyword,
-  type LimitName,
-  type ListenerPolicy,
-  refusingLimit,
-  ruledPolicy,
-} from '@postern/flow-control/session';
+import { type ExtensionKeyword, type ListenerPolicy, refusingLimit, ruledPolicy } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { EdgeEventFacts } from '../journal.js';
 import type { Session, SessionServices } from '../session.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
 import type { Transaction } from '../transaction.js';
 import type { LineProblem } from './command-stream.js';
+import { fullSession, mostErrors, type PassedBound, passedBound, type SessionBound } from './session-bound.js';
 import type { ChunkedMessage } from './verbs/bdat.js';
 import { type Verb, type VerbResult, verbs } from './verbs/index.js';
 import type { Wire } from './wire.js';
@@ -50,8 +45,8 @@ export class Dialogue {
   chunks: ChunkedMessage | undefined;
   /** The last command was a DATA that was refused: what is no command now is a message sent without leave. */
   dataRefused = false;
-  /** Why the 421 that comes next is said, where a limit of the session is. */
-  exceeded: LimitName | undefined;
+  /** Why the 421 that comes next is said, where a bound of the session is. */
+  exceeded: PassedBound | undefined;
   /** What the snapshot last seen says of this client: asked several times a command. */
   #seen: SeenPolicy = { snapshot: undefined, ipSet: undefined, policy: undefined };
   /** Without PIPELINING: the next line was here before the reply to this one. */
@@ -100,8 +95,8 @@ export class Dialogue {
   }
 
   /** The session did too much of something; the reply ends it. */
-  exceeds(limit: LimitName): Reply {
-    this.exceeded = limit;
+  exceeds(limit: SessionBound): Reply {
+    this.exceeded = passedBound(this, limit);
     return replies.tooManyErrors;
   }
 
@@ -156,17 +151,16 @@ export class Dialogue {
     else {
       const reply = this.exceeds(over);
       this.wire.reply(reply);
-      this.#end(reply, command, over === 'errors_per_session' ? this.policy()?.ruledBy?.errors : undefined);
+      this.#end(reply, command);
     }
     return 'ended';
   }
 
   /** A client may be put off for many recipients at once, since it names all it has before it hears (RFC 2920); not for ever. */
-  #tooMany({ code }: Reply, command: string): LimitName | undefined {
+  #tooMany({ code }: Reply, command: string): SessionBound | undefined {
     if (code < 400 || code === 421) return undefined;
     const { session, services } = this;
-    if (code >= 500)
-      return session.errors >= (this.policy()?.errorsPerSession ?? 20) ? 'errors_per_session' : undefined;
+    if (code >= 500) return session.errors >= mostErrors(this) ? 'errors_per_session' : undefined;
     session.deferrals += command === 'RCPT' ? 1 : deferralOfCommand;
     return session.deferrals >= services.settings.maxDeferrals ? 'deferrals_per_session' : undefined;
   }
@@ -185,14 +179,21 @@ export class Dialogue {
     return undefined;
   }
 
-  /** `rule`: the one that says how much a session may do wrong. */
-  #end(reply: Reply, command: string, rule?: string): undefined {
+  #end(reply: Reply, command: string): undefined {
+    const passed = this.exceeded ?? fullSession(this, reply);
+    const isDrain = reply === replies.shuttingDown;
+    const because = passed?.reason ?? (isDrain ? 'draining' : command);
     this.services.journal.record('edge.session.aborted', this.session, {
       ...this.underWay(),
       reply,
-      detail: { reason: command, ...(rule === undefined ? {} : { rule }) },
-      ...refusingLimit(this.exceeded, rule),
-      ending: reply === replies.shuttingDown ? 'drain' : 'refused',
+      detail: {
+        reason: because,
+        ...(because === command || command === '' ? {} : { command }),
+        ...(passed?.rule === undefined ? {} : { rule: passed.rule }),
+      },
+      ...(passed?.isCounted === true ? {} : refusingLimit(passed?.limit, passed?.rule)),
+      ending: isDrain ? 'drain' : 'refused',
+      passed: passed?.limit,
     });
     this.wire.close();
     return undefined;

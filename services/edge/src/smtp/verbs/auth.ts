@@ -10,6 +10,7 @@ import { refusedLogin } from '../../login-judgement.js';
 import { mechanisms } from '../../sasl/index.js';
 import type { Challenge, SaslContext, SaslFault, SaslResult } from '../../sasl/mechanism.js';
 import type { Dialogue } from '../dialogue.js';
+import { mostFailedLogins } from '../session-bound.js';
 import { offeredMechanisms } from './hello.js';
 import type { Verb } from './index.js';
 
@@ -105,8 +106,7 @@ async function conclude(dialogue: Dialogue, name: string, result: SaslResult): P
     reply,
     detail: { ...detail, reason: answer.reason },
   });
-  const most = services.snapshot()?.errorControl.failedLoginsPerSession || services.settings.maxAuthFailures;
-  if (session.authFailures < most) return reply;
+  if (session.authFailures < mostFailedLogins(dialogue)) return reply;
   return [reply, dialogue.exceeds('failed_logins_per_session')];
 }
 

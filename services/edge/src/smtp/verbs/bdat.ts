@@ -113,7 +113,7 @@ export const bdat: Verb = {
     if (tiny && ++session.idleCommands > services.settings.maxIdleCommands)
       return [dialogue.refuse(dialogue.exceeds('idle_commands_per_session'), 'idle chunks')];
     if (late) {
-      dialogue.exceeded = 'message_time';
+      dialogue.exceeds('message_time');
       return [dialogue.refuse(replies.timeout, 'BDAT')];
     }
     const refused = barrier(dialogue);
