@@ -24,6 +24,12 @@ export interface ConnectionFacts {
   readonly tls: TlsInfo | null;
 }
 
+/** Which command the server answered last. */
+export interface VerifyAnswer {
+  readonly stage: 'mail' | 'rcpt';
+  readonly reply: ServerReply;
+}
+
 type State = 'ready' | 'sending' | 'needsReset' | 'closed';
 
 /** The slots of a transaction: what is known of each recipient so far. `open` = RCPT accepted, content owed. */
@@ -89,15 +95,15 @@ export class SmtpConnection {
     return { outcomes: slots.map((slot) => (isFinal(slot) ? slot : unanswered)), bytes };
   }
 
-  /** Would the server take a recipient now? MAIL with the null path, RCPT, RSET: no message is sent. Null = the connection failed. */
-  async verifyRecipient(forwardPath: string): Promise<ServerReply | null> {
+  /** Would the server take a recipient now? MAIL with the null path, RCPT, RSET: no message is sent. Null = the connection failed; of MAIL = it was not asked. */
+  async verifyRecipient(forwardPath: string): Promise<VerifyAnswer | null> {
     if (this.#state !== 'ready' || /[\r\n<> ]/.test(forwardPath)) return null;
     const { wire, timeouts } = this.#facts;
     this.#write('MAIL FROM:<>');
     const mail = await wire.nextReply(timeouts.mail);
     if (!mail.ok || mail.reply.code !== 250) {
       this.close();
-      return mail.ok ? mail.reply : null;
+      return mail.ok ? { stage: 'mail', reply: mail.reply } : null;
     }
     this.#write(`RCPT TO:<${forwardPath}>`);
     const answer = await wire.nextReply(timeouts.rcpt);
@@ -106,7 +112,7 @@ export class SmtpConnection {
       return null;
     }
     await this.#reset();
-    return answer.reply;
+    return { stage: 'rcpt', reply: answer.reply };
   }
 
   /** QUIT and close, RFC 5321 §4.1.1.10. */

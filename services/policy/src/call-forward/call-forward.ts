@@ -1,20 +1,11 @@
 /**
- * Asks the next hop of a domain whether it knows a recipient: MAIL with the null path, RCPT, RSET. Answers are kept in memory and, where Redis is
- * there, for the other pods. One question per address at a time, at most 32 connections at once; what cannot be asked is `unavailable`.
+ * Asks the next hop of a domain whether it knows a recipient. Answers are kept in memory and, where Redis is there, for the other pods. One question
+ * per address at a time, at most 32 connections at once; what cannot be asked is `unavailable`, and not kept.
  */
-import type { Clock } from '@postern/clock';
-import type { Resolver } from '@postern/dns';
 import type { RedisClient } from '@postern/flow-control';
-import type { NamedNextHop } from '@postern/proto/config/v1/snapshot';
-import { HopProtocol } from '@postern/proto/mail/v1/item';
-import { connectSmtp } from '@postern/smtp-client';
+import { askNextHop, type HopDesk, type HopQuestion, type Known } from './next-hop.js';
 
-export type Known = 'known' | 'unknown' | 'unavailable';
-
-export interface CallForwardQuestion {
-  readonly address: string;
-  readonly hop: NamedNextHop | undefined;
-  readonly deadlineMs: number;
+export interface CallForwardQuestion extends HopQuestion {
   readonly keepKnownMs: number;
   readonly keepUnknownMs: number;
 }
@@ -23,18 +14,16 @@ export interface CallForward {
   ask(question: CallForwardQuestion): Promise<Known>;
 }
 
-export interface CallForwardOptions {
-  readonly clock: Clock;
-  readonly resolver: Resolver;
+export interface CallForwardOptions extends HopDesk {
   readonly redis: RedisClient | undefined;
-  readonly localName: string;
 }
 
 const mostKept = 50_000;
 const mostConnections = 32;
 const keyOf = (address: string): string => `postern:policy:rcpt:${address}`;
 
-export function createCallForward({ clock, resolver, redis, localName }: CallForwardOptions): CallForward {
+export function createCallForward({ redis, ...desk }: CallForwardOptions): CallForward {
+  const { clock } = desk;
   const kept = new Map<string, { readonly known: Known; readonly until: number }>();
   const pending = new Map<string, Promise<Known>>();
   let open = 0;
@@ -52,49 +41,10 @@ export function createCallForward({ clock, resolver, redis, localName }: CallFor
     return found === 'known' || found === 'unknown' ? found : undefined;
   };
 
-  const addressOf = async (host: string, deadlineMs: number): Promise<string | undefined> => {
-    if (/^[\d.]+$|:/.test(host)) return host.replace(/^\[|\]$/g, '');
-    const found = await resolver.addresses(host, { deadlineMs });
-    return found.kind === 'answer' ? found.values[0]?.address : undefined;
-  };
-
-  const dial = async ({ address, hop, deadlineMs }: CallForwardQuestion): Promise<Known> => {
-    const endsAt = clock.monotonic() + deadlineMs;
-    for (const host of hop?.hosts.slice(0, 4) ?? []) {
-      const left = endsAt - clock.monotonic();
-      if (left <= 0) return 'unavailable';
-      const target = await addressOf(host.host, left);
-      if (target === undefined) continue;
-      const over = new AbortController();
-      const timer = clock.setTimer(left, () => over.abort());
-      try {
-        const protocol = host.protocol === HopProtocol.LMTP ? 'lmtp' : 'smtp';
-        const connected = await connectSmtp({
-          address: target,
-          port: host.port,
-          localName,
-          protocol,
-          tls: { mode: 'opportunistic', serverName: host.host },
-          clock,
-          signal: over.signal,
-        });
-        if (!connected.ok) continue;
-        const reply = await connected.connection.verifyRecipient(address);
-        void connected.connection.quit().catch(() => undefined);
-        if (reply === null || reply.code < 200) continue;
-        if (reply.code < 300) return 'known';
-        if (reply.code >= 500) return 'unknown';
-      } finally {
-        timer.cancel();
-      }
-    }
-    return 'unavailable';
-  };
-
   const counted = async (question: CallForwardQuestion): Promise<Known> => {
     open += 1;
     try {
-      return await dial(question);
+      return await askNextHop(desk, question);
     } finally {
       open -= 1;
     }

@@ -122,3 +122,17 @@ test('a rule that skips it leaves the word to the directory', async () => {
   const { recipients } = await askEnvelope(ground({ tools, rules, snapshot }), { to: ['who@here.test'] });
   expect(recipients[0]?.decision?.replyCode).toBe(550);
 });
+
+test('a next hop with a login is not asked, and the finding says why', async () => {
+  const at = ground({
+    tools: { callForward: { ask: () => Promise.reject(new Error('asked')) } },
+    snapshot: {
+      ...settings({ callforward: {} }),
+      domains: [{ name: 'here.test', tenant: 't1', validateRecipients: true, nextHop: 'hop' }],
+      nextHops: [{ name: 'hop', hosts: [{ host: 'hop.test', port: 587, username: 'postern' }] }],
+    },
+  });
+  const { recipients, findings } = await askEnvelope(at, { to: ['who@here.test'] });
+  expect(recipients[0]?.decision?.replyCode).toBe(451);
+  expect(findings.find(({ check }) => check === 'callforward')?.evidence).toEqual({ reason: 'login' });
+});

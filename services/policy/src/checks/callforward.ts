@@ -4,6 +4,7 @@
  * postmaster and abuse, which every hosted domain has. What cannot be asked is `unavailable`: 451, never unknown.
  */
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
+import { asksForLogin } from '../call-forward/next-hop.js';
 import { type CheckContext, defineCheck, type Observation } from '../check.js';
 import { expand } from '../directory/expand.js';
 import { domainOf, type Subject } from '../subject.js';
@@ -40,6 +41,9 @@ async function observe(
   const domain = domainOf(recipient);
   const { keepKnown, keepUnknown } = snapshot.policies.ofDomain(domain).callforward;
   const hop = snapshot.nextHop(snapshot.domain(domain)?.nextHop ?? '');
+  const hosts = hop?.hosts ?? [];
+  if (hosts.length > 0 && hosts.every(asksForLogin))
+    return { ...about, outcome: 'unavailable', evidence: { reason: 'login' } };
   const question = { address: recipient, hop, deadlineMs, keepKnownMs: keepKnown, keepUnknownMs: keepUnknown };
   const outcome = await tools.callForward.ask(question);
   // Whom the next hop does not know the directory may have: it cannot be asked now.
