@@ -66,25 +66,60 @@ export async function runCheck(services: CheckServices, order: CheckOrder, subje
       finding: { ...finding, stage: order.stage, rule: '', action: '' },
       expandsTo: services.replay?.expandsTo(finding.recipient) ?? [],
     }));
-  const begun = clock.monotonic();
-  const observations = await observe(services, order, subject);
-  const seconds = (clock.monotonic() - begun) / 1_000;
-  for (const { outcome } of observations) observer.observed(check.name, outcome, seconds);
-  return observations.map((observation) => ({
-    check,
-    policies,
-    finding: findingOf(check.name, observation, order.stage, Math.round(seconds * 1_000_000)),
-    expandsTo: observation.expandsTo ?? [],
-  }));
+  const runs = partsOf(order, subject).map(async (part): Promise<CheckResult[]> => {
+    const begun = clock.monotonic();
+    const observations = await observe(services, order, part);
+    const seconds = (clock.monotonic() - begun) / 1_000;
+    for (const { outcome } of observations) observer.observed(check.name, outcome, seconds);
+    return observations.map((observation) => ({
+      check,
+      policies,
+      finding: findingOf(check.name, observation, order.stage, Math.round(seconds * 1_000_000)),
+      expandsTo: observation.expandsTo ?? [],
+    }));
+  });
+  return runs.length === 1 && runs[0] !== undefined ? runs[0] : (await Promise.all(runs)).flat();
+}
+
+/** What is asked with one timeout. */
+interface Part {
+  readonly subject: Subject;
+  /** 0 = the check's own. */
+  readonly timeout: number;
+}
+
+/** A check that speaks about recipients waits for each as long as the settings of its domain say. */
+function partsOf({ check, policies }: CheckOrder, subject: Subject): readonly Part[] {
+  const { policies: all } = subject.snapshot;
+  const concerned = all.differ ? check.concerns?.(subject) : undefined;
+  const byTimeout = new Map<number, Set<string>>();
+  for (const address of concerned ?? []) {
+    const { timeout } = all.ofDomain(domainOf(address))[check.settings];
+    const addresses = byTimeout.get(timeout);
+    if (addresses === undefined) byTimeout.set(timeout, new Set([address]));
+    else addresses.add(address);
+  }
+  const [only = policies[check.settings].timeout] = byTimeout.keys();
+  if (byTimeout.size <= 1) return [{ subject, timeout: only }];
+  return [...byTimeout].map(([timeout, addresses]) => ({ subject: subjectAbout(subject, addresses), timeout }));
+}
+
+function subjectAbout(subject: Subject, addresses: ReadonlySet<string>): Subject {
+  const { facts, asked } = subject;
+  return {
+    ...subject,
+    facts: { ...facts, recipients: facts.recipients.filter(({ address }) => addresses.has(address)) },
+    asked: asked.filter(({ address }) => addresses.has(address)),
+  };
 }
 
 async function observe(
   { clock, resolver, directory, observer, tools }: CheckServices,
   order: CheckOrder,
-  subject: Subject,
+  { subject, timeout }: Part,
 ): Promise<readonly Observation[]> {
   const { check, policies, remainingMs, dryRun } = order;
-  const deadlineMs = Math.min(policies[check.settings].timeout || check.timeoutMs, remainingMs);
+  const deadlineMs = Math.min(timeout || check.timeoutMs, remainingMs);
   if (deadlineMs <= 0) return fallback(order, subject, 'timeout');
   const own = { deadlineMs: patienceOf(deadlineMs), dryRun, unusable: observer.unusable };
   const context = { resolver, clock, directory, tools, ...own };

@@ -1,6 +1,8 @@
 /** What tenants and domains set differently: stricter for their own recipients, looser only where the operator allows. */
+import { systemClock } from '@postern/clock';
 import { Action } from '@postern/proto/policy/v1/policy_service';
 import { expect, test } from 'vitest';
+import type { CheckTools } from './check-tools.js';
 import { askEnvelope, ground, settings } from './testing/ground.js';
 
 const zone = {
@@ -88,4 +90,34 @@ test('a check of the operator takes from a tenant what conflicts with it and not
   expect(at.faults).toEqual([expect.stringMatching(/^t2 dnsbl\.zones: /)]);
   const { recipients } = await askEnvelope(at, { to });
   expect(recipients.map(({ decision }) => decision?.action)).toEqual([Action.ACCEPT, Action.REJECT]);
+});
+
+const silent = () => new Promise<never>(() => undefined);
+
+test.each<[string, Partial<CheckTools>, readonly string[]]>([
+  ['callforward', { callForward: { ask: silent } }, ['unavailable', 'unavailable']],
+  ['greylist', { greylist: { ask: silent } }, ['unavailable', 'unavailable_defer']],
+])('%s waits for each recipient as long as its own domain says', async (check, tools, outcomes) => {
+  const own = { timeout: '100ms', ...(check === 'greylist' ? { whenAway: 'defer' } : {}) };
+  const at = ground({
+    ...{ tools, clock: systemClock, entries: {} },
+    snapshot: {
+      ...settings({ [check]: { timeout: '600ms', tenantsMay: 'anything' } }),
+      tenants: [{ name: 't1' }, { name: 't2' }],
+      domains: [
+        { name: 'one.test', tenant: 't1', validateRecipients: false, nextHop: 'sink' },
+        { name: 'two.test', tenant: 't2', validateRecipients: false, checks: JSON.stringify({ [check]: own }) },
+      ],
+    },
+  });
+  const { findings } = await askEnvelope(at, { to });
+  expect(at.faults).toEqual([]);
+  const found = findings.filter((finding) => finding.check === check);
+  expect(found.map(({ recipient, outcome }) => [recipient, outcome])).toEqual([
+    ['u@one.test', outcomes[0]],
+    ['u@two.test', outcomes[1]],
+  ]);
+  const [waited = 0, waitedOfOwn = 0] = found.map(({ durationUs }) => durationUs / 1_000);
+  expect(waited).toBeGreaterThanOrEqual(595);
+  expect(waitedOfOwn).toBeLessThan(400);
 });
