@@ -26,24 +26,28 @@ test('an SPF finding of RCPT is written at the end of data', async () => {
   expect(verdict.groups[0]?.rendering?.edits).toMatchInlineSnapshot(`
     [
       {
+        "behind": "",
         "index": 1,
         "kind": 5,
         "name": "Authentication-Results",
         "value": "",
       },
       {
+        "behind": "",
         "index": 1,
         "kind": 5,
         "name": "Received-SPF",
         "value": "",
       },
       {
+        "behind": "",
         "index": 0,
         "kind": 1,
         "name": "Received-SPF",
         "value": "pass (client is permitted to send for the domain) receiver=mx.postern.test; identity=mailfrom; client-ip=192.0.2.10; envelope-from="a@sender.test"; helo=client.test; mechanism="ip4:192.0.2.0/24"",
       },
       {
+        "behind": "",
         "index": 0,
         "kind": 1,
         "name": "Authentication-Results",
