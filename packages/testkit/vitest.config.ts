@@ -5,7 +5,7 @@ const root = join(import.meta.dirname, '..', '..');
 /** Walks through everything rules and simulation can say, in a running cluster. */
 const walks = [
   ...['recipes', 'rule-walk', 'simulated-sessions'],
-  ...['address-lists', 'recipients-apart', 'silent-dns'],
+  ...['address-lists', 'recipients-apart', 'silent-dns', 'spared-recipient'],
 ].map((name) => `packages/e2e/src/integration/${name}.test.ts`);
 
 // unit: beside the source, no processes. integration and e2e start real servers on free ports.
