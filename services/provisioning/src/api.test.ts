@@ -66,6 +66,8 @@ const user = {
   hasPassword: false,
   expiresAtMs: 0,
 };
+/** Of a rule that is sent. */
+const asGiven = { priority: 0, inFile: false };
 const request = (parameters: Record<string, string>, username = 'alice@acme.test', mechanism = 'PLAIN') => ({
   username,
   mechanism,
@@ -352,7 +354,15 @@ test('routes keep their sealed password, are refused while used, and their secre
   expect((await stored()).sealed).toBeUndefined();
   await api.call(api.rpc.updateDomain, { domain: { ...domain, nextHop: 'main' }, updateMask: ['next_hop'] }, as);
   const document = (to: string) => `event: relay\nthen:\n  - route: { to: ${to} }`;
-  const rule = (to: string) => ({ id: 'way', tenant: '', version: 0, document: document(to), etag: '', scope: '' });
+  const rule = (to: string) => ({
+    id: 'way',
+    tenant: '',
+    version: 0,
+    document: document(to),
+    etag: '',
+    scope: '',
+    ...asGiven,
+  });
   expect(await refusal(api.call(api.rpc.putRule, { rule: rule('nosuch') }, as))).toMatch(
     /^invalid-argument: rule\.document:3: then\[0\]\.route\.to: "nosuch" is not allowed; expected one of .*\bbeta\/main\b/,
   );
@@ -380,7 +390,11 @@ test('a rule that does not compile is refused with line and hint, one that does 
   const { api } = service;
   const as = service.as();
   const put = (document: string) =>
-    api.call(api.rpc.putRule, { rule: { id: 'big', tenant: 'beta', version: 0, document, etag: '', scope: '' } }, as);
+    api.call(
+      api.rpc.putRule,
+      { rule: { id: 'big', tenant: 'beta', version: 0, document, etag: '', scope: '', ...asGiven } },
+      as,
+    );
   expect(
     await refusal(put('event: rcpt\nwhen: sender.domian == "x"\nthen: [{ reject: { code: 550, text: no } }]')),
   ).toMatch(/^invalid-argument: rule\.document:2: when/);
@@ -406,7 +420,11 @@ test('an address a rule leads to: of another tenant refused, one that nobody has
   const as = service.as();
   const put = (address: string, tenant = 'beta') => {
     const document = `event: rcpt\nthen: [{ redirect: { address: ${address} } }]`;
-    return api.call(api.rpc.putRule, { rule: { id: 'lead', tenant, version: 0, document, etag: '', scope: '' } }, as);
+    return api.call(
+      api.rpc.putRule,
+      { rule: { id: 'lead', tenant, version: 0, document, etag: '', scope: '', ...asGiven } },
+      as,
+    );
   };
   expect(await refusal(put('alice@acme.test'))).toMatch(
     /^invalid-argument: rule\.document:2: then\[0\]\.redirect\.address: "alice@acme\.test" is not allowed; .*acme\.test is another tenant's/,
@@ -642,14 +660,14 @@ test('rules of one priority are kept in the order in which they were first saved
   const put = (id: string, document: string) =>
     api.call(
       api.rpc.putRule,
-      { rule: { id, tenant: 'acme', version: 0, document, etag: '', scope: '' } },
+      { rule: { id, tenant: 'acme', version: 0, document, etag: '', scope: '', ...asGiven } },
       service.as(),
     );
   const ids = ['zz', 'mm', 'aa'];
   for (const id of [...ids, 'zz']) await put(id, `id: ${id}\nevent: rcpt\nthen: [discard]`);
   await put('first', 'event: rcpt\npriority: 1\nthen: [discard]');
   const { rules } = await api.call(api.rpc.listRules, { tenant: 'acme', scope: '' }, service.as());
-  expect(rules.map(({ id }) => id)).toEqual(['first', ...ids]);
+  expect(rules.filter(({ inFile }) => !inFile).map(({ id }) => id)).toEqual(['first', ...ids]);
   expect(await refusal(put('mine', 'event: rcpt\nid: other\nthen: [discard]'))).toBe(
     'invalid-argument: rule.document:2: id: "other" is not the id given; expected "mine", or no id',
   );
@@ -679,7 +697,7 @@ test('a condition that some mail cannot be computed for is taken with a warning'
   const { api } = service;
   const put = (when: string) => {
     const document = `event: headers\nwhen: '${when}'\nthen: [reject]`;
-    const rule = { id: 'fragile', tenant: '', version: 0, document, etag: '', scope: '' };
+    const rule = { id: 'fragile', tenant: '', version: 0, document, etag: '', scope: '', ...asGiven };
     return api.call(api.rpc.putRule, { rule }, service.as());
   };
   expect((await put('headers.first("X").split(",")[5] == "a"')).warnings).toEqual([
@@ -694,7 +712,7 @@ test('an id that the operator file gives to a rule of the scope is refused when 
   const put = (id: string, tenant: string, scope = '') =>
     api.call(
       api.rpc.putRule,
-      { rule: { id, tenant, version: 0, document: 'event: rcpt\nthen: [discard]', etag: '', scope } },
+      { rule: { id, tenant, version: 0, document: 'event: rcpt\nthen: [discard]', etag: '', scope, ...asGiven } },
       service.as(),
     );
   const refused = (id: string) =>
@@ -711,12 +729,49 @@ test('an id that the operator file gives to a rule of the scope is refused when 
   }
 });
 
+test('rules of the operator file are listed in their order, to a tenant those of its own, and are not deleted here', async () => {
+  const { api } = service;
+  const names = async (tenant: string, key?: string) => {
+    const { rules } = await api.call(api.rpc.listRules, { tenant, scope: '' }, service.as(key));
+    return rules.map(({ id, inFile, priority }) => `${id} ${inFile ? 'file' : 'saved'} ${priority}`);
+  };
+  const put = (id: string, priority: number) => {
+    const document = `event: rcpt\npriority: ${priority}\nthen: [discard]`;
+    const rule = { id, tenant: '', version: 0, document, etag: '', scope: '', ...asGiven };
+    return api.call(api.rpc.putRule, { rule }, service.as());
+  };
+  await put('first', 5);
+  await put('last', 100);
+  const all = await names('');
+  expect(all.slice(0, 3)).toEqual(['first saved 5', 'from-file file 100', 'last saved 100']);
+  expect(all).toContain('of-acme file 100');
+  const reader = { id: '', tenant: 'acme', role: 'tenant-reader', secret: '', createdAtMs: 0, expiresAtMs: 0 };
+  const { apiKey } = await api.call(api.rpc.createApiKey, { apiKey: reader }, service.as());
+  const seen = await names('', apiKey?.secret);
+  expect(seen).toContain('of-acme file 100');
+  expect(seen.join()).not.toContain('from-file');
+  expect(await refusal(api.call(api.rpc.deleteRule, { tenant: '', id: 'from-file', scope: '' }, service.as()))).toMatch(
+    /^invalid-argument: id: "from-file" is not allowed; expected a saved rule: this one stands in the operator file/,
+  );
+  for (const id of ['first', 'last']) await api.call(api.rpc.deleteRule, { tenant: '', id, scope: '' }, service.as());
+});
+
 test('rules of a domain and of a user: owned by the tenant, ids of their own, gone with the domain', async () => {
   const { api } = service;
   const put = (scope: string, name = 'acme') =>
     api.call(
       api.rpc.putRule,
-      { rule: { id: 'scoped', tenant: name, version: 0, document: 'event: rcpt\nthen: [discard]', etag: '', scope } },
+      {
+        rule: {
+          id: 'scoped',
+          tenant: name,
+          version: 0,
+          document: 'event: rcpt\nthen: [discard]',
+          etag: '',
+          scope,
+          ...asGiven,
+        },
+      },
       service.as(),
     );
   for (const scope of ['', 'acme.test', 'Alice@Acme.test'])
@@ -724,7 +779,9 @@ test('rules of a domain and of a user: owned by the tenant, ids of their own, go
   expect(await refusal(put('elsewhere.test'))).toMatch(/^not-found: tenant acme has no domain elsewhere\.test/);
   expect(await refusal(put('acme.test', ''))).toMatch(/^invalid-argument: rule\.scope/);
   const list = async (scope: string) =>
-    (await api.call(api.rpc.listRules, { tenant: 'acme', scope }, service.as())).rules.map((rule) => rule.scope);
+    (await api.call(api.rpc.listRules, { tenant: 'acme', scope }, service.as())).rules
+      .filter(({ inFile }) => !inFile)
+      .map((rule) => rule.scope);
   expect(await list('')).toEqual(['', 'acme.test', 'alice@acme.test']);
   expect(await list('acme.test')).toEqual(['acme.test']);
   for (const scope of ['', 'acme.test', 'alice@acme.test'])

@@ -12,6 +12,8 @@ export const events = defineEvents('provisioning', {
     'The operator file is wrong at the start of this pod: the one that was applied last, kept in the database, is in effect.',
   'provisioning.operator_file.restored':
     'What the operator file declares of a tenant had been deleted through the API and was made again; how many of each kind.',
+  'provisioning.operator_file.noted':
+    'The operator file is in effect, and parts of it do not act as things are: `notes` names each with its field.',
   'provisioning.leadership.gained': 'This pod publishes: it holds the lock of the outbox.',
   'provisioning.leadership.lost': 'This pod no longer publishes.',
   'provisioning.snapshot.published': 'A snapshot was put where every pod sees it.',

@@ -11,6 +11,8 @@ import { warned } from '../warned.js';
 const columns: readonly Column<Rule>[] = [
   { title: 'RULE', value: (rule) => rule.id },
   { title: 'SCOPE', value: scopeText },
+  { title: 'PRIORITY', value: (rule) => rule.priority, right: true },
+  { title: 'FROM', value: (rule) => (rule.inFile ? 'operator file' : 'saved') },
   { title: 'VERSION', value: (rule) => rule.version, right: true },
   { title: 'DOCUMENT', value: (rule) => shortened(rule.document) },
 ];
@@ -63,6 +65,7 @@ export function addRuleCommands(program: Command, run: Run): void {
           document: text.document,
           etag: options.etag ?? '',
           scope: scopeOf(options),
+          ...{ priority: 0, inFile: false },
         };
         const { rule: stored, warnings } = await withLinesOf(file, text, api.call(api.rpc.putRule, { rule: wanted }));
         if (stored !== undefined)
@@ -70,7 +73,7 @@ export function addRuleCommands(program: Command, run: Run): void {
       }),
     );
   scoped(rule.command('list'))
-    .description('rules in order of evaluation')
+    .description('rules in order of evaluation, those of the operator file included')
     .option('--tenant <name>', 'of that tenant only')
     .action((options: ScopeOptions, command: Command) =>
       run(command, async ({ api, output }) => {

@@ -14,7 +14,8 @@ import { printable } from '../output.js';
 import { readRuleFile, ruleSection, withoutOwner } from '../rule-file.js';
 import { PlainError, UsageError } from '../usage-error.js';
 import { deliveryText } from './simulate-delivery-text.js';
-import { differenceText, repliesText, sameDecisions, stagesTitle, stageText } from './simulate-text.js';
+import { repliesText, stagesTitle, stageText } from './simulate-text.js';
+import { differences, refusedBy } from './verdict-difference.js';
 
 const roles: readonly string[] = ['mx', 'submission', 'submissions'];
 
@@ -226,26 +227,24 @@ async function replay(
   const { result } = await api.call(api.rpc.simulateSession, { query, scene: undefined });
   if (result === undefined) return;
   const { stages, asked, recorded: then } = result;
+  const gone = new Set<string>();
   const rows = stages.map((verdict, index) => {
     const before = then[index];
-    const isSame = before !== undefined && sameDecisions(before, verdict);
-    return {
-      verdict,
-      title: stagesTitle(asked[index]?.stages ?? []),
-      isSame,
-      before,
-      missing: asked[index]?.bodyMissing,
-    };
+    const changes = before === undefined ? [] : differences(before, verdict, gone);
+    for (const address of refusedBy(verdict)) gone.add(address);
+    return { verdict, title: stagesTitle(asked[index]?.stages ?? []), changes, missing: asked[index]?.bodyMissing };
   });
-  output.show({ same: rows.every(({ isSame }) => isSame), ...result }, () =>
+  const isSame = rows.every(({ changes }) => changes.length === 0);
+  const different = rows.map(({ changes }) => changes);
+  output.show({ same: isSame, different, ...result }, () =>
     [
       printable(`Session ${recorded} judged again, nothing is stored or sent`),
-      ...rows.flatMap(({ verdict, title, isSame, before, missing }) => [
+      ...rows.flatMap(({ verdict, title, changes, missing }) => [
         stageText(verdict, title),
         ...(missing === true ? ['  the message was too large to be kept: this is the verdict of then'] : []),
-        ...(isSame || before === undefined ? [] : ['  different from then:', ...differenceText(before, verdict)]),
+        ...(changes.length === 0 ? [] : ['  different from then:', ...changes.map((line) => `    ${line}`)]),
       ]),
-      rows.every(({ isSame }) => isSame) ? 'The same as then.' : 'Not the same as then.',
+      isSame ? 'The same as then.' : 'Not the same as then.',
     ].join('\n'),
   );
 }

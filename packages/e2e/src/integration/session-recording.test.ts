@@ -81,10 +81,12 @@ test('nothing is recorded until it is switched on, and then it is judged again t
     sessionId = /"sessionId": "([0-9A-Z]{26})"/.exec(trace)?.[1] ?? '';
     const list = JSON.stringify(await world.cluster.ctlJson('session', 'record', 'list', '--tenant', 'acme'));
     expect(list).toContain(sessionId);
+    // It may have been switched on in the middle of this one.
+    const steps = await world.cluster.ctl('session', 'record', 'show', sessionId, '--tenant', 'acme');
+    expect(steps.stdout).toMatch(/connect\+ehlo\+mail\+rcpt +accepted/);
   }, patience);
   expect(await replayed(sessionId)).toEqual({ same: true });
   const shown = await world.cluster.ctl('session', 'record', 'show', sessionId, '--tenant', 'acme');
-  expect(shown.stdout).toMatch(/connect\+ehlo\+mail\+rcpt +accepted/);
   expect(shown.stdout).toMatch(/headers(\+body)? +accepted/);
 
   const rule = join(world.cluster.dataDir, 'tried.yaml');
@@ -93,6 +95,14 @@ test('nothing is recorded until it is switched on, and then it is judged again t
   const text = await world.cluster.ctl('simulate', '--tenant', 'acme', '--recorded', sessionId, '--rule', rule);
   expect(text.stdout).toContain('Bob is away');
   expect(text.stdout).toContain('Not the same as then.');
+  await writeFile(
+    rule,
+    'event: rcpt\nwhen: recipient.user == "bob"\nthen:\n  - tag: { name: vip }\n  - addRecipient: { address: ops@far.test }\n',
+  );
+  const more = await world.cluster.ctl('simulate', '--tenant', 'acme', '--recorded', sessionId, '--rule', rule);
+  expect(more.stdout).toContain('recipient <bob@acme.test>: now also tag name=vip');
+  expect(more.stdout).toMatch(/<bob@acme\.test>: then accepted; now accepted as bob@acme\.test, ops@far\.test/);
+  expect(more.stdout).toContain('Not the same as then.');
   expect(await replayed(sessionId)).toEqual({ same: true });
 });
 

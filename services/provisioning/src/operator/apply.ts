@@ -12,6 +12,7 @@ import { applyFileChecks } from './file-checks.js';
 import { refuseUnknownRoutes } from './file-routes.js';
 import { missingParts } from './missing-parts.js';
 import { refuseUnknownTenants } from './named-tenants.js';
+import { refuseForeignScopes } from './rule-scopes.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 import { refuseStoredRules } from './stored-rules.js';
 import { keepMark, tenantMarks } from './tenant-marks.js';
@@ -23,6 +24,8 @@ import { applyUsers, wantedUsers } from './wanted/users.js';
 export interface Applied {
   /** Tenants of which parts were made again that had been deleted through the API. */
   readonly restored: readonly OperatorTenant[];
+  /** What is in effect and does not act as things are, each with its field. */
+  readonly notes: readonly string[];
 }
 
 export async function applyOperatorDocument(document: OperatorDocument, context: ApplyContext): Promise<Applied> {
@@ -36,7 +39,7 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
   const users = await Promise.all(tenants.map((tenant) => wantedUsers(tenant, context)));
   const routes = await Promise.all(tenants.map((tenant) => wantedRoutes(tenant, context)));
   const domains = await Promise.all(tenants.map((tenant) => wantedDomains(tenant, context)));
-  await context.withTenant(operatorScope, async (tx) => {
+  const notes = await context.withTenant(operatorScope, async (tx) => {
     await refuseStoredRules(tx, document, context.file);
     await applyPostmaster(tx, document.postmaster ?? '');
     for (const [index, tenant] of tenants.entries()) {
@@ -59,6 +62,7 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
     }
     await refuseUnknownRoutes(tx, document, context.file);
     await refuseUnknownTenants(tx, document, context.file);
+    return refuseForeignScopes(tx, document, context.file);
   });
-  return { restored };
+  return { restored, notes };
 }

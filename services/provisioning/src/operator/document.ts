@@ -25,6 +25,7 @@ import { listenerProblems } from './listener-problems.js';
 import { fileProblems } from './named-files.js';
 import { tenantNotes } from './named-tenants.js';
 import { referenceProblems } from './references.js';
+import { scopeNotes } from './rule-scopes.js';
 import { type OperatorDocument, operatorSchema } from './schema.js';
 import { wideNetworkNotes } from './wide-networks.js';
 
@@ -78,7 +79,12 @@ export function examineOperatorDocument(texts: readonly ConfigText[], { namedFil
   const found = [...reader.problems, ...faultsOf(outcome, merged, reader, read, judge)];
   const problems = found.map((problem) => ({ ...problem, path: ownPath(problem.path) }));
   const notes = outcome.ok
-    ? [...tenantNotes(outcome.value), ...fileRuleNotes(outcome.value), ...wideNetworkNotes(outcome.value)]
+    ? [
+        ...tenantNotes(outcome.value),
+        ...scopeNotes(outcome.value),
+        ...fileRuleNotes(outcome.value),
+        ...wideNetworkNotes(outcome.value),
+      ]
     : [];
   return {
     document: outcome.ok ? outcome.value : undefined,

@@ -113,3 +113,28 @@ test('what rules of tenants do for submitted mail alone is noted', () => {
     expect.objectContaining({ path: 'rules[1]', message: expect.stringMatching(/^then\[0\]: changeSender at mail /) }),
   ]);
 });
+
+const scopedFile = (scope: string): string =>
+  [
+    'tenants: [{ name: acme, domains: [{ name: acme.test }], users: [{ address: a@acme.test, password: Long-enough-1 }] }, { name: beta, domains: [{ name: beta.test }] }]',
+    `rules: [{ id: a, tenant: acme, scope: ${scope}, event: rcpt, then: [discard] }]`,
+  ].join('\n');
+
+test.each(['beta.test', 'x@Beta.test'])('a rule is not for a part of another tenant: %s', (scope) => {
+  expect(() => parse(scopedFile(scope))).toThrow(
+    /rules\[0\]\.scope: ".*beta\.test" is not allowed; expected a domain or user of tenant acme: beta\.test is tenant beta's/,
+  );
+});
+
+test.each([
+  ['nowhere.test', [/rules\[0\]\.scope tenant acme has no domain "nowhere\.test" in this file; until it has/]],
+  ['nobody@acme.test', [/rules\[0\]\.scope tenant acme has no user "nobody@acme\.test" in this file/]],
+  ['acme.test', []],
+  ['a@Acme.test', []],
+])('a rule for a part nobody has is noted: %s', (scope, expected) => {
+  const { notes, problems } = examineOperatorDocument([{ file: 'op.yaml', text: scopedFile(scope) }]);
+  expect(problems).toEqual([]);
+  expect(notes.map(({ path, message }) => `${path} ${message}`)).toEqual(
+    expected.map((one) => expect.stringMatching(one)),
+  );
+});

@@ -7,6 +7,7 @@ import { isTenantRoute, namedRoutes } from '../rule-routes.js';
 import { fileTargetFaults } from '../rule-targets.js';
 import { fileCheckFaults } from './file-checks.js';
 import { fileRuleFaults, fileRules, isMap } from './file-rules.js';
+import { scopeFaults } from './rule-scopes.js';
 import type { OperatorDocument, OperatorTenant } from './schema.js';
 
 const shown = (value: string): string => JSON.stringify(value);
@@ -79,6 +80,7 @@ export function referenceProblems(document: OperatorDocument): Fault[] {
   problems.push(
     ...fileRuleFaults(document),
     ...fileTargetFaults(document),
+    ...scopeFaults(document),
     ...ruleHopFaults(document, hops),
     ...fileCheckFaults(document),
   );

@@ -2,7 +2,7 @@
  * Rules of the operator file beside those saved through the API: within one owner and scope an id means one rule, wherever it was written.
  * Pods compile both as one set, so a pair with the same id, or too many together, is refused before it reaches them.
  */
-import { ConfigError } from '@postern/config';
+import { ConfigError, type PlainValue } from '@postern/config';
 import type { Transaction } from '../database/tenant-scope.js';
 import { type FileRule, fileRules, isMap } from './file-rules.js';
 import type { OperatorDocument } from './schema.js';
@@ -21,6 +21,33 @@ const idOf = ({ rule }: FileRule): string => (isMap(rule) && typeof rule.id === 
 export function idsInFile({ rules }: OperatorDocument, place: RulePlace): ReadonlySet<string> {
   const own = fileRules(rules).filter(({ tenant, scope }) => tenant === place.tenant && scope === place.scope);
   return new Set(own.map(idOf));
+}
+
+const usualPriority = 100;
+
+/** Of a document that has been found right. */
+export const priorityOf = ({ priority }: Readonly<Record<string, PlainValue>>): number =>
+  typeof priority === 'number' ? priority : usualPriority;
+
+export interface InFile extends RulePlace {
+  readonly id: string;
+  readonly priority: number;
+  /** JSON, for people. */
+  readonly document: string;
+}
+
+/** As they stand in the file. */
+export function rulesInFile({ rules }: Pick<OperatorDocument, 'rules'>): InFile[] {
+  return fileRules(rules).flatMap((one) =>
+    isMap(one.rule)
+      ? [
+          {
+            ...{ tenant: one.tenant, scope: one.scope, id: idOf(one), priority: priorityOf(one.rule) },
+            document: JSON.stringify(one.rule, null, 2),
+          },
+        ]
+      : [],
+  );
 }
 
 export async function refuseStoredRules(tx: Transaction, { rules }: OperatorDocument, file: string): Promise<void> {

@@ -13,7 +13,7 @@ import { type Caller, tenantOf } from '../access.js';
 import { audit } from '../audit.js';
 import { operatorScope } from '../database/tenant-scope.js';
 import { rightsOfTenant } from '../operator/file-rules.js';
-import { idsInFile, mostRules } from '../operator/stored-rules.js';
+import { type InFile, idsInFile, mostRules, priorityOf, rulesInFile } from '../operator/stored-rules.js';
 import { assertEtag, etagOf, invalid, required, textField, unknown } from '../request-fields.js';
 import { readRuleDocument } from '../rule-document.js';
 import { routeFaults } from '../rule-routes.js';
@@ -30,10 +30,10 @@ interface Row {
   readonly id: string;
   readonly source: string;
   readonly version: string;
+  readonly priority: number;
 }
 
-const columns = 'tenant, scope, id, source, version';
-const usualPriority = 100;
+const columns = 'tenant, scope, id, source, version, priority';
 
 const toRule = (row: Row): Rule => ({
   id: row.id,
@@ -42,7 +42,18 @@ const toRule = (row: Row): Rule => ({
   version: Number(row.version),
   document: row.source,
   etag: etagOf(row.version),
+  priority: row.priority,
+  inFile: false,
 });
+
+const fileRule = (rule: InFile): Rule => ({ ...rule, version: 1, etag: '', inFile: true });
+
+/** Those of the file before the saved ones of the same priority: as pods ask them. */
+function inOrder(one: Rule, other: Rule): number {
+  if (one.tenant !== other.tenant) return one.tenant < other.tenant ? -1 : 1;
+  if (one.scope !== other.scope) return one.scope < other.scope ? -1 : 1;
+  return one.priority - other.priority;
+}
 
 /** Empty = server scope, for operators only. */
 function ruleTenant(caller: Caller, named: string): string {
@@ -72,7 +83,7 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
         warnings: risks,
         refuse,
       } = readRuleDocument(rule.id, { tenant, scope, permitted, hasAsn }, rule.document);
-      const priority = typeof document.priority === 'number' ? document.priority : usualPriority;
+      const priority = priorityOf(document);
       const targets = namedTargets(document);
       if (tenant !== '' && targets.length > 0)
         refuse(await withTenant(operatorScope, (tx) => targetFaults(tx, tenant, targets)));
@@ -111,17 +122,26 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
     }),
     listRules: apiMethod<ListRulesRequest, ListRulesResponse>('reader', (request, caller) =>
       withTenant(caller.scope, async (tx) => {
+        const scope = scopeField('scope', request.scope);
         const rows = await tx.rows<Row>(
           `SELECT ${columns} FROM rules WHERE ($1 = '' OR tenant = $1) AND ($2 = '' OR scope = $2)
            ORDER BY tenant, scope, priority, created_at, id LIMIT ${mostRules}`,
-          [request.tenant, scopeField('scope', request.scope)],
+          [request.tenant, scope],
         );
-        return { rules: rows.map(toRule) };
+        const inFile = rulesInFile(operator()).filter(
+          (rule) =>
+            (caller.scope === operatorScope || rule.tenant === caller.scope) &&
+            (request.tenant === '' || rule.tenant === request.tenant) &&
+            (scope === '' || rule.scope === scope),
+        );
+        return { rules: [...inFile.map(fileRule), ...rows.map(toRule)].sort(inOrder) };
       }),
     ),
     deleteRule: apiMethod<DeleteRuleRequest, DeleteRuleResponse>('admin', (request, caller) => {
       const tenant = ruleTenant(caller, request.tenant);
       const scope = ruleScope(tenant, request.scope);
+      if (idsInFile(operator(), { tenant, scope }).has(request.id))
+        throw invalid('id', request.id, 'a saved rule: this one stands in the operator file, take it out there');
       return withTenant(caller.scope, async (tx) => {
         const deleted = await tx.run('DELETE FROM rules WHERE tenant = $1 AND scope = $2 AND id = $3', [
           tenant,

@@ -371,3 +371,29 @@ test('a directory that was lost is written again, a database that was replaced c
   expect((await second.directory.get('d.epoch'))?.value).toBeDefined();
   expect(second.lines.map((line) => line.event)).toContain('provisioning.directory.rebuilt');
 });
+
+test('a rule for a part of another tenant is refused, one for a part nobody has is in effect and told', async () => {
+  const parts = await ground();
+  const projector = await begin(parts, acme());
+  const told = (event: string) =>
+    projector.lines.filter((line) => line.event === `provisioning.operator_file.${event}`);
+  await parts.database.withTenant(operatorScope, async (tx) => {
+    await tx.run("INSERT INTO tenants (name) VALUES ('guests')", []);
+    await tx.run(
+      "INSERT INTO domains (name, tenant, verified, verification) VALUES ('guests.test', 'guests', true, '')",
+      [],
+    );
+  });
+  const rule = (scope: string) =>
+    acme(`rules: [{ id: a, tenant: acme, scope: ${scope}, event: rcpt, then: [discard] }]`);
+  await writeFile(projector.operatorFile, rule('guests.test'));
+  await eventually(2_000, async () => told('refused').length > 0);
+  expect(String(told('refused')[0]?.error)).toMatch(
+    /rules\[0\]\.scope: "guests\.test" is not allowed; .*: guests\.test is tenant guests's/,
+  );
+  await writeFile(projector.operatorFile, rule('nobody@acme.test'));
+  await eventually(2_000, async () => (await projector.snapshot()).rules.length === 1);
+  expect(told('noted')[0]?.notes).toEqual([
+    expect.stringMatching(/^rules\[0\]\.scope: tenant acme has no user "nobody@acme\.test"; until it has/),
+  ]);
+});

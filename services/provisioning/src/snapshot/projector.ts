@@ -149,7 +149,7 @@ export class Projector {
     this.#candidate = undefined;
     try {
       const files = readListenerFiles(candidate.document);
-      const { restored } = await applyOperatorDocument(candidate.document, apply);
+      const { restored, notes } = await applyOperatorDocument(candidate.document, apply);
       await putOperatorSecrets(candidate.document, secrets, sealer);
       await kept.keep({ ...candidate, files });
       await refusal.applied(undefined);
@@ -160,6 +160,7 @@ export class Projector {
       if (this.#candidate === undefined) operator.use(candidate);
       metrics.operatorFile.set(1);
       log.info('provisioning.operator_file.applied', { file: operator.name });
+      if (notes.length > 0) log.warn('provisioning.operator_file.noted', { file: operator.name, notes });
       for (const { name, domains, users, aliases, routes } of restored) {
         const parts = { domains: domains.length, users: users.length, aliases: aliases.length, routes: routes.length };
         log.warn('provisioning.operator_file.restored', { tenant: name, ...parts });

@@ -471,7 +471,7 @@ export interface ListRulesRequest {
 
 /** Answer of ListRules. */
 export interface ListRulesResponse {
-  /** Rules in order of evaluation, at most 10,000. */
+  /** Rules in order of evaluation, those of the operator file and at most 10,000 saved ones. A tenant sees those of its own scopes. */
   rules: Rule[];
 }
 

@@ -163,6 +163,10 @@ export interface Rule {
   etag: string;
   /** Empty = the tenant (or the server), a domain of it, or the address of a user. */
   scope: string;
+  /** Priority its document gives; low numbers first. Of an answer. */
+  priority: number;
+  /** Written in the operator file, and changed there only. Of an answer. */
+  inFile: boolean;
 }
 
 /** An API key. */
@@ -1567,7 +1571,7 @@ export const RouteHost: MessageFns<RouteHost> = {
 };
 
 function createBaseRule(): Rule {
-  return { id: "", tenant: "", version: 0, document: "", etag: "", scope: "" };
+  return { id: "", tenant: "", version: 0, document: "", etag: "", scope: "", priority: 0, inFile: false };
 }
 
 export const Rule: MessageFns<Rule> = {
@@ -1589,6 +1593,12 @@ export const Rule: MessageFns<Rule> = {
     }
     if (message.scope !== "") {
       writer.uint32(50).string(message.scope);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(56).int32(message.priority);
+    }
+    if (message.inFile !== false) {
+      writer.uint32(64).bool(message.inFile);
     }
     return writer;
   },
@@ -1654,6 +1664,22 @@ export const Rule: MessageFns<Rule> = {
             message.scope = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.inFile = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1674,6 +1700,12 @@ export const Rule: MessageFns<Rule> = {
       document: isSet(object.document) ? globalThis.String(object.document) : "",
       etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
       scope: isSet(object.scope) ? globalThis.String(object.scope) : "",
+      priority: isSet(object.priority) ? globalThis.Number(object.priority) : 0,
+      inFile: isSet(object.inFile)
+        ? globalThis.Boolean(object.inFile)
+        : isSet(object.in_file)
+        ? globalThis.Boolean(object.in_file)
+        : false,
     };
   },
 
@@ -1697,6 +1729,12 @@ export const Rule: MessageFns<Rule> = {
     if (message.scope !== "") {
       obj.scope = message.scope;
     }
+    if (message.priority !== 0) {
+      obj.priority = Math.round(message.priority);
+    }
+    if (message.inFile !== false) {
+      obj.inFile = message.inFile;
+    }
     return obj;
   },
 
@@ -1711,6 +1749,8 @@ export const Rule: MessageFns<Rule> = {
     message.document = object.document ?? "";
     message.etag = object.etag ?? "";
     message.scope = object.scope ?? "";
+    message.priority = object.priority ?? 0;
+    message.inFile = object.inFile ?? false;
     return message;
   },
 };
