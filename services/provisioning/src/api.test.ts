@@ -679,7 +679,7 @@ test('what a rule of a tenant does for submitted mail alone is taken with a warn
   const { api } = service;
   const put = (event: string, action: string) => {
     const document = `event: ${event}\nthen: [${action}]`;
-    const rule = { id: 'early', tenant: 'acme', version: 0, document, etag: '', scope: '' };
+    const rule = { id: 'early', tenant: 'acme', version: 0, document, etag: '', scope: '', ...asGiven };
     return api.call(api.rpc.putRule, { rule }, service.as());
   };
   const told =
