@@ -28,5 +28,11 @@ export const countryCheck = s.object({
   ...common({ what: 'the country of the client is looked up', timeout: '1s' }),
   block: s.list(country, { max: 300 }).default([]).doc('Countries whose clients fail.'),
   allow: s.list(country, { max: 300 }).default([]).doc('Given: clients of any other country fail.'),
+  unknown: s
+    .enumeration(['block', 'accept'])
+    .default('block')
+    .doc(
+      'Where `allow` is given: what is done about public addresses the database knows no country of; `block` = they fail too. Private and reserved addresses are in no country and never fail.',
+    ),
   exempt: networks('Clients that never fail.'),
 });

@@ -99,6 +99,7 @@ test.each<[string, string | undefined]>([
   ['dmarc.result != "failed"', 'did you mean "fail"? it is one of pass, fail, overridden, none, temperror, permerror'],
   ['country == "Germany"', 'did you mean "DE"? write a country code of two capital letters, such as DE'],
   ['country in ["DE", "UK"]', 'did you mean "GB"? write a country code of two capital letters, such as DE'],
+  ['country == "ZZ"', 'write a country code of two capital letters, such as DE'],
   ['country == "XX"', 'write a country code of two capital letters, such as DE'],
   ['recipient.routing == "foreign"', 'it is one of local, relay'],
   ['time.hour > 25', 'write a number from 0 to 23'],

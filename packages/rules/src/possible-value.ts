@@ -3,6 +3,7 @@
  * always does, and is a mistake of who writes it. Found when a rule is saved; what was saved before goes on as it is.
  */
 import type { ASTNode } from '@marcbachmann/cel-js';
+import { countryInstead } from '@postern/config';
 import { type Complaint, factNameOf } from './expression-walk.js';
 import { type FactEntry, factEntry } from './fact-table.js';
 import { nearest } from './problem.js';
@@ -46,31 +47,6 @@ function allowedInstead({ values, range, isCountry }: FactEntry, value: unknown,
   if (values === undefined || value === spared || values.includes(value)) return undefined;
   const near = nearest(value, values);
   return `${near === undefined ? '' : `did you mean "${near}"? `}it is one of ${values.join(', ')}`;
-}
-
-const regions = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
-
-/** Former and common codes as the one in use. */
-const canonical = (code: string): string => new Intl.Locale('und', { region: code }).region ?? '';
-
-/** ISO 3166 alpha-2, as databases write it: GB, not UK. */
-function countryInstead(value: string): string | undefined {
-  const form = 'a country code of two capital letters, such as DE';
-  if (!/^[A-Za-z]{2}$/.test(value)) {
-    const code = codeOf(value);
-    return code === undefined ? `write ${form}` : `did you mean "${code}"? write ${form}`;
-  }
-  const code = canonical(value);
-  if (regions.of(code) === undefined) return `write ${form}`;
-  return code === value ? undefined : `did you mean "${code}"? write ${form}`;
-}
-
-function codeOf(country: string): string | undefined {
-  const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
-  const wanted = country.toLowerCase();
-  return letters
-    .flatMap((first) => letters.map((second) => first + second))
-    .find((code) => regions.of(code)?.toLowerCase() === wanted && canonical(code) === code);
 }
 
 function isNode(value: unknown): value is ASTNode {

@@ -70,7 +70,7 @@ export async function runCheck(services: CheckServices, order: CheckOrder, subje
     const begun = clock.monotonic();
     const observations = await observe(services, order, part);
     const seconds = (clock.monotonic() - begun) / 1_000;
-    for (const { outcome } of observations) observer.observed(check.name, outcome, seconds);
+    if (!order.dryRun) for (const { outcome } of observations) observer.observed(check.name, outcome, seconds);
     return observations.map((observation) => ({
       check,
       policies,

@@ -14,12 +14,15 @@ import { patienceOf } from './patience.js';
 import { ReplayingResolver } from './recording/dns-answers.js';
 import type { EvaluationRecord, Recorder } from './recording/recorder.js';
 import { clockAt, type Replay } from './recording/replay.js';
+import type { AskRules } from './rules/rule-runner.js';
 import { withOwnFindings } from './shared-findings.js';
 import type { CompiledSnapshot } from './snapshot/compile.js';
 import { subjectOf } from './subject.js';
 import { contentNeeds } from './verdict/content-plan.js';
 
 export interface JudgeOptions extends EvaluationServices {
+  /** `askRules` of a simulation: what is decided is counted nowhere. */
+  readonly supposeRules: AskRules;
   readonly pod: string;
   readonly inlineLimit: number;
   readonly concurrency: number;
@@ -129,7 +132,8 @@ export function createJudge(options: JudgeOptions): Judge {
       const endsAt = clock.monotonic() + patience - Math.min(longestMarginMs, patience * marginShare);
       const { sessionId, sequence, stages } = request;
       const echo = { sessionId, sequence, pod: options.pod };
-      return await evaluate(services, subjectOf(request, snapshot, content), { stages, endsAt, dryRun, echo });
+      const used = dryRun ? { ...services, askRules: options.supposeRules } : services;
+      return await evaluate(used, subjectOf(request, snapshot, content), { stages, endsAt, dryRun, echo });
     } finally {
       inFlight -= 1;
     }

@@ -177,13 +177,15 @@ export function wire(config: PolicyConfig, telemetry: Telemetry<PolicyEvent>): S
       useAsn = opened.useAsn;
       directory = await openDirectory(connection);
       const recordings = redisRecordings(redis);
+      const ruleObserver = observeRules(log, metrics);
       judge = createJudge({
         clock,
         resolver,
         directory,
         tools: opened.tools,
         observer: observeChecks(log, metrics),
-        askRules: createRuleRunner(clock, observeRules(log, metrics)),
+        askRules: createRuleRunner(clock, ruleObserver),
+        supposeRules: createRuleRunner(clock, { ...ruleObserver, decided: () => undefined }),
         pod: config.policy.podName,
         inlineLimit: config.policy.inlineLimit,
         concurrency: config.policy.concurrency,

@@ -446,6 +446,9 @@ test('settings of checks are judged by field when saved, and found again; a scop
   expect(await refusal(put('- greylist'))).toMatch(
     /^invalid-argument: settings\.document: a list is not allowed; expected/,
   );
+  expect(await refusal(put('country: { block: [UK] }'))).toMatch(
+    /^invalid-argument: country\.block\[0\]: "UK" .* "GB"/,
+  );
   expect(await refusal(put('greylist: { delay: soon }'))).toMatch(/^invalid-argument: greylist\.delay: "soon"/);
   expect(await refusal(put('spf: { onFail: reject }', 'elsewhere.test'))).toMatch(
     /^not-found: tenant beta has no domain elsewhere\.test/,

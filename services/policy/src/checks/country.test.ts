@@ -41,6 +41,18 @@ test.each<[string, string, Action, string]>([
   expect(verdict.decision?.action).toBe(action);
 });
 
+test.each<[string, object, string, Action]>([
+  ['100.200.0.1', { allow: ['NL'] }, 'blocked', Action.REJECT],
+  ['100.200.0.1', { allow: ['NL'], unknown: 'accept' }, 'unknown', Action.ACCEPT],
+  ['100.200.0.1', { block: ['NL'] }, 'unknown', Action.ACCEPT],
+  ['10.1.2.3', { allow: ['NL'] }, 'unknown', Action.ACCEPT],
+])('%s, which no country is known of, under %j is %s', async (client, fields, outcome, action) => {
+  const snapshot = settings({ country: { onFail: 'reject', ...fields } });
+  const verdict = await askEnvelope(ground({ snapshot, tools: { country: { of: () => '' } } }), { client });
+  expect(verdict.findings[0]).toMatchObject({ check: 'country', outcome });
+  expect(verdict.decision?.action).toBe(action);
+});
+
 test('a block list blocks what it names alone', async () => {
   const snapshot = settings({ country: { onFail: 'reject', block: ['NL'] } });
   const here = ground({ snapshot, tools: { country } });

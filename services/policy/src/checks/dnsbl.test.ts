@@ -36,6 +36,17 @@ test('a rejection names the zone and what it says', async () => {
   });
 });
 
+test.each([
+  ['one of three is broken', ['bl.test', 'a.test', 'b.test'], 'clear'],
+  ['all are broken', ['bl.test', 'c.test'], 'unusable'],
+])('where %s', async (_, zones, outcome) => {
+  const broken = { A: ['127.255.255.254'] };
+  const zone = { '10.2.0.192.bl.test': broken, '10.2.0.192.c.test': broken };
+  const verdict = await askEnvelope(ground({ zone, snapshot: checks('reject', ...zones) }));
+  expect(verdict.findings[0]).toMatchObject({ check: 'dnsbl', outcome });
+  expect(verdict.findings[0]?.evidence.ignored).toContain('bl.test=127.255.255.254');
+});
+
 test('one list away does not hide a listing by another', async () => {
   const zone = { ...listing, '10.2.0.192.away.test': 'timeout' } as const;
   const verdict = await askEnvelope(ground({ zone, snapshot: checks('reject', 'away.test', 'bl.test') }));

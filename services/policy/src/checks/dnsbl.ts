@@ -37,7 +37,7 @@ export const dnsbl = defineCheck({
       return [{ outcome: 'listed', evidence: { ...evidence, texts: texts.join('\n') } }];
     }
     if (unknown) return [{ outcome: 'dns_temperror', evidence }];
-    return [{ outcome: broken.length > 0 ? 'unusable' : 'clear', evidence }];
+    return [{ outcome: broken.length === answers.length ? 'unusable' : 'clear', evidence }];
   },
 });
 

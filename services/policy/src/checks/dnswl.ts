@@ -21,6 +21,9 @@ export const dnswl = defineCheck({
       const zones = listed.map(({ list }) => list.zone).join(' ');
       return [{ outcome: 'listed', evidence: { zones, score: String(score), spares: policy.skips.join(' ') } }];
     }
-    return [{ outcome: unknown ? 'dns_temperror' : broken.length > 0 ? 'unusable' : 'clear', evidence: {} }];
+    const evidence: Record<string, string> = {};
+    if (broken.length > 0) evidence.ignored = broken.map(({ list, answer }) => `${list.zone}=${answer}`).join(' ');
+    const rest = broken.length === answers.length ? 'unusable' : 'clear';
+    return [{ outcome: unknown ? 'dns_temperror' : rest, evidence }];
   },
 });

@@ -42,9 +42,13 @@ export const uribl = defineCheck({
       })),
     );
     const tested = await Promise.all([...standings].map(async ([{ zone }, usable]) => ((await usable) ? '' : zone)));
-    const broken = tested.filter((zone) => zone !== '');
-    for (const { broken: wrong } of found) for (const { list, answer } of wrong) unusable(list.zone, answer);
-    const evidence = { asked: String(domains.length), ...(broken.length > 0 ? { ignored: broken.join(' ') } : {}) };
+    const broken = new Set(tested.filter((zone) => zone !== ''));
+    for (const { broken: wrong } of found)
+      for (const { list, answer } of wrong) {
+        unusable(list.zone, answer);
+        broken.add(list.zone);
+      }
+    const evidence = { asked: String(domains.length), ...(broken.size > 0 ? { ignored: [...broken].join(' ') } : {}) };
     const listed = found.filter(({ score }) => score >= policy.threshold && score > 0);
     if (listed.length > 0) {
       const zones = new Set(listed.flatMap((one) => one.listed.map(({ list }) => list.zone)));
@@ -56,9 +60,7 @@ export const uribl = defineCheck({
       ];
     }
     if (found.some(({ unknown }) => unknown)) return [{ outcome: 'dns_temperror', evidence }];
-    return [
-      { outcome: broken.length > 0 || found.some((one) => one.broken.length > 0) ? 'unusable' : 'clear', evidence },
-    ];
+    return [{ outcome: lists.every(({ zone }) => broken.has(zone)) ? 'unusable' : 'clear', evidence }];
   },
 });
 

@@ -34,6 +34,9 @@ const reserved = networkSet(
   ].flatMap((text) => parseCidr(text) ?? []),
 );
 
+/** Private, reserved and documentation addresses: of nobody on the Internet. */
+export const isReserved = (address: string): boolean => reserved.has(address);
+
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
 
@@ -49,7 +52,7 @@ export async function openCountryDatabase(options: CountryDatabaseOptions): Prom
   await file.first;
   return {
     of(address) {
-      if (reserved.has(address)) return '';
+      if (isReserved(address)) return '';
       return file.loaded ? countryCode(file.get(unmapAddress(address))) : undefined;
     },
     stop: () => file.stop(),

@@ -59,6 +59,7 @@ test('invariant 10: what is simulated is what is judged', async () => {
       const refused = (decision: Decision | undefined): boolean => /^(2|3|7) /.test(said(decision));
       const isOver = refused(judged.decision) || judged.recipients.every(({ decision }) => refused(decision));
       const end = isOver ? undefined : await askContent(here, message, {}, judged);
+      const counted = here.observed.length + here.ruled.length;
       const request = SimulateRequest.fromPartial({
         facts: factsOf(),
         content: Buffer.from(message.replaceAll('\n', '\r\n')),
@@ -77,6 +78,8 @@ test('invariant 10: what is simulated is what is judged', async () => {
       );
       for (const { decision } of simulated) stages.push(said(decision));
       const last = simulated.at(-1);
+      // Nothing of it is counted.
+      expect(here.observed.length + here.ruled.length).toBe(counted);
       if (end === undefined) {
         const recipients = simulated.flatMap((stage) => stage.recipients.map(({ decision }) => said(decision)));
         expect(recipients).toEqual(judged.recipients.map(({ decision }) => said(decision)));

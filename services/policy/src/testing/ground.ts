@@ -112,6 +112,10 @@ export function ground(options: GroundOptions = {}): Ground {
     compiler,
     (scope, reason) => faults.push(`${scope} ${reason}`),
   );
+  const ruleFaults = {
+    failed: (rule: string, message: string) => faults.push(`${rule} ${message}`),
+    unfinished: (event: string) => faults.push(`unfinished ${event}`),
+  };
   const judge = createJudge({
     clock,
     resolver: options.resolver ?? createZone(options.zone, clock),
@@ -125,10 +129,10 @@ export function ground(options: GroundOptions = {}): Ground {
       apart: (because) => observed.push(`apart ${because}`),
     },
     askRules: createRuleRunner(clock, {
-      failed: (rule, message) => faults.push(`${rule} ${message}`),
-      unfinished: (event) => faults.push(`unfinished ${event}`),
+      ...ruleFaults,
       decided: (event, action) => ruled.push(`${event} ${action}`),
     }),
+    supposeRules: createRuleRunner(clock, { ...ruleFaults, decided: () => undefined }),
     pod: 'policy-1',
     inlineLimit: 131_072,
     concurrency: 100,

@@ -137,6 +137,16 @@ test.each([
     /^base\.yaml:1: checks\.dnswl\.enabled: is on, but no list is named/,
   ],
   [
+    'a code no country has',
+    'checks: { country: { enabled: true, allow: [DE, UK] } }',
+    /^base\.yaml:1: checks\.country\.allow\[1\]: "UK" is the code of no country; did you mean "GB"\?/,
+  ],
+  [
+    'a code no country has, of a domain',
+    'tenants: [{ name: acme, domains: [{ name: acme.test, checks: { country: { block: [XX] } } }] }]',
+    /^base\.yaml:1: tenants\[0\]\.domains\[0\]\.checks\.country\.block\[0\]: "XX" is the code of no country; write/,
+  ],
+  [
     'a country check without a country',
     'checks: { country: { enabled: true, exempt: [192.0.2.0/24] } }',
     /^base\.yaml:1: checks\.country\.enabled: is on, but no country is named; expected country\.block or country\.allow/,

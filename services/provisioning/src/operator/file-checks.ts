@@ -2,7 +2,7 @@
  * What tenants, domains and users of the operator file set differently for checks: judged by the rules of the API, and brought into the table the
  * API writes. A part without `checks` leaves what is stored, an empty one takes it back.
  */
-import { type CheckPatch, idleChecks, idleInPatch, readPatch } from '@postern/check-settings';
+import { type CheckPatch, countryFaults, idleChecks, idleInPatch, readPatch } from '@postern/check-settings';
 import type { Fault, FieldPath } from '@postern/config';
 import { canonical, canonicalDomain } from '../addresses.js';
 import type { Transaction } from '../database/tenant-scope.js';
@@ -42,6 +42,8 @@ export function fileCheckFaults({ tenants, checks }: OperatorDocument): Fault[] 
     return parts.flatMap(({ scope, path, patch }) => {
       const reading = readPatch(patch, checks, scope.includes('@'));
       if (!reading.ok) return reading.problems.map((problem) => faultOf(path, problem));
+      const countries = countryFaults(patch).map((fault) => ({ ...fault, path: [...path, ...fault.path] }));
+      if (countries.length > 0) return countries;
       const ofTenant = parts.find((part) => part.scope === '' && part.patch !== patch)?.patch;
       return idleInPatch(checks, ofTenant === undefined ? [] : [ofTenant], patch).map(({ check, message }) => ({
         path: [...path, check, 'enabled'],
@@ -49,7 +51,8 @@ export function fileCheckFaults({ tenants, checks }: OperatorDocument): Fault[] 
       }));
     });
   });
-  return [...own, ...inner];
+  const countries = countryFaults(checks).map((fault) => ({ ...fault, path: ['checks', ...fault.path] }));
+  return [...own, ...countries, ...inner];
 }
 
 export interface AppliedChecks {

@@ -5,6 +5,7 @@
 import {
   type CheckPatch,
   checksSchema,
+  countryFaults,
   effectiveFields,
   idleChecks,
   idleInPatch,
@@ -12,7 +13,7 @@ import {
   usablePatch,
   writeSettings,
 } from '@postern/check-settings';
-import { ConfigError, checkDocument, locateYaml, plainOf } from '@postern/config';
+import { ConfigError, checkDocument, locateYaml, pathText, plainOf } from '@postern/config';
 import { PosternError } from '@postern/errors';
 import type {
   EffectiveCheckField,
@@ -47,7 +48,11 @@ function readDocument(text: string, operator: Operator, userScope: boolean, befo
     throw invalid('settings.document', `${text.length} characters`, `at most ${longestDocument}`);
   try {
     const reading = readPatch(plainOf(locateYaml(text, 'settings.document')), operator, userScope);
-    if (reading.ok) return reading.patch;
+    if (reading.ok) {
+      const [fault] = countryFaults(reading.patch);
+      if (fault !== undefined) throw new PosternError('invalid-argument', `${pathText(fault.path)}: ${fault.message}`);
+      return reading.patch;
+    }
     const known = new Set(problemsOf(before, operator));
     const told = reading.problems
       .map((problem) => (known.has(problem) ? `${problem}${wayOut(problem)}` : problem))
