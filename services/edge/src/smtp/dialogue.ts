@@ -9,6 +9,7 @@ import type { Session, SessionServices } from '../session.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
 import type { Transaction } from '../transaction.js';
 import type { LineProblem } from './command-stream.js';
+import { PutOff } from './put-off.js';
 import { fullSession, mostErrors, type PassedBound, passedBound, type SessionBound } from './session-bound.js';
 import type { ChunkedMessage } from './verbs/bdat.js';
 import { type Verb, type VerbResult, verbs } from './verbs/index.js';
@@ -49,6 +50,7 @@ export class Dialogue {
   exceeded: PassedBound | undefined;
   /** What the snapshot last seen says of this client: asked several times a command. */
   #seen: SeenPolicy = { snapshot: undefined, ipSet: undefined, policy: undefined };
+  readonly #putOff = new PutOff();
   /** Without PIPELINING: the next line was here before the reply to this one. */
   #sentAhead = false;
 
@@ -143,7 +145,8 @@ export class Dialogue {
     const one = list[at];
     if (one === undefined) return 'goesOn';
     this.wire.reply(one);
-    if (one.code >= 500) this.#count(one);
+    this.#count(one);
+    this.#putOff.note(command, one, this.transaction);
     const over = this.#tooMany(one, command);
     if (one.code !== 421 && over === undefined) return 'goesOn';
     this.#countUnsaid(list, at + 1);
@@ -157,16 +160,18 @@ export class Dialogue {
   }
 
   /** A client may be put off for many recipients at once, since it names all it has before it hears (RFC 2920); not for ever. */
-  #tooMany({ code }: Reply, command: string): SessionBound | undefined {
+  #tooMany(reply: Reply, command: string): SessionBound | undefined {
+    const { code } = reply;
     if (code < 400 || code === 421) return undefined;
     const { session, services } = this;
-    if (code >= 500) return session.errors >= mostErrors(this) ? 'errors_per_session' : undefined;
+    if (code >= 500 && !this.#putOff.excuses(reply))
+      return session.errors >= mostErrors(this) ? 'errors_per_session' : undefined;
     session.deferrals += command === 'RCPT' ? 1 : deferralOfCommand;
     return session.deferrals >= services.settings.maxDeferrals ? 'deferrals_per_session' : undefined;
   }
 
   #countUnsaid(list: readonly Reply[], from: number): void {
-    for (const one of list.slice(from)) if (one.code >= 500) this.#count(one);
+    for (const one of list.slice(from)) this.#count(one);
   }
 
   #settle(list: readonly Reply[], command: string): undefined {
@@ -215,7 +220,9 @@ export class Dialogue {
   }
 
   /** Counted for the session and, where it is the client's fault alone, for its address. */
-  #count({ code, enhanced }: Reply): void {
+  #count(reply: Reply): void {
+    const { code, enhanced } = reply;
+    if (code < 500 || this.#putOff.excuses(reply)) return;
     this.session.errors++;
     const kind = enhanced === '5.1.1' ? 'unknown_recipient' : code === 535 ? 'failed_login' : 'bad_command';
     if (kind !== 'bad_command' || code < 530 || code === 555) this.services.abuse.failed(this.session, kind);
@@ -233,7 +240,8 @@ export class Dialogue {
   }
 
   #delayMs(reply: Reply | undefined): number {
-    return reply !== undefined && reply.code >= 400 ? this.services.abuse.tarpitMs(this.session) : 0;
+    if (reply === undefined || reply.code < 400 || this.#putOff.excuses(reply)) return 0;
+    return this.services.abuse.tarpitMs(this.session);
   }
 
   /** Each reply written before the next is waited for; who leaves meanwhile is counted for all of them. */
