@@ -27,7 +27,9 @@ type Candidate = Omit<Recipient, 'action' | 'expandsTo'>;
 
 type Place =
   | { readonly kind: 'answered'; readonly reply: Reply }
-  | { readonly kind: 'asked'; readonly candidate: Candidate };
+  | { readonly kind: 'asked'; readonly candidate: Candidate }
+  /** Named before in this group: the same answer, whatever it will be. */
+  | { readonly kind: 'again'; readonly candidate: Candidate };
 
 const dsnParameters: ReadonlySet<RcptParameterName> = new Set(['NOTIFY', 'ORCPT']);
 const none: ReadonlySet<RcptParameterName> = new Set();
@@ -54,6 +56,13 @@ export class RecipientGroup implements TransactionParty {
     return this.#places.length;
   }
 
+  /** Those asked about are as many as may be taken: whether one more may come is known when they are decided, as if each had come alone. */
+  get isFull(): boolean {
+    const { transaction } = this;
+    const asked = this.#asked.size;
+    return asked > 0 && transaction.overRecipients(transaction.recipients.length + asked) !== undefined;
+  }
+
   /** `text` is what stands behind `RCPT TO:`. */
   add(text: string): void {
     this.#places.push(this.#place(text));
@@ -72,7 +81,10 @@ export class RecipientGroup implements TransactionParty {
     const { address, tenant, recipientClass } = right;
     const barred = recipientBarrier(this.services, this.session, transaction, right, this.#asked.size);
     if (barred !== undefined) return this.#refuse(address, barred.reply, barred.reason, tenant);
-    if (transaction.has(address) || this.#asked.has(address)) return this.#repeated(address, tenant);
+    if (transaction.has(address)) return this.#repeated(address, tenant);
+    const before = this.#asked.get(address);
+    if (before !== undefined)
+      return this.#isTooOften() ? this.#tooOften(address, tenant) : { kind: 'again', candidate: before };
     const over = transaction.overRecipients(transaction.recipients.length + this.#asked.size);
     if (over !== undefined)
       return this.#refuse(
@@ -92,7 +104,14 @@ export class RecipientGroup implements TransactionParty {
 
   /** The same answer, but not for ever: nothing else bounds what is answered 250. */
   #repeated(address: string, tenant: string): Place {
-    if (++this.transaction.repeats <= mostRepeats) return { kind: 'answered', reply: this.#taken(address) };
+    return this.#isTooOften() ? this.#tooOften(address, tenant) : { kind: 'answered', reply: this.#taken(address) };
+  }
+
+  #isTooOften(): boolean {
+    return ++this.transaction.repeats > mostRepeats;
+  }
+
+  #tooOften(address: string, tenant: string): Place {
     return this.#refuse(address, replies.tooManyRecipients(`${mostRepeats} recipients named again`), 'repeats', tenant);
   }
 
@@ -129,9 +148,13 @@ export class RecipientGroup implements TransactionParty {
   async decide(): Promise<Reply[]> {
     const asked = [...this.#asked.values()];
     const decided = asked.length === 0 ? new Map<string, Reply>() : await this.#ask(asked);
-    return this.#places.map((place) =>
-      place.kind === 'answered' ? place.reply : (decided.get(place.candidate.address) ?? replies.localError),
-    );
+    return this.#places.map((place) => {
+      if (place.kind === 'answered') return place.reply;
+      const { candidate } = place;
+      const reply = decided.get(candidate.address) ?? replies.localError;
+      if (place.kind === 'asked') return reply;
+      return reply.code < 400 ? this.#taken(candidate.address) : this.#refused(candidate, reply, 'named again');
+    });
   }
 
   async #ask(asked: readonly Candidate[]): Promise<Map<string, Reply>> {

@@ -20,7 +20,7 @@ export const rcpt: Verb = {
     const group = new RecipientGroup(session, services, transaction);
     group.add(argument.slice(3));
     // RFC 2920 §3.2: where it is not offered, what was sent ahead is refused by the dialogue.
-    while (isGrouped && group.size < services.settings.maxRecipientGroup) {
+    while (isGrouped && !group.isFull && group.size < services.settings.maxRecipientGroup) {
       const next = wire.takeLine((line) => line.length <= maxLine && command.test(line));
       if (next === undefined) break;
       group.add(next.slice(8));
