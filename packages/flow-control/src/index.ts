@@ -16,7 +16,7 @@ export type { LinkState } from './heartbeat.js';
 export { knownClientScripts } from './known-client-scripts.js';
 export { askAlive, type LimitStore, RedisLimitStore, type RedisLimitStoreOptions } from './limit-store.js';
 export type { ConnectionLimitKind, ConnectionLimits, LimitScope, Rate } from './limits.js';
-export { type AttemptLimit, type AttemptReading, LoginAttempts } from './logins/login-attempts.js';
+export { type AttemptLimit, type AttemptOrigin, type AttemptReading, LoginAttempts } from './logins/login-attempts.js';
 export { type IpNetwork, ipOctets, parseNetworks } from './networks/ip-network.js';
 export { compileIpSets, type IpSetTable } from './networks/ip-sets.js';
 export { PrefixTrie } from './networks/prefix-trie.js';

@@ -10,6 +10,8 @@ export interface CredentialQuestion {
   readonly channelBinding: Buffer;
   readonly sessionId: string;
   readonly clientAddress: string;
+  /** A client that answers for its own users: never slowed down, and what it fails at is counted apart. */
+  readonly isTrusted?: boolean;
 }
 
 export type CredentialAnswer =

@@ -1,6 +1,7 @@
 /**
  * Failed logins of one account from all addresses and over all pods. Beyond the limit only addresses it logged in from before may try, so that
- * guessing locks out the guesser and not the owner. Accounts are digests in the store. Store away: this pod counts by itself.
+ * guessing locks out the guesser and not the owner. What trusted clients fail at is counted apart: a webmail's users lock nobody out elsewhere, and
+ * guessing through it is bounded all the same. Accounts are digests in the store. Store away: this pod counts by itself.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '@postern/clock';
@@ -52,8 +53,10 @@ redis.call('PEXPIRE', KEYS[2], ${knownMs})
 return {1}`,
 );
 
-const tagOf = (account: string): string =>
-  `{postern:flow:login:${createHash('sha256').update(account.toLowerCase()).digest('base64url').slice(0, 22)}}`;
+export type AttemptOrigin = 'anyone' | 'trusted';
+
+const tagOf = (account: string, origin: AttemptOrigin): string =>
+  `{postern:flow:login:${origin === 'trusted' ? 'trusted:' : ''}${createHash('sha256').update(account.toLowerCase()).digest('base64url').slice(0, 22)}}`;
 
 export interface AttemptReading {
   readonly failures: number;
@@ -71,9 +74,14 @@ export class LoginAttempts {
   }
 
   /** May this address try this account now? */
-  async isOpen(account: string, prefix: string, { limit, windowMs }: AttemptLimit): Promise<boolean> {
+  async isOpen(
+    account: string,
+    prefix: string,
+    { limit, windowMs }: AttemptLimit,
+    origin: AttemptOrigin,
+  ): Promise<boolean> {
     if (limit === 0) return true;
-    const tag = tagOf(account);
+    const tag = tagOf(account, origin);
     try {
       const [failures = 0, known] = await this.#store.run(
         SEE,
@@ -87,8 +95,8 @@ export class LoginAttempts {
   }
 
   /** Failures of the account so far, this one included. */
-  async failed(account: string, { limit, windowMs }: AttemptLimit): Promise<number> {
-    const tag = tagOf(account);
+  async failed(account: string, { limit, windowMs }: AttemptLimit, origin: AttemptOrigin): Promise<number> {
+    const tag = tagOf(account, origin);
     const now = this.#clock.monotonic();
     this.#local.add(tag, windowMs, 1, now);
     try {
@@ -100,15 +108,15 @@ export class LoginAttempts {
   }
 
   /** A failure to write it down costs nothing but an owner's advantage. */
-  async succeeded(account: string, prefix: string): Promise<void> {
-    const tag = tagOf(account);
+  async succeeded(account: string, prefix: string, origin: AttemptOrigin): Promise<void> {
+    const tag = tagOf(account, origin);
     this.#local.forget(tag);
     await this.#store.run(SUCCEEDED, [`${tag}:failed`, `${tag}:known`], [prefix]).catch(() => undefined);
   }
 
   /** Throws when the store is away. */
-  async show(account: string, { limit, windowMs }: AttemptLimit): Promise<AttemptReading> {
-    const tag = tagOf(account);
+  async show(account: string, { limit, windowMs }: AttemptLimit, origin: AttemptOrigin): Promise<AttemptReading> {
+    const tag = tagOf(account, origin);
     const [failures = 0, , resetMs = 0] = await this.#store.run(
       SEE,
       [`${tag}:failed`, `${tag}:known`],

@@ -93,6 +93,15 @@ test('an address that makes too many errors is refused by every pod, its neighbo
   expect(one.doubles.events.some(({ facts }) => facts?.detail?.reason === 'banned: 3 times bad command')).toBe(true);
 });
 
+test.each<[string, string, boolean]>([
+  ['a trusted client', '', true],
+  ['a stranger', '203.0.113.5', false],
+])('a login of %s is told as such', async (_name, address, isTrusted) => {
+  const { port, doubles } = await edge({ listeners: [{ name: 'mx', role: 'mx', authMechanismsPlain: ['PLAIN'] }] });
+  await from(port, address, ['EHLO c', `AUTH PLAIN ${Buffer.from('\0user@example.test\0wrong').toString('base64')}`]);
+  expect(doubles.logins.map((question) => question.isTrusted)).toEqual([isTrusted]);
+});
+
 test('unknown recipients count by themselves', async () => {
   const { port, doubles, counts, bans } = await edge();
   doubles.evaluate = (request) => {
@@ -142,8 +151,11 @@ test.each<[string, string, object, Partial<Session>]>([
   expect(bans.find(clientAddress)).toBeUndefined();
   expect(abuse.tarpitMs(session)).toBe(0);
   expect(abuse.beforeBanner(session)).toBeUndefined();
+  // Whoever stands behind an address of many may guess passwords.
+  expect(abuse.isTrusted(session)).toBe(!session.addressSuspected);
   const stranger = { ...sessionOf('203.0.113.77'), errors: 9 };
   expect(abuse.tarpitMs(stranger)).toBe(50);
+  expect(abuse.isTrusted(stranger)).toBe(false);
 });
 
 test('a ban put there by hand never hits a trusted proxy', async () => {
@@ -232,8 +244,9 @@ test('failed logins are answered later and later over all pods; beyond the limit
       },
     );
   const [one, other] = [guard(), guard()];
-  const attempt = (port: ReturnType<typeof guard>, clientAddress: string, password: string) =>
+  const attempt = (port: ReturnType<typeof guard>, clientAddress: string, password: string, isTrusted = false) =>
     port.verify({
+      isTrusted,
       mechanism: 'PLAIN',
       username: 'User@example.test'.toLowerCase(),
       parameters: { password: Buffer.from(password) },
@@ -242,13 +255,20 @@ test('failed logins are answered later and later over all pods; beyond the limit
       clientAddress,
     });
   const right = 'Correct-horse-7-battery';
+  const trusted = '198.51.100.80';
+  // Guesses through a trusted client are bounded, but neither slowed down nor felt by anybody else.
+  for (let guess = 0; guess < 3; guess++)
+    expect(await attempt(one, trusted, 'guess', true)).toMatchObject({ kind: 'denied' });
+  expect(await attempt(other, trusted, right, true)).toMatchObject({ kind: 'unavailable' });
+  expect([slept, delays, barred]).toEqual([[], [], 1]);
   expect(await attempt(one, '192.0.2.1', right)).toMatchObject({ kind: 'verified' });
   for (const port of [one, other, one])
     expect(await attempt(port, '203.0.113.9', 'guess')).toMatchObject({ kind: 'denied' });
   expect(slept).toEqual([100, 200, 250]);
   expect(delays).toEqual([0.1, 0.2, 0.25]);
   expect(await attempt(other, '203.0.113.10', right)).toMatchObject({ kind: 'unavailable' });
-  expect(barred).toBe(1);
+  expect(barred).toBe(2);
   expect(await attempt(other, '192.0.2.1', right)).toMatchObject({ kind: 'verified' });
   expect(await attempt(other, '203.0.113.10', right)).toMatchObject({ kind: 'verified' });
+  expect(await attempt(other, trusted, right, true)).toMatchObject({ kind: 'unavailable' });
 });

@@ -12,6 +12,8 @@ import type { KnownClients } from './known-clients.js';
 export interface AbuseControl {
   /** Why this client is sent away; undefined = it is not. */
   banned(client: ClientFacts): string | undefined;
+  /** A client that answers for those behind it: loopback, a trusted proxy or filter, a member of a trusted set. */
+  isTrusted(session: Session): boolean;
   failed(session: Session, kind: ErrorKind): void;
   /** How late the answer to a failed command comes, milliseconds. */
   tarpitMs(session: Session): number;
@@ -36,14 +38,16 @@ function speaksForOthers(snapshot: CompiledSnapshot, { listener, clientAddress }
   return snapshot.isTrustedProxy(clientAddress) || snapshot.listener(listener).trustsXclient(clientAddress);
 }
 
-function isExempt(snapshot: CompiledSnapshot, session: Session): boolean {
+function isTrusted(snapshot: CompiledSnapshot, session: Session): boolean {
   return (
     loopback(session.clientAddress) ||
-    session.addressSuspected ||
     snapshot.policyFor(session.listener, session.ipSet).trusted ||
     speaksForOthers(snapshot, session)
   );
 }
+
+const isExempt = (snapshot: CompiledSnapshot, session: Session): boolean =>
+  session.addressSuspected || isTrusted(snapshot, session);
 
 export function createAbuseControl({ snapshot, bans, counts, known, clock }: AbuseControlOptions): AbuseControl {
   const prefixOf = (now: CompiledSnapshot, client: ClientFacts): string =>
@@ -53,6 +57,10 @@ export function createAbuseControl({ snapshot, bans, counts, known, clock }: Abu
       const now = snapshot();
       if (now === undefined || bans.size === 0 || speaksForOthers(now, client)) return undefined;
       return bans.find(prefixOf(now, client))?.reason;
+    },
+    isTrusted(session) {
+      const now = snapshot();
+      return now !== undefined && isTrusted(now, session);
     },
     failed(session, kind) {
       const now = snapshot();

@@ -99,6 +99,7 @@ export class Doubles {
   ipSet: string | undefined;
   abuse: SessionServices['abuse'] = {
     banned: () => undefined,
+    isTrusted: () => false,
     failed: () => undefined,
     tarpitMs: () => 0,
     beforeBanner: () => undefined,
@@ -143,6 +144,7 @@ export class Doubles {
       overload: (isTrusted) => (isTrusted ? undefined : this.overloaded),
       abuse: {
         banned: (session) => this.abuse.banned(session),
+        isTrusted: (session) => this.abuse.isTrusted(session),
         failed: (session, kind) => this.abuse.failed(session, kind),
         tarpitMs: (session) => this.abuse.tarpitMs(session),
         beforeBanner: (session) => this.abuse.beforeBanner(session),

@@ -138,13 +138,15 @@ test.each([
 });
 
 test('of a login its messages and its failures, of a tenant what it submits', async () => {
-  await new LoginAttempts(store, clock).failed('a@acme.test', { limit: 30, windowMs: 60_000 });
+  await new LoginAttempts(store, clock).failed('a@acme.test', { limit: 30, windowMs: 60_000 }, 'anyone');
+  await new LoginAttempts(store, clock).failed('a@acme.test', { limit: 30, windowMs: 60_000 }, 'trusted');
   const client = as('provisioning', 'acme');
   const user = await client.call(client.rpc.showLimits, { subject: 'a@acme.test' });
   expect(user.limits.map(({ scope, kind, limit, used }) => [scope, kind, limit, used])).toEqual([
     ['user, by the operator', 'messages', 100, 0],
     ['user, by its tenant', 'bytes', 9_000, 0],
     ['account', 'failed_login', 30, 1],
+    ['account, from trusted clients', 'failed_login', 30, 1],
   ]);
   const tenant = await client.call(client.rpc.showLimits, { subject: 'acme' });
   expect(tenant.limits.map(({ scope, kind, limit }) => [scope, kind, limit])).toEqual([['tenant', 'recipients', 500]]);

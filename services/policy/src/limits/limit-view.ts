@@ -4,6 +4,7 @@
  */
 import type { Clock } from '@postern/clock';
 import {
+  type AttemptReading,
   type BanBook,
   ConnectionLimiter,
   clientPrefix,
@@ -151,8 +152,18 @@ export class LimitView {
       ...(await this.#rate(tenantUser(login), rateLimitsOf(ofTenant), 'user, by its tenant')),
     ];
     if (limit === 0) return rates;
-    const { failures, resetMs } = await this.#attempts.show(login, { limit, windowMs: control.intervalMs });
-    return [...rates, { scope: 'account', kind: 'failed_login', limit, used: failures, resetMs }];
+    const window = { limit, windowMs: control.intervalMs };
+    const ofAnyone = await this.#attempts.show(login, window, 'anyone');
+    const ofTrusted = await this.#attempts.show(login, window, 'trusted');
+    const reading = (scope: string, { failures, resetMs }: AttemptReading): LimitReading => ({
+      scope,
+      kind: 'failed_login',
+      limit,
+      used: failures,
+      resetMs,
+    });
+    const apart = ofTrusted.failures === 0 ? [] : [reading('account, from trusted clients', ofTrusted)];
+    return [...rates, reading('account', ofAnyone), ...apart];
   }
 
   tenant(name: string): Promise<LimitReading[]> {

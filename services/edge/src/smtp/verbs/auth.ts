@@ -120,7 +120,9 @@ function verified(
   if (result.kind === 'unavailable') return result;
   const { username, parameters, channelBinding = none } = result;
   const { id: sessionId, clientAddress } = session;
-  return services.credentials.verify({ mechanism, username, parameters, channelBinding, sessionId, clientAddress });
+  const isTrusted = services.abuse.isTrusted(session);
+  const question = { mechanism, username, parameters, channelBinding, sessionId, clientAddress, isTrusted };
+  return services.credentials.verify(question);
 }
 
 const none = Buffer.alloc(0);
