@@ -8,6 +8,7 @@ import { checks } from '../checks/index.js';
 import { listsOf } from '../dns-lists/dns-list.js';
 import { authorEntries } from '../lists/list-matcher.js';
 import type { CheckPolicies } from '../snapshot/check-policy.js';
+import { allowedBeside, authorsRefused } from './list-chain.js';
 
 export interface CheckLink {
   readonly check: string;
@@ -30,13 +31,6 @@ function textOf(settings: Settings): string {
   const text = JSON.stringify(rest);
   written.set(settings, text);
   return text;
-}
-
-/** Of lists what they say about authors: clients are known at RCPT. */
-function questionOf({ name, settings }: CheckDefinition, policies: CheckPolicies): string {
-  if (name !== 'lists_from') return textOf(policies[settings]);
-  const { allow, block } = policies.lists;
-  return JSON.stringify([authorEntries(block), authorEntries(allow)]);
 }
 
 function canRefuse({ name, settings }: CheckDefinition, policies: CheckPolicies): boolean {
@@ -65,14 +59,34 @@ export const someRefuseAll = (server: CheckPolicies, scoping: Scoping): boolean 
   contentChecks.some((check) => refusesAll(check, server, scoping));
 
 function linksOf(own: CheckPolicies, server: CheckPolicies, scoping: Scoping): CheckLink[] {
-  return contentChecks.flatMap((check): CheckLink[] => {
-    if (refusesAll(check, server, scoping) || !canRefuse(check, own)) return [];
-    const settings = own[check.settings];
-    if (settings === server[check.settings] && !isLeft(check, server, scoping)) return [];
-    // Whom a list of the domain's allows by From is known with the content.
-    const allowed = spareable.has(check.name) && own.lists !== server.lists ? authorEntries(own.lists.allow) : [];
-    return [{ check: check.name, key: [check.name, questionOf(check, own), ...allowed].join(' ') }];
+  return contentChecks.flatMap((check) => {
+    const key = check.name === 'lists_from' ? listKey(check, own, server, scoping) : keyOf(check, own, server, scoping);
+    return key === undefined ? [] : [{ check: check.name, key: `${check.name} ${key}` }];
   });
+}
+
+function listKey(
+  check: CheckDefinition,
+  own: CheckPolicies,
+  server: CheckPolicies,
+  scoping: Scoping,
+): string | undefined {
+  const replaces = server.lists.tenantsMay === 'anything';
+  return authorsRefused(own.lists, server.lists, { isLeft: isLeft(check, server, scoping), replaces });
+}
+
+function keyOf(
+  check: CheckDefinition,
+  own: CheckPolicies,
+  server: CheckPolicies,
+  scoping: Scoping,
+): string | undefined {
+  if (refusesAll(check, server, scoping) || !canRefuse(check, own)) return undefined;
+  const settings = own[check.settings];
+  if (settings === server[check.settings] && !isLeft(check, server, scoping)) return undefined;
+  // Whom a list of the domain's allows by From is known with the content.
+  const allowed = spareable.has(check.name) ? allowedBeside(own.lists, server.lists) : [];
+  return [textOf(settings), ...allowed].join(' ');
 }
 
 interface Known extends Scoping {

@@ -65,6 +65,13 @@ function apart({ recipients }: EvaluateResponse): string[] {
     .map(({ address }) => address);
 }
 
+const uribl = { enabled: true, onFail: 'reject', zones: ['uri.test'], selfTest: false };
+const clients = { lists: { block: ['192.0.2.21'] } };
+const skipsNobody = {
+  event: 'rcpt',
+  when: 'recipient.address == "nobody@nowhere.test"',
+  then: [{ skip: { check: 'dkim' } }],
+};
 const strict = (check: string) => ({ [check]: { enabled: true, onFail: 'reject' } });
 
 test.each<[string, Given, Described, readonly string[]]>([
@@ -177,7 +184,7 @@ test.each<[string, Given, Described, readonly string[]]>([
   [
     'clients allowed beside a check they are spared',
     {
-      operator: { uribl: { enabled: true, onFail: 'reject', zones: ['uri.test'], selfTest: false } },
+      operator: { uribl },
       two: { lists: { allow: ['198.51.100.77', '2001:db8::/32'] } },
     },
     { to: [ann, eve] },
@@ -185,9 +192,77 @@ test.each<[string, Given, Described, readonly string[]]>([
   ],
   ['an allow list alone', { two: { lists: { allow: ['friend.test'] } } }, { to: [ann, eve] }, []],
   [
+    "clients on a tenant's list, authors on the operator's allow list",
+    { operator: { lists: { allow: ['pal.test'] }, uribl }, two: clients },
+    { to: [ann, eve] },
+    [],
+  ],
+  [
+    "clients on a tenant's list, authors on the operator's block list, and a skip for somebody else",
+    { operator: { lists: { block: ['blocked.test'] } }, rules: [skipsNobody], two: clients },
+    { to: [ann, eve] },
+    [],
+  ],
+  [
+    "clients on a tenant's list, authors on both of the operator's",
+    {
+      operator: { lists: { block: ['pal.test'], allow: ['ann@pal.test'] }, uribl },
+      rules: [skipsNobody],
+      two: clients,
+    },
+    { to: [ann, eve] },
+    [],
+  ],
+  [
+    "an allow list of a tenant beside the operator's block list",
+    { operator: { lists: { block: ['blocked.test'] } }, two: { lists: { allow: ['friend.test'] } } },
+    { to: [ann, eve] },
+    [],
+  ],
+  [
+    "a block list of a tenant beside the operator's",
+    { operator: { lists: { block: ['blocked.test'] } }, two: { lists: { block: ['evil.test'] } } },
+    { to: [ann, eve] },
+    [eve.address],
+  ],
+  [
+    "a tenant that allows others than the operator's allow list, whose block list holds those",
+    {
+      operator: { lists: { block: ['pal.test'], allow: ['ann@pal.test'] } },
+      two: { lists: { allow: ['friend.test'] } },
+    },
+    { to: [ann, eve] },
+    [eve.address],
+  ],
+  [
+    'whom the operator allows too',
+    {
+      operator: { lists: { allow: ['pal.test', 'friend.test'] }, uribl },
+      two: { lists: { allow: ['friend.test', '192.0.2.21'] } },
+    },
+    { to: [ann, eve] },
+    [],
+  ],
+  [
+    "whom the operator's allow list does not hold",
+    { operator: { lists: { allow: ['pal.test'] }, uribl }, two: { lists: { allow: ['friend.test'] } } },
+    { to: [ann, eve] },
+    [eve.address],
+  ],
+  [
+    'the same entries, differently written down',
+    {
+      operator: { uribl },
+      one: { lists: { block: ['a.test', 'b.test', '10.0.0.0/8'], allow: ['c.test', 'd.test'] } },
+      two: { lists: { block: ['b.test', 'a.test'], allow: ['d.test', '192.0.2.21', 'c.test'] } },
+    },
+    { to: [ann, eve] },
+    [],
+  ],
+  [
     'an allow list beside a check it spares',
     {
-      operator: { uribl: { enabled: true, onFail: 'reject', zones: ['uri.test'], selfTest: false } },
+      operator: { uribl },
       two: { lists: { allow: ['friend.test'] } },
     },
     { to: [ann, eve] },
@@ -255,7 +330,7 @@ test.each<[string, Given, Described, readonly string[]]>([
   [
     "what keeps the operator's check from refusing, where nobody sets anything differently",
     {
-      operator: { uribl: { enabled: true, onFail: 'reject', zones: ['uri.test'], selfTest: false } },
+      operator: { uribl },
       tenantRules: { t1: [{ event: 'body', then: ['accept'] }] },
     },
     { to: [ann, eve] },
