@@ -11,6 +11,7 @@ import {
   serialize,
   TypeError as TypeProblem,
 } from '@marcbachmann/cel-js';
+import { exactSource, withExactConversions } from './exact-conversion.js';
 import { type Complaint, type ExpressionScope, ExpressionWalk, knownNames } from './expression-walk.js';
 import { factGroups, HeaderFacts, plainFacts } from './fact-context.js';
 import { childrenOf, domainForm, withFormedConstants } from './fact-form.js';
@@ -42,9 +43,9 @@ export type CompiledExpression =
 
 const SOURCE_LIMIT = 10_000;
 
-const environment = new Environment({
-  limits: { maxAstNodes: 500, maxDepth: 50, maxListElements: 200, maxMapEntries: 50, maxCallArguments: 8 },
-});
+const limits = { maxAstNodes: 500, maxDepth: 50, maxListElements: 200, maxMapEntries: 50, maxCallArguments: 8 };
+
+const environment = new Environment({ limits });
 for (const { name, type, fields, ctor } of factGroups) {
   environment.registerType(type, { fields: { ...fields }, ctor });
   environment.registerVariable(name, type);
@@ -71,6 +72,15 @@ environment
     networkHolds(network, address),
   )
   .registerFunction('string.inDomain(string): bool', inDomain);
+/** Conversions are more of a tree where they are evaluated than where they are written. */
+const running = withExactConversions(environment.clone({ limits: { ...limits, maxAstNodes: 1_000, maxDepth: 100 } }));
+
+type Condition = ReturnType<typeof environment.parse>;
+
+function runnable(written: Condition, source: string): Condition {
+  const exact = exactSource(source, written.ast);
+  return exact === undefined ? written : running.parse(exact);
+}
 
 export function compileExpression(source: string, scope: ExpressionScope): CompiledExpression {
   if (source.length > SOURCE_LIMIT)
@@ -97,11 +107,12 @@ export function compileExpression(source: string, scope: ExpressionScope): Compi
     const impossible = [...impossibleValues(nodes), ...impossibleNames(nodes)];
     if (impossible.length > 0) return refused(...impossible.map(told));
     const formed = withFormedConstants(source, parsed.ast);
-    const run = formed === undefined ? parsed : environment.parse(formed);
+    const written = formed === undefined ? parsed : environment.parse(formed);
+    const run = runnable(written, formed ?? source);
     return {
       ok: true,
       expression: {
-        ...{ test: (context) => run(context) === true, source: formed ?? source, ast: run.ast },
+        ...{ test: (context) => run(context) === true, source: formed ?? source, ast: written.ast },
         ...{ facts: walk.facts, cost },
       },
     };
@@ -114,8 +125,9 @@ export const textOf = (node: ASTNode): string => serialize(node);
 
 /** A part of a checked expression that is of type bool, by itself. */
 export function conditionPart(node: ASTNode): (context: object) => boolean {
-  const parsed = environment.parse(serialize(node));
-  return (context) => parsed(context) === true;
+  const source = serialize(node);
+  const run = runnable(environment.parse(source), source);
+  return (context) => run(context) === true;
 }
 
 const anywhere: ExpressionScope = { event: 'body', available: new Set(['country', 'asn']) };
