@@ -17,18 +17,22 @@ export interface Abort {
   readonly limit?: LimitName;
 }
 
-const noise: Readonly<Record<Noise, Reply>> = {
+/** `httpRequest`: before the banner; later the dialogue itself says it. */
+type Misdirected = Noise | 'httpRequest';
+
+const noise: Readonly<Record<Misdirected, Reply>> = {
   endlessLine: replies.lineTooLong,
   tlsHello: replies.tlsNotHere,
   proxyHeader: replies.proxyNotHere,
+  httpRequest: replies.httpNotHere,
 };
 
 export const aborts = {
-  /** RFC 5321 §4.3.1: the server speaks first; one octet before its banner is one too many. */
+  /** RFC 5321 §4.3.1: the server speaks first; one octet while its banner waits for silence is one too many. */
   earlyTalker: { reply: replies.talksTooSoon, reason: 'early talker', ending: 'early_talker' },
   draining: { reply: replies.shuttingDown, reason: 'draining', ending: 'drain' },
   drainTimeout: { reply: replies.shuttingDown, reason: 'drain timeout', ending: 'drain' },
-  noise: (kind: Noise): Abort => ({ reply: noise[kind], reason: kind, ending: 'noise' }),
+  noise: (kind: Misdirected): Abort => ({ reply: noise[kind], reason: kind, ending: 'noise' }),
   banned: (ban: string): Abort => ({ reply: replies.banned, reason: `banned: ${ban}`, ending: 'ban' }),
   late: ({ reason, limit }: LostPatience): Abort => ({ reply: replies.timeout, reason, ending: 'refused', limit }),
   /** What the base says by itself. */

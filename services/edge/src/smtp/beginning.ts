@@ -1,11 +1,12 @@
 /**
- * From the connection to its banner: its place in the limits, the wait of an address with errors, what access and rules say of it before policy is asked. There
+ * From the connection to its banner: its place in the limits, the wait for its silence, what access and rules say of it before policy is asked. There
  * is no fixed delay. Told here; said by the connection.
  */
 import { earlyRefusal } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { Session, SessionServices } from '../session.js';
 import type { Dialogue } from './dialogue.js';
+import type { EarlyTalk } from './early-talk.js';
 import type { Opening, Place } from './place.js';
 
 export type Beginning =
@@ -18,20 +19,23 @@ export interface Beginner {
   readonly services: SessionServices;
   readonly dialogue: Dialogue;
   readonly place: Place;
+  readonly early: EarlyTalk;
   isGone(): boolean;
 }
 
-export async function begin({ session, services, dialogue, place, isGone }: Beginner): Promise<Beginning> {
+export async function begin({ session, services, dialogue, place, early, isGone }: Beginner): Promise<Beginning> {
   const opening = await place.take(session);
   if (opening.kind === 'refused') return refused(services, session, opening);
   if (isGone()) return { kind: 'gone' };
   const wait = services.abuse.beforeBanner(session);
   if (wait !== undefined) {
+    early.listen();
+    if (isGone()) return { kind: 'gone' };
     await wait;
     if (isGone()) return { kind: 'gone' };
   }
-  const early = earlyRefusal(services, session, 'connect');
-  if (early !== undefined) return refused(services, session, { reply: early.reply, reason: early.rule });
+  const ruled = earlyRefusal(services, session, 'connect');
+  if (ruled !== undefined) return refused(services, session, { reply: ruled.reply, reason: ruled.rule });
   services.journal.record('edge.session.opened', session);
   const policy = dialogue.policy();
   return { kind: 'greeted', reply: replies.greeting(policy?.hostname ?? services.settings.podName, policy?.banner) };

@@ -18,7 +18,8 @@ import { begin } from './beginning.js';
 import { type AwaitedLine, CommandStream, type MessageEnd, type MessageSink } from './command-stream.js';
 import type { ConnectionContext } from './connection-context.js';
 import { Dialogue } from './dialogue.js';
-import { type Heard, hearing } from './hearing.js';
+import { EarlyTalk } from './early-talk.js';
+import { type Heard, hearing, tooSoon } from './hearing.js';
 import { holdLittle } from './held-in-socket.js';
 import type { ContentReader } from './line-policy.js';
 import { overdue } from './overdue.js';
@@ -36,6 +37,7 @@ export class EdgeConnection extends SMTPConnection implements Wire, Heard {
   readonly #place: Place;
   readonly #writer: ReplyWriter;
   readonly patience: Patience;
+  readonly early = new EarlyTalk((line) => tooSoon(this, line));
   #ended = false;
   /** Why a handshake of STARTTLS came to nothing is told once: the base has several events for one. */
   #isTlsFailureTold = false;
@@ -66,14 +68,16 @@ export class EdgeConnection extends SMTPConnection implements Wire, Heard {
 
   async #open(): Promise<void> {
     const { session, services } = this.#context;
-    const { dialogue } = this;
-    const beginning = await begin({ session, services, dialogue, place: this.#place, isGone: () => this.isClosed });
+    const { dialogue, early } = this;
+    const place = this.#place;
+    const beginning = await begin({ session, services, dialogue, place, early, isGone: () => this.isClosed });
     if (beginning.kind === 'gone') return;
     this._ready = beginning.kind === 'greeted';
     this.reply(beginning.reply);
     if (beginning.kind === 'refused') return this.close();
     this.flush();
     this.patience.waits();
+    early.over();
   }
 
   override _createParser(): CommandStream {

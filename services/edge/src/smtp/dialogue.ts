@@ -25,6 +25,7 @@ const lineReplies: Readonly<Record<LineProblem, Reply>> = {
 /** RFC 5321 §4.5.3.1.4 and the extensions; AUTH lines are read elsewhere. */
 const maxCommandLine = 2_048;
 const httpRequest = /^(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|TRACE|CONNECT|PATCH|PRI) \S+ HTTP\/\d/;
+export const isHttpRequest = (line: string): boolean => httpRequest.test(line);
 
 /** A command that is put off beside RCPT counts as so many recipients: a client learns of each before the next. */
 const deferralOfCommand = 10;
@@ -261,7 +262,7 @@ export class Dialogue {
   }
 
   #unknown(line: string): Promise<void> | undefined {
-    if (httpRequest.test(line)) {
+    if (isHttpRequest(line)) {
       return this.#fail(replies.httpNotHere, 'http');
     }
     return this.#fail(replies.unknownCommand, `unknown command ${firstWord(line)}`.trimEnd());

@@ -4,6 +4,7 @@ import { RawClient } from '@postern/testkit/smtp';
 import { describe, expect, it, vi } from 'vitest';
 import { Doubles } from '../testing/doubles.js';
 import { greeted, withFront } from '../testing/front.js';
+import { EarlyTalk } from './early-talk.js';
 import type { Opening } from './place.js';
 
 const { start } = withFront();
@@ -35,18 +36,61 @@ describe('before the banner', () => {
     await expect.poll(() => doubles.released).toBe(2);
   });
 
-  it('cuts off who speaks first', async () => {
-    const doubles = new Doubles();
-    const { promise, resolve } = Promise.withResolvers<Opening>();
-    doubles.opening = () => promise;
-    const { port } = await start(doubles);
-    const client = await RawClient.open(port);
-    client.send('EHLO c.test\r\nMAIL FROM:<a@sender.test>\r\n');
-    expect(await client.reply()).toMatch(/^421 4\.7\.0 client spoke before its turn/);
-    await client.closed();
-    resolve({ kind: 'admitted', release: () => doubles.released++ });
-    await expect.poll(() => doubles.released).toBe(1);
-    expect(client.rest).toBe('');
+  const tooSoon = /^421 4\.7\.0 client spoke before its turn/;
+  const notHttp = /^421 4\.7\.0 this is SMTP, not HTTP/;
+
+  describe.each([
+    ['commands', 'EHLO c.test\r\nNOOP\r\n', tooSoon, '', /^250-/],
+    ['an octet', 'E', tooSoon, 'HLO c.test\r\n', /^250-/],
+    ['a bad line', 'a\rb\r\n', tooSoon, '', /^500 5\.5\.2 /],
+    ['HTTP', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n', notHttp, '', notHttp],
+  ])('who says %s', (_name, words, cutOff, rest, heard) => {
+    function hasty(beforeBanner: () => Promise<void> | undefined) {
+      const doubles = new Doubles();
+      const failed: string[] = [];
+      const opening = Promise.withResolvers<Opening>();
+      doubles.opening = () => opening.promise;
+      doubles.abuse = { ...doubles.abuse, beforeBanner, failed: (_session, kind) => void failed.push(kind) };
+      const admit = (): void => opening.resolve({ kind: 'admitted', release: () => doubles.released++ });
+      return { doubles, failed, admit };
+    }
+
+    /** Speaks, and what it says is here. */
+    async function speaks(port: number): Promise<RawClient> {
+      const spoke = vi.spyOn(EarlyTalk.prototype, 'spoke');
+      const client = await RawClient.open(port);
+      client.send(words);
+      await expect.poll(() => spoke.mock.calls.length).toBeGreaterThan(0);
+      spoke.mockRestore();
+      return client;
+    }
+
+    it.each(['before', 'while'])('%s the banner waits for silence is cut off', async (when) => {
+      const waits = vi.fn(() => new Promise<void>(() => undefined));
+      const { doubles, failed, admit } = hasty(waits);
+      const { port } = await start(doubles);
+      if (when === 'while') admit();
+      const client = await speaks(port);
+      expect(waits.mock.calls).toHaveLength(when === 'while' ? 1 : 0);
+      admit();
+      expect(await client.reply()).toMatch(cutOff);
+      await client.closed();
+      expect(client.rest).toBe('');
+      expect(failed).toEqual(['bad_command']);
+      await expect.poll(() => doubles.released).toBe(1);
+    });
+
+    it('where it does not wait is heard after it', async () => {
+      const { doubles, failed, admit } = hasty(() => undefined);
+      const { port } = await start(doubles);
+      const client = await speaks(port);
+      admit();
+      expect(await client.reply()).toMatch(/^220 /);
+      client.send(rest);
+      expect(await client.reply()).toMatch(heard);
+      expect(failed).toHaveLength(words === 'a\rb\r\n' ? 1 : 0);
+      client.destroy();
+    });
   });
 
   it('cuts off who speaks TLS on a plain port', async () => {
