@@ -10,4 +10,5 @@ export * from './mime-structure.js';
 export * from './parameter-readings.js';
 export * from './parameterized.js';
 export * from './received.js';
+export * from './shown-text.js';
 export * from './transfer-encoding.js';

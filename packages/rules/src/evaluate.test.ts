@@ -41,6 +41,13 @@ test.each<[string, string, Facts, boolean]>([
   ['a number', 'received.count > 20', { received: { count: 21 } }, true],
   ['a score', 'score >= 5.5', { score: 5.5 }, true],
   ['a header in any case', 'headers.first("subject") == "Hi"', { headers: [['SUBJECT', 'Hi']] }, true],
+  [
+    'a header as people read it',
+    'headers.shown("from").exists(f, f.contains("a@b.test"))',
+    { headers: [['From', '=?utf-8?q?a=40b.test?= <x@c.test>']] },
+    true,
+  ],
+  ['an absent header shown', 'headers.shown("x").size() == 0', { headers: [] }, true],
   ['an absent header', 'headers.first("x") == "" && !headers.has("x")', { headers: [] }, true],
   [
     'one of several',

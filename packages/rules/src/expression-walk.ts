@@ -57,6 +57,7 @@ const functions: ReadonlySet<string> = new Set([
   'inDomain',
   'first',
   'values',
+  'shown',
   'has',
   'count',
 ]);

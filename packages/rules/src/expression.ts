@@ -57,6 +57,9 @@ environment
   .registerFunction('postern.headers.values(string): list<string>', (headers: HeaderFacts, name: string) =>
     headers.values(name),
   )
+  .registerFunction('postern.headers.shown(string): list<string>', (headers: HeaderFacts, name: string) =>
+    headers.shown(name),
+  )
   .registerFunction('postern.headers.first(string): string', (headers: HeaderFacts, name: string) =>
     headers.first(name),
   )

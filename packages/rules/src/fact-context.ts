@@ -4,6 +4,7 @@
  * it is paid for; lists end at 1,000 entries. With the static cost of an expression this bounds any evaluation. More
  * fields of one name than a list holds are a fault, never a shorter list: what stands behind them must not go unseen.
  */
+import { shownTexts } from '@postern/mail-message';
 import { spend } from './effort.js';
 import { inForm } from './fact-form.js';
 import { type FactEntry, type Facts, type FactTypes, factEntry, factNames } from './fact-table.js';
@@ -23,6 +24,7 @@ interface Field {
 /** Header fields by lower-case name. A name that is absent has no values and an empty first value. */
 export class HeaderFacts {
   readonly #fields = new Map<string, Field>();
+  readonly #shown = new Map<string, string[]>();
 
   constructor(fields: Iterable<readonly [string, string]>) {
     for (const [name, value] of fields) {
@@ -44,6 +46,26 @@ export class HeaderFacts {
     if (field.count > LIST_LIMIT) throw new RangeError(`more than ${LIST_LIMIT} fields of one name`);
     spend(field.characters / READ_PER_STEP, 'text');
     return field.values;
+  }
+
+  /** As people may read them, one or two readings of each field. */
+  shown(name: string): string[] {
+    const key = name.toLowerCase();
+    const known = this.#shown.get(key);
+    if (known !== undefined) {
+      spend(this.count(name), 'text');
+      return known;
+    }
+    const values = this.values(name);
+    // Decoding is slower than reading.
+    spend(
+      values.reduce((sum, { length }) => sum + length, 0),
+      'text',
+    );
+    const shown = values.flatMap(shownTexts);
+    if (shown.length > LIST_LIMIT) throw new RangeError(`more than ${LIST_LIMIT} readings of one name`);
+    this.#shown.set(key, shown);
+    return shown;
   }
 
   first(name: string): string {

@@ -22,6 +22,7 @@ const uses: Readonly<Record<string, string>> = {
   inDomain: 'sender.domain.inDomain("example.test")',
   first: 'headers.first("Subject")',
   values: 'headers.values("Received")',
+  shown: 'headers.shown("From")',
   has: 'headers.has("Subject")',
   count: 'headers.count("Received")',
 };

@@ -267,6 +267,8 @@ describe.each(Object.entries(ways))('%s', (_way, { bring, take }) => {
       await vi.waitFor(async () => expect((await mail('Boss <boss@example.test>')).said).toMatch(forged), patience);
       const { reply } = await mail('"boss@example.test" <x@good.test>');
       expect(line(reply)).toMatch(forged);
+      expect((await mail('=?utf-8?q?boss=40example.test?= <x@good.test>')).said).toMatch(forged);
+      expect((await mail('boss@(c)example.test')).said).toMatch(forged);
       await explained(world.cluster, sessionIdOf(reply), 'edge.message.rejected', /own-domain-in-from@\d/);
       const none = /^550 5\.6\.0 A message has one From field/;
       expect((await mail()).said).toMatch(none);

@@ -51,6 +51,9 @@ test.each([
     'Boss <boss@EXAMPLE.test>',
     '"boss@example.test" <x@evil.test>',
     'x@a.example.test, y@b.test',
+    '=?utf-8?q?boss=40example.test?= <x@none.test>',
+    'boss@(c)example.test',
+    'boss\uff20example.test <x@none.test>',
   ].map((from): [string, string, string] => [
     'own-domain-in-from.yaml',
     `From: ${from}\n\nbody`,
