@@ -10,8 +10,10 @@ import { factEntry } from './fact-table.js';
 
 export type FactForm = 'domain' | 'address' | 'user';
 
+/** Written with the dot of the root it is the same name. */
 export function domainForm(text: string): string {
-  return isAscii(text) ? text.toLowerCase() : (domainToAscii(text) ?? text.toLowerCase());
+  const name = /[^.]\.$/.test(text) ? text.slice(0, -1) : text;
+  return isAscii(name) ? name.toLowerCase() : (domainToAscii(name) ?? name.toLowerCase());
 }
 
 export function addressForm(text: string): string {

@@ -69,8 +69,40 @@ test.each<[string, string]>([
     'recipient.domain.startsWith("köln")',
     'recipient.domain is in A-labels and never has "köln"; compare the whole name, with == or inDomain',
   ],
-  ['sender.domain.endsWith(".k öln.test")', 'sender.domain never ends with ".k öln.test"; write the end of a domain'],
+  [
+    'sender.domain.endsWith(".k öln.test")',
+    'sender.domain never ends with ".k öln.test"; write the end of a domain, such as öln.test',
+  ],
   ['helo.endsWith(".Test")', 'helo is always in lower case; write ".test"'],
+  ['sender.domain.inDomain("bad..name")', 'nothing is in "bad..name"; write a domain, such as example.test'],
+  ['helo.inDomain("a b")', 'nothing is in "a b"; write a domain, such as example.test'],
+  ['sender.domain.inDomain("http://x.test/y")', 'nothing is in "http://x.test/y"; write a domain, such as x.test'],
+  ['helo.inDomain("bücher..example")', 'nothing is in "bücher..example"; write a domain, such as example.test'],
+  ['helo.inDomain("a.test..")', 'nothing is in "a.test.."; write a domain, such as example.test'],
+  [
+    'sender.domain.endsWith("*.test")',
+    'sender.domain never ends with "*.test"; write the end of a domain, such as .test',
+  ],
+  [
+    'sender.domain.endsWith("@x.test")',
+    'sender.domain never ends with "@x.test"; write the end of a domain, such as x.test',
+  ],
+  [
+    'recipient.domain.endsWith(".")',
+    'recipient.domain never ends with "."; write the end of a domain, such as .example.test',
+  ],
+  [
+    'recipient.address.endsWith("@*.test")',
+    'recipient.address never ends with "@*.test"; write the end of a domain, such as .test',
+  ],
+  ['sender.domain.contains("..")', 'sender.domain never has ".."; write a part of a domain'],
+  ['sender.domain.startsWith("@a")', 'sender.domain never has "@a"; write a part of a domain'],
+  ['sender.domain == "@x.test"', 'sender.domain is never "@x.test"; write a domain, such as x.test'],
+  ['".x.test" != sender.domain', 'sender.domain is never ".x.test"; write a domain, such as x.test'],
+  [
+    'recipient.domain in ["a.test", "bücher..example"]',
+    'recipient.domain is never "bücher..example"; write a domain, such as example.test',
+  ],
 ])('%s never holds', (when, problem) => {
   expect(told({ when, then: discard })).toEqual([`when: ${problem}`]);
   expect(told({ when, then: discard }, operator, false)).toEqual([]);
@@ -83,6 +115,13 @@ test.each([
   'recipient.user.contains("ö")',
   'recipient.address.contains("ö")',
   'headers.first("Subject").contains("ÖL")',
+  'sender.domain.inDomain("plain.test.")',
+  'sender.domain.inDomain("_spf.a.test")',
+  'sender.domain == "" || sender.domain == "plain.test."',
+  'sender.domain == "[192.0.2.1]" || sender.domain.startsWith("[IPv6:")',
+  'sender.domain.endsWith("-mail.test") || sender.domain.endsWith("mail.test.") || sender.domain.endsWith(".1]")',
+  'recipient.address.endsWith("+x@a.test") || recipient.address.endsWith("@a.test")',
+  'helo == "@x.test" || helo.endsWith("..")',
 ])('%s may hold', (when) => expect(told({ when, then: discard })).toEqual([]));
 
 test('an action is open to tenants by the operator, or not at all', () => {
