@@ -31,5 +31,5 @@ export {
 } from './rate-limiter.js';
 export type { Refusal } from './recent-refusals.js';
 export { connectRedis, type RedisClient, redisServers } from './redis-connection.js';
-export { listenerScopes, memberScopes, rateLimitsOf, tenantUser } from './settings/scopes.js';
+export { listenerScopes, memberRate, memberScopes, rateLimitsOf, tenantUser } from './settings/scopes.js';
 export { type SeenSuspicion, SuspicionBook } from './suspicions/suspicion-book.js';

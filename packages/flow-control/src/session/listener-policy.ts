@@ -4,7 +4,7 @@ import type { LimitScope } from '../limits.js';
 import { ipOctets, parseNetworks } from '../networks/ip-network.js';
 import { PrefixTrie } from '../networks/prefix-trie.js';
 import type { RateLimits } from '../rate-limiter.js';
-import { listenerScopes, memberScopes, rateLimitsOf } from '../settings/scopes.js';
+import { listenerScopes, memberRate, memberScopes } from '../settings/scopes.js';
 import { type ExtensionKeyword, extensionsWithout, offByDefault } from './extensions.js';
 import type { ListenerFacts } from './session-view.js';
 
@@ -134,20 +134,23 @@ export function listenerPolicy(
   };
 }
 
+/** Where 0 is the default and not no limit: more than anybody can bring, as the wire carries it. */
+const uncounted = 4_294_967_295;
+
 /** What holds for members of an IP set: its own per-address limits, sizes and counts in place of the listener's; totals hold besides. */
 export function memberPolicy(policy: ListenerPolicy, set: IpSet): ListenerPolicy {
   const { limits, skipChecks, trusted, unlimited } = set;
-  const own = (name: 'messagesPerSession' | 'bytesPerSession'): number =>
-    unlimited.includes(name) ? 0 : limits?.[name] || policy[name];
+  const own = (name: 'messagesPerSession' | 'bytesPerSession' | 'recipients' | 'errorsPerSession', none = 0): number =>
+    unlimited.includes(name) ? none : limits?.[name] || policy[name];
   return {
     ...policy,
     messageSize: limits?.messageSize || policy.messageSize,
-    recipients: limits?.recipients || policy.recipients,
+    recipients: own('recipients', uncounted),
     messagesPerSession: own('messagesPerSession'),
     bytesPerSession: own('bytesPerSession'),
-    errorsPerSession: limits?.errorsPerSession || policy.errorsPerSession,
+    errorsPerSession: own('errorsPerSession', uncounted),
     scopes: memberScopes(policy.scopes, set),
-    addressRate: set.messageRate === undefined ? policy.addressRate : rateLimitsOf(set.messageRate),
+    addressRate: memberRate(policy.addressRate, set),
     addressRatePrefix: set.messageRate === undefined ? policy.addressRatePrefix : (limits?.ipv6Prefix ?? 0),
     skipChecks,
     trusted,

@@ -4,7 +4,7 @@
  */
 import type { IpSet, Limits, MessageRate } from '@postern/proto/config/v1/snapshot';
 import type { LimitScope, Rate } from '../limits.js';
-import type { RateLimits, RateSubject } from '../rate-limiter.js';
+import type { RateKind, RateLimits, RateSubject } from '../rate-limiter.js';
 
 const defaultIntervalMs = 60_000;
 const defaultMessageIntervalMs = 3_600_000;
@@ -52,6 +52,18 @@ export function memberScopes(scopes: readonly LimitScope[], set: IpSet): readonl
   return [...scopes.map((scope) => besides(scope, set)), ...scopeOf(`set:${set.name}`, set.limits)];
 }
 
+/** Of one member: each rate the set has in place of that of everybody, with its own interval. */
+export function memberRate(
+  everybody: RateLimits | undefined,
+  { messageRate, unlimited }: IpSet,
+): RateLimits | undefined {
+  if (messageRate === undefined) return everybody;
+  const own = rateLimitsOf(messageRate);
+  const of = (kind: RateKind): Rate | undefined =>
+    unlimited.includes(`messageLimit.${kind}`) ? undefined : (own?.[kind] ?? everybody?.[kind]);
+  return noneOf({ messages: of('messages'), recipients: of('recipients'), bytes: of('bytes') });
+}
+
 /** What a tenant allows each of its users is counted besides what the operator does: intervals may differ. */
 export const tenantUser = (login: string): RateSubject => ({ kind: 'user', id: `${login} (tenant)` });
 
@@ -60,10 +72,12 @@ export function rateLimitsOf(rate: MessageRate | undefined): RateLimits | undefi
   if (rate === undefined) return undefined;
   const intervalMs = rate.intervalMs || defaultMessageIntervalMs;
   const limit = (count: number): Rate | undefined => (count === 0 ? undefined : { count, intervalMs });
-  const limits = {
+  return noneOf({
     messages: limit(rate.messages),
     recipients: limit(rate.recipients),
     bytes: limit(rate.bytes),
-  };
-  return Object.values(limits).every((one) => one === undefined) ? undefined : limits;
+  });
 }
+
+const noneOf = (limits: RateLimits): RateLimits | undefined =>
+  Object.values(limits).every((one) => one === undefined) ? undefined : limits;

@@ -10,7 +10,7 @@ const snapshot = compileSnapshot(
       ...{ connections: 100, connectionsPerIp: 5, connectionRatePerIp: 30, messageSize: 1_000, recipients: 10 },
       ...{ messagesPerSession: 7, bytesPerSession: 8_000 },
     },
-    messageLimits: { perAddress: { messages: 6 } },
+    messageLimits: { perAddress: { messages: 6, recipients: 60, bytes: 600 } },
     listeners: [{ name: 'mx', role: 'mx', limits: { connectionsPerIp: 3, errorsPerSession: 4 } }],
     ipSets: [
       {
@@ -25,7 +25,16 @@ const snapshot = compileSnapshot(
         networks: ['203.0.113.64/26'],
         limits: {},
         messageRate: {},
-        unlimited: ['connectionsPerIp', 'connectionRatePerIp', 'messagesPerSession', 'bytesPerSession'],
+        unlimited: [
+          ...['connectionsPerIp', 'connectionRatePerIp', 'messagesPerSession', 'bytesPerSession', 'recipients'],
+          ...['errorsPerSession', 'messageLimit.messages', 'messageLimit.bytes'],
+        ],
+      },
+      {
+        name: 'own rate',
+        networks: ['203.0.113.128/26'],
+        messageRate: { messages: 2, intervalMs: 60_000 },
+        unlimited: ['messageLimit.recipients'],
       },
       { name: 'plain', networks: ['198.51.100.0/24'] },
     ],
@@ -69,7 +78,17 @@ test('a set may have no limit of a kind, whatever service and listener say; tota
   const perAddress = scopes.map(({ limits }) => [limits.simultaneousPerAddress, limits.newPerAddressPerInterval]);
   expect(perAddress.flat()).toEqual(perAddress.flat().map(() => undefined));
   expect(scopes.map(({ limits }) => limits.simultaneous)).toEqual([100, undefined, undefined]);
-  expect({ messagesPerSession, bytesPerSession, addressRate }).toEqual({ messagesPerSession: 0, bytesPerSession: 0 });
+  expect({ messagesPerSession, bytesPerSession }).toEqual({ messagesPerSession: 0, bytesPerSession: 0 });
+  expect(addressRate).toEqual({ recipients: { count: 60, intervalMs: 3_600_000 } });
+  const { recipients, errorsPerSession } = snapshot.policyFor(mx, 'free');
+  expect(Math.min(recipients, errorsPerSession)).toBe(4_294_967_295);
+});
+
+test('of the message rates of a set each stands by itself', () => {
+  expect(snapshot.policyFor(mx, 'own rate').addressRate).toEqual({
+    messages: { count: 2, intervalMs: 60_000 },
+    bytes: { count: 600, intervalMs: 3_600_000 },
+  });
 });
 
 test.each([

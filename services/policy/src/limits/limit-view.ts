@@ -14,6 +14,7 @@ import {
   type LimitStore,
   LoginAttempts,
   listenerScopes,
+  memberRate,
   memberScopes,
   PrefixTrie,
   parseNetworks,
@@ -131,7 +132,8 @@ export class LimitView {
         found.set(`${reading.scope} ${reading.kind}`, reading);
     }
     const set = listeners.map(({ name }) => this.#sets.find(name, address)).find((one) => one !== undefined);
-    const rate = rateLimitsOf(set?.messageRate ?? messageLimits?.perAddress);
+    const everybody = rateLimitsOf(messageLimits?.perAddress);
+    const rate = set === undefined ? everybody : memberRate(everybody, set);
     const ownPrefix = set?.messageRate === undefined ? 0 : (set.limits?.ipv6Prefix ?? 0);
     const id = clientPrefix(address, ownPrefix || this.#ipv6Prefix);
     const rates = await this.#rate({ kind: 'address', id }, rate);

@@ -32,7 +32,7 @@ test.each<[string, RegExp]>([
 test('what is set reaches the snapshot; a set that is off does not', () => {
   const document = parse(`
 ipSets:
-  partners: { priority: 3, networks: [192.0.2.0/24], trusted: true, skipChecks: [spf], limits: { connectionsPerIp: 50, messagesPerSession: 0 } }
+  partners: { priority: 3, networks: [192.0.2.0/24], trusted: true, skipChecks: [spf], limits: { connectionsPerIp: 50, messagesPerSession: 0, recipients: 0 }, messageLimit: { messages: 2, bytes: 0 } }
   "off": { enabled: false, networks: [192.0.2.0/24], action: deny }
 messageLimits: { perUser: { messages: 500, interval: 1d } }
 tenants: [{ name: acme, messageLimit: { recipients: 9 } }]
@@ -66,7 +66,8 @@ overload: { storage: 50 }`);
       trusted: true,
       skipChecks: ['spf'],
       limits: { connectionsPerIp: 50, connectionRatePerIp: 0 },
-      unlimited: ['messagesPerSession'],
+      unlimited: ['messagesPerSession', 'recipients', 'messageLimit.bytes'],
+      messageRate: { messages: 2, recipients: 0, bytes: 0, intervalMs: 3_600_000 },
     },
   ]);
   expect(snapshot).toMatchObject({

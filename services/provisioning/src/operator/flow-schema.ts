@@ -4,13 +4,25 @@
  */
 import { type Schema, s } from '@postern/config';
 
-const count = (what: string, value = 0) => s.integer({ min: 0, max: 4_294_967_295 }).default(value).doc(what);
+const number = s.integer({ min: 0, max: 4_294_967_295 });
+const count = (what: string, value = 0) => number.default(value).doc(what);
 
 export const messageRate = s.object({
   messages: count('Messages per interval; 0 = no limit.'),
   recipients: count('Recipients per interval; 0 = no limit.'),
   bytes: s.bytes().default(0).doc('Bytes as received per interval; 0 = no limit.'),
   interval: s.duration({ min: 1_000, max: 86_400_000 }).default('1h').doc('Interval.'),
+});
+
+const ofEverybody = 'Left out: as for everybody (messageLimits.perAddress); 0 = no limit for members.';
+const memberRate = s.object({
+  messages: number.optional().doc(`Messages per interval. ${ofEverybody}`),
+  recipients: number.optional().doc(`Recipients per interval. ${ofEverybody}`),
+  bytes: s.bytes().optional().doc(`Bytes as received per interval. ${ofEverybody}`),
+  interval: s
+    .duration({ min: 1_000, max: 86_400_000 })
+    .default('1h')
+    .doc('Interval of those given here; what is as for everybody keeps its own.'),
 });
 
 const hour = 3_600_000;
@@ -100,11 +112,9 @@ export function flowFields<Limits, Raw>(network: Schema<string>, limits: Schema<
       .doc(
         'Limits of members. Per-address limits take the place of those of service and listener, as do sizes and counts; totals hold besides theirs (0 = none of its own).',
       ),
-    messageLimit: messageRate
+    messageLimit: memberRate
       .optional()
-      .doc(
-        'Of one member, in place of messageLimits.perAddress as a whole: what it leaves out is not limited. IPv6 by limits.ipv6Prefix of the set.',
-      ),
+      .doc('Of one member, each in place of that of messageLimits.perAddress. IPv6 by limits.ipv6Prefix of the set.'),
     skipChecks: s
       .list(s.string({ minLength: 1, maxLength: 63, pattern: /^[a-z]+$/, form: 'the name of a check' }), { max: 64 })
       .default([])

@@ -70,8 +70,8 @@ const setLimits = s.object({
     .bytes({ max: 1_099_511_627_776 })
     .optional()
     .doc(`Bytes of accepted messages per session. ${asOthers}`),
-  recipients: count.default(0).doc('Recipients per message; 0 = as for everybody.'),
-  errorsPerSession: count.default(0).doc('Wrong or failed commands per session; 0 = as for everybody.'),
+  recipients: count.optional().doc(`Recipients per message. ${asOthers}`),
+  errorsPerSession: count.optional().doc(`Wrong or failed commands per session. ${asOthers}`),
 });
 
 const host = s.object({

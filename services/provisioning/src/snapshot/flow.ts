@@ -27,14 +27,34 @@ export function tenantRate({ tenants }: OperatorDocument, name: string): Message
 }
 
 /** Of those that may be left out of a set's limits: 0 is written where members are to have none. */
-const liftable = ['connectionsPerIp', 'connectionRatePerIp', 'messagesPerSession', 'bytesPerSession'] as const;
+const liftable = [
+  ...(['connectionsPerIp', 'connectionRatePerIp', 'messagesPerSession', 'bytesPerSession'] as const),
+  ...(['recipients', 'errorsPerSession'] as const),
+] as const;
+const liftableRates = ['messages', 'recipients', 'bytes'] as const;
 
-type SetLimits = NonNullable<OperatorDocument['ipSets'][string]['limits']>;
+type IpSetSettings = OperatorDocument['ipSets'][string];
+type SetLimits = NonNullable<IpSetSettings['limits']>;
 
 const setLimitsOf = (limits: SetLimits): Limits => {
   const { connectionsPerIp = 0, connectionRatePerIp = 0, messagesPerSession = 0, bytesPerSession = 0 } = limits;
-  return limitsOf({ ...limits, connectionsPerIp, connectionRatePerIp, messagesPerSession, bytesPerSession });
+  const { recipients = 0, errorsPerSession = 0 } = limits;
+  return limitsOf({
+    ...limits,
+    ...{ connectionsPerIp, connectionRatePerIp, messagesPerSession, bytesPerSession, recipients, errorsPerSession },
+  });
 };
+
+function setRateOf(rate: IpSetSettings['messageLimit']): MessageRate | undefined {
+  if (rate === undefined) return undefined;
+  const { messages = 0, recipients = 0, bytes = 0, interval } = rate;
+  return rateOf({ messages, recipients, bytes, interval });
+}
+
+const unlimitedOf = ({ limits, messageLimit }: IpSetSettings): string[] => [
+  ...liftable.filter((name) => limits?.[name] === 0),
+  ...liftableRates.filter((name) => messageLimit?.[name] === 0).map((name) => `messageLimit.${name}`),
+];
 
 /** Switched-off sets are left out. */
 export const ipSetsOf = ({ ipSets }: OperatorDocument): IpSet[] =>
@@ -47,8 +67,8 @@ export const ipSetsOf = ({ ipSets }: OperatorDocument): IpSet[] =>
       deny: set.action === 'deny',
       listeners: [...set.listeners],
       limits: set.limits === undefined ? undefined : setLimitsOf(set.limits),
-      unlimited: liftable.filter((name) => set.limits?.[name] === 0),
-      messageRate: set.messageLimit === undefined ? undefined : rateOf(set.messageLimit),
+      unlimited: unlimitedOf(set),
+      messageRate: setRateOf(set.messageLimit),
       skipChecks: [...set.skipChecks],
       trusted: set.trusted,
     }));

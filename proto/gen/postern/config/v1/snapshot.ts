@@ -165,7 +165,7 @@ export interface IpSet {
   limits:
     | Limits
     | undefined;
-  /** Messages, recipients and bytes of one member per interval, in place of the service's per address. */
+  /** Messages, recipients and bytes of one member per interval, each in place of the service's per address; 0 = that of the service. */
   messageRate:
     | MessageRate
     | undefined;
@@ -173,7 +173,10 @@ export interface IpSet {
   skipChecks: string[];
   /** Members are never banned, not slowed down, greeted at once, and shed last. */
   trusted: boolean;
-  /** Limits members have none of, whatever service and listener say: connectionsPerIp, connectionRatePerIp, messagesPerSession, bytesPerSession. */
+  /**
+   * Limits members have none of, whatever service and listener say: connectionsPerIp, connectionRatePerIp, messagesPerSession, bytesPerSession, recipients,
+   * errorsPerSession, messageLimit.messages, messageLimit.recipients, messageLimit.bytes.
+   */
   unlimited: string[];
 }
 

@@ -36,10 +36,16 @@ export function offeredMechanisms(dialogue: Dialogue): readonly string[] {
   );
 }
 
+/** RFC 9422 §4: six digits. */
+const largestLimit = 999_999;
+
 /** RFC 9422 §4: what this listener holds a client to. A rule may allow less of one message. */
 function limitsLine({ recipients, messagesPerSession }: ListenerPolicy): string {
-  const mails = messagesPerSession > 0 ? ` MAILMAX=${messagesPerSession}` : '';
-  return `LIMITS RCPTMAX=${recipients}${mails}`;
+  const named = [
+    { name: 'RCPTMAX', most: recipients },
+    { name: 'MAILMAX', most: messagesPerSession },
+  ].filter(({ most }) => most > 0 && most <= largestLimit);
+  return named.length === 0 ? '' : `LIMITS ${named.map(({ name, most }) => `${name}=${most}`).join(' ')}`;
 }
 
 /** The line of an extension, '' where it cannot be used now. */
