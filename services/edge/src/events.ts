@@ -60,6 +60,8 @@ export const edgeEvents = defineEvents('edge', {
   'edge.workers.resized': 'Another number of workers is wanted; `load` is what their event loops were busy on average.',
   'edge.tls.failed':
     'A TLS handshake came to nothing; `reason` says why. In the trace too, unless a client of a port that begins with TLS only closed the connection.',
+  'edge.certificate.disregarded':
+    'A client showed a certificate that is not valid where one is only asked for; it counts for nothing, `reason` says why.',
   'edge.certificate.replaced':
     'A changed certificate is in use: `certificate` is its name in the settings, `file` where it is, `listeners` who shows it, `expires` its end.',
   'edge.ticket_key.replaced': 'The file of `edge.ticketKeyFile` changed and is in use.',

@@ -16,6 +16,7 @@ export type EdgeEventName =
   | 'edge.proxy.refused'
   | 'edge.tls.established'
   | 'edge.tls.failed'
+  | 'edge.certificate.disregarded'
   | 'edge.login.succeeded'
   | 'edge.login.refused'
   | 'edge.login.unavailable'

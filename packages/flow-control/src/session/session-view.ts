@@ -18,6 +18,8 @@ export interface TlsFacts {
   readonly cipher: string;
   /** Certificate the client showed. */
   readonly clientCertificate?: ClientCertificate;
+  /** Why that certificate is not valid. */
+  readonly certificateFault?: string;
 }
 
 export interface Login {

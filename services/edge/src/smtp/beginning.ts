@@ -5,6 +5,7 @@
 import { earlyRefusal } from '@postern/flow-control/session';
 import { type Reply, replies } from '@postern/smtp-core';
 import type { Session, SessionServices } from '../session.js';
+import { tellDisregarded } from '../tls/disregarded-certificate.js';
 import type { Dialogue } from './dialogue.js';
 import type { EarlyTalk } from './early-talk.js';
 import type { Opening, Place } from './place.js';
@@ -37,6 +38,7 @@ export async function begin({ session, services, dialogue, place, early, isGone 
   const ruled = earlyRefusal(services, session, 'connect');
   if (ruled !== undefined) return refused(services, session, { reply: ruled.reply, reason: ruled.rule });
   services.journal.record('edge.session.opened', session);
+  tellDisregarded(services, session);
   const policy = dialogue.policy();
   return { kind: 'greeted', reply: replies.greeting(policy?.hostname ?? services.settings.podName, policy?.banner) };
 }

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { forgetPlain } from '../session.js';
 import type { Dialogue } from '../smtp/dialogue.js';
+import { tellDisregarded } from './disregarded-certificate.js';
 import { tlsFactsOf } from './tls-facts.js';
 
 /** False = the socket is not on TLS after all. */
@@ -18,5 +19,6 @@ export function beginOnTls(socket: Socket, dialogue: Dialogue): boolean {
       ...(facts.clientCertificate === undefined ? {} : { certificate: facts.clientCertificate.subject }),
     },
   });
+  tellDisregarded(services, session);
   return true;
 }

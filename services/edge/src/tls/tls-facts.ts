@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientCertificate } from '@postern/proto/policy/v1/policy_service';
 import type { TlsFacts } from '../session.js';
+import { certificateFault } from './tls-failure.js';
 
 const maxNames = 50;
 
@@ -31,5 +32,6 @@ export function tlsFactsOf(socket: Socket | TLSSocket): TlsFacts | undefined {
     version: socket.getProtocol() ?? '',
     cipher: cipher?.standardName ?? cipher?.name ?? '',
     ...(clientCertificate === undefined ? {} : { clientCertificate }),
+    ...(clientCertificate?.verified === false ? { certificateFault: certificateFault(socket.authorizationError) } : {}),
   };
 }

@@ -15,6 +15,10 @@ const certificateFaults: ReadonlyMap<string, string> = new Map([
   ['INVALID_PURPOSE', 'the client certificate is not for clients (extended key usage)'],
 ]);
 
+/** `code`: as Node tells it of a connection that goes on all the same. */
+export const certificateFault = (code: unknown): string =>
+  certificateFaults.get(String(code)) ?? `the client certificate is not valid (${String(code).slice(0, 100)})`;
+
 /** Nothing more is known than that the client went away. */
 export const goneInHandshake = 'connection closed before the handshake was over';
 

@@ -108,6 +108,12 @@ describe('client certificates', () => {
       fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
     socket.destroy();
+    const told = doubles.events.filter(({ event }) => event === 'edge.certificate.disregarded');
+    const unknown = {
+      reason: 'the client certificate is of no authority in tls.clientCaFile',
+      certificate: 'CN=relay.partner.test',
+    };
+    expect(told.map(({ facts }) => facts?.detail)).toMatchObject(verified ? [] : [unknown]);
   });
 
   it('are not asked for unless it is said', async () => {
