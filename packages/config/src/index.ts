@@ -25,6 +25,7 @@ export {
 export { type ConfigSources, loadConfig } from './load.js';
 export { type Located, type LocatedMap, locateYaml } from './located.js';
 export { type Fields, type ObjectOf, type RawObjectOf, reportUnknownKey } from './object.js';
+export { overlap } from './overlap.js';
 export type { Environment } from './overrides.js';
 export { applyPatch, patchFieldOf, patchOf } from './patch.js';
 export { type PlainValue, plainOf } from './plain.js';

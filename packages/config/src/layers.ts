@@ -2,7 +2,7 @@
  * One configuration given in several texts, the later above the earlier: maps are merged, everything else is replaced. Every value keeps the
  * file and line it was written in, so that a problem is said where it can be corrected. Only the first text must hold nothing foreign.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { type ConfigDefinition, leavesOf } from './define.js';
 import { faultsBeside } from './fault.js';
 import { filesIn, resolveFiles } from './file-paths.js';
@@ -111,11 +111,15 @@ function plainSections(fields: Fields, map: LocatedMap): Record<string, PlainVal
   );
 }
 
+/** Fields that name one. */
+const isFolder = /Directory$/;
+
 function unreadable(fields: Fields, map: LocatedMap): Problem[] {
   return filesIn(fields, map).flatMap(({ place, path, file }) => {
     try {
       accessSync(file, constants.R_OK);
-      return [];
+      if (isFolder.test(path) || !statSync(file).isDirectory()) return [];
+      return [{ place, path, message: `${JSON.stringify(file)} is a folder; expected a readable file` }];
     } catch (error) {
       const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
       return [{ place, path, message: `${JSON.stringify(file)} cannot be read (${reason}); expected a readable file` }];

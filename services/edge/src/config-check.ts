@@ -22,6 +22,7 @@ import type { AgreedSettings } from '@postern/flow-control/session';
 import { edgeConfig } from './config.js';
 import { hurriedChecks, type WrittenCheck } from './hurried-checks.js';
 import { disagreements, type ListenerSection } from './listener-agreement.js';
+import { keytabFault } from './sasl/gssapi/keytab-fault.js';
 import { cipherFault } from './tls/cipher-fit.js';
 import { endingNotes, suiteKinds } from './tls/material-faults.js';
 
@@ -111,6 +112,8 @@ function compare(edge: Edge, texts: readonly ConfigText[]): { problems: Problem[
     if (unfit !== undefined) found.push({ field: ['tls', 'ciphers'], message: unfit });
     return found.map(({ field, message }) => told(['listeners', listener.name, ...field], message));
   });
+  const noKeytab = edge.gssapi === undefined ? undefined : keytabFault(edge.gssapi.keytabFile);
+  if (noKeytab !== undefined) problems.push(told(['edge', 'gssapi', 'keytabFile'], noKeytab));
   const names = here.map(({ name }) => name);
   const portless = written?.kind === 'map' ? [...written.entries.keys()].filter((name) => !names.includes(name)) : [];
   const notes = portless.map((name) =>
@@ -119,6 +122,7 @@ function compare(edge: Edge, texts: readonly ConfigText[]): { problems: Problem[
       `has no port here: edge.listeners and edge.moreListeners hold ${names.join(', ')}; it counts where a pod has it`,
     ),
   );
+  if (edge.gssapi === undefined) notes.push(...kerberosNotes(written, told));
   const settings = partOf(operator, 'checks');
   const hurried = hurriedChecks(edge.policy.deadline, (check) => writtenCheck(partOf(settings, check)));
   notes.push(...hurried.map(({ check, message }) => told(['checks', check, 'timeout'], message)));
@@ -132,6 +136,21 @@ function compare(edge: Edge, texts: readonly ConfigText[]): { problems: Problem[
       );
   notes.push(...endingNotes(edge, systemClock.now()).map(({ path, message }) => told(path, message)));
   return { problems, notes };
+}
+
+type Tell = (path: FieldPath, message: string) => Problem;
+
+/** Listeners that name a mechanism this pod has no key for. */
+function kerberosNotes(listeners: Located | undefined, told: Tell): Problem[] {
+  if (listeners?.kind !== 'map') return [];
+  return [...listeners.entries].flatMap(([name, { value }]) =>
+    ['authMechanismsTls', 'authMechanismsPlain'].flatMap((field) => {
+      const named = partOf(value, field);
+      const index = named?.kind === 'list' ? named.items.findIndex((item) => scalarOf(item, isText) === 'GSSAPI') : -1;
+      const message = '"GSSAPI" is not offered here: edge.gssapi names no keytab';
+      return index === -1 ? [] : [told(['listeners', name, field, index], message)];
+    }),
+  );
 }
 
 function writtenCheck(written: Located | undefined): WrittenCheck {

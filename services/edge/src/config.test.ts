@@ -36,6 +36,18 @@ test.each([
   expect(() => load(...sets)).toThrow(problem);
 });
 
+test.each([
+  [['edge.memoryLimit=1KiB'], /edge\.memoryLimit: 1024 bytes are too few for 1 processes .* at least 128MiB/],
+  [['edge.memoryLimit=128MiB', 'edge.workers.max=2'], /edge\.memoryLimit: 134217728 bytes are too few for 2 processes/],
+])('memory refused: %s', (sets, problem) => {
+  expect(() => load(...sets)).toThrow(problem);
+});
+
+test('memory for each worker, or none said', () => {
+  expect(load('edge.memoryLimit=256MiB', 'edge.workers.max=2').edge.memoryLimit).toBe(268_435_456);
+  expect(load('edge.memoryLimit=0').edge.memoryLimit).toBe(0);
+});
+
 test('several workers need ports with numbers', () => {
   const listeners = 'edge.listeners=[{ name: mx, role: mx, address: "127.0.0.1:0" }]';
   expect(load(listeners).edge.listeners).toHaveLength(1);
@@ -52,6 +64,11 @@ test.each([
     'an address',
     '{ name: other, role: mx, address: "127.0.0.1:2525" }',
     /edge\.moreListeners\[0\]\.address: "127\.0\.0\.1:2525" is given twice/,
+  ],
+  [
+    'all addresses of a port that one has',
+    '{ name: other, role: mx, address: "0.0.0.0:2525" }',
+    /edge\.moreListeners\[0\]\.address: "0\.0\.0\.0:2525" cannot be opened beside 127\.0\.0\.1:2525 of mx; expected/,
   ],
   [
     'TLS without a certificate',

@@ -6,6 +6,7 @@ import {
   type Fault,
   formatHostPort,
   type Infer,
+  overlap,
   s,
 } from '@postern/config';
 import { tlsFaults } from './tls/material-faults.js';
@@ -148,7 +149,7 @@ const fields = {
         .bytes({ max: 1_099_511_627_776 })
         .default('0')
         .doc(
-          'Memory of the pod where its control group has no limit, for `overload.memory`; 0 = the memory of the machine. Workers share it.',
+          'Memory of the pod where its control group has no limit, for `overload.memory`; 0 = the memory of the machine. Workers share it: at least 128 MiB for each.',
         ),
       inlineLimit: s
         .bytes({ min: 1_024, max: 524_288 })
@@ -184,24 +185,34 @@ const highestPort = 65_535;
 /** Names and addresses are given once; TLS from the first byte needs a certificate. */
 function listenerFaults({ listeners, moreListeners, portOffset, tls, certificates }: Edge): Fault[] {
   const all = [
-    ...listeners.map((one, index) => ({ ...one, path: ['edge', 'listeners', index] })),
+    ...listeners.map((one, index) => ({
+      ...one,
+      path: ['edge', 'listeners', index],
+      written: formatHostPort(one.address),
+    })),
     ...moreListenersHere({ moreListeners, portOffset }).map((one, index) => ({
       ...one,
       path: ['edge', 'moreListeners', index],
+      written: formatHostPort(moreListeners[index]?.address ?? one.address),
     })),
   ];
-  return all.flatMap(({ name, role, address, path }, index) => {
+  return all.flatMap(({ name, role, address, path, written }, index) => {
     const before = all.slice(0, index);
     const faults: Fault[] = [];
     if (before.some((other) => other.name === name))
       faults.push({ path: [...path, 'name'], message: `"${name}" is given twice; expected a name of its own` });
-    if (address.port !== 0 && before.some((other) => formatHostPort(other.address) === formatHostPort(address)))
+    const other = before.find((one) => overlap(one.address, address));
+    if (other !== undefined) {
+      const isSame = formatHostPort(other.address) === formatHostPort(address);
+      const why = isSame
+        ? `is given twice, to ${other.name} too`
+        : `cannot be opened beside ${other.written} of ${other.name}`;
       faults.push({
         path: [...path, 'address'],
-        message: `"${formatHostPort(address)}" is given twice; expected an address of its own`,
+        message: `"${written}" ${why}; expected an address of its own`,
       });
+    }
     if (address.port > highestPort) {
-      const written = formatHostPort({ ...address, port: address.port - portOffset });
       const message = `"${written}" leaves no port for this process, which adds ${portOffset} (edge.portOffset); expected at most ${highestPort - portOffset}`;
       faults.push({ path: [...path, 'address'], message });
     }
@@ -230,7 +241,17 @@ function workerFaults({ workers, listeners, moreListeners }: Edge): Fault[] {
   return faults;
 }
 
+/** What a process has in use before its first client, and room for some. */
+const leastMemory = 128 * 1_048_576;
+
+function memoryFaults({ memoryLimit, workers }: Edge): Fault[] {
+  if (memoryLimit === 0 || memoryLimit >= leastMemory * workers.max) return [];
+  const message = `${memoryLimit} bytes are too few for ${workers.max} processes (edge.workers.max): everybody would hear 421; expected 0, or at least 128MiB for each`;
+  return [{ path: ['edge', 'memoryLimit'], message }];
+}
+
 export const edgeConfig = defineConfig('edge', fields, ({ edge }) => [
+  ...memoryFaults(edge),
   ...listenerFaults(edge),
   ...tlsFaults(edge),
   ...workerFaults(edge),

@@ -267,6 +267,16 @@ test.each<[string, string, string | RegExp]>([
     'checks:\n  dnsbl: { enabled: true }',
     '2: checks.dnsbl.enabled: is on, but no list is named; expected dnsbl.zones or dnsbl.lists, or false',
   ],
+  [
+    'a file that is no keytab',
+    'edge:\n  gssapi: { keytabFile: one.pem }',
+    /^2: edge\.gssapi\.keytabFile: "[^"]+one\.pem" is no keytab; expected one as/,
+  ],
+  [
+    'a folder for a certificate',
+    'edge: { tls: { certFile: ., keyFile: one.key } }',
+    /^1: edge\.tls\.certFile: "[^"]+" is a folder; expected a readable file$/,
+  ],
   ['policy', 'policy:\n  credits: 5', '2: policy.credits: unknown key; did you mean credit?'],
   ['queue', 'queue: { window: 0 }', '1: queue.window: 0 is not allowed; expected a whole number from 1 to 100000'],
   [
@@ -313,6 +323,28 @@ test('a port that further edges cannot count up from', async () => {
   ]);
 });
 
+test.each([
+  [
+    'of two of its own',
+    ['127.0.0.1:5600', '127.0.0.1:5601'],
+    '4: edge.moreListeners[1].address: "127.0.0.1:5601" leads to a port that two edges want: 127.0.0.1:5601 is of b of edge-0 and of a of edge-1; expected as many free ports after it as there are edges (edge k adds k)',
+  ],
+  [
+    'of the next edge',
+    ['127.0.0.1:5126', '127.0.0.1:5700'],
+    '3: edge.moreListeners[0].address: "127.0.0.1:5126" leads to a port that two edges want: 127.0.0.1:5126 is of a of edge-0 and of mx of edge-1; expected as many free ports after it as there are edges (edge k adds k)',
+  ],
+  [
+    'of one edge, on all addresses',
+    ['127.0.0.1:5810', '0.0.0.0:5810'],
+    '4: edge.moreListeners[1].address: "0.0.0.0:5810" cannot be opened beside 127.0.0.1:5810 of a; expected an address of its own',
+  ],
+])('a port is wanted twice: %s', async (_name, addresses, expected) => {
+  const [a, b] = addresses.map((at, index) => `- { name: ${'ab'[index]}, role: mx, address: "${at}" }`);
+  await writeFile(file, `edge:\n  moreListeners:\n  ${a}\n  ${b}`);
+  expect(await linesOf(['--config', file, '--edges', '2', '--port-base', '4600'])).toEqual([expected]);
+});
+
 test('every problem of every section is told, in the order of the file', async () => {
   const text = 'queue: { window: 0 }\nlimits: { connections: -1 }\nedge: { maxHops: 1 }\ntelemetry: { level: x }';
   const fields = (await linesAbout(text)).map((line) => line.split(': ').slice(0, 2).join(' '));
@@ -329,6 +361,11 @@ test.each<[string, string, string]>([
     'settings without a port',
     'listeners:\n  partners: { role: mx }',
     '2: listeners.partners: has no port here: edge.listeners and edge.moreListeners hold mx, submission, submissions; it counts where a pod has it',
+  ],
+  [
+    'tickets without a keytab',
+    'listeners:\n  submission:\n    authMechanismsTls: [PLAIN, GSSAPI]',
+    '3: listeners.submission.authMechanismsTls[1]: "GSSAPI" is not offered here: edge.gssapi names no keytab',
   ],
   [
     'a check that may take longer than a verdict',

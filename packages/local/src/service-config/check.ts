@@ -14,7 +14,8 @@ import {
   problemLine,
 } from '@postern/config';
 import { SetupError } from '../setup-error.js';
-import type { ServiceName, ServicePlan } from '../supervisor/plan.js';
+import type { EdgePorts, ServiceName, ServicePlan } from '../supervisor/plan.js';
+import { type PortConflict, portConflicts } from '../supervisor/port-conflicts.js';
 import type { Document } from './context.js';
 
 export type CheckerOf = (service: ServiceName) => Promise<ConfigCheck>;
@@ -55,6 +56,8 @@ export interface CheckInput {
   readonly ownFile: ConfigText | undefined;
   readonly environment: NodeJS.ProcessEnv;
   readonly checkerOf: CheckerOf;
+  /** Ports of edge k at index k. */
+  readonly edges: readonly EdgePorts[];
   /** Told what only the running servers know to be wrong or right. */
   readonly note: (line: string) => void;
 }
@@ -73,7 +76,10 @@ export async function checkConfiguration(input: CheckInput): Promise<ReadonlyMap
     notes.push(...(result.notes ?? []));
     sections.set(plan.service, result.sections);
   }
-  if (ownFile !== undefined) problems.push(...decidedByStart(ownFile));
+  if (ownFile !== undefined) {
+    problems.push(...decidedByStart(ownFile));
+    problems.push(...wantedTwice(ownFile, portConflicts(sections.get('edge') ?? {}, input.edges)));
+  }
   if (problems.length > 0) throw new SetupError(linesOf(problems), wayOut(problems, ownFile?.file));
   for (const note of notes) input.note(problemLine(note));
   return sections;
@@ -89,6 +95,15 @@ function decidedByStart(ownFile: ConfigText): Problem[] {
     const why = each.includes(field) ? 'each process has its own' : 'ports follow --port-base';
     const message = `is decided by npm start (${why}); expected no such field here`;
     return [{ place: placeOf(top, path), path: pathText(path), message }];
+  });
+}
+
+function wantedTwice(ownFile: ConfigText, conflicts: readonly PortConflict[]): Problem[] {
+  const top = topOf(ownFile);
+  if (top === undefined) return [];
+  return conflicts.map(({ index, message }) => {
+    const path = ['edge', 'moreListeners', index, 'address'];
+    return { place: placeOf(top, path), path: pathText(path), message };
   });
 }
 

@@ -152,7 +152,7 @@ test('listeners of the own file stand in run.json, one address per edge', async 
   await writeFile(file, listeners(1));
   const clashing = await cluster(['--config', file, '--edges', '2']);
   await expect(clashing.start()).rejects.toThrow(
-    `127.0.0.1:${port + 1} is wanted by inner of edge-0 and by partners of edge-1. Way out: `,
+    `partners.yaml:4: edge.moreListeners[1].address: "127.0.0.1:${port + 1}" leads to a port that two edges want: 127.0.0.1:${port + 1} is of inner of edge-0 and of partners of edge-1`,
   );
   await writeFile(file, listeners(2));
   const taken = createServer();

@@ -19,7 +19,7 @@ import { answersOk, infrastructureParts } from './infrastructure.js';
 import { Keeper, type KeeperState } from './keeper.js';
 import { assertNamedStoresAnswer, withoutStoreNames } from './named-stores.js';
 import type { StartOptions } from './options.js';
-import { assertOwnPortsFree, type OwnListener, ownListeners } from './own-listeners.js';
+import { addressesOf, assertOwnPortsFree, type OwnListener, ownListeners } from './own-listeners.js';
 import { type ClusterPlan, drainOrder, planCluster, publicPorts, type ServiceName, type ServicePlan } from './plan.js';
 import { type Prepared, prepareConfiguration } from './prepare.js';
 import {
@@ -129,8 +129,8 @@ export class Cluster {
     const { stores, ownSections, streamLimits } = await this.check();
     const { SPOOL: spool } = streamLimits;
     if (spool !== undefined) say(`the disk is small: SPOOL holds ${spool} MiB at most, other streams in proportion`);
-    this.#ownListeners = ownListeners(ownSections, plan.edges.length);
-    await assertOwnPortsFree(this.#ownListeners, plan.edges);
+    this.#ownListeners = ownListeners(ownSections);
+    await assertOwnPortsFree(this.#ownListeners, plan.edges.length);
     await assertNamedStoresAnswer(this.#options.environment);
 
     const parts = await infrastructureParts(plan, stores, cache, say);
@@ -191,7 +191,7 @@ export class Cluster {
         mx: on('mx'),
         submission: on('submission'),
         submissions: on('submissions'),
-        ...Object.fromEntries(this.#ownListeners.map(({ name, addresses }) => [name, addresses])),
+        ...Object.fromEntries(this.#ownListeners.map((one) => [one.name, addressesOf(one, plan.edges.length)])),
       },
       services: this.#services.flatMap(({ plan: process, keeper }): RunService[] => {
         const { service: name, instance, metricsPort } = process;

@@ -66,6 +66,7 @@ export async function prepareConfiguration(
     ownFile,
     environment: { ...environment, ...withoutStoreNames },
     checkerOf,
+    edges: plan.edges,
     note: (line) => say(`note: ${line}`),
   });
   await writeOperatorSettings(context.operatorFile, settings);

@@ -8,6 +8,7 @@ import {
   ConfigError,
   type ConfigText,
   type Fault,
+  type FieldPath,
   faultsOf,
   type Located,
   type LocatedMap,
@@ -19,8 +20,10 @@ import {
   Reader,
   reportUnknownKey,
 } from '@postern/config';
+import { contradictionNotes } from './contradictions.js';
 import { fileRuleNotes } from './file-rules.js';
 import { flowProblems } from './flow-problems.js';
+import { listenerNotes } from './listener-notes.js';
 import { listenerProblems } from './listener-problems.js';
 import { fileProblems } from './named-files.js';
 import { tenantNotes } from './named-tenants.js';
@@ -78,19 +81,28 @@ export function examineOperatorDocument(texts: readonly ConfigText[], { namedFil
   ];
   const found = [...reader.problems, ...faultsOf(outcome, merged, reader, read, judge)];
   const problems = found.map((problem) => ({ ...problem, path: ownPath(problem.path) }));
-  const notes = outcome.ok
-    ? [
-        ...tenantNotes(outcome.value),
-        ...scopeNotes(outcome.value),
-        ...fileRuleNotes(outcome.value),
-        ...wideNetworkNotes(outcome.value),
-      ]
-    : [];
+  const notes = outcome.ok ? notesOf(outcome.value, (path) => isWritten(merged, path)) : [];
   return {
     document: outcome.ok ? outcome.value : undefined,
     problems,
     notes: notes.map(({ path, message }) => ({ place: placeOf(merged, path), path: pathText(path), message })),
   };
+}
+
+const notesOf = (document: OperatorDocument, written: (path: FieldPath) => boolean): Fault[] => [
+  ...tenantNotes(document),
+  ...scopeNotes(document),
+  ...fileRuleNotes(document),
+  ...wideNetworkNotes(document),
+  ...listenerNotes(document, written),
+  ...contradictionNotes(document),
+];
+
+/** Fields of maps only. */
+function isWritten(map: LocatedMap, path: FieldPath): boolean {
+  let at: Located | undefined = map;
+  for (const name of path) at = at?.kind === 'map' ? at.entries.get(String(name))?.value : undefined;
+  return at !== undefined;
 }
 
 const documentFaults = (document: OperatorDocument): Fault[] => [

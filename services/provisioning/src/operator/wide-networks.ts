@@ -24,7 +24,7 @@ function isWide(network: string): boolean {
 const note = (path: FieldPath, network: string, means: string): Fault[] =>
   isWide(network) ? [{ path, message: `${JSON.stringify(network)} ${means}` }] : [];
 
-export const wideNetworkNotes = ({ relayNetworks, trustedProxies }: OperatorDocument): Fault[] => [
+export const wideNetworkNotes = ({ relayNetworks, trustedProxies, listeners }: OperatorDocument): Fault[] => [
   ...relayNetworks.flatMap(({ network }, index) =>
     note(
       ['relayNetworks', index, 'network'],
@@ -37,6 +37,15 @@ export const wideNetworkNotes = ({ relayNetworks, trustedProxies }: OperatorDocu
       ['trustedProxies', index],
       network,
       'lets nearly everybody say by a PROXY header who they are, a client with relay right too; expected the addresses of your balancers',
+    ),
+  ),
+  ...Object.entries(listeners).flatMap(([name, { xclient }]) =>
+    xclient.flatMap((network, index) =>
+      note(
+        ['listeners', name, 'xclient', index],
+        network,
+        'makes an open relay: nearly everybody may say by XCLIENT that they are a client with relay right or a user who logged in; expected the addresses of your filters',
+      ),
     ),
   ),
 ];
