@@ -113,7 +113,9 @@ const fields = {
           contentDeadline: s
             .duration({ min: 1_000, max: 3_600_000 })
             .default('10m')
-            .doc('Longest time of a large message on its way to policy.'),
+            .doc(
+              'Longest silence of policy about a large message: with more to take, or with its verdict once all was sent; then 451. The time a client takes to send it is bounded by deadlines.message.',
+            ),
         })
         .doc('Where mail is judged.'),
       credentials: s

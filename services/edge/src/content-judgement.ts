@@ -16,6 +16,7 @@ import { evaluationRequest } from './evaluation-request.js';
 import { type Refused, refused } from './message-refusal.js';
 import type { ContentExchange, PolicyAnswer } from './policy-port.js';
 import { refusingRuleLimit } from './refusing-rule-limit.js';
+import { defaultDeadlines } from './smtp/deadlines.js';
 import type { SpoolWriter } from './spool.js';
 import { actionOf } from './transaction.js';
 import type { TransactionParty } from './transaction-party.js';
@@ -41,9 +42,10 @@ export class ContentJudgement {
   /** Content of a body that is judged while it comes; what came before is in `spooled`. A promise = wait with more. */
   write(content: Buffer, spooled: Pick<SpoolWriter, 'head'>): Promise<void> | undefined {
     if (this.#exchange !== undefined) return this.#exchange.write(content);
-    const { policy, settings } = this.party.services;
+    const { policy, settings, snapshot } = this.party.services;
     const request = evaluationRequest(this.party, [Stage.HEADERS, Stage.BODY]);
-    this.#exchange = policy.content(request, settings.contentDeadlineMs);
+    const { messageMs } = snapshot()?.deadlines ?? defaultDeadlines;
+    this.#exchange = policy.content(request, { uploadMs: messageMs, silenceMs: settings.contentDeadlineMs });
     return this.#exchange.write(spooled.head());
   }
 

@@ -83,7 +83,7 @@ describe('policy client', () => {
     const [pod] = pods;
     if (pod === undefined) throw new Error('one pod');
     pod.answer = () => EvaluateResponse.fromPartial({ senderAuthenticated: true });
-    const exchange = policy.content(request('s'), 10_000);
+    const exchange = policy.content(request('s'), { uploadMs: 10_000, silenceMs: 10_000 });
     const parts = Array.from({ length: 64 }, (_, index) => Buffer.alloc(100_000, index));
     for (const part of parts) await exchange.write(part);
     expect(await exchange.finish(6_400_000)).toMatchObject({ kind: 'verdict', verdict: { senderAuthenticated: true } });
@@ -94,7 +94,7 @@ describe('policy client', () => {
     const policy = await start(1);
     const [pod] = pods;
     if (pod === undefined) throw new Error('one pod');
-    const exchange = policy.content(request('s'), 10_000);
+    const exchange = policy.content(request('s'), { uploadMs: 10_000, silenceMs: 10_000 });
     const whole = Buffer.from(Array.from({ length: 100_000 }, (_, at) => at % 253));
     await exchange.write(whole.subarray(0, 30_000));
     for (let at = 30_000; at < 70_000; at++) await exchange.write(whole.subarray(at, at + 1));

@@ -107,7 +107,7 @@ export function createPolicyClient(options: PolicyClientOptions): PolicyClient {
       options.onAnswer(outcome, (clock.monotonic() - started) / 1_000);
       return answer;
     },
-    content(request, deadlineMs): ContentExchange {
+    content(request, patience): ContentExchange {
       const pod = choose(request.sessionId);
       if (pod === undefined) {
         return {
@@ -116,7 +116,7 @@ export function createPolicyClient(options: PolicyClientOptions): PolicyClient {
           cancel: () => undefined,
         };
       }
-      return contentExchange(pod, request, deadlineMs);
+      return contentExchange(pod, request, patience, clock);
     },
     end(sessionId) {
       const pod = ofSession.get(sessionId);

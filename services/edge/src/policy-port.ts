@@ -8,6 +8,13 @@ export type PolicyAnswer =
   | { readonly kind: 'verdict'; readonly verdict: EvaluateResponse }
   | { readonly kind: 'unavailable'; readonly reason: string };
 
+export interface ContentPatience {
+  /** The client may take as long as this to send the message. */
+  readonly uploadMs: number;
+  /** Policy may be silent as long as this: with more to take, or with its verdict once all was sent. */
+  readonly silenceMs: number;
+}
+
 /** A message larger than the inline limit on its way to policy while it is spooled. */
 export interface ContentExchange {
   /** A promise = wait with more. */
@@ -19,7 +26,7 @@ export interface ContentExchange {
 
 export interface PolicyPort {
   evaluate(request: EvaluateRequest, deadlineMs: number): Promise<PolicyAnswer>;
-  content(request: EvaluateRequest, deadlineMs: number): ContentExchange;
+  content(request: EvaluateRequest, patience: ContentPatience): ContentExchange;
   /** The session is over. */
   end(sessionId: string): void;
 }

@@ -17,13 +17,13 @@ test.each([0, 1, 127, 128, 16_383, 16_384, 262_144, 2_097_152])(
 
 test.each<[string, Buffer]>([
   ['a start', encoded({ kind: { $case: 'start', value: EvaluateRequest.fromPartial({ sessionId: 's' }) } })],
-  ['an end', encoded({ kind: { $case: 'end', value: { size: 7 } } })],
+  ['an end', encoded({ kind: { $case: 'end', value: { size: 7, deadlineMs: 9 } } })],
   ['nothing', Buffer.alloc(0)],
   [
     'a chunk and what stands behind it',
     Buffer.concat([
       encoded({ kind: { $case: 'chunk', value: Buffer.from('abc') } }),
-      encoded({ kind: { $case: 'end', value: { size: 3 } } }),
+      encoded({ kind: { $case: 'end', value: { size: 3, deadlineMs: 0 } } }),
     ]),
   ],
   [

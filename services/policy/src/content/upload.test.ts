@@ -15,8 +15,8 @@ function judging(onWrite: () => void = () => undefined) {
         return undefined;
       },
       drop: () => done.push('drop'),
-      finish: (size) => {
-        done.push(`finish ${size}`);
+      finish: (size, deadlineMs) => {
+        done.push(`finish ${size}`, `within ${deadlineMs}`);
         return Promise.resolve(EvaluateResponse.fromPartial({ pod: 'p' }));
       },
     }),
@@ -50,7 +50,18 @@ test('others have a turn between two chunks, however many are ready', async () =
   });
   expect((await read(judge, start, chunk, chunk, chunk, end)).pod).toBe('p');
   expect(seen).toEqual([0, 1, 2]);
-  expect(done).toEqual(['write 3', 'write 3', 'write 3', 'finish 3']);
+  expect(done).toEqual(['write 3', 'write 3', 'write 3', 'finish 3', 'within 1000']);
+});
+
+test.each([
+  [0, 1_000],
+  [300, 300],
+  [5_000, 1_000],
+])('an edge that waits for %i ms of the time of the call has its verdict within %i', async (deadlineMs, expected) => {
+  const { judge, done } = judging();
+  const last = ContentRequest.fromPartial({ kind: { $case: 'end', value: { size: 3, deadlineMs } } });
+  await read(judge, start, chunk, last);
+  expect(done.at(-1)).toBe(`within ${expected}`);
 });
 
 test.each([

@@ -26,7 +26,11 @@ export async function readUpload(
       else if (kind.$case === 'chunk') {
         await session.write(kind.value);
         await nextTurn();
-      } else return await session.finish(kind.value.size, remaining());
+      } else {
+        // The call has the time of the upload too: that is over.
+        const { size, deadlineMs } = kind.value;
+        return await session.finish(size, deadlineMs === 0 ? remaining() : Math.min(remaining(), deadlineMs));
+      }
     }
   } catch (error) {
     session?.drop();

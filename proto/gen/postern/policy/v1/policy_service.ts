@@ -540,6 +540,8 @@ export interface ContentRequest {
 export interface ContentEnd {
   /** Total bytes. */
   size: number;
+  /** How long the edge waits for the verdict from now on, milliseconds; 0 = until the deadline of the call. */
+  deadlineMs: number;
 }
 
 /** Content RPC, answer. */
@@ -3541,13 +3543,16 @@ export const ContentRequest: MessageFns<ContentRequest> = {
 };
 
 function createBaseContentEnd(): ContentEnd {
-  return { size: 0 };
+  return { size: 0, deadlineMs: 0 };
 }
 
 export const ContentEnd: MessageFns<ContentEnd> = {
   encode(message: ContentEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.size !== 0) {
       writer.uint32(8).uint64(message.size);
+    }
+    if (message.deadlineMs !== 0) {
+      writer.uint32(16).uint32(message.deadlineMs);
     }
     return writer;
   },
@@ -3573,6 +3578,14 @@ export const ContentEnd: MessageFns<ContentEnd> = {
             message.size = longToNumber(reader.uint64());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.deadlineMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3586,13 +3599,23 @@ export const ContentEnd: MessageFns<ContentEnd> = {
   },
 
   fromJSON(object: any): ContentEnd {
-    return { size: isSet(object.size) ? globalThis.Number(object.size) : 0 };
+    return {
+      size: isSet(object.size) ? globalThis.Number(object.size) : 0,
+      deadlineMs: isSet(object.deadlineMs)
+        ? globalThis.Number(object.deadlineMs)
+        : isSet(object.deadline_ms)
+        ? globalThis.Number(object.deadline_ms)
+        : 0,
+    };
   },
 
   toJSON(message: ContentEnd): unknown {
     const obj: any = {};
     if (message.size !== 0) {
       obj.size = Math.round(message.size);
+    }
+    if (message.deadlineMs !== 0) {
+      obj.deadlineMs = Math.round(message.deadlineMs);
     }
     return obj;
   },
@@ -3603,6 +3626,7 @@ export const ContentEnd: MessageFns<ContentEnd> = {
   fromPartial<I extends Exact<DeepPartial<ContentEnd>, I>>(object: I): ContentEnd {
     const message = createBaseContentEnd();
     message.size = object.size ?? 0;
+    message.deadlineMs = object.deadlineMs ?? 0;
     return message;
   },
 };
