@@ -9,6 +9,7 @@ export {
 } from './action.js';
 export { actionEntries } from './action-fields.js';
 export { isFinal, isOpenToTenants } from './action-parser.js';
+export { asciiReplies } from './ascii-replies.js';
 export {
   actionEvents,
   availableDatabases,

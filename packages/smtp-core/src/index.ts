@@ -1,4 +1,5 @@
 export * from './address.js';
+export * from './ascii-text.js';
 export * from './domain.js';
 export * from './enhanced-code.js';
 export * from './limits.js';

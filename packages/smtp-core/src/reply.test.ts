@@ -21,7 +21,7 @@ describe('formatReply', () => {
   });
   test('outside text makes no line', () => {
     expect(formatReply(replies.rejected('a\r\n250 b\0c'))).toBe('550 5.7.1 a 250 b c\r\n');
-    expect(formatReply(replies.rejected('grün'))).toBe('550 5.7.1 gr?n\r\n');
+    expect(formatReply(replies.rejected('grün'))).toBe('550 5.7.1 grun\r\n');
     expect(formatReply(replies.rejected('grün'), undefined, { utf8: true })).toBe('550 5.7.1 grün\r\n');
     expect(formatReply(replies.ok, undefined, { enhancedCodes: false })).toBe('250 OK\r\n');
   });

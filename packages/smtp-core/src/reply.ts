@@ -3,6 +3,7 @@
  * Text that came from elsewhere can never begin a new line: only the array form makes lines, and every control
  * character becomes a space. Every 4xx and 5xx ends with the session id, so a user's screenshot finds our log.
  */
+import { asciiText } from './ascii-text.js';
 import type { EnhancedCode } from './enhanced-code.js';
 import { SMTP_LIMITS } from './limits.js';
 
@@ -20,11 +21,11 @@ export interface ReplyFormat {
   readonly utf8?: boolean;
 }
 
-/** One line of reply text: no control characters, no octets a 7-bit client cannot read. */
+/** One line of reply text: no control characters, no octets a 7-bit client cannot read: those are written in ASCII. */
 export function cleanReplyText(text: string, utf8 = false): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: this is what removes control characters
   const oneLine = text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g, ' ').trim();
-  return utf8 ? oneLine : oneLine.replace(/[^ -~]/gu, '?');
+  return utf8 ? oneLine : asciiText(oneLine);
 }
 
 /** `text`, cut so that it has at most `octets` octets and no split character. */

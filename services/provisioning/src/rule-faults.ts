@@ -1,6 +1,7 @@
 /** What is wrong with rules, each fault with the number of its rule, its field and its value. Pure. */
 import { type Fault, type FieldPath, type PlainValue, quoteValue } from '@postern/config';
 import {
+  asciiReplies,
   availableDatabases,
   compileRules,
   faultRisks,
@@ -30,9 +31,12 @@ export function ruleFaults(rules: readonly PlainValue[], scope: RuleScope, hasAs
   });
 }
 
-/** What a rule that can be saved does for some mail alone. */
+/** What a rule that can be saved does for some mail alone, or says otherwise than it is written. */
 export const ruleNotes = (rule: PlainValue, scope: RuleScope, hasAsn: boolean): string[] =>
-  submittedOnly(rule, optionsOf(scope, hasAsn)).slice(0, mostRisks);
+  [...submittedOnly(rule, optionsOf(scope, hasAsn)), ...asciiReplies(rule, optionsOf(scope, hasAsn))].slice(
+    0,
+    mostRisks,
+  );
 
 /** The same, and what of it some mail cannot be computed for. */
 export const ruleRisks = (rule: PlainValue, scope: RuleScope, hasAsn: boolean): string[] =>

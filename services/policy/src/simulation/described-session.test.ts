@@ -1,8 +1,9 @@
 /** Which listener a described session is on, and what that one makes of a client certificate. */
 import { FakeClock } from '@postern/clock';
+import { MailParameters } from '@postern/proto/mail/v1/envelope';
 import { SimulateRequest } from '@postern/proto/policy/v1/policy_service';
 import { expect, test } from 'vitest';
-import { ground } from '../testing/ground.js';
+import { factsOf, ground } from '../testing/ground.js';
 import { memoryRecordings } from '../testing/memory-recordings.js';
 import { simulate } from './simulate.js';
 
@@ -61,4 +62,19 @@ test('a certificate gives the relay right where the listener can verify it', asy
   expect(await onCertificate('unsigned')).toMatch(/ 550$/);
   await expect(onCertificate('mx')).rejects.toThrow(/client certificate: listener mx asks for none/);
   await expect(told('partners', { clientCertificate: { verified: true, fingerprint } })).rejects.toThrow(/on TLS only/);
+});
+
+test.each([
+  [false, 'nein - tschuss'],
+  [true, 'nein — tschüß'],
+])('a text that is not ASCII is told as on the wire, SMTPUTF8 %s', async (smtputf8, text) => {
+  // biome-ignore lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
+  const ruled = ground({ rules: [{ event: 'rcpt', then: [{ reject: { text: 'nein — tschüß' } }] }] });
+  const parts = {
+    ...{ judge: ruled.judge, recordings: memoryRecordings(), clock: new FakeClock() },
+    ...{ maxHops: 30, maxLineLength: 65_536, deadlineMs: 15_000 },
+  };
+  const facts = { ...factsOf({ to: ['user@here.test'] }), parameters: MailParameters.fromPartial({ smtputf8 }) };
+  const { replies } = await simulate(parts, SimulateRequest.fromPartial({ facts }), ruled.snapshot);
+  expect(replies.at(-1)).toMatchObject({ replyCode: 550, text });
 });

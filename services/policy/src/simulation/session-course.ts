@@ -25,7 +25,7 @@ import {
   type SimulateResponse,
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
-import { type MailCommand, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
+import { cleanReplyText, type MailCommand, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
 import type { Judge } from '../judge.js';
 import type { CompiledSnapshot } from '../snapshot/compile.js';
 import { isRefusal } from '../verdict/decision.js';
@@ -314,6 +314,7 @@ export class SessionCourse {
 
   #say(stage: Stage, { code, enhanced, text }: Reply, decidedBy: string, recipient = ''): void {
     const line = typeof text === 'string' ? text : (text[0] ?? '');
-    this.#replies.push({ stage, recipient, replyCode: code, enhancedCode: enhanced ?? '', text: line, decidedBy });
+    const said = cleanReplyText(line, this.#mail?.command.smtputf8 === true);
+    this.#replies.push({ stage, recipient, replyCode: code, enhancedCode: enhanced ?? '', text: said, decidedBy });
   }
 }

@@ -55,11 +55,13 @@ function ownerFaults(rules: readonly PlainValue[]): Fault[] {
   });
 }
 
-/** What rules of tenants do for some mail alone. */
+/** What rules do for some mail alone, or say otherwise than it is written. */
 export const fileRuleNotes = (document: OperatorDocument): Fault[] =>
   fileRules(document.rules).flatMap(({ index, tenant, scope, rule }) => {
-    if (tenant === '') return [];
-    const owner: RuleScope = { kind: 'tenant', tenant, target: scope, permitted: rightsOfTenant(document, tenant) };
+    const owner: RuleScope =
+      tenant === ''
+        ? { kind: 'operator' }
+        : { kind: 'tenant', tenant, target: scope, permitted: rightsOfTenant(document, tenant) };
     return ruleNotes(rule, owner, document.asnDatabase !== undefined).map((message) => ({
       path: ['rules', index],
       message,
