@@ -117,3 +117,24 @@ test('a finding of another pod is not asked for again, a missing one is, without
   expect(second.observed).toContain('dnsbl listed');
   expect(verdict.decision?.action).toBe(Action.ACCEPT);
 });
+
+test('what lists say has no registered method and is in no Authentication-Results', async () => {
+  const here = ground({
+    ...{
+      zone: { ...listing, '10.2.0.192.in-addr.arpa': { PTR: ['client.test'] }, 'client.test': { A: ['192.0.2.10'] } },
+    },
+    snapshot: settings({
+      ...{
+        dnsbl: { zones: ['bl.test'], selfTest: false, onFail: 'mark' },
+        dnswl: { zones: ['bl.test'], selfTest: false },
+      },
+      ...{ ptr: { onFail: 'mark' }, lists: { allow: ['sender.test'] } },
+    }),
+  });
+  const before = await askEnvelope(here);
+  expect(here.observed).toEqual(expect.arrayContaining(['dnsbl listed', 'ptr confirmed', 'lists allowed']));
+  const { groups } = await askContent(here, 'From: a@b.test\n\nx\n', {}, before);
+  expect(groups.flatMap(({ rendering }) => rendering?.edits.map(({ name, value }) => [name, value]))).toEqual([
+    ['Authentication-Results', 'mx.postern.test;\r\n\tiprev=pass'],
+  ]);
+});

@@ -43,7 +43,7 @@ export async function evaluate(
 async function judgeStage(state: EvaluationState, event: RuleEvent, stage: Stage): Promise<void> {
   const { findings } = state.subject;
   state.open(event);
-  if (event === 'headers' || event === 'body') refuseOversize(state);
+  if (event === 'headers' || event === 'body') refuseOversize(state, stage);
   const results = await observeDue(state, event, stage);
   if (event === 'rcpt') settleForwarded(findings);
   const wished = await observeWished(state, event, stage);

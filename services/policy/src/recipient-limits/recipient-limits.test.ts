@@ -1,7 +1,7 @@
 /** Limits of a rule about single recipients: of whom they are felt, and of nobody else. */
 // biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
 import { DifferingContent } from '@postern/proto/config/v1/snapshot';
-import type { EvaluateResponse } from '@postern/proto/policy/v1/policy_service';
+import { type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
 import { describe, expect, test } from 'vitest';
 import { askContent, askEnvelope, type Described, type Ground, type GroundOptions, ground } from '../testing/ground.js';
 
@@ -85,7 +85,13 @@ describe.each(['connect', 'ehlo', 'mail', 'rcpt'])("a tenant's size at %s", (eve
     const to = [ann, eve];
     const before = await askEnvelope(made, { to });
     expect(codes(before)).toEqual([250, 250]);
-    const { decision, groups } = await askContent(made, long, { to }, before);
+    const { decision, groups, findings } = await askContent(made, long, { to }, before);
+    expect(findings.filter(({ action }) => action === 'reject')).toEqual([
+      expect.objectContaining({
+        ...{ check: 'rule', outcome: 'oversize', recipient: ann, rule: 'tenant-1@3', stage: Stage.HEADERS },
+        evidence: { tenant: 't1', size: '100', code: '552', enhanced: '5.3.4', text: expect.any(String) },
+      }),
+    ]);
     expect(decision?.replyCode).toBe(0);
     expect(groups.map((group) => [group.recipients, group.decision?.replyCode])).toEqual([
       [[ann], 552],

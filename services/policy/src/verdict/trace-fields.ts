@@ -140,14 +140,5 @@ function others(findings: readonly Finding[]): AuthenticationResult[] {
   const iprev = lastFinding(findings, 'ptr');
   const name = iprevResults.get(iprev?.outcome ?? '');
   if (name !== undefined) results.push({ method: 'iprev', result: name });
-  const dnsbl = lastFinding(findings, 'dnsbl');
-  if (dnsbl?.outcome === 'listed') {
-    const zones = (dnsbl.evidence.zones ?? '').split(' ');
-    results.push({
-      method: 'x-dnsbl',
-      result: 'listed',
-      properties: zones.map((value) => ({ type: 'dns', name: 'zone', value })),
-    });
-  }
   return results;
 }
