@@ -3,6 +3,7 @@
  * brings or an API adds may give them a sense. Pure.
  */
 import type { Fault, FieldPath } from '@postern/config';
+import { unknownWords } from './cipher-list.js';
 import type { OperatorDocument } from './schema.js';
 
 type Listener = OperatorDocument['listeners'][string];
@@ -39,6 +40,13 @@ function plainNotes(at: FieldPath, role: string, { requireTls, authMechanismsPla
   return found;
 }
 
+function cipherNotes(at: FieldPath, { tls }: Listener): Fault[] {
+  const unknown = unknownWords(tls.ciphers);
+  if (unknown.length === 0) return [];
+  const message = `${unknown.map((word) => JSON.stringify(word)).join(', ')} means nothing to OpenSSL here, which passes over it`;
+  return [{ path: [...at, 'tls', 'ciphers'], message }];
+}
+
 /** `isWritten`: a person wrote it, it is no default. */
 export function listenerNotes(
   { listeners, oauthIssuers, overload }: OperatorDocument,
@@ -50,6 +58,7 @@ export function listenerNotes(
     const { extensions } = listener;
     const inVain = extensions.smtpUtf8 && !extensions.eightBitMime && isWritten(smtpUtf8);
     return [
+      ...cipherNotes(at, listener),
       ...mechanismNotes(at, listener, oauthIssuers.length > 0),
       ...plainNotes(at, listener.role ?? name, listener),
       ...(inVain

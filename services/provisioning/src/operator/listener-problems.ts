@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Fault, FieldPath } from '@postern/config';
+import { weakSuites } from './cipher-list.js';
 import type { OperatorDocument } from './schema.js';
 
 type Listener = OperatorDocument['listeners'][string];
@@ -32,6 +33,8 @@ function* tlsProblems({ tls }: Listener, at: FieldPath): Generator<Fault> {
   const { ciphers, curves } = tls;
   if (ciphers !== '' && !isKnown({ ciphers }))
     yield field('ciphers', `${JSON.stringify(ciphers)} names no cipher OpenSSL knows; expected an OpenSSL cipher list`);
+  const weak = weakSuites(ciphers);
+  if (weak !== undefined) yield field('ciphers', weak);
   const [newer, older] = [suites(ciphers, true), suites(ciphers, false)];
   if (tls.maxVersion === 'TLSv1.2' && newer > 0 && older === 0)
     yield field('ciphers', 'names suites of TLS 1.3 only, but maxVersion is TLSv1.2; expected one of TLS 1.2 too');
