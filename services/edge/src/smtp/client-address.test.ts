@@ -218,12 +218,36 @@ describe('XCLIENT', () => {
     expect(told?.facts?.detail).toEqual({ reason });
   });
 
-  it.each(['ADDR=nowhere', 'PORT=99999', 'COLOUR=red', 'HELO=a+0D+0Ab', 'ADDR', ''])('refuses %j', async (argument) => {
+  it.each([
+    ['ADDR=nowhere', 'bad or repeated parameter ADDR'],
+    ['ADDR=192.0.2.1 DESTADDR=here', 'bad or repeated parameter DESTADDR'],
+    ['PORT=99999', 'bad or repeated parameter PORT'],
+    ['colour=red', 'bad or repeated parameter COLOUR'],
+    ['HELO=a+0D+0Ab', 'bad or repeated parameter HELO'],
+    ['ADDR=192.0.2.1 ADDR=192.0.2.2', 'bad or repeated parameter ADDR'],
+    ['LOGIN=[UNAVAILABLE] login=user@example.test', 'bad or repeated parameter LOGIN'],
+    ['ADDR', 'syntax error in parameters'],
+    ['', 'syntax error in parameters'],
+  ])('refuses %j', async (argument, words) => {
     const doubles = new Doubles();
     doubles.setSnapshot(filtered);
     const { port } = await start(doubles);
     const client = await greeted(port, ['EHLO c.test']);
-    expect(await client.command(`XCLIENT ${argument}`)).toMatch(/^501 5\.5\.4/);
+    expect(await client.command(`XCLIENT ${argument}`)).toContain(`501 5.5.4 ${words}`);
+    expect(doubles.events.some(({ event }) => event === 'edge.session.forwarded')).toBe(false);
+    client.destroy();
+  });
+
+  it.each([
+    ['user@foreign.test', 'domain is not hosted here'],
+    ['user', 'is no address user@domain'],
+  ])('tells of a LOGIN that is nobody here: %s', async (login, reason) => {
+    const doubles = new Doubles();
+    doubles.setSnapshot(filtered);
+    const { port } = await start(doubles);
+    const client = await greeted(port, ['EHLO c.test', `XCLIENT ADDR=192.0.2.1 LOGIN=${login}`]);
+    const told = doubles.events.find(({ event }) => event === 'edge.session.forwarded');
+    expect(told?.facts?.detail).toMatchObject({ not_user: login, reason });
     client.destroy();
   });
 

@@ -14,7 +14,7 @@ import { messageCeiling } from '../../message-ceiling.js';
 import { mechanisms, needsKerberos, needsTls } from '../../sasl/index.js';
 import type { Dialogue } from '../dialogue.js';
 import type { Verb } from './index.js';
-import { xclientKeyword } from './xclient.js';
+import { xclientKeyword } from './xclient-attributes.js';
 
 const maxNameLength = 255;
 

@@ -4,47 +4,12 @@
  * LOGIN counts where provisioning says that it could be used now; where it cannot be asked the session ends with 421.
  * Not believed: NAME, since policy looks up names itself; PROTO, since the EHLO that follows says it.
  */
-import { isIP } from 'node:net';
-import { addressText } from '@postern/flow-control';
-import { decodeXtext, type Reply, replies, splitAddress } from '@postern/smtp-core';
+import { type Reply, replies, splitAddress } from '@postern/smtp-core';
 import type { Login } from '../../session.js';
 import type { Dialogue } from '../dialogue.js';
 import type { Opening } from '../place.js';
 import type { Verb } from './index.js';
-
-export const xclientKeyword = 'XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT';
-
-const attributeNames = ['NAME', 'ADDR', 'PORT', 'PROTO', 'HELO', 'LOGIN', 'DESTADDR', 'DESTPORT'] as const;
-type AttributeName = (typeof attributeNames)[number];
-type Attributes = ReadonlyMap<AttributeName, string>;
-
-const unknown = new Set(['[UNAVAILABLE]', '[TEMPUNAVAIL]', '']);
-
-/** Given values; undefined where one cannot be read. */
-function readAttributes(argument: string): Attributes | undefined {
-  const found = new Map<AttributeName, string>();
-  for (const word of argument.trim().split(/ +/)) {
-    const [, name = '', encoded = ''] = /^([A-Za-z]+)=(.*)$/.exec(word) ?? [];
-    const known = attributeNames.find((one) => one === name.toUpperCase());
-    const value = unknown.has(encoded.toUpperCase()) ? '' : decodeXtext(encoded);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-    if (known === undefined || value === null || value.length > 255 || /[\x00-\x20\x7f]/.test(value)) return undefined;
-    if (value !== '') found.set(known, value);
-  }
-  return found;
-}
-
-/** Undefined = malformed. */
-function addressOf(text: string | undefined, otherwise: string): string | undefined {
-  if (text === undefined) return otherwise;
-  const address = text.replace(/^IPV6:/i, '');
-  return isIP(address) === 0 ? undefined : addressText(address);
-}
-
-function portOf(text: string | undefined, otherwise: number): number | undefined {
-  if (text === undefined) return otherwise;
-  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
-}
+import { readAttributes } from './xclient-attributes.js';
 
 type NamedLogin =
   | { readonly kind: 'login'; readonly login: Login }
@@ -57,7 +22,8 @@ type NamedLogin =
  */
 async function loginOf({ services, session }: Dialogue, user: string | undefined): Promise<NamedLogin> {
   const domain = user === undefined ? undefined : splitAddress(user)?.domain.toLowerCase();
-  if (user === undefined || domain === undefined) return { kind: 'nobody' };
+  if (user === undefined) return { kind: 'nobody' };
+  if (domain === undefined) return { kind: 'nobody', reason: 'is no address user@domain' };
   const hosted = services.snapshot()?.domain(domain);
   if (hosted === undefined) return { kind: 'nobody', reason: 'domain is not hosted here' };
   const standing = await services.credentials.standing(user, session.id);
@@ -94,15 +60,10 @@ export const xclient: Verb = {
     const policy = dialogue.policy();
     const refused = barrier(dialogue, policy?.trustsXclient(session.peerAddress) === true);
     if (refused !== undefined) return refused;
-    const attributes = readAttributes(argument);
-    const clientAddress = addressOf(attributes?.get('ADDR'), session.clientAddress);
-    const localAddress = addressOf(attributes?.get('DESTADDR'), session.localAddress);
-    const clientPort = portOf(attributes?.get('PORT'), session.clientPort);
-    const localPort = portOf(attributes?.get('DESTPORT'), session.localPort);
-    if (attributes === undefined || clientAddress === undefined || localAddress === undefined)
-      return replies.syntaxError;
-    if (clientPort === undefined || localPort === undefined) return replies.syntaxError;
-    const named = attributes.get('LOGIN');
+    const told = readAttributes(argument);
+    if (told.kind === 'malformed')
+      return told.attribute === '' ? replies.syntaxError : replies.badParameter(told.attribute);
+    const { address, port, localAddress, localPort, greeting, login: named } = told.attributes;
     const found = await loginOf(dialogue, named);
     // The session ends: what follows would be judged as if the filter were the client.
     if (found.kind === 'unknown') {
@@ -114,9 +75,12 @@ export const xclient: Verb = {
       wire.close();
       return undefined;
     }
-    Object.assign(session, { clientAddress, localAddress, clientPort, localPort });
+    session.clientAddress = address ?? session.clientAddress;
+    session.clientPort = port ?? session.clientPort;
+    session.localAddress = localAddress ?? session.localAddress;
+    session.localPort = localPort ?? session.localPort;
     session.login = found.kind === 'login' ? found.login : undefined;
-    session.forwardedGreeting = attributes.get('HELO');
+    session.forwardedGreeting = greeting;
     session.greeting = undefined;
     session.judged = { connect: false, ehlo: false, auth: false };
     session.findings = [];
