@@ -437,6 +437,20 @@ test('an address a rule leads to: of another tenant refused, one that nobody has
   for (const tenant of ['acme', 'beta']) await api.call(api.rpc.deleteRule, { tenant, id: 'lead', scope: '' }, as);
 });
 
+test('a catch-all to an address nobody has is taken and told', async () => {
+  const { api } = service;
+  const update = async (catchAll: string) => {
+    const wanted = { ...domain, name: 'acme.test', tenant: '', catchAll };
+    return (await api.call(api.rpc.updateDomain, { domain: wanted, updateMask: ['catch_all'] }, service.as())).warnings;
+  };
+  expect(await update('nosuch@acme.test')).toEqual([
+    'nosuch@acme.test: acme.test has no such user or alias yet; until it has, the catch-all of acme.test takes nothing and who is unknown is refused',
+  ]);
+  expect(await update('alice@acme.test')).toEqual([]);
+  expect(await update('x@far.test')).toEqual([]);
+  expect(await update('')).toEqual([]);
+});
+
 test('settings of checks are judged by field when saved, and found again; a scope must be of the tenant', async () => {
   const { api } = service;
   const as = service.as();

@@ -31,9 +31,9 @@ export const blankDomain: Domain = {
   etag: '',
 };
 
-function tell({ output }: CommandContext, domain: Domain | undefined): void {
+function tell({ output }: CommandContext, domain: Domain | undefined, warnings: readonly string[] = []): void {
   if (domain === undefined) return;
-  output.show(domain, () => {
+  output.show({ ...domain, ...(warnings.length === 0 ? {} : { warnings }) }, () => {
     const text = facts([
       ['domain', domain.name],
       ['tenant', domain.tenant],
@@ -43,8 +43,8 @@ function tell({ output }: CommandContext, domain: Domain | undefined): void {
       ['verified', yesNo(domain.verified)],
       ['etag', domain.etag],
     ]);
-    if (domain.verified) return text;
-    return `${text}\n\nTakes no mail yet. Publish this record, then run \`posternctl domain verify ${domain.name}\`:\n  _postern.${domain.name}. TXT "${domain.verification}"\nWithout DNS here: \`posternctl domain delete ${domain.name}\`, then add it with --assume-verified.`;
+    if (domain.verified) return warned(text, warnings);
+    return `${warned(text, warnings)}\n\nTakes no mail yet. Publish this record, then run \`posternctl domain verify ${domain.name}\`:\n  _postern.${domain.name}. TXT "${domain.verification}"\nWithout DNS here: \`posternctl domain delete ${domain.name}\`, then add it with --assume-verified.`;
   });
 }
 
@@ -106,7 +106,8 @@ export function addDomainCommands(program: Command, run: Run): void {
             requestId: options.requestId ?? '',
             assumeVerified: options.assumeVerified === true,
           };
-          tell(context, (await api.call(api.rpc.createDomain, request)).domain);
+          const { domain: made, warnings } = await api.call(api.rpc.createDomain, request);
+          tell(context, made, warnings);
         }),
     );
   domain
@@ -162,7 +163,8 @@ export function addDomainCommands(program: Command, run: Run): void {
           validateRecipients: options.anyRecipient !== true,
           etag: options.etag ?? '',
         };
-        tell(context, (await api.call(api.rpc.updateDomain, { domain: wanted, updateMask })).domain);
+        const { domain: stored, warnings } = await api.call(api.rpc.updateDomain, { domain: wanted, updateMask });
+        tell(context, stored, warnings);
       }),
     );
   addSetCommand(domain, run, async ({ api }, name) => {

@@ -54,6 +54,22 @@ test('the catch-all takes what is unknown, and is expanded itself', async () => 
   expect(verdict.recipients[0]?.expandsTo).toEqual(['user@here.test', 'Other@Far.test']);
 });
 
+test.each<[string, string, string]>([
+  ['nobody has', 'nobody@here.test', 'unknown'],
+  ['nobody has, in a domain whose catch-all leads somewhere', 'nobody@two.test', 'catch_all'],
+  ['nobody has, in a domain whose catch-all leads back', 'nobody@back.test', 'unknown'],
+  ['is disabled', 'gone@here.test', 'disabled'],
+  ['is elsewhere', 'x@far.test', 'catch_all'],
+])('a catch-all to an address that %s', async (_, catchAll, outcome) => {
+  const domains = [
+    { name: 'here.test', tenant: 't1', validateRecipients: true, catchAll },
+    { name: 'two.test', tenant: 't1', validateRecipients: true, catchAll: 'user@here.test' },
+    { name: 'back.test', tenant: 't1', validateRecipients: true, catchAll: 'nobody@here.test' },
+  ];
+  const verdict = await askEnvelope(ground({ entries, snapshot: { domains } }), { to: ['who@here.test'] });
+  expect(verdict.findings.at(-1)?.outcome).toBe(outcome);
+});
+
 test('a domain without a list takes everybody; a relayed recipient is not looked up', async () => {
   const domains = [{ name: 'open.test', tenant: 't1', validateRecipients: false }];
   const to = ['any@open.test', { address: 'x@far.test', tenant: 't1', relay: true }];

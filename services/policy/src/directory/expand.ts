@@ -1,7 +1,7 @@
 /**
  * From an address to the mailboxes behind it: the address itself, without its +tag, or the catch-all; aliases and groups to their targets,
  * targets of targets too. Bounded: depth 10, 1,000 targets; what was visited is not visited again, so a loop ends. An alias that names
- * itself keeps its own mailbox. Targets in foreign domains and in domains without a list are final.
+ * itself keeps its own mailbox. A catch-all to an address nobody has takes nothing. Targets in foreign domains and in domains without a list are final.
  */
 
 import type { Domain } from '@postern/proto/config/v1/snapshot';
@@ -87,7 +87,9 @@ function walk(
 class Walk {
   readonly #targets = new Set<string>();
   readonly #visited = new Set<string>();
+  readonly #caught = new Set<string>();
   #disabled = 0;
+  #missing = 0;
 
   constructor(
     readonly directory: Directory,
@@ -98,6 +100,7 @@ class Walk {
   /** Breadth first, so that depth is counted in hops and not in the order of targets. */
   async from(first: readonly string[], origin: string): Promise<Expansion> {
     this.#visited.add(origin);
+    if (this.via === 'catch_all') for (const address of first) this.#caught.add(address);
     let level: readonly { readonly address: string; readonly parent: string }[] = first.map((address) => ({
       address,
       parent: origin,
@@ -118,6 +121,7 @@ class Walk {
       level = next;
     }
     if (this.#targets.size > 0) return { kind: 'targets', via: this.via, targets: [...this.#targets] };
+    if (this.#disabled === 0 && this.#missing > 0) return { kind: 'unknown' };
     return this.#disabled > 0 ? { kind: 'disabled' } : { kind: 'failed', reason: 'a loop without a mailbox' };
   }
 
@@ -131,6 +135,7 @@ class Walk {
     }
     const found = await resolve(this.directory, canonical);
     if (found.kind === 'unavailable') return found.reason;
+    if (found.kind === 'absent' && this.#caught.has(canonical)) return this.#caughtAgain(canonical);
     if (found.kind === 'absent' || (found.entry.enabled && isMailbox(found.entry))) {
       // One that does not exist is left to the next hop to refuse, so that its sender hears of it.
       this.#targets.add(written);
@@ -141,5 +146,16 @@ class Walk {
       return [];
     }
     return found.entry.targets;
+  }
+
+  /** Nobody has the address a catch-all leads to: that of its own domain may take it. */
+  #caughtAgain(canonical: string): readonly string[] {
+    const further = canonicalOf(this.domain(domainOf(canonical))?.catchAll ?? '');
+    if (further === undefined || this.#visited.has(further)) {
+      this.#missing += 1;
+      return [];
+    }
+    this.#caught.add(further);
+    return [further];
   }
 }

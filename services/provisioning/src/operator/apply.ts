@@ -8,6 +8,7 @@ import { noteRecipients, noteSecrets, noteSnapshot } from '../snapshot/outbox.js
 import type { ApplyContext } from './apply-context.js';
 import { applyPostmaster } from './apply-postmaster.js';
 import { applyTenant, applyTenantRow, refuseCollisions } from './apply-tenant.js';
+import { emptyCatchAlls } from './catch-alls.js';
 import { applyFileChecks } from './file-checks.js';
 import { refuseUnknownRoutes } from './file-routes.js';
 import { missingParts } from './missing-parts.js';
@@ -62,7 +63,7 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
     }
     await refuseUnknownRoutes(tx, document, context.file);
     await refuseUnknownTenants(tx, document, context.file);
-    return refuseForeignScopes(tx, document, context.file);
+    return [...(await refuseForeignScopes(tx, document, context.file)), ...(await emptyCatchAlls(tx, document))];
   });
   return { restored, notes };
 }

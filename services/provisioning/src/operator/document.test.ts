@@ -2,7 +2,7 @@ import { ConfigError } from '@postern/config';
 import { expect, test } from 'vitest';
 import { compileSnapshot } from '../snapshot/compile.js';
 import { listenersOf } from '../snapshot/listeners.js';
-import { parseOperatorDocument } from './document.js';
+import { examineOperatorDocument, parseOperatorDocument } from './document.js';
 
 const parse = (...texts: string[]) =>
   parseOperatorDocument(texts.map((text, index) => ({ file: index === 0 ? 'base.yaml' : 'mine.yaml', text })));
@@ -287,4 +287,17 @@ test.each<[string, 'mx' | 'submission', string[]]>([
   const [without, written] = [listenerOf(''), listenerOf(`listeners: { ${name}: { banner: hello } }`)];
   expect(written).toEqual({ ...without, banner: 'hello', tls: written?.tls });
   expect(written?.authMechanismsTls).toEqual(mechanisms);
+});
+
+test.each([
+  ['nosuch@acme.test', 1],
+  ['a+tag@acme.test', 0],
+  ['postmaster@acme.test', 0],
+  ['x@far.test', 0],
+  ['x@open.test', 0],
+])('a catch-all to %s has %i notes', (catchAll, count) => {
+  const text = `tenants: [{ name: acme, domains: [{ name: acme.test, catchAll: ${catchAll} }, { name: open.test, validateRecipients: false }], users: [{ address: a@acme.test, password: Long-enough-1 }] }]`;
+  const { notes, problems } = examineOperatorDocument([{ file: 'op.yaml', text }]);
+  expect(problems).toEqual([]);
+  expect(notes.map(({ path }) => path)).toEqual(count === 0 ? [] : ['tenants[0].domains[0].catchAll']);
 });

@@ -20,6 +20,7 @@ import {
   Reader,
   reportUnknownKey,
 } from '@postern/config';
+import { catchAllNotes } from './catch-alls.js';
 import { contradictionNotes } from './contradictions.js';
 import { fileRuleNotes } from './file-rules.js';
 import { flowProblems } from './flow-problems.js';
@@ -92,6 +93,7 @@ export function examineOperatorDocument(texts: readonly ConfigText[], { namedFil
 const notesOf = (document: OperatorDocument, written: (path: FieldPath) => boolean): Fault[] => [
   ...tenantNotes(document),
   ...scopeNotes(document),
+  ...catchAllNotes(document),
   ...fileRuleNotes(document),
   ...wideNetworkNotes(document),
   ...listenerNotes(document, written),

@@ -60,7 +60,7 @@ export function aliasMethods({ withTenant, operator }: ResourceParts) {
         await noteRecipients(tx, domain.tenant, [address]);
         const detail = { targets: targets.length, group: alias.group };
         await audit(tx, caller, { tenant: domain.tenant, method: 'PutAlias', resource: address, detail });
-        const warnings = await emptyTargets(tx, `mail for ${address}`, targets);
+        const warnings = await emptyTargets(tx, `mail for ${address} fails there`, targets);
         return { alias: row === undefined ? undefined : toAlias(row), warnings };
       });
     }),

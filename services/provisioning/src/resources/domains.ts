@@ -35,6 +35,7 @@ import {
 } from '../request-fields.js';
 import { noteRecipients, noteSnapshot, roleAddresses } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
+import { emptyTargets } from './empty-targets.js';
 import { readTenant } from './tenants.js';
 
 interface Row {
@@ -66,6 +67,12 @@ export async function readDomain(tx: Transaction, name: string): Promise<Row> {
   if (row === undefined) throw unknown('domain', name);
   return row;
 }
+
+/** An address nobody has takes nothing: unknown recipients are refused all the same. */
+const emptyCatchAll = (tx: Transaction, { name, catch_all, validate_recipients }: Row): Promise<string[]> =>
+  catch_all === '' || !validate_recipients
+    ? Promise.resolve([])
+    : emptyTargets(tx, `the catch-all of ${name} takes nothing and who is unknown is refused`, [catch_all]);
 
 export function domainMethods({ withTenant, sealer, random, operator, readTxt }: ResourceParts) {
   const checkNextHop = async (tx: Transaction, tenant: string, name: string): Promise<string> => {
@@ -129,7 +136,7 @@ export function domainMethods({ withTenant, sealer, random, operator, readTxt }:
           );
           if (row === undefined) throw taken('domain', name);
           await changed(tx, caller, row, 'CreateDomain', { verified: row.verified });
-          return { domain: toDomain(row) };
+          return { domain: toDomain(row), warnings: await emptyCatchAll(tx, row) };
         }),
       );
     }),
@@ -168,7 +175,8 @@ export function domainMethods({ withTenant, sealer, random, operator, readTxt }:
         );
         if (row === undefined) throw new PosternError('aborted', '');
         await changed(tx, caller, row, 'UpdateDomain', { fields: [...fields] });
-        return { domain: toDomain(row) };
+        const isAsked = fields.has('catch_all') || fields.has('validate_recipients');
+        return { domain: toDomain(row), warnings: isAsked ? await emptyCatchAll(tx, row) : [] };
       });
     }),
     verifyDomain: apiMethod<VerifyDomainRequest, VerifyDomainResponse>('admin', async (request, caller) => {

@@ -116,7 +116,7 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
         await noteSnapshot(tx, tenant === '' ? operatorScope : tenant);
         await audit(tx, caller, { tenant, method: 'PutRule', resource: rule.id, detail: { version, scope } });
         const addresses = targets.map(({ address }) => address);
-        const warnings = [...risks, ...(await emptyTargets(tx, `what rule ${rule.id} sends`, addresses))];
+        const warnings = [...risks, ...(await emptyTargets(tx, `what rule ${rule.id} sends fails there`, addresses))];
         return { rule: row === undefined ? undefined : toRule(row), warnings };
       });
     }),

@@ -156,7 +156,11 @@ export interface CreateDomainRequest {
 /** Answer of CreateDomain. */
 export interface CreateDomainResponse {
   /** As stored. */
-  domain: Domain | undefined;
+  domain:
+    | Domain
+    | undefined;
+  /** What was taken and takes no mail as things are. */
+  warnings: string[];
 }
 
 /** Request of GetDomain. */
@@ -202,7 +206,11 @@ export interface UpdateDomainRequest {
 /** Answer of UpdateDomain. */
 export interface UpdateDomainResponse {
   /** As stored. */
-  domain: Domain | undefined;
+  domain:
+    | Domain
+    | undefined;
+  /** What was taken and takes no mail as things are. */
+  warnings: string[];
 }
 
 /** Request of VerifyDomain. */
@@ -1653,13 +1661,16 @@ export const CreateDomainRequest: MessageFns<CreateDomainRequest> = {
 };
 
 function createBaseCreateDomainResponse(): CreateDomainResponse {
-  return { domain: undefined };
+  return { domain: undefined, warnings: [] };
 }
 
 export const CreateDomainResponse: MessageFns<CreateDomainResponse> = {
   encode(message: CreateDomainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.domain !== undefined) {
       Domain.encode(message.domain, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.warnings) {
+      writer.uint32(18).string(v!);
     }
     return writer;
   },
@@ -1685,6 +1696,14 @@ export const CreateDomainResponse: MessageFns<CreateDomainResponse> = {
             message.domain = Domain.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1698,13 +1717,19 @@ export const CreateDomainResponse: MessageFns<CreateDomainResponse> = {
   },
 
   fromJSON(object: any): CreateDomainResponse {
-    return { domain: isSet(object.domain) ? Domain.fromJSON(object.domain) : undefined };
+    return {
+      domain: isSet(object.domain) ? Domain.fromJSON(object.domain) : undefined,
+      warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+    };
   },
 
   toJSON(message: CreateDomainResponse): unknown {
     const obj: any = {};
     if (message.domain !== undefined) {
       obj.domain = Domain.toJSON(message.domain);
+    }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
     }
     return obj;
   },
@@ -1717,6 +1742,7 @@ export const CreateDomainResponse: MessageFns<CreateDomainResponse> = {
     message.domain = (object.domain !== undefined && object.domain !== null)
       ? Domain.fromPartial(object.domain)
       : undefined;
+    message.warnings = object.warnings?.map((e) => e) || [];
     return message;
   },
 };
@@ -2147,13 +2173,16 @@ export const UpdateDomainRequest: MessageFns<UpdateDomainRequest> = {
 };
 
 function createBaseUpdateDomainResponse(): UpdateDomainResponse {
-  return { domain: undefined };
+  return { domain: undefined, warnings: [] };
 }
 
 export const UpdateDomainResponse: MessageFns<UpdateDomainResponse> = {
   encode(message: UpdateDomainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.domain !== undefined) {
       Domain.encode(message.domain, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.warnings) {
+      writer.uint32(18).string(v!);
     }
     return writer;
   },
@@ -2179,6 +2208,14 @@ export const UpdateDomainResponse: MessageFns<UpdateDomainResponse> = {
             message.domain = Domain.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2192,13 +2229,19 @@ export const UpdateDomainResponse: MessageFns<UpdateDomainResponse> = {
   },
 
   fromJSON(object: any): UpdateDomainResponse {
-    return { domain: isSet(object.domain) ? Domain.fromJSON(object.domain) : undefined };
+    return {
+      domain: isSet(object.domain) ? Domain.fromJSON(object.domain) : undefined,
+      warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+    };
   },
 
   toJSON(message: UpdateDomainResponse): unknown {
     const obj: any = {};
     if (message.domain !== undefined) {
       obj.domain = Domain.toJSON(message.domain);
+    }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
     }
     return obj;
   },
@@ -2211,6 +2254,7 @@ export const UpdateDomainResponse: MessageFns<UpdateDomainResponse> = {
     message.domain = (object.domain !== undefined && object.domain !== null)
       ? Domain.fromPartial(object.domain)
       : undefined;
+    message.warnings = object.warnings?.map((e) => e) || [];
     return message;
   },
 };
