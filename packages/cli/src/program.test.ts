@@ -98,14 +98,14 @@ test('every page is read', async () => {
 });
 
 test('a domain that is not verified tells the record to publish', async () => {
-  server.answer('createDomain', { domain });
+  server.answer('createDomain', { domain, warnings: [] });
   const { out } = await server.run('domain add acme.test --tenant acme');
   expect(out).toContain('_postern.acme.test. TXT "postern-verify=abc"');
   expect(server.requests[0]?.request).toMatchObject({ domain: { validateRecipients: true }, assumeVerified: false });
 });
 
 test('update sends only what was given', async () => {
-  server.answer('updateDomain', { domain: { ...domain, verified: true } });
+  server.answer('updateDomain', { domain: { ...domain, verified: true }, warnings: [] });
   await server.run('domain update acme.test --catch-all a@acme.test --any-recipient');
   expect(server.requests[0]?.request).toMatchObject({
     domain: { catchAll: 'a@acme.test', validateRecipients: false },
@@ -131,8 +131,8 @@ test('users of a tenant', async () => {
 });
 
 test('--route means --next-hop', async () => {
-  server.answer('createDomain', { domain });
-  server.answer('updateDomain', { domain });
+  server.answer('createDomain', { domain, warnings: [] });
+  server.answer('updateDomain', { domain, warnings: ['x@acme.test: nobody'] });
   await server.run('domain add acme.test --tenant acme --route main');
   await server.run('domain update acme.test --route main');
   expect(server.requests.map(({ request }) => request)).toMatchObject([
@@ -433,6 +433,8 @@ test('a rule is shown as it was written: of the server, or of the tenant that ha
     version: 1,
     document: 'event: mail # why\nthen: [discard]\n',
     etag: '',
+    priority: 100,
+    inFile: false,
     scope: '',
   };
   const ofTenant = (tenant: string) => ({ ...rule, tenant, document: `# ${tenant}\n` });
@@ -717,7 +719,7 @@ test('init says what route main is, leaves it alone, and changes it with --force
   const other = { ...main, name: 'other', hosts: [{ ...host, host: 'x.acme.test' }] };
   server.refuse('createTenant', 6, 'it is there');
   server.refuse('getDomain', 5, 'no domain');
-  server.answer('createDomain', {});
+  server.answer('createDomain', { warnings: [] });
   server.answer('putRoute', {});
   server.answer('listRoutes', { routes: [other, main], nextPageToken: '' });
   const init = (to: string) => server.run(`init --tenant acme --domain acme.test --host ${to}`);
