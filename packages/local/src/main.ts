@@ -105,7 +105,7 @@ async function serve(cluster: Cluster, folder: DataFolder): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => onSignal(signal));
   try {
     await cluster.start();
-    const text = welcome(cluster.describe(), folder.root, standing, background);
+    const text = welcome(cluster.describe(), folder.root, standing, background, cluster.shutListeners);
     process.stdout.write(text);
     if (background) tellForeground({ kind: 'serving', text });
     await ended.promise;

@@ -165,7 +165,10 @@ const fields = {
         .duration({ min: 1_000, max: 300_000 })
         .default('60s')
         .doc('Longest time of the durable write, asking again included; then 451.'),
-      maxHops: s.integer({ min: 10, max: 1_000 }).default(30).doc('Received fields from which on a message loops.'),
+      maxHops: s
+        .integer({ min: 10, max: 1_000 })
+        .default(30)
+        .doc('Most Received fields of a message: with one more it loops (554 5.4.6).'),
       maxAuthFailures: s.integer({ min: 1, max: 100 }).default(3).doc('Failed logins per session.'),
     })
     .restart()

@@ -8,7 +8,7 @@ export interface SessionSettings {
   readonly inlineLimit: number;
   /** Octets of a message line without CRLF. */
   readonly maxLineLength: number;
-  /** Received fields before a message counts as looping (RFC 5321 §6.3). */
+  /** Most Received fields of a message; with one more it loops (RFC 5321 §6.3). */
   readonly maxHops: number;
   /** Failed logins per session. */
   readonly maxAuthFailures: number;

@@ -51,7 +51,7 @@ export const policyConfig = defineConfig('policy', {
       maxHops: s
         .integer({ min: 10, max: 1_000 })
         .default(30)
-        .doc('Received fields from which on a simulated message loops: as `edge.maxHops`.'),
+        .doc('Most Received fields of a simulated message, with one more it loops: as `edge.maxHops`.'),
       maxLineLength: s
         .bytes({ min: 998, max: 1_048_576 })
         .default('64KiB')

@@ -45,7 +45,7 @@ export interface PolicyServerOptions {
   readonly draining: AbortSignal;
   readonly observer: ServerObserver;
   readonly recordings: RecordingStore;
-  /** Received fields from which on a simulated message loops. */
+  /** Most Received fields of a simulated message; with one more it loops. */
   readonly maxHops: number;
   /** Octets of a line of a simulated message. */
   readonly maxLineLength: number;

@@ -88,6 +88,7 @@ export class Cluster {
   readonly #runFile: RunFileWriter;
   readonly #toldEvents: ToldEvents;
   #ownListeners: readonly OwnListener[] = [];
+  #shutListeners: readonly string[] = [];
   #looking: NodeJS.Timeout | undefined;
   #stopping = false;
 
@@ -126,7 +127,8 @@ export class Cluster {
   async start(): Promise<void> {
     const { start, say, cache } = this.#options;
     const plan = this.#plan;
-    const { stores, ownSections, streamLimits } = await this.check();
+    const { stores, ownSections, streamLimits, shutListeners } = await this.check();
+    this.#shutListeners = shutListeners;
     const { SPOOL: spool } = streamLimits;
     if (spool !== undefined) say(`the disk is small: SPOOL holds ${spool} MiB at most, other streams in proportion`);
     this.#ownListeners = ownListeners(ownSections);
@@ -173,6 +175,11 @@ export class Cluster {
   kill(): void {
     this.#stopping = true;
     for (const { keeper } of [...this.#services, ...this.#infrastructure]) keeper.kill();
+  }
+
+  /** Listeners whose ports the settings of this start keep closed. */
+  get shutListeners(): readonly string[] {
+    return this.#shutListeners;
   }
 
   /** Whether there is, or was, a process. */

@@ -8,6 +8,7 @@ import { type CheckerOf, checkConfiguration } from '../service-config/check.js';
 import type { ConfigContext, Document } from '../service-config/context.js';
 import { operatorSettings } from '../service-config/operator.js';
 import { readOwnFile } from '../service-config/own-file.js';
+import { shutListeners } from '../service-config/shut-listeners.js';
 import { type StreamLimits, streamLimitsOn } from '../service-config/stream-room.js';
 import { generatedConfig, keepOwnFile, writeOperatorSettings, writeServiceConfig } from '../service-config/write.js';
 import { ensureCertificates } from '../trust/certificates.js';
@@ -33,6 +34,8 @@ export interface Prepared {
   readonly ownSections: Document;
   /** Limits of streams that had to be smaller than the declared ones; empty = none. */
   readonly streamLimits: StreamLimits;
+  /** Names of listeners the own file switches off. */
+  readonly shutListeners: readonly string[];
 }
 
 export async function prepareConfiguration(
@@ -76,5 +79,10 @@ export async function prepareConfiguration(
   const own = (service: ServiceName): Document => sections.get(service) ?? {};
   for (const { plan: process, document } of generated)
     await writeServiceConfig(process, document, own(process.service));
-  return { stores, ownSections: Object.assign({}, ...sections.values()), streamLimits: context.streamLimits };
+  return {
+    stores,
+    ownSections: Object.assign({}, ...sections.values()),
+    streamLimits: context.streamLimits,
+    shutListeners: ownFile === undefined ? [] : shutListeners(ownFile),
+  };
 }

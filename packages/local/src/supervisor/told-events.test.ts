@@ -63,6 +63,20 @@ test('settings of a listener no port has, and those a pod cannot carry out, are 
   ]);
 });
 
+test('a file that is right again is not in effect where an edge cannot carry it out', async () => {
+  const { said, events, write } = await followed();
+  await write('provisioning-0', refused);
+  await events.look();
+  await write('edge-0', { event: 'edge.listener.refused', listener: 'mx', reason: 'no port' });
+  await events.look();
+  await write('provisioning-0', applied);
+  await events.look();
+  expect(said.slice(-2)).toEqual([
+    'edge-0 cannot carry out settings of a listener as they are: no port',
+    'the operator settings are right again and in effect, but for what an edge cannot carry out (above)',
+  ]);
+});
+
 test('rules that pods cannot use are told once, not once by each pod', async () => {
   const { said, events, write } = await followed();
   const stale = { event: 'edge.rules.stale', version: 4, reason: 'twice id: is used by another rule' };

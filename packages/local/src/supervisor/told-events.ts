@@ -61,6 +61,8 @@ export class ToldEvents {
   readonly #read = new Map<string, number>();
   readonly #reasons = new Set<string>();
   #fileIsRefused = false;
+  /** Since the file was refused an edge said that it cannot carry out what a listener is to be. */
+  #isCarriedOutInPart = false;
 
   constructor(logs: readonly FollowedLog[], say: (line: string) => void) {
     this.#logs = logs;
@@ -99,10 +101,12 @@ export class ToldEvents {
   #tell(instance: string, { event, text }: LogLine): void {
     if (event === refused) {
       this.#fileIsRefused = true;
+      this.#isCarriedOutInPart = false;
       this.#say('the operator settings were refused; until they are corrected those before them stay in effect:');
       for (const line of text.split('\n')) this.#say(`  ${line}`);
     } else if (event === applied) {
-      if (this.#fileIsRefused) this.#say('the operator settings are right again and in effect');
+      const but = this.#isCarriedOutInPart ? ', but for what an edge cannot carry out (above)' : '';
+      if (this.#fileIsRefused) this.#say(`the operator settings are right again and in effect${but}`);
       this.#fileIsRefused = false;
     } else if (event === postponed) {
       this.#say(
@@ -119,6 +123,7 @@ export class ToldEvents {
     if (event === unmatched) {
       this.#say(`no port belongs to the settings of listener ${text}: it needs edge.moreListeners and a new start`);
     } else if (event === listenerRefused) {
+      this.#isCarriedOutInPart = true;
       this.#say(`${instance} cannot carry out settings of a listener as they are: ${text}`);
     } else {
       this.#say(`${instance} cannot use the operator's newest rules and judges by those before them:`);

@@ -26,6 +26,12 @@ test('paths are short where the person stands, and the columns are straight', ()
   expect(text).toContain('Ctrl-C drains and stops');
 });
 
+test('a listener that is switched off is not said to serve', () => {
+  const text = welcome(run, '/data', '/home/a', true, ['own']);
+  expect(text).toContain('submissions 127.0.0.1:2465, own is switched off\n');
+  expect(text).not.toContain('[::1]:9');
+});
+
 test('another folder is named in every command', () => {
   const text = welcome(run, '/data', '/home/a', true);
   expect(text).toMatch(/^ {2}npx posternctl --data \/data status /m);

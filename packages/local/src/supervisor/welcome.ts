@@ -4,14 +4,23 @@
 import { relative, resolve } from 'node:path';
 import type { RunFile } from './run-file.js';
 
-export function welcome(run: RunFile, dataDir: string, standing: string, detached: boolean): string {
+/** `shut`: listeners whose settings say `enabled: false`. */
+export function welcome(
+  run: RunFile,
+  dataDir: string,
+  standing: string,
+  detached: boolean,
+  shut: readonly string[] = [],
+): string {
   const [host = '127.0.0.1', port = '2525'] = (run.listeners.mx[0] ?? '').split(':');
   const submission = run.listeners.submission[0] ?? '';
   const shown = (path: string) => {
     const short = relative(standing, path);
     return short.startsWith('..') ? path : short;
   };
-  const serving = Object.entries(run.listeners).map(([name, addresses]) => `${name} ${addresses.join(' ')}`);
+  const serving = Object.entries(run.listeners).map(([name, addresses]) =>
+    shut.includes(name) ? `${name} is switched off` : `${name} ${addresses.join(' ')}`,
+  );
   const at = resolve(standing, '.postern') === dataDir ? '' : ` --data ${shown(dataDir)}`;
   const to = run.demo.user;
   const looks: readonly (readonly [string, string])[] = [

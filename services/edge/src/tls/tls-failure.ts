@@ -27,7 +27,7 @@ export function tlsFailure(message: string, code = ''): string {
   if (fault !== undefined) return fault;
   if (/http request/i.test(message)) return 'HTTP where a TLS handshake was due';
   if (/wrong version number|packet length too long|unknown protocol/i.test(message))
-    return 'plain text where a TLS handshake was due';
+    return 'plain text or other bytes where a TLS handshake was due';
   if (/peer did not return a certificate|certificate required/i.test(message)) return 'no client certificate';
   if (/socket closed while initiating|socket disconnected before/i.test(message)) return goneInHandshake;
   if (/read ECONNRESET/.test(message)) return 'connection reset before the handshake was over';

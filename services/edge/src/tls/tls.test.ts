@@ -225,7 +225,8 @@ describe('session tickets', () => {
 describe('a port that begins with TLS', () => {
   it.each([
     ['HTTP', 'GET / HTTP/1.1\r\n\r\n', /HTTP where a TLS handshake was due/],
-    ['SMTP in plain', 'EHLO client.test\r\n', /plain text where a TLS handshake was due/],
+    ['SMTP in plain', 'EHLO client.test\r\n', /plain text or other bytes where a TLS handshake was due/],
+    ['junk', '\x80\xff\x00\x01\x02\x03\x04\x05', /plain text or other bytes where a TLS handshake was due/],
   ])('tells the log of %s', async (_name, text, expected) => {
     const doubles = new Doubles();
     doubles.tls = material(main);

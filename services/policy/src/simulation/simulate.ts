@@ -20,7 +20,7 @@ export interface SimulationParts {
   readonly judge: Judge;
   readonly recordings: RecordingStore;
   readonly clock: Clock;
-  /** Received fields from which on a message loops. */
+  /** Most Received fields of a message; with one more it loops. */
   readonly maxHops: number;
   /** Octets of a line of a message. */
   readonly maxLineLength: number;

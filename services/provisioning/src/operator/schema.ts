@@ -96,7 +96,9 @@ const listener = s.object({
   banner: s
     .string({ maxLength: 400, pattern: /^[\x20-\x7e]*$/, form: 'printable ASCII of at most 400 characters' })
     .default('')
-    .doc('Banner text after the host name.'),
+    .doc(
+      'Text of the banner after the host name, in place of `ESMTP`; begin it with ESMTP for old clients that look for it.',
+    ),
   proxyProtocol: s
     .boolean()
     .default(false)
