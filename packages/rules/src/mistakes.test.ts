@@ -124,6 +124,24 @@ test.each([
   'helo == "@x.test" || helo.endsWith("..")',
 ])('%s may hold', (when) => expect(told({ when, then: discard })).toEqual([]));
 
+test.each<[object[] | unknown[], string[]]>([
+  [['reject', 'accept'], ['then[1]: reject and accept cannot both be done']],
+  [['accept', { tempfail: {} }], ['then[0]: tempfail and accept cannot both be done']],
+  [['quarantine', 'reject'], ['then[0]: reject and quarantine cannot both be done']],
+  [
+    ['reject', { tempfail: {} }, 'discard'],
+    ['then[1]: reject and tempfail cannot both be done', 'then[2]: reject and discard cannot both be done'],
+  ],
+  [['discard', 'quarantine'], ['then[1]: discard and quarantine cannot both be done']],
+  [['accept', 'quarantine'], []],
+  [[{ tag: { name: 'a' } }, 'reject'], []],
+  [[{ addHeader: { name: 'X-A', value: 'b' } }, 'quarantine'], []],
+])('of %j never done: %j', (then, problems) => {
+  const hint = 'leave one of the two out, or write a rule for each';
+  expect(told({ then })).toEqual(problems.map((problem) => `${problem}; ${hint}`));
+  expect(told({ then }, operator, false)).toEqual([]);
+});
+
 test('an action is open to tenants by the operator, or not at all', () => {
   expect(told({ then: ['accept'] }, tenant)).toEqual([
     'then[0]: accept is not open to a tenant; ask the operator to name it in ruleActions of the tenant',

@@ -12,6 +12,7 @@ import { isOfRecipient, namesRecipient } from './fact-table.js';
 import { consequenceOf, type FaultConsequence, faultConsequences, mayPutOff } from './fault.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
 import { type Filler, type ReadFiller, readFiller } from './filled-action.js';
+import { idleActions } from './idle-action.js';
 import { placeholderIn } from './literal-text.js';
 import { nearest, placeOf, type RuleProblem, START } from './problem.js';
 
@@ -227,6 +228,15 @@ function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string
       fillers.push(text?.filler);
     } else problems.push(...parsed.problems.map((problem) => located(problem, field)));
   }
+  // Places are those written only where every entry was read.
+  if (options.isNew === true && problems.length === 0)
+    for (const { index, kind, beside } of idleActions(list))
+      problems.push({
+        field: isList ? `then[${index}]` : 'then',
+        ...START,
+        message: `${beside} and ${kind} cannot both be done`,
+        hint: 'leave one of the two out, or write a rule for each',
+      });
   return { list, problems, fillers: fillers.some((filler) => filler !== undefined) ? fillers : undefined };
 }
 
