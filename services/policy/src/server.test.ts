@@ -242,10 +242,21 @@ test.each([
     { name: 'here.test', tenant: 't1', validateRecipients: true },
     { name: 'two.test', tenant: 't2', validateRecipients: true },
   ];
-  const { client } = await serve({ snapshot: { domains } });
+  const { client, telemetry } = await serve({ snapshot: { domains } });
   const one = client('provisioning', 't1');
   const asked = one.call(one.rpc.simulate, SimulateRequest.fromPartial(described));
   await expect(asked).rejects.toMatchObject({ id: 'permission-denied' });
+  expect(telemetry.events('policy.request.failed')).toEqual([]);
+});
+
+test('a recording there is none of is no fault of this pod', async () => {
+  const { client, telemetry } = await serve();
+  const provisioning = client('provisioning', 't1');
+  const described = { tenant: 't1', recorded: '01NONE' };
+  await expect(
+    provisioning.call(provisioning.rpc.simulate, SimulateRequest.fromPartial(described)),
+  ).rejects.toMatchObject({ id: 'not-found' });
+  expect(telemetry.events('policy.request.failed')).toEqual([]);
 });
 
 test('a client that ends its side still gets every answer', async () => {

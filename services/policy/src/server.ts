@@ -109,6 +109,13 @@ function withinAnswer(steps: readonly RecordedStep[]): RecordedStep[] {
   });
 }
 
+/** Of who asks for a simulation: nothing went wrong here. */
+const mistakes: ReadonlySet<PosternError['id']> = new Set<PosternError['id']>([
+  'invalid-argument',
+  'not-found',
+  'permission-denied',
+]);
+
 /** As generated, but for the chunks of uploads. */
 export const policyService: typeof PolicyServiceService = {
   ...PolicyServiceService,
@@ -120,12 +127,17 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
   const judge = observed(options.judge, clock, observer);
   /** A deadline that has passed is not the same as none. */
   const remaining = (context: CallContext): number => Math.max(1, context.deadline - clock.now());
-  const failing = async <R>(request: () => EvaluateRequest | undefined, work: () => Promise<R>): Promise<R> => {
+  const failing = async <R>(
+    request: () => EvaluateRequest | undefined,
+    work: () => Promise<R>,
+    isFault = (_error: PosternError): boolean => true,
+  ): Promise<R> => {
     try {
       return await work();
-    } catch (error) {
-      observer.failed(toPosternError(error), request());
-      throw error;
+    } catch (thrown) {
+      const error = toPosternError(thrown);
+      if (isFault(error)) observer.failed(error, request());
+      throw thrown;
     }
   };
   return {
@@ -164,6 +176,7 @@ export function policyHandlers(options: PolicyServerOptions): Handlers<typeof Po
             request,
             options.snapshot(),
           ),
+        ({ id }) => !mistakes.has(id),
       );
     }),
     listRecordings: unary(async ({ tenant }: ListRecordingsRequest, context): Promise<ListRecordingsResponse> => {
