@@ -108,8 +108,9 @@ function refusal(
     const stricter = /^on[A-Z]/.test(field) && strictness(value) >= strictness(shownOf(outer, field));
     const same = field === 'enabled' && value === true;
     if (stricter || same) return [];
+    const key = /^on[A-Z]/.test(field) && shownOf(outer, field) !== undefined ? field : 'onFail';
     return [
-      `${name}.${field}: the operator has this check on with onFail: ${outer.onFail}; only a stricter ${/^on[A-Z]/.test(field) ? field : 'onFail'} is allowed`,
+      `${name}.${field}: the operator has this check on with ${key}: ${String(shownOf(outer, key))}; only a stricter ${key} is allowed`,
     ];
   });
 }

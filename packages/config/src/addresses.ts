@@ -3,6 +3,7 @@
  * Syntax only: nothing is resolved, nothing is connected.
  */
 import { isIP, isIPv4 } from 'node:net';
+import { domainToASCII } from 'node:url';
 import { maskCredentials } from './problem.js';
 import { accepted, type Kind, type Reader } from './schema.js';
 
@@ -123,7 +124,13 @@ export function domainKind(): Kind<string> {
     const name = text.toLowerCase().replace(/\.$/, '');
     return name !== '' && isHost(name) && isIP(name) === 0 ? name : undefined;
   };
-  return textKind('domain', 'a domain name such as mail.example.com (A-labels)', parse, (name) => name);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
+  const isInternational = (text: string): boolean => /[^\u0000-\u007f]/.test(text);
+  const hint = (text: string): string | undefined => {
+    const name = isInternational(text) ? parse(domainToASCII(text)) : undefined;
+    return name === undefined ? undefined : `write ${name}`;
+  };
+  return textKind('domain', 'a domain name such as mail.example.com (A-labels)', parse, (name) => name, hint);
 }
 
 export function urlKind(protocols: readonly string[]): Kind<string> {

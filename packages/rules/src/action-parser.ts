@@ -5,7 +5,8 @@
  */
 import { type Action, type ActionKind, type Clientele, permittableActions, type RouteAction } from './action.js';
 import { actionDoc, actionKinds, usageOf } from './action-fields.js';
-import { isKnownAt, type RuleEvent, ruleEvents } from './event.js';
+import { actionEvents } from './carried-out.js';
+import { isKnownAt, type RuleEvent } from './event.js';
 import { type FieldProblem, Fields, isPlainObject } from './fields.js';
 import { nearest } from './problem.js';
 import { isStructuredField } from './structured-field.js';
@@ -282,7 +283,8 @@ export function parseAction(written: unknown, scope: ActionScope): ParsedAction 
   const fields = new Fields(body);
   const action = rule.parse(fields);
   fields.done();
-  if (!rule.events(scope.event)) fields.fail('', `cannot act at ${scope.event}`, `move the rule to ${eventsOf(rule)}`);
+  if (!rule.events(scope.event))
+    fields.fail('', `cannot act at ${scope.event}`, `move the rule to ${eventsOf(action.kind)}`);
   if (scope.tenant && !rule.tenant && !scope.permitted.has(action.kind))
     fields.fail('', 'is not open to a tenant', wayOpen(action.kind));
   return fields.problems.length > 0 ? { ok: false, problems: fields.problems.map(inside(name)) } : { ok: true, action };
@@ -294,7 +296,8 @@ const wayOpen = (kind: ActionKind): string =>
     ? 'ask the operator to name it in ruleActions of the tenant'
     : 'leave it to rules of the operator: it cannot be opened to tenants';
 
-const eventsOf = ({ events }: ActionRule): string => ruleEvents.filter(events).join(', ');
+/** Those of the language that this release carries out. */
+const eventsOf = (kind: ActionKind): string => actionEvents(kind).join(', ');
 
 type NamedBody =
   | { readonly name: string; readonly rule: ActionRule; readonly body: Readonly<Record<string, unknown>> }

@@ -17,6 +17,7 @@ import { factGroups, HeaderFacts, plainFacts } from './fact-context.js';
 import { childrenOf, domainForm, withFormedConstants } from './fact-form.js';
 import { useOf } from './function-use.js';
 import { networkHolds } from './network-literal.js';
+import { otherLanguage } from './other-language.js';
 import { patternFinds } from './pattern.js';
 import { impossibleNames } from './possible-name.js';
 import { impossibleValues } from './possible-value.js';
@@ -180,11 +181,13 @@ function hintFor(source: string, { code, range, summary }: ParseError | TypeProb
     return / overload: [-!]/.test(summary)
       ? 'write it before a number (-) or before what is true or false (!)'
       : 'write both sides in the same type: text in quotes, numbers without';
-  if (code !== 'unknown_variable' && code !== 'no_such_key') return 'see the reference of conditions';
+  const habit = code === 'unknown_variable' || code === 'no_such_key' ? undefined : otherLanguage(source);
+  if (habit !== undefined) return habit;
+  if (code !== 'unknown_variable' && code !== 'no_such_key') return 'see docs/rules.md on conditions';
   const from = /[\w.]*$/.exec(source.slice(0, range?.start ?? 0))?.[0] ?? '';
   const word = from + source.slice(range?.start ?? 0, range?.end ?? 0);
   const guess = nearest(word, knownNames());
-  return guess === undefined ? 'see the reference of conditions for the names of facts' : `did you mean ${guess}?`;
+  return guess === undefined ? 'see docs/reference/rule-facts.md for the names of facts' : `did you mean ${guess}?`;
 }
 
 /** The domain itself or one below it, on label boundaries; of an address its domain. */

@@ -41,6 +41,10 @@ test.each<[object, string]>([
     'then[0].changeHeader.value: is given beside prefix or suffix; one of the two',
   ],
   [{ then: [{ reject: { code: 250 } }] }, 'then[0].reject.code: is not allowed; a whole number, 500 to 599'],
+  [
+    { event: 'mail', then: [{ addHeader: { name: 'X-A', value: 'b' } }] },
+    'then[0]: addHeader cannot act at mail; move the rule to rcpt, headers, body',
+  ],
   [{ then: ['rejct'] }, 'then[0]: "rejct" is not an action; did you mean reject?'],
   [
     { then: [{ reject: { txt: 'a' } }] },
@@ -156,6 +160,7 @@ test.each<[string, string | undefined]>([
   ['dmarc.result != "failed"', 'did you mean "fail"? it is one of pass, fail, overridden, none, temperror, permerror'],
   ['country == "Germany"', 'did you mean "DE"? write a country code of two capital letters, such as DE'],
   ['country in ["DE", "UK"]', 'did you mean "GB"? write a country code of two capital letters, such as DE'],
+  ['client.address == "198.51.100.0/24"', 'write client.address.inNetwork("198.51.100.0/24")'],
   ['country == "ZZ"', 'write a country code of two capital letters, such as DE'],
   ['country == "XX"', 'write a country code of two capital letters, such as DE'],
   ['recipient.routing == "foreign"', 'it is one of local, relay'],

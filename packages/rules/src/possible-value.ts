@@ -6,6 +6,7 @@ import type { ASTNode } from '@marcbachmann/cel-js';
 import { countryInstead } from '@postern/config';
 import { type Complaint, factNameOf } from './expression-walk.js';
 import { type FactEntry, factEntry } from './fact-table.js';
+import { networkProblem } from './network-literal.js';
 import { nearest } from './problem.js';
 
 const comparisons: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=', 'in']);
@@ -31,9 +32,17 @@ function complaints(fact: ASTNode, constant: ASTNode, beyond: bigint): Complaint
   if (name === undefined || entry === undefined) return [];
   if (constant.op === 'list') return constant.args.flatMap((item) => complaints(fact, item, beyond));
   if (constant.op !== 'value') return [];
-  const hint = allowedInstead(entry, constant.args, beyond);
+  const hint = networkInstead(name, constant.args) ?? allowedInstead(entry, constant.args, beyond);
   const shown = typeof constant.args === 'string' ? JSON.stringify(constant.args) : String(constant.args);
   return hint === undefined ? [] : [{ offset: constant.start, message: `${name} is never ${shown}`, hint }];
+}
+
+const addresses: ReadonlySet<string> = new Set(['client.address', 'server.address']);
+
+/** An address is compared with a network by a function. */
+function networkInstead(name: string, value: unknown): string | undefined {
+  const isNetwork = typeof value === 'string' && value.includes('/') && networkProblem(value) === undefined;
+  return isNetwork && addresses.has(name) ? `write ${name}.inNetwork(${JSON.stringify(value)})` : undefined;
 }
 
 /** What it may be, where it is never this; undefined = it may be. */

@@ -2,9 +2,11 @@
  * One rule: what a user writes (an object, from YAML or JSON) and what it becomes. Priorities run from low to high, then
  * in the order written: that of the operator file, then that in which rules were first saved. A rule whose action ends the judgement stops its rule set; `stop` can say so for any other.
  */
+
 import type { Action, ActionKind } from './action.js';
 import { isFinal, parseAction } from './action-parser.js';
 import type { Database, Unsupported } from './carried-out.js';
+import { actionEvents } from './carried-out.js';
 import { isKnownAt, isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
 import { compileExpression, type Expression } from './expression.js';
 import type { ExpressionScope } from './expression-walk.js';
@@ -221,7 +223,9 @@ function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string
         field,
         ...START,
         message: `${parsed.action.kind} ${reason}`,
-        hint: 'remove it',
+        hint: actionEvents(parsed.action.kind).includes(event)
+          ? 'remove it'
+          : `move the rule to ${actionEvents(parsed.action.kind).join(', ')}`,
       });
     else if (parsed.ok) {
       list.push(parsed.action);

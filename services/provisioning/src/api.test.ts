@@ -460,6 +460,10 @@ test('settings of checks are judged by field when saved, and found again; a scop
   expect(await refusal(put('- greylist'))).toMatch(
     /^invalid-argument: settings\.document: a list is not allowed; expected/,
   );
+  const nobody = { tenant: 'nosuch', scope: '', document: 'spf: { onFail: reject }', etag: '', notInEffect: [] };
+  expect(await refusal(api.call(api.rpc.putCheckSettings, { settings: nobody }, as))).toBe(
+    'not-found: tenant "nosuch" does not exist',
+  );
   expect(await refusal(put('country: { block: [UK] }'))).toMatch(
     /^invalid-argument: country\.block\[0\]: "UK" .* "GB"/,
   );

@@ -11,7 +11,7 @@ import { isMap, parseDocument, stringify } from 'yaml';
 import type { CommandContext, Run } from '../context.js';
 import { wholeNumber } from '../numbers.js';
 import { printable } from '../output.js';
-import { readRuleFile, ruleSection, withoutOwner } from '../rule-file.js';
+import { readRuleFile, ruleSection, withLinesOf, withoutOwner } from '../rule-file.js';
 import { PlainError, UsageError } from '../usage-error.js';
 import { deliveryText } from './simulate-delivery-text.js';
 import { repliesText, stagesTitle, stageText } from './simulate-text.js';
@@ -224,7 +224,7 @@ async function replay(
     candidates: candidatesOf(options),
     checks: checksOf(options),
   });
-  const { result } = await api.call(api.rpc.simulateSession, { query, scene: undefined });
+  const { result } = await namingFile(options, api.call(api.rpc.simulateSession, { query, scene: undefined }));
   if (result === undefined) return;
   const { stages, asked, recorded: then } = result;
   const gone = new Set<string>();
@@ -247,6 +247,14 @@ async function replay(
       isSame ? 'The same as then.' : 'Not the same as then.',
     ].join('\n'),
   );
+}
+
+/** A mistake in a rule that is tried is told with its file, and its lines where there is one rule. */
+function namingFile<T>({ rule }: SimulateOptions, work: Promise<T>): Promise<T> {
+  const [file] = rule;
+  if (file === undefined || file === '-' || rule.length > 1) return work;
+  const [only, ...more] = ruleSection(readRuleFile(file)) ?? [{ id: '', document: '', line: 1 }];
+  return only === undefined || more.length > 0 ? work : withLinesOf(file, only, work);
 }
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
@@ -306,7 +314,10 @@ export function addSimulateCommand(program: Command, run: Run): void {
         const content = options.message === undefined ? Buffer.alloc(0) : readMessage(options.message);
         const query = describe(options, content);
         const scene = sceneOf(options);
-        const { result, deliveries, deliveriesUnknown } = await api.call(api.rpc.simulateSession, { query, scene });
+        const { result, deliveries, deliveriesUnknown } = await namingFile(
+          options,
+          api.call(api.rpc.simulateSession, { query, scene }),
+        );
         const verdicts = result?.stages ?? [];
         const names = query.facts === undefined ? [] : stagesOf(query.facts, content.length > 0);
         output.show({ ...result, deliveries, deliveriesUnknown }, () =>

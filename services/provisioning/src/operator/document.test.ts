@@ -137,6 +137,11 @@ test.each([
     /^base\.yaml:1: checks\.dnswl\.enabled: is on, but no list is named/,
   ],
   [
+    'a domain in U-labels',
+    'tenants: [{ name: acme, domains: [{ name: bücher.example }] }]',
+    /^base\.yaml:1: tenants\[0\]\.domains\[0\]\.name: .*; write xn--bcher-kva\.example/,
+  ],
+  [
     'a code no country has',
     'checks: { country: { enabled: true, allow: [DE, UK] } }',
     /^base\.yaml:1: checks\.country\.allow\[1\]: "UK" is the code of no country; did you mean "GB"\?/,

@@ -31,6 +31,7 @@ import { assertEtag, etagOf, invalid, required } from '../request-fields.js';
 import { noteRecipients, noteSnapshot } from '../snapshot/outbox.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
 import { assertScopeOwned, scopeField } from './tenant-part.js';
+import { readTenant } from './tenants.js';
 
 interface Row {
   readonly source: string;
@@ -207,6 +208,7 @@ export function checkSettingsMethods({ withTenant, operator }: ResourceParts) {
       const isEmpty = settings.document.trim() === '';
       const inner = scope.includes('@');
       return withTenant(caller.scope, async (tx) => {
+        await readTenant(tx, tenant);
         await assertScopeOwned(tx, tenant, scope);
         const [before] = await read(tx, tenant, scope);
         assertEtag(settings.etag, before?.version ?? 0);
