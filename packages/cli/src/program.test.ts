@@ -1129,6 +1129,16 @@ test('limits of an exempt address say what is not counted, and why', async () =>
   ]);
 });
 
+test('limits of a login that is no user are said to be', async () => {
+  const result = { kind: 'user', countedAs: '', ipSet: '', limits: [], exempt: '', denied: [] };
+  server.answer('showLimits', { result: { ...result, countedAs: 'nobody@acme.test' }, unknownUser: true });
+  expect((await server.run('limit show nobody@acme.test')).out).toBe(
+    'user nobody@acme.test\nNo user has this address: what is below is counted under the name.\nNothing is limited.\n',
+  );
+  server.answer('showLimits', { result: { ...result, countedAs: 'ann@acme.test' }, unknownUser: false });
+  expect((await server.run('limit show ann@acme.test')).out).not.toContain('No user');
+});
+
 test('greylisting', async () => {
   server.answer('showGreylist', {
     result: { origin: '192.0.2.0/24', state: 'waiting', ageMs: 61_000, forgottenInMs: 7_200_000, originPassed: 2 },

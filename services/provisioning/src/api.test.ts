@@ -2,6 +2,8 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { isPosternError } from '@postern/errors';
 import { withNats, withPostgres } from '@postern/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { operatorScope } from './database/tenant-scope.js';
+import { isUser } from './forward-limits.js';
 import { eventually, openTestDatabase, type TestDatabase } from './testing/ground.js';
 import { startService, type TestService } from './testing/service.js';
 
@@ -808,4 +810,13 @@ test('rules of a domain and of a user: owned by the tenant, ids of their own, go
   for (const scope of ['', 'acme.test', 'alice@acme.test'])
     await api.call(api.rpc.deleteRule, { tenant: 'acme', id: 'scoped', scope }, service.as());
   expect(await list('')).toEqual([]);
+});
+
+test.each([
+  ['alice@acme.test', true],
+  ['Alice@ACME.test', true],
+  ['bob@acme.test', false],
+  ['alice', false],
+])('limits of %s are those of a user: %s', async (login, expected) => {
+  expect(await isUser(database.withTenant, { scope: operatorScope }, login)).toBe(expected);
 });

@@ -17,11 +17,23 @@ import type {
   ShowLimitsResponse,
 } from '@postern/proto/provisioning/v1/provisioning_service';
 import type { Caller } from './access.js';
+import { canonical } from './addresses.js';
 import { audit } from './audit.js';
+import type { WithTenant } from './database/tenant-scope.js';
 import type { ForwardParts } from './forward.js';
 import { scopeSigner, told } from './forwarded-call.js';
 import { required } from './request-fields.js';
 import { apiMethod } from './resources/api-method.js';
+
+/** Within what the caller may see. */
+export function isUser(withTenant: WithTenant, { scope }: Pick<Caller, 'scope'>, login: string): Promise<boolean> {
+  const address = canonical(login);
+  if (address === undefined) return Promise.resolve(false);
+  return withTenant(scope, async (tx) => {
+    const rows = await tx.rows<{ readonly address: string }>('SELECT address FROM users WHERE address = $1', [address]);
+    return rows.length > 0;
+  });
+}
 
 export function limitMethods(parts: ForwardParts, client: GrpcClient<LimitServiceClient> | undefined) {
   const scopeOf = scopeSigner(parts.scopeKey, parts.clock);
@@ -38,7 +50,11 @@ export function limitMethods(parts: ForwardParts, client: GrpcClient<LimitServic
     showLimits: apiMethod<ShowLimitsRequest, ShowLimitsResponse>('reader', async (request, caller, { signal }) => {
       const query = required('query', request.query);
       const call = limits().call(limits().rpc.showLimits, query, { signal, scope: scopeOf(caller) });
-      return { result: await told('policy', call) };
+      const result = await told('policy', call);
+      return {
+        result,
+        unknownUser: result.kind === 'user' && !(await isUser(parts.withTenant, caller, query.subject)),
+      };
     }),
     listBans: apiMethod<ListBansRequest, ListBansResponse>('operator', async (request, caller, { signal }) => {
       const call = limits().call(limits().rpc.listBans, request.query ?? {}, { signal, scope: scopeOf(caller) });

@@ -29,9 +29,9 @@ export function addLimitCommands(program: Command, run: Run): void {
     .description('what every limit of it holds now')
     .action((subject: string, _options: unknown, command: Command) =>
       run(command, async ({ api, output }) => {
-        const { result } = await api.call(api.rpc.showLimits, { query: { subject } });
+        const { result, unknownUser } = await api.call(api.rpc.showLimits, { query: { subject } });
         if (result === undefined) return;
-        output.show(result, () => {
+        output.show({ ...result, unknownUser }, () => {
           const member = result.ipSet === '' ? '' : `, in IP set ${result.ipSet}`;
           const ban =
             result.ban === undefined ? [] : [`Banned for ${age(result.ban.remainingMs)} more: ${result.ban.reason}`];
@@ -41,8 +41,9 @@ export function addLimitCommands(program: Command, run: Run): void {
             result.exempt === ''
               ? []
               : [`Its errors are not counted, and it is not banned for them: ${result.exempt}. What is below holds.`];
+          const nobody = unknownUser ? ['No user has this address: what is below is counted under the name.'] : [];
           return [
-            ...[head, ...denied, ...ban, ...exempt].map(printable),
+            ...[head, ...nobody, ...denied, ...ban, ...exempt].map(printable),
             table(result.limits, limitColumns, 'Nothing is limited.'),
           ].join('\n');
         });

@@ -800,7 +800,11 @@ export interface ShowLimitsRequest {
 /** Answer of ShowLimits. */
 export interface ShowLimitsResponse {
   /** The answer of policy. */
-  result: ShowLimitsResponse2 | undefined;
+  result:
+    | ShowLimitsResponse2
+    | undefined;
+  /** The login is of no user here: what is shown is counted under its name all the same. */
+  unknownUser: boolean;
 }
 
 /** Request of ListBans. */
@@ -8543,13 +8547,16 @@ export const ShowLimitsRequest: MessageFns<ShowLimitsRequest> = {
 };
 
 function createBaseShowLimitsResponse(): ShowLimitsResponse {
-  return { result: undefined };
+  return { result: undefined, unknownUser: false };
 }
 
 export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
   encode(message: ShowLimitsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.result !== undefined) {
       ShowLimitsResponse2.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    if (message.unknownUser !== false) {
+      writer.uint32(16).bool(message.unknownUser);
     }
     return writer;
   },
@@ -8575,6 +8582,14 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
             message.result = ShowLimitsResponse2.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.unknownUser = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -8588,13 +8603,23 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
   },
 
   fromJSON(object: any): ShowLimitsResponse {
-    return { result: isSet(object.result) ? ShowLimitsResponse2.fromJSON(object.result) : undefined };
+    return {
+      result: isSet(object.result) ? ShowLimitsResponse2.fromJSON(object.result) : undefined,
+      unknownUser: isSet(object.unknownUser)
+        ? globalThis.Boolean(object.unknownUser)
+        : isSet(object.unknown_user)
+        ? globalThis.Boolean(object.unknown_user)
+        : false,
+    };
   },
 
   toJSON(message: ShowLimitsResponse): unknown {
     const obj: any = {};
     if (message.result !== undefined) {
       obj.result = ShowLimitsResponse2.toJSON(message.result);
+    }
+    if (message.unknownUser !== false) {
+      obj.unknownUser = message.unknownUser;
     }
     return obj;
   },
@@ -8607,6 +8632,7 @@ export const ShowLimitsResponse: MessageFns<ShowLimitsResponse> = {
     message.result = (object.result !== undefined && object.result !== null)
       ? ShowLimitsResponse2.fromPartial(object.result)
       : undefined;
+    message.unknownUser = object.unknownUser ?? false;
     return message;
   },
 };
