@@ -9,7 +9,6 @@ const dispositions: ReadonlySet<ActionKind> = new Set<ActionKind>(['discard', 'd
 
 export interface IdleAction {
   readonly index: number;
-  readonly kind: ActionKind;
   /** The other one. */
   readonly beside: ActionKind;
 }
@@ -21,6 +20,6 @@ export function idleActions(actions: readonly Pick<Action, 'kind'>[]): IdleActio
   return actions.flatMap((action, index) => {
     const { kind } = action;
     const ends = refusals.has(kind) || dispositions.has(kind) || (refusal !== undefined && kind === 'accept');
-    return action === stands || !ends ? [] : [{ index, kind, beside: stands.kind }];
+    return action === stands || !ends ? [] : [{ index, beside: stands.kind }];
   });
 }

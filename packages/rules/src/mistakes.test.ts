@@ -129,14 +129,14 @@ test.each([
 ])('%s may hold', (when) => expect(told({ when, then: discard })).toEqual([]));
 
 test.each<[object[] | unknown[], string[]]>([
-  [['reject', 'accept'], ['then[1]: reject and accept cannot both be done']],
-  [['accept', { tempfail: {} }], ['then[0]: tempfail and accept cannot both be done']],
-  [['quarantine', 'reject'], ['then[0]: reject and quarantine cannot both be done']],
+  [['reject', 'accept'], ['then[1]: cannot be done beside reject']],
+  [['accept', { tempfail: {} }], ['then[0]: cannot be done beside tempfail']],
+  [['quarantine', 'reject'], ['then[0]: cannot be done beside reject']],
   [
     ['reject', { tempfail: {} }, 'discard'],
-    ['then[1]: reject and tempfail cannot both be done', 'then[2]: reject and discard cannot both be done'],
+    ['then[1]: cannot be done beside reject', 'then[2]: cannot be done beside reject'],
   ],
-  [['discard', 'quarantine'], ['then[1]: discard and quarantine cannot both be done']],
+  [['discard', 'quarantine'], ['then[1]: cannot be done beside discard']],
   [['accept', 'quarantine'], []],
   [[{ tag: { name: 'a' } }, 'reject'], []],
   [[{ addHeader: { name: 'X-A', value: 'b' } }, 'quarantine'], []],

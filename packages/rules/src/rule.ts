@@ -234,11 +234,11 @@ function readActions(fields: Fields, event: RuleEvent, facts: ReadonlySet<string
   }
   // Places are those written only where every entry was read.
   if (options.isNew === true && problems.length === 0)
-    for (const { index, kind, beside } of idleActions(list))
+    for (const { index, beside } of idleActions(list))
       problems.push({
         field: isList ? `then[${index}]` : 'then',
         ...START,
-        message: `${beside} and ${kind} cannot both be done`,
+        message: `cannot be done beside ${beside}`,
         hint: 'leave one of the two out, or write a rule for each',
       });
   return { list, problems, fillers: fillers.some((filler) => filler !== undefined) ? fillers : undefined };
