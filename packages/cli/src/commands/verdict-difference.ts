@@ -14,7 +14,7 @@ import { decisionText, editText, limitsText } from './verdict-words.js';
 
 /** Actions of rules that are felt later, or by the session: no part of a decision. */
 const felt: ReadonlySet<string> = new Set([
-  ...['addHeader', 'addHeaderIfAbsent', 'changeHeader', 'removeHeader', 'tag'],
+  ...['addHeader', 'addHeaderIfAbsent', 'changeHeader', 'surroundHeader', 'removeHeader', 'tag'],
   ...['greeting', 'auth', 'setLimit', 'allowRelay', 'allowLocal'],
 ]);
 const about: ReadonlySet<string> = new Set(['tenant', 'scope', 'of', 'fault']);

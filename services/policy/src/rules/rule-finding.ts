@@ -11,6 +11,8 @@ export const ruleCheck = 'rule';
 const failed = 'failed';
 /** Whom a rule spares a check or sets a limit, where its conditions ask about the recipient. */
 const recipientAlone = 'recipient';
+/** Words around a value: a name of its own, so that a pod that reads only values does nothing instead of taking the value away. */
+const wordsAround = 'surroundHeader';
 
 export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: string): Finding {
   const isPutOff = decided.fault !== undefined && decided.action.kind === 'tempfail';
@@ -27,7 +29,7 @@ export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: stri
     rule: ruleName(decided),
     durationUs: Math.ceil((decided.tookMs ?? 0) * 1_000),
     stage,
-    action: decided.action.kind,
+    action: actionId(decided.action),
   };
 }
 
@@ -45,6 +47,9 @@ function addOwner(evidence: Record<string, string>, { tenant, target }: Pick<Rul
   if (tenant !== undefined) evidence.tenant = tenant;
   if (target !== undefined && target !== '') evidence.scope = target;
 }
+
+const actionId = (action: Action): string =>
+  action.kind === 'changeHeader' && action.value === '' ? wordsAround : action.kind;
 
 const causeOf = (message: string): string => message.slice(0, 200);
 
@@ -131,7 +136,9 @@ export function carriedAction(finding: Finding): CarriedAction | undefined {
     case 'addHeaderIfAbsent':
       return { kind: finding.action, name, value };
     case 'changeHeader':
-      return { kind: finding.action, name, value, prefix, suffix };
+      return { kind: finding.action, name, value, prefix: '', suffix: '' };
+    case wordsAround:
+      return { kind: 'changeHeader', name, value: '', prefix, suffix };
     case 'removeHeader':
     case 'tag':
       return { kind: finding.action, name };
