@@ -397,7 +397,8 @@ test('of several senders in a session each step says whose it is, and what came 
   const refused = (sender: string) => ({ ...step, reversePath: sender, recipient: 'r@z.test' });
   const unknown = { ...step, reversePath: '', recipient: '', reply: '500 what' };
   const told = async (reversePath: string, senders: readonly string[]) => {
-    const events = [...senders.map(refused), unknown, unknown, unknown];
+    const alike = ['1', '2', '3'].map((nth) => ({ ...unknown, detail: { nth } }));
+    const events = [...senders.map(refused), ...alike];
     server.answer('traceMessage', { result: { messages: [{ ...message, reversePath, events }] } });
     return (await server.run('trace S1')).out.trimEnd().split('\n');
   };
@@ -405,7 +406,7 @@ test('of several senders in a session each step says whose it is, and what came 
   expect(title).toBe('Session S1 (refused) from <second@y.test>, <first@x.test>');
   expect(first).toContain('from <first@x.test> <r@z.test> "550 no"');
   expect(second).toContain('from <second@y.test> <r@z.test> "550 no"');
-  expect(more).toEqual([expect.stringContaining('3 times "500 what"')]);
+  expect(more).toEqual([expect.stringMatching(/3 times "500 what"$/)]);
   expect((await told('first@x.test', ['first@x.test']))[1]).not.toContain('from');
   expect((await told('', ['a@x.test', 'b@x.test', 'c@x.test', 'd@x.test']))[0]).toBe(
     'Session S1 (refused) from 4 senders',

@@ -86,7 +86,7 @@ function logFields(session: Session, facts: EdgeEventFacts): LogFields {
   };
 }
 
-function traceEvent(atMs: number, event: string, session: Session, facts: EdgeEventFacts): TraceEvent {
+function traceEvent(atMs: number, event: string, session: Session, facts: EdgeEventFacts, nth?: number): TraceEvent {
   return {
     atMs,
     event,
@@ -102,6 +102,7 @@ function traceEvent(atMs: number, event: string, session: Session, facts: EdgeEv
       ...(session.greeting === undefined ? {} : { helo: session.greeting.name }),
       ...facts.evidence,
       ...facts.detail,
+      ...(nth === undefined ? {} : { nth: String(nth) }),
     },
   };
 }
@@ -126,7 +127,7 @@ export function createTelemetryJournal(options: TelemetryJournalOptions): Journa
       log[level](event, logFields(session, facts));
       if (facts.untraced === true) return;
       const atMs = clock.now();
-      if (facts.each === undefined) trace.add(traceEvent(atMs, event, session, facts));
+      if (facts.each === undefined) trace.add(traceEvent(atMs, event, session, facts, told.nth(event, session)));
       else
         for (const one of facts.each.slice(0, room)) trace.add(traceEvent(atMs, event, session, { ...facts, ...one }));
     },

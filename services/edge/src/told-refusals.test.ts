@@ -78,6 +78,17 @@ test.each<[string, string, readonly string[], number]>([
   expect(await doubles.telemetry.metrics.text()).toContain(`postern_edge_sessions_aborted_total{reason="${limit}"} 1`);
 });
 
+test('refusals alike are numbered in the trace, so that none of them is taken for another one told twice', async () => {
+  const doubles = new Told();
+  const listener = await front.start(doubles);
+  const client = await greeted(listener.port, ['EHLO c.test']);
+  await answers(client, ['FOO', 'FOO', 'MAIL FROM:<', 'MAIL FROM:<', 'FOO']);
+  client.destroy();
+  const nth = (event: string) => doubles.of(event).map(({ detail }) => detail.nth);
+  expect(nth('edge.command.rejected')).toEqual(['1', '2', '3']);
+  expect(nth('edge.sender.rejected')).toEqual(['1', '2']);
+});
+
 test('a recipient named again and again is put off in the end, and so is the session', async () => {
   const listener = await front.start(new Told());
   const client = await greeted(listener.port, ['EHLO c.test', 'MAIL FROM:<a@sender.test>']);

@@ -16,6 +16,9 @@ const mostTold: ReadonlyMap<EdgeEventName, number> = new Map<EdgeEventName, numb
   ['edge.policy.bypassed', 1_000],
 ]);
 
+/** What a client may say twice in one millisecond: the trace takes steps that are the same for one that was told twice. */
+const numbered: ReadonlySet<EdgeEventName> = new Set<EdgeEventName>(['edge.command.rejected', 'edge.sender.rejected']);
+
 interface Told {
   readonly room: Map<EdgeEventName, number>;
   readonly untold: Map<EdgeEventName, number>;
@@ -35,6 +38,13 @@ export class ToldRefusals {
     told.room.set(event, room - given);
     if (given < wanted) told.untold.set(event, (told.untold.get(event) ?? 0) + wanted - given);
     return given;
+  }
+
+  /** Which of its kind the one is that was just taken; undefined = it differs from others by itself. */
+  nth(event: EdgeEventName, session: Session): number | undefined {
+    const most = mostTold.get(event);
+    const room = this.#told.get(session)?.room.get(event);
+    return most === undefined || room === undefined || !numbered.has(event) ? undefined : most - room;
   }
 
   /** What was not told, by the word in the middle of its event; undefined = all was. */

@@ -77,7 +77,7 @@ function reasonText(reason: string, found: string | undefined): string {
 const origin = ['client', 'listener', 'helo'];
 
 function detailText({
-  detail: { reason, notice, unverified_domain, unverified_tenant, ...detail },
+  detail: { reason, notice, unverified_domain, unverified_tenant, nth: _nth, ...detail },
 }: TraceEvent): string {
   // A check that refused is told with what it found; words for other reasons may be names of figures too.
   const found = reason === undefined || reason in reasons ? undefined : detail[reason];
@@ -135,8 +135,9 @@ const stepOf = ({ event, atMs, queueId, reply }: TraceEvent, recipients: readonl
 function eventLines(events: readonly TraceEvent[], namesSender: boolean): string[] {
   const alike = new Map<string, Line>();
   for (const event of events) {
-    const { recipient, tenant: _tenant, ...rest } = event;
-    const key = JSON.stringify(rest);
+    const { recipient, tenant: _tenant, detail, ...rest } = event;
+    const { nth: _nth, ...facts } = detail;
+    const key = JSON.stringify([rest, facts]);
     const line = alike.get(key) ?? { event, recipients: [], times: 0 };
     alike.set(key, line);
     line.times++;
