@@ -1,5 +1,6 @@
 /** Codes in `country.block` and `allow` that no country has: found in what is written now; what was saved before goes on as it is. Pure. */
-import { countryInstead, type Fault, type PlainValue } from '@postern/config';
+import type { Fault, PlainValue } from '@postern/config';
+import { countryInstead } from '@postern/rules';
 
 const lists = ['block', 'allow'] as const;
 

@@ -9,7 +9,6 @@ export {
   parseHostPort,
 } from './addresses.js';
 export { commonSections, serviceSections } from './common-sections.js';
-export { countryInstead } from './country-code.js';
 export { type ConfigDefinition, type ConfigOf, defineConfig, environmentName } from './define.js';
 export { type Checked, checkDocument, checkYaml, parseDocument, parseYaml } from './document.js';
 export { parseEndDate } from './end-date.js';

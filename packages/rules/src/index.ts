@@ -21,6 +21,7 @@ export {
 } from './carried-out.js';
 export { chainProfile, withChains } from './chain-roles.js';
 export { checkOfFact } from './check-facts.js';
+export { countryInstead } from './country-code.js';
 export { type DeliveryEvent, deliveryRules } from './delivery-rules.js';
 export { askedLogins, earlyRefusals, isEarlyRule } from './early-refusals.js';
 export { type Budget, type Decision, type Evaluation, evaluate, type Remembered, type RuleFault } from './evaluate.js';

@@ -3,7 +3,7 @@
  * always does, and is a mistake of who writes it. Found when a rule is saved; what was saved before goes on as it is.
  */
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { countryInstead } from '@postern/config';
+import { countryInstead } from './country-code.js';
 import { type Complaint, factNameOf } from './expression-walk.js';
 import { type FactEntry, factEntry } from './fact-table.js';
 import { networkProblem } from './network-literal.js';
