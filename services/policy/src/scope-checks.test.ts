@@ -49,6 +49,20 @@ test.each<[string, Readonly<Record<string, object>>, object, object, readonly Ac
   ['an allow list', { dnsbl: bl }, { lists: { allow: ['sender.test'] } }, {}, [Action.REJECT, Action.ACCEPT]],
   ['a block list', {}, { lists: { block: ['sender.test'] } }, {}, [Action.ACCEPT, Action.REJECT]],
   [
+    'own lists that are off',
+    {},
+    { lists: { enabled: false, block: ['sender.test'] } },
+    {},
+    [Action.ACCEPT, Action.ACCEPT],
+  ],
+  [
+    'a list of the operator over lists that are off',
+    { lists: { block: ['sender.test'] } },
+    { lists: { enabled: false } },
+    {},
+    [Action.REJECT, Action.REJECT],
+  ],
+  [
     'looser where allowed',
     { dnsbl: { ...bl, tenantsMay: 'anything' } },
     { dnsbl: { onFail: 'mark' } },
