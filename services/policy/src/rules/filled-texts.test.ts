@@ -63,7 +63,9 @@ test('words around a subject, said at RCPT, go with the copy of who they are for
   const to = ['a@here.test', 'b@here.test'];
   const before = await askEnvelope(at, { to });
   // A pod that knows no words around a value finds a name it does nothing for, and the subject is not emptied.
-  expect(before.findings.filter(({ check }) => check === 'rule').map(({ action }) => action)).toEqual(['surroundHeader']);
+  expect(before.findings.filter(({ check }) => check === 'rule').map(({ action }) => action)).toEqual([
+    'surroundHeader',
+  ]);
   const { groups } = await askContent(at, 'Subject: x\n\nx\n', { to }, before);
   const around = groups.map(({ recipients, rendering }) => [
     recipients,
