@@ -235,6 +235,26 @@ describe.each(Object.entries(ways))('%s', (_way, { bring, take }) => {
       ).toMatch(/^250 /);
     }));
 
+  test('programs are refused, VIPs get a quarantine, and the archive a copy', () =>
+    using(['no-programs', 'vip-quarantine', 'bcc-archive'], async () => {
+      const program = Buffer.from(
+        attachment(10)
+          .toString('latin1')
+          .replaceAll(/name=\S+/g, 'name=setup.exe'),
+        'latin1',
+      );
+      const refusal = /^550 5\.7\.1 Programs are not taken as attachments/;
+      const mail = () => sent('a@good.test', 'bob@acme.test', program);
+      await vi.waitFor(async () => expect((await mail()).said).toMatch(refusal), patience);
+      await explained(world.cluster, sessionIdOf((await mail()).reply), 'edge.message.rejected', /no-programs@\d/);
+      const kept = await sent('a@bad.test', 'bob@example.test');
+      expect(kept.said).toMatch(/^250 /);
+      await explained(world.cluster, queueIdOf(kept.reply), /vip-quarantine@\d/);
+      const copied = await sent('a@good.test', 'bob@example.test');
+      expect(copied.said).toMatch(/^250 /);
+      await explained(world.cluster, queueIdOf(copied.reply), /bcc-archive@\d/, /archive@archive\.test/);
+    }));
+
   test('logins from some countries only, refused at AUTH whatever the password', () =>
     using(['logins-by-country'], async () => {
       const login = async (address: string, secret: string) => {

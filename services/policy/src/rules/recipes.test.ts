@@ -5,7 +5,7 @@ import { locateYaml, plainOf } from '@postern/config';
 import { Action, type Decision, EvaluateRequest, Stage } from '@postern/proto/policy/v1/policy_service';
 import { availableDatabases, compileRules, notCarriedOut } from '@postern/rules';
 import { expect, test } from 'vitest';
-import { askEnvelope, type Described, factsOf, ground } from '../testing/ground.js';
+import { askEnvelope, type Described, factsOf, ground, settings } from '../testing/ground.js';
 
 const folder = join(import.meta.dirname, '../../../../docs/recipes');
 const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
@@ -43,6 +43,12 @@ test.each([
   ['large-attachment.yaml', attachment(2_900_000), 'taken'],
   ['mail-loop.yaml', `${'Received: by x\n'.repeat(21)}\nbody`, '554 5.4.6 Too many hops'],
   ['mail-loop.yaml', `${'Received: by x\n'.repeat(20)}\nbody`, 'taken'],
+  ...['setup.exe', 'Setup.EXE', 'photo.jpg.scr', 'run.bat .'].map((name): [string, string, string] => [
+    'no-programs.yaml',
+    attachment(10).replace('a.pdf', `"${name}"`),
+    '550 5.7.1 Programs are not taken as attachments',
+  ]),
+  ['no-programs.yaml', attachment(10).replace('a.pdf', 'exe.pdf'), 'taken'],
   ['one-from.yaml', 'Subject: s\n\nbody', '550 5.6.0 A message has one From field'],
   ['one-from.yaml', 'From: a@b.test\nSubject: s\nfrom: c@d.test\n\nbody', '550 5.6.0 A message has one From field'],
   ['one-from.yaml', 'From: a@b.test, c@d.test\n\nbody', 'taken'],
@@ -90,6 +96,35 @@ test.each<[string, Described, string]>([
 ])('%s at RCPT is what the session says (%#)', async (name, described, expected) => {
   const { recipients } = await askEnvelope(ground({ rules: recipe(name) }), described);
   expect(said(recipients[0]?.decision)).toBe(expected);
+});
+
+test('vip-quarantine.yaml', async () => {
+  const zone = { 'bad.test': { TXT: ['v=spf1 -all'] } };
+  const entries = { 'user@here.test': 'user', 'boss@example.test': 'user' } as const;
+  const domains = ['here.test', 'example.test'].map((name) => ({ name, tenant: 't1', validateRecipients: true }));
+  const snapshot = { ...settings({ spf: { onFail: 'reject' } }), domains };
+  const here = ground({ zone, entries, snapshot, rules: recipe('vip-quarantine.yaml') });
+  const asked = async (from: string, to: string) => {
+    const { decision, recipients } = await askEnvelope(here, { from, to: [to] });
+    return decision?.action === Action.REJECT ? decision.action : recipients[0]?.decision?.action;
+  };
+  expect(await asked('a@bad.test', 'boss@example.test')).toBe(Action.QUARANTINE);
+  expect(await asked('a@bad.test', 'user@here.test')).toBe(Action.REJECT);
+  expect(await asked('a@good.test', 'boss@example.test')).toBe(Action.ACCEPT);
+});
+
+test('bcc-archive.yaml', async () => {
+  const entries = { 'user@example.test': 'user', 'user@here.test': 'user' } as const;
+  const domains = ['here.test', 'example.test'].map((name) => ({ name, tenant: 't1', validateRecipients: true }));
+  const here = ground({ entries, snapshot: { domains }, rules: recipe('bcc-archive.yaml') });
+  const to = async (address: string, more: Described = {}) =>
+    (await askEnvelope(here, { ...more, to: [address] })).recipients[0]?.expandsTo;
+  expect(await to('user@example.test')).toEqual(['user@example.test', 'archive@archive.test']);
+  expect(await to('user@here.test')).toEqual([]);
+  expect(await to('user@here.test', { user: 'u@example.test', tenant: 't1', role: 'submission' })).toEqual([
+    'user@here.test',
+    'archive@archive.test',
+  ]);
 });
 
 test('size-by-sender.yaml', async () => {
