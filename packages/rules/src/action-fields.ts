@@ -124,8 +124,8 @@ const actionTable: { readonly [Kind in ActionKind]: ActionDoc } = {
   allowLocal: right('Who may send to hosted domains.'),
   skip: check('The check is not made, or has no consequence for the recipient.'),
   run: check('The check is made where settings leave it off.'),
-  addHeader: header('Adds a field at the top.'),
-  addHeaderIfAbsent: header('Adds the field where there is none of its name.'),
+  addHeader: header('Adds a field below those there are.'),
+  addHeaderIfAbsent: header('Adds the field below those there are, where there is none of its name.'),
   changeHeader: {
     doc: 'Replaces the value, or puts words before and behind it where they are not there already. Does nothing where there is no such field.',
     fields: [

@@ -98,7 +98,12 @@ function header(kind: 'addHeader' | 'addHeaderIfAbsent', fields: Fields): Action
 /** A new value, or words around the old one; these only where it is text for people. */
 function changedHeader(fields: Fields): Action {
   const name = fields.headerName('name');
-  const words = (field: string): string => (fields.has(field) ? fields.text(field, undefined, 200) : '');
+  const words = (field: string): string => {
+    if (!fields.has(field)) return '';
+    const text = fields.text(field, undefined, 200);
+    if (text !== '' && text.trim() === '') fields.fail(field, 'has no words', 'such as "[EXTERNAL] "');
+    return text;
+  };
   const [prefix, suffix] = [words('prefix'), words('suffix')];
   const isAround = fields.has('prefix') || fields.has('suffix');
   if (isAround && fields.has('value')) fields.fail('value', 'is given beside prefix or suffix', 'one of the two');

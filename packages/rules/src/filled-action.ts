@@ -79,7 +79,8 @@ const valueField = (text: string): Place => ({
   put: (action, value) => ('value' in action ? { ...action, value } : action),
 });
 
-export const mayBeFilled = (action: Action): boolean => placesIn(action).length > 0;
+export const mayBeFilled = (action: Action, field: string): boolean =>
+  placesIn(action).some((place) => place.field === field);
 
 /** Undefined = the action says the same of all mail. */
 export function readFiller(action: Action, scope: ExpressionScope): ReadFiller | undefined {

@@ -19,17 +19,17 @@ export function placeholderIn(action: Action): LiteralFact | undefined {
   for (const [field, value] of Object.entries(action)) {
     if (typeof value !== 'string') continue;
     for (const [written, name = ''] of value.matchAll(placeholder))
-      if (isMeant(action, written, name)) return { field, written, hint: instead(action, name) };
+      if (isMeant(action, field, written, name)) return { field, written, hint: instead(action, field, name) };
   }
   return undefined;
 }
 
-function isMeant(action: Action, written: string, name: string): boolean {
+function isMeant(action: Action, field: string, written: string, name: string): boolean {
   const isFact = factEntry(name) !== undefined || name === 'headers' || name.startsWith('headers.');
-  return isFact && !(mayBeFilled(action) && written.startsWith('$'));
+  return isFact && !(mayBeFilled(action, field) && written.startsWith('$'));
 }
 
-const instead = (action: Action, name: string): string =>
-  mayBeFilled(action) && factEntry(name) !== undefined
+const instead = (action: Action, field: string, name: string): string =>
+  mayBeFilled(action, field) && factEntry(name) !== undefined
     ? `write \${${name}}`
     : 'write a rule for each value, with a text of its own';

@@ -40,6 +40,10 @@ test.each<[object, string]>([
     { then: [{ changeHeader: { name: 'Subject', prefix: 'x', value: 'y' } }] },
     'then[0].changeHeader.value: is given beside prefix or suffix; one of the two',
   ],
+  [
+    { then: [{ changeHeader: { name: 'Subject', prefix: '  ' } }] },
+    'then[0].changeHeader.prefix: has no words; such as "[EXTERNAL] "',
+  ],
   [{ then: [{ reject: { code: 250 } }] }, 'then[0].reject.code: is not allowed; a whole number, 500 to 599'],
   [
     { event: 'mail', then: [{ addHeader: { name: 'X-A', value: 'b' } }] },
@@ -187,6 +191,7 @@ test.each<[object, number]>([
   [{ reject: { text: 'see {our} help' } }, 0],
   [{ reject: { text: `SPF says \${spf.result}` } }, 0],
   [{ tag: { name: `\${helo}` } }, 1],
+  [{ addHeader: { name: `X-\${helo}`, value: 'x' } }, 1],
 ])('a text with the name of a fact in braces: %j', (action, problems) => {
   expect(told({ then: [action] })).toHaveLength(problems);
   expect(told({ then: [action] }, operator, false)).toEqual([]);

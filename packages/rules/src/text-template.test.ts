@@ -69,6 +69,10 @@ test.each<[object, string]>([
     `then[0].reject.text 1:6 spf.reslt is no fact that can stand in a text; did you mean \${spf.result}? ${literally}`,
   ],
   [
+    { then: [{ reject: { text: '${headers}' } }] },
+    `then[0].reject.text 1:1 headers is no fact that can stand in a text; ${literally}`,
+  ],
+  [
     { then: ['accept', { tempfail: { text: 'a ${__proto__.x}' } }] },
     `then[1].tempfail.text 1:3 __proto__.x is no fact that can stand in a text; ${literally}`,
   ],

@@ -56,7 +56,7 @@ function mistakeIn(name: string, isClosed: boolean, scope: ExpressionScope): Omi
     return { message: 'a fact in the text does not end', hint: `write } behind its name, or ${literally}` };
   if (factEntry(name) !== undefined) return factUnknownAt(name, scope);
   const near = nearest(name, knownNames());
-  const meant = near === undefined ? '' : `did you mean \${${near}}? `;
+  const meant = near === undefined || factEntry(near) === undefined ? '' : `did you mean \${${near}}? `;
   return {
     message: `${name === '' ? 'nothing' : name} is no fact that can stand in a text`,
     hint: `${meant}${literally}`,

@@ -138,7 +138,7 @@ test('limits: the tighter one', async () => {
   expect((await askEnvelope(ground({ rules }))).limits).toEqual({ messageSize: 5_000, recipients: 7 });
 });
 
-test('a value that is not ASCII is written in encoded words, an address field as it stands', async () => {
+test('a value that is not ASCII is written in encoded words, in an address field the name alone', async () => {
   const then = [
     { addHeader: { name: 'X-Note', value: 'Grüße' } },
     { changeHeader: { name: 'Reply-To', value: 'Büro <b@here.test>' } },
@@ -148,7 +148,7 @@ test('a value that is not ASCII is written in encoded words, an address field as
   const { groups } = await askContent(here, message, { to: ['one@here.test'] }, before);
   expect(groups[0]?.rendering?.edits.map(({ name, value }) => [name, value])).toEqual([
     ['X-Note', '=?utf-8?B?R3LDvMOfZQ==?='],
-    ['Reply-To', 'Büro <b@here.test>'],
+    ['Reply-To', '=?utf-8?B?QsO8cm8=?= <b@here.test>'],
   ]);
 });
 

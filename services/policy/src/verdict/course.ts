@@ -3,11 +3,11 @@
  * are applied in their order; the first refusal stands, of dispositions the stronger one.
  */
 
-import { encodeHeaderText } from '@postern/mail-message';
 import { type HeaderEdit, HeaderEditKind } from '@postern/proto/mail/v1/envelope';
 import { Action, type Decision } from '@postern/proto/policy/v1/policy_service';
-import { isStructuredField, type Action as RuleAction } from '@postern/rules';
+import type { Action as RuleAction } from '@postern/rules';
 import { decision, isRefusal, stronger } from './decision.js';
+import { headerValue } from './header-value.js';
 
 export class Course {
   refusal: Decision | undefined;
@@ -74,12 +74,11 @@ export class Course {
   }
 
   rewriteFrom(address: string): void {
-    this.#edit(HeaderEditKind.CHANGE, 'From', `<${address}>`);
+    this.edits.push({ kind: HeaderEditKind.CHANGE, name: 'From', value: `<${address}>`, index: 0, behind: '' });
   }
 
   #edit(kind: HeaderEditKind, name: string, value: string): void {
-    const written = isStructuredField(name) ? value : encodeHeaderText(value);
-    this.edits.push({ kind, name, value: written, index: 0, behind: '' });
+    this.edits.push({ kind, name, value: headerValue(name, value), index: 0, behind: '' });
   }
 
   #change({ name, value, prefix, suffix }: Extract<RuleAction, { kind: 'changeHeader' }>): void {
