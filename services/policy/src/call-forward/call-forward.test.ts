@@ -65,6 +65,7 @@ test.each<[Answers, 'known' | 'unknown' | 'unavailable']>([
   [{ RCPT: '550 5.1.0 address rejected' }, 'unknown'],
   [{ RCPT: '551 5.1.6 has moved' }, 'unknown'],
   [{ RCPT: '553 5.1.3 no such mailbox' }, 'unknown'],
+  [{ RCPT: '550 5.4.1 Recipient address rejected: Access denied' }, 'unknown'],
   [{ RCPT: '550 5.7.1 relaying denied' }, 'unavailable'],
   [{ RCPT: '550 5.2.2 mailbox is full' }, 'unavailable'],
   [{ RCPT: '552 5.2.2 mailbox is full' }, 'unavailable'],

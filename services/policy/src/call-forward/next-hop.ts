@@ -36,8 +36,8 @@ const tlsModes: Record<TlsMode, ConnectOptions['tls']['mode']> = {
   [TlsMode.UNRECOGNIZED]: 'verified',
 };
 
-/** RFC 3463 §3.2: something else, no such mailbox, bad syntax, moved. The rest of 5.1.x is about hosts and senders. */
-const noMailbox: ReadonlySet<string> = new Set(['5.1.0', '5.1.1', '5.1.3', '5.1.6']);
+/** RFC 3463 §3.2: something else, no such mailbox, bad syntax, moved. The rest of 5.1.x is about hosts and senders. 5.4.1 is what Exchange Online says. */
+const noMailbox: ReadonlySet<string> = new Set(['5.1.0', '5.1.1', '5.1.3', '5.1.6', '5.4.1']);
 /** RFC 5321 §4.2.3: mailbox unavailable, not local, name not allowed. */
 const noMailboxCodes: ReadonlySet<number> = new Set([550, 551, 553]);
 
