@@ -60,8 +60,8 @@ function adminOf(port: number): Redis {
   return admin;
 }
 
-function storeOf(url: string, cluster = false): RedisLimitStore {
-  const store = new RedisLimitStore({ url, cluster });
+function storeOf(url: string, cluster = false, commandTimeoutMs = 50): RedisLimitStore {
+  const store = new RedisLimitStore({ url, cluster, commandTimeoutMs });
   open.push(store);
   return store;
 }
@@ -85,7 +85,7 @@ async function joined(store: RedisLimitStore): Promise<ConnectionLimiter> {
 const scopes = [{ name: 'service', limits: { simultaneous: 10, newPerInterval: { count: 100, intervalMs: 60_000 } } }];
 
 test('every script runs on a cluster of two shards', async () => {
-  const store = storeOf(shards[0].url, true);
+  const store = storeOf(shards[0].url, true, 2_000);
   expect(await store.ready(5_000)).toBe(true);
   const limiter = await joined(store);
   const admissions = await Promise.all(
@@ -102,6 +102,20 @@ test('every script runs on a cluster of two shards', async () => {
     );
     expect(taken).toEqual({ kind: 'taken', decidedBy: 'cluster' });
     expect(await attempts.failed(`a${index}@x.test`, { limit: 5, windowMs: 60_000 }, 'anyone')).toBe(1);
+  }
+  const limits = { messages: { count: 5, intervalMs: 60_000 } };
+  const over = {
+    subject: { kind: 'address', id: '192.0.2.9' },
+    limits: { messages: { count: 0, intervalMs: 60_000 } },
+  } as const;
+  for (let index = 0; index < 10; index++) {
+    const subject = { kind: 'user', id: `u${index}` } as const;
+    expect(await rates.takeAll([{ subject, limits }, over], { messages: 1 })).toMatchObject({
+      kind: 'refused',
+      at: 1,
+      decidedBy: 'cluster',
+    });
+    expect(await rates.show(subject, limits)).toMatchObject([{ used: 1 }]);
   }
   const book = new BanBook(store);
   await book.add('192.0.2.1', 60_000, 'k', 'x');

@@ -10,6 +10,8 @@ import { Departures } from './departures.js';
 import { ALIVE, type Script } from './scripts.js';
 
 export interface LimitStore {
+  /** Keys of different tags may be on different servers, so that no script has both. @default false */
+  readonly isSpread?: boolean;
   /** For scripts whose answer is more than numbers. */
   ask(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<readonly number[]>;
@@ -47,6 +49,7 @@ const RECONNECT_FIRST_MS = 50;
 const RECONNECT_MAX_MS = 1_000;
 
 export class RedisLimitStore implements LimitStore {
+  readonly isSpread: boolean;
   readonly #redis: Redis | Cluster;
   readonly #timeoutMs: number;
   readonly #departures = new Departures({
@@ -56,6 +59,7 @@ export class RedisLimitStore implements LimitStore {
   });
 
   constructor(options: RedisLimitStoreOptions) {
+    this.isSpread = options.cluster === true;
     this.#timeoutMs = options.commandTimeoutMs ?? 50;
     const backOff = (attempt: number): number => Math.min(RECONNECT_FIRST_MS * attempt, RECONNECT_MAX_MS);
     const common = { ...settings, ...(options.tlsCa === undefined ? {} : { tls: { ca: options.tlsCa } }) };

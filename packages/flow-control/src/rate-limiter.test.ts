@@ -86,6 +86,33 @@ test('messages, recipients and bytes are taken together or not at all', async ()
   expect((await first.show(subject, limits)).map(({ used }) => used)).toEqual([0, 0, 0]);
 });
 
+test.each([
+  ['an exact log', 'one server', 10],
+  ['an exact log', 'several', 10],
+  ['sub-windows', 'one server', 2_000],
+  ['sub-windows', 'several', 2_000],
+])('what one subject refuses counts for no other: %s on %s', async (form, where, count) => {
+  const store = new RedisLimitStore({ url: redis.url });
+  stores.push(store);
+  await store.ready(5_000);
+  const isSpread = where === 'several';
+  const spread = {
+    isSpread,
+    run: (...call: Parameters<RedisLimitStore['run']>) => store.run(...call),
+    ask: (...call: Parameters<RedisLimitStore['ask']>) => store.ask(...call),
+    close: () => store.close(),
+  };
+  const rates = new RateLimiter({ store: spread, clock: systemClock, livePods: () => 1 });
+  const limits = { messages: { count, intervalMs: 600_000 }, bytes: { count: 5_000, intervalMs: 600_000 } };
+  const wide = { subject: user(`wide ${form} ${where}`), limits };
+  const narrow = { subject: user(`narrow ${form} ${where}`), limits: { messages: { count: 1, intervalMs: 600_000 } } };
+  const use = { messages: 1, bytes: 100 };
+  expect(await rates.takeAll([wide, narrow], use)).toEqual({ kind: 'taken', decidedBy: 'cluster' });
+  for (let more = 0; more < 3; more++)
+    expect(await rates.takeAll([wide, narrow], use)).toMatchObject({ kind: 'refused', at: 1, decidedBy: 'cluster' });
+  expect((await rates.show(wide.subject, limits)).map(({ used }) => used)).toEqual([1, 100]);
+});
+
 test('more at once than the limit ever allows is refused, also by the share', async () => {
   const limits = { recipients: { count: 3, intervalMs: 1_000 } };
   expect(await first.take(user('big'), { recipients: 4 }, limits)).toMatchObject({ kind: 'refused' });

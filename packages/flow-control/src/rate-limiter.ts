@@ -1,7 +1,7 @@
 /**
- * Messages, recipients and bytes per interval of one subject: an address, an authenticated user, or a tenant. Each
- * subject is a call of its own (its keys share its own hash tag, so a cluster spreads subjects); the rates of one
- * subject are decided together, all or none. Store away: this pod's share, limit / live pods; at most one further
+ * Messages, recipients and bytes per interval of subjects: an address, an authenticated user, a tenant. The rates of all
+ * subjects of a message are decided together, all or none: one call. The keys of a subject share a hash tag of its own, so a cluster
+ * spreads subjects: there each is a call, and what was taken before a refusal is given back. Store away: this pod's share, limit / live pods; at most one further
  * limit is admitted in the window in which the store went or came back.
  */
 import type { Clock } from '@postern/clock';
@@ -9,7 +9,7 @@ import type { LimitStore } from './limit-store.js';
 import { localShare, type Rate, type RateDemand, rateDemand } from './limits.js';
 import { LocalWindows } from './local-windows.js';
 import { RecentRefusals, type Refusal } from './recent-refusals.js';
-import { RESET, SHOW, TAKE } from './scripts.js';
+import { GIVE_BACK, RESET, SHOW, TAKE } from './scripts.js';
 
 export type RateSubjectKind = 'address' | 'user' | 'tenant';
 export type RateKind = 'messages' | 'recipients' | 'bytes';
@@ -25,7 +25,18 @@ export type RateUse = { readonly [Kind in RateKind]?: number | undefined };
 
 export type RateDecision =
   | { readonly kind: 'taken'; readonly decidedBy: 'cluster' | 'local' }
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly decidedBy: 'cluster' | 'local' };
+  | {
+      readonly kind: 'refused';
+      readonly refusal: Refusal;
+      /** Which of the subjects, from 0. */
+      readonly at: number;
+      readonly decidedBy: 'cluster' | 'local';
+    };
+
+export interface RateRequest {
+  readonly subject: RateSubject;
+  readonly limits: RateLimits;
+}
 
 export interface RateReading {
   readonly kind: RateKind;
@@ -47,6 +58,17 @@ export interface RateLimiterOptions {
   readonly localCapacity?: number;
   readonly onStoreLost?: (reason: string) => void;
 }
+
+type Demands = readonly RateDemand<RateKind>[];
+
+type Decided =
+  | { readonly kind: 'taken'; readonly decidedBy: 'cluster' | 'local' }
+  | {
+      readonly kind: 'refused';
+      readonly demand: RateDemand<RateKind>;
+      readonly wait: number;
+      readonly decidedBy: 'cluster' | 'local';
+    };
 
 /** As long as an operator's reset may take to hold everywhere. */
 const REFUSAL_HOLD_MS = 1_000;
@@ -70,28 +92,57 @@ export class RateLimiter {
     return this.#recent.find(memoryKey(subject), this.#options.clock.monotonic());
   }
 
-  async take(subject: RateSubject, use: RateUse, limits: RateLimits): Promise<RateDecision> {
-    const decision = await this.#decide(rateDemands(subject, use, limits));
-    if (decision.kind === 'refused' && decision.refusal.kind === 'messages')
-      this.#recent.remember(memoryKey(subject), decision.refusal, this.#options.clock.monotonic());
-    return decision;
+  take(subject: RateSubject, use: RateUse, limits: RateLimits): Promise<RateDecision> {
+    return this.takeAll([{ subject, limits }], use);
   }
 
-  async #decide(demands: readonly RateDemand<RateKind>[]): Promise<RateDecision> {
+  /** All or none: what one subject refuses counts for no other. */
+  async takeAll(requests: readonly RateRequest[], use: RateUse): Promise<RateDecision> {
+    const demands = requests.map(({ subject, limits }) => rateDemands(subject, use, limits));
+    const decided = await this.#decide(demands.filter((group) => group.length > 0));
+    if (decided.kind === 'taken') return decided;
+    const { demand, wait, decidedBy } = decided;
+    const at = demands.findIndex((group) => group.includes(demand));
+    const refusal = refusalOf(demand, wait);
+    const subject = requests[at]?.subject;
+    if (subject !== undefined && demand.kind === 'messages')
+      this.#recent.remember(memoryKey(subject), refusal, this.#options.clock.monotonic());
+    return { kind: 'refused', refusal, at, decidedBy };
+  }
+
+  async #decide(demands: readonly Demands[]): Promise<Decided> {
     if (demands.length === 0) return { kind: 'taken', decidedBy: 'local' };
     const { clock, store } = this.#options;
-    if (clock.monotonic() < this.#askAgainAt) return this.#takeLocally(demands);
-    const keys = demands.map(({ counter }) => counter);
-    const args = demands.flatMap(({ limit, windowMs, weight }) => [limit, windowMs, weight]);
+    if (clock.monotonic() < this.#askAgainAt) return this.#takeLocally(demands.flat());
+    const calls = store.isSpread === true ? demands : [demands.flat()];
     try {
-      const [status = 0, index = 0, wait = 0] = await store.run(TAKE, keys, args);
-      if (status === 1) return { kind: 'taken', decidedBy: 'cluster' };
-      return { kind: 'refused', refusal: refusalOf(demands[index - 1], wait), decidedBy: 'cluster' };
+      for (const [nth, call] of calls.entries()) {
+        const [status = 0, index = 0, wait = 0] = await store.run(TAKE, ...asked(call));
+        if (status === 1) continue;
+        await this.#giveBack(calls.slice(0, nth));
+        const demand = call[index - 1];
+        if (demand === undefined) throw new Error(`script take refused an unknown rate ${index}`);
+        return { kind: 'refused', demand, wait, decidedBy: 'cluster' };
+      }
+      return { kind: 'taken', decidedBy: 'cluster' };
     } catch (error) {
-      this.#askAgainAt = clock.monotonic() + (this.#options.retryMs ?? 1_000);
-      this.#options.onStoreLost?.(error instanceof Error ? error.message : 'unknown failure');
-      return this.#takeLocally(demands);
+      this.#lost(error);
+      return this.#takeLocally(demands.flat());
     }
+  }
+
+  /** A failure changes no decision: what cannot be given back counts until its window has passed. */
+  async #giveBack(taken: readonly Demands[]): Promise<void> {
+    const { store } = this.#options;
+    await Promise.all(taken.map((call) => store.run(GIVE_BACK, ...asked(call)))).catch((error: unknown) =>
+      this.#lost(error),
+    );
+  }
+
+  #lost(error: unknown): void {
+    const { clock, retryMs = 1_000, onStoreLost } = this.#options;
+    this.#askAgainAt = clock.monotonic() + retryMs;
+    onStoreLost?.(error instanceof Error ? error.message : 'unknown failure');
   }
 
   /** What the subject has used of each limit, over all pods. Throws when the store is away. */
@@ -118,13 +169,13 @@ export class RateLimiter {
     if (keys.length > 0) await this.#options.store.run(RESET, keys, []);
   }
 
-  #takeLocally(demands: readonly RateDemand<RateKind>[]): RateDecision {
+  #takeLocally(demands: Demands): Decided {
     const now = this.#options.clock.monotonic();
     const pods = this.#options.livePods();
     for (const demand of demands) {
       const share = localShare(demand.limit, pods);
       const wait = this.#windows.wait(demand.counter, share, demand.windowMs, demand.weight, now);
-      if (wait > 0) return { kind: 'refused', refusal: refusalOf(demand, wait), decidedBy: 'local' };
+      if (wait > 0) return { kind: 'refused', demand, wait, decidedBy: 'local' };
     }
     for (const { counter, windowMs, weight } of demands) this.#windows.add(counter, windowMs, weight, now);
     return { kind: 'taken', decidedBy: 'local' };
@@ -148,7 +199,11 @@ function tagSafe(id: string): string {
   return id.replace(/[%{}]/g, encodeURIComponent);
 }
 
-function refusalOf(demand: RateDemand<RateKind> | undefined, retryAfterMs: number): Refusal {
-  const { scope = '', kind = '', limit = 0, windowMs = 0 } = demand ?? {};
+const asked = (demands: Demands): [keys: string[], args: number[]] => [
+  demands.map(({ counter }) => counter),
+  demands.flatMap(({ limit, windowMs, weight }) => [limit, windowMs, weight]),
+];
+
+function refusalOf({ scope, kind, limit, windowMs }: RateDemand<RateKind>, retryAfterMs: number): Refusal {
   return { scope, kind, limit, intervalMs: windowMs, retryAfterMs };
 }

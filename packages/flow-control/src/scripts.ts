@@ -243,6 +243,26 @@ end
 return {1, 0, 0}`,
 );
 
+/** KEYS rate..; ARGV (limit window weight)*. Gives back what was taken a moment ago and not used: the newest, and never more than the newest sub-window holds. */
+export const GIVE_BACK = script(
+  'give_back',
+  NOW,
+  RATES,
+  `
+for i = 1, #KEYS do
+  local at = (i - 1) * 3
+  local limit, window, weight = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  if limit > ${EXACT_LOG_LIMIT} then
+    local head, sum, count = sub_advance(KEYS[i], window)
+    local back = math.min(weight, count)
+    if back > 0 then redis.call('HSET', KEYS[i], 'sum', sum - back, head, count - back) end
+  elseif weight > 0 then
+    redis.call('LTRIM', KEYS[i], weight, -1)
+  end
+end
+return {#KEYS}`,
+);
+
 /**
  * KEYS lease.. rate..; ARGV ttl leases (limit window)*. Returns what each counter holds now and the milliseconds until it holds nothing
  * if nothing more comes (0 for leases), changing nothing that counts.

@@ -34,12 +34,13 @@ afterAll(async () => {
   for (const store of stores) await store.close();
 });
 
-async function edge(pod: number, snapshot: object): Promise<{ doubles: Doubles; port: number }> {
+async function edge(pod: number, snapshot: object, isSpread = false): Promise<{ doubles: Doubles; port: number }> {
   const doubles = new Doubles();
   doubles.setSnapshot(snapshot);
   const store = stores[pod];
   if (store === undefined) throw new Error('no such pod');
   const counting = {
+    isSpread,
     run: (...call: Parameters<RedisLimitStore['run']>) => {
       asked++;
       return store.run(...call);
@@ -259,6 +260,37 @@ test('a message that the user may not send does not count for its address', asyn
   expect(await take('third@acme.test')).toBeUndefined();
   expect(await take('fourth@acme.test')).toBe('address messages limit 3 in 69m (cluster)');
 });
+
+test.each(['on one server', 'spread over several'])(
+  'a message that its address may not send counts for neither user nor tenant: keys %s',
+  async (where) => {
+    const isSpread = where === 'spread over several';
+    const intervalMs = hour + (isSpread ? 11 : 10) * minute;
+    const { doubles } = await edge(
+      0,
+      {
+        messageLimits: {
+          perUser: { messages: 8, bytes: 5_000, intervalMs },
+          perTenant: { messages: 6, intervalMs },
+          perAddress: { messages: 2, intervalMs },
+        },
+      },
+      isSpread,
+    );
+    const take = async (user: string, from: string): Promise<string | undefined> => {
+      const session = submitting(from, user, 'acme');
+      return (await doubles.messageLimits?.take(session, { recipients: 1, bytes: 20 }))?.reason;
+    };
+    const before = asked;
+    for (let sent = 0; sent < 2; sent++) expect(await take('bob@acme.test', '127.0.0.60')).toBeUndefined();
+    expect(asked - before).toBe(isSpread ? 6 : 2);
+    for (let more = 0; more < 9; more++)
+      expect(await take('bob@acme.test', '127.0.0.60')).toMatch(/^address messages limit 2 /);
+    for (const from of ['127.0.0.61', '127.0.0.61', '127.0.0.62', '127.0.0.62'])
+      expect(await take('bob@acme.test', from)).toBeUndefined();
+    expect(await take('bob@acme.test', '127.0.0.63')).toMatch(/^tenant messages limit 6 /);
+  },
+);
 
 test('nothing limited = nobody asked', async () => {
   const { port } = await edge(0, {});

@@ -1,8 +1,7 @@
 /**
  * Messages, recipients and bytes per interval (row C2): of the client address, of the login (what the operator and what its tenant allow), of the tenant it submits for. Counted once, when
- * a message is whole and before it is judged; every scope that is limited is one Redis call, none is made where nothing is limited. A message
- * a later scope refuses stays counted for the earlier ones; so the narrowest is asked first and the address, which others share, last: nobody uses up
- * what is another's. Refused a moment ago = refused at MAIL.
+ * a message is whole and before it is judged: one Redis call for all scopes that are limited (in a Redis Cluster one for each), none where nothing is.
+ * All or none: a message that any scope refuses counts in none, so that nobody uses up what is another's. Refused a moment ago = refused at MAIL.
  */
 import { formatDuration } from '@postern/config';
 import {
@@ -93,7 +92,7 @@ function refusalOf(
 }
 
 export interface MessageLimitsOptions {
-  readonly rates: Pick<RateLimiter, 'take' | 'recentlyRefused'>;
+  readonly rates: Pick<RateLimiter, 'takeAll' | 'recentlyRefused'>;
   readonly snapshot: () => CompiledSnapshot | undefined;
 }
 
@@ -103,13 +102,10 @@ export function createMessageLimits({ rates, snapshot }: MessageLimitsOptions): 
     return now === undefined || !now.limitsMessages ? [] : limitedOf(now, session);
   };
   const takeAll = async (limited: readonly Limited[], { recipients, bytes }: MessageUse) => {
-    for (const one of limited) {
-      const { subject, limits } = one;
-      const decision = await rates.take(subject, { messages: 1, recipients, bytes }, limits);
-      if (decision.kind === 'taken') continue;
-      return refusalOf(one, decision.refusal, decision.decidedBy);
-    }
-    return undefined;
+    const decision = await rates.takeAll(limited, { messages: 1, recipients, bytes });
+    if (decision.kind === 'taken') return undefined;
+    const one = limited[decision.at];
+    return one && refusalOf(one, decision.refusal, decision.decidedBy);
   };
   return {
     bounds: (session) =>
