@@ -24,7 +24,7 @@ import { hurriedChecks, type WrittenCheck } from './hurried-checks.js';
 import { disagreements, type ListenerSection } from './listener-agreement.js';
 import { keytabFault } from './sasl/gssapi/keytab-fault.js';
 import { cipherFault } from './tls/cipher-fit.js';
-import { endingNotes, suiteKinds } from './tls/material-faults.js';
+import { choosables, endingNotes } from './tls/material-faults.js';
 
 type Edge = NonNullable<ReturnType<typeof checkLayers<(typeof edgeConfig)['fields']>>['value']>['edge'];
 
@@ -90,8 +90,8 @@ function compare(edge: Edge, texts: readonly ConfigText[]): { problems: Problem[
     path: pathText(path),
     message,
   });
-  const kinds = suiteKinds(edge);
-  const certificates = [...kinds.keys()];
+  const choices = choosables(edge);
+  const certificates = [...choices.keys()];
   const sections: [ListenerSection, Edge['listeners']][] = [
     ['edge.listeners', edge.listeners],
     ['edge.moreListeners', edge.moreListeners],
@@ -102,8 +102,8 @@ function compare(edge: Edge, texts: readonly ConfigText[]): { problems: Problem[
     const own = partOf(written, listener.name);
     const settings = settingsOf(own, listener.proxyProtocol);
     const found = disagreements(listener, settings, certificates, listener.section);
-    const known = settings.certificates.filter((name) => kinds.has(name));
-    const usable = (known.length > 0 ? known : certificates).map((name) => kinds.get(name));
+    const known = settings.certificates.flatMap((name) => choices.get(name) ?? []);
+    const usable = known.length > 0 ? known : [...choices.values()];
     const tls = partOf(own, 'tls');
     const [ciphers = '', maxVersion = ''] = ['ciphers', 'maxVersion'].map((name) =>
       scalarOf(partOf(tls, name), isText),

@@ -3,11 +3,17 @@ import { createPrivateKey } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { Doubles } from '../testing/doubles.js';
 import { certificate, material, shake, withTlsFront } from '../testing/tls-front.js';
-import { cipherFault, suiteKindOf } from './cipher-fit.js';
+import { namesOf } from './certificate-files.js';
+import { cipherFault } from './cipher-fit.js';
 
 const { listen } = withTlsFront();
 const ec = certificate('ec', ['mx.one.test']);
+const other = certificate('other', ['mx.two.test']);
 const rsa = certificate('rsa', ['mx.one.test'], 'rsa');
+const choosable = ({ cert, key }: typeof ec) => ({
+  names: namesOf(cert),
+  keyType: createPrivateKey(key).asymmetricKeyType ?? '',
+});
 const [v12, v13] = ['TLSv1.2', 'TLSv1.3'] as const;
 const rsaOnly = 'ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384';
 const ecdsaOnly = 'ECDHE-ECDSA-AES128-GCM-SHA256';
@@ -29,12 +35,17 @@ test.each([
   ['words for RSA', { ciphers: 'ECDHE+aRSA:!aNULL', maxVersion: v12 }, [ec], true],
   ['words for RSA, and that key', { ciphers: 'ECDHE+aRSA:!aNULL', maxVersion: v12 }, [rsa], false],
   ['words for ECDSA behind a word for all', { ciphers: 'ECDHE+AESGCM:aECDSA', maxVersion: v12 }, [rsa], false],
+  ['RSA by the plain name of a suite', { ciphers: 'AES128-SHA256', maxVersion: v12 }, [ec], true],
+  ['RSA by the plain name, and that key', { ciphers: 'AES128-SHA256', maxVersion: v12 }, [rsa], false],
+  ['shared keys alone', { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: v12 }, [rsa], true],
+  ['shared keys by their word', { ciphers: 'ECDHE+PSK:kPSK', maxVersion: v12 }, [ec], true],
+  ['shared keys beside a suite', { ciphers: `PSK-AES128-GCM-SHA256:${rsaOnly}`, maxVersion: v12 }, [rsa], false],
   ['no key exchange by RSA', { ciphers: 'HIGH:!aNULL:!kRSA', maxVersion: v12 }, [rsa], false],
 ])('%s', async (_name, bounds, certificates, isFault) => {
-  const kinds = certificates.map(({ key }) => suiteKindOf(createPrivateKey(key)));
-  const fault = cipherFault(bounds, kinds);
+  const fault = cipherFault(bounds, certificates.map(choosable));
   expect(fault !== undefined).toBe(isFault);
-  if (isFault) expect(fault).toMatch(/^names suites for (RSA|ECDSA) only, but the certificates are of (ECDSA|RSA): /);
+  if (isFault)
+    expect(fault).toMatch(/^names (no suite|suites for (RSA|ECDSA) only, but the certificates are of (ECDSA|RSA): )/);
 
   const doubles = new Doubles();
   doubles.tls = material(...certificates);
@@ -42,4 +53,23 @@ test.each([
   const shaken = await shake(port, { ciphers: 'ALL:TLS_AES_128_GCM_SHA256' }).catch(() => undefined);
   expect(shaken === undefined).toBe(isFault);
   shaken?.socket.destroy();
+});
+
+test.each<[string, (typeof rsa)[], RegExp | undefined]>([
+  [
+    'the first',
+    [rsa, other],
+    /^names suites for ECDSA only, but the certificates for clients that ask for no name are of RSA: every such/,
+  ],
+  [
+    'another',
+    [other, rsa],
+    /^names suites for ECDSA only, but the certificates for mx\.one\.test are of RSA: every such handshake/,
+  ],
+  ['none, both being for one name,', [rsa, ec], undefined],
+])('%s certificate does not go with the list', async (_name, certificates, fault) => {
+  const bounds = { ciphers: ecdsaOnly, maxVersion: v12 };
+  const told = cipherFault(bounds, certificates.map(choosable));
+  if (fault === undefined) expect(told).toBeUndefined();
+  else expect(told).toMatch(fault);
 });

@@ -6,9 +6,9 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Fault, FieldPath } from '@postern/config';
-import { shortestSeed } from './certificate-files.js';
+import type { Choosable } from './certificate-choice.js';
+import { namesOf, shortestSeed } from './certificate-files.js';
 import { soonMs } from './certificate-standing.js';
-import { type SuiteKind, suiteKindOf } from './cipher-fit.js';
 
 interface Pair {
   readonly certFile: string;
@@ -82,14 +82,15 @@ export function tlsFaults({ tls, certificates, ticketKeyFile }: TlsFiles): Fault
   ];
 }
 
-/** What suites each certificate goes with, by its name; undefined = its key is not there yet, or of a kind nothing is known of. */
-export function suiteKinds({ tls, certificates }: TlsFiles): ReadonlyMap<string, SuiteKind | undefined> {
+/** What each certificate can be chosen for, by its name; nothing is known of one whose files are not there yet. */
+export function choosables({ tls, certificates }: TlsFiles): ReadonlyMap<string, Choosable> {
   const pairs = [...(tls === undefined ? [] : [{ name: 'default', ...tls }]), ...certificates];
   return new Map(
-    pairs.map(({ name, keyFile }) => {
-      const content = contentOf(keyFile);
-      const key = content === undefined ? undefined : attempt(() => createPrivateKey(content));
-      return [name, key === undefined ? undefined : suiteKindOf(key)];
+    pairs.map(({ name, certFile, keyFile }) => {
+      const [cert, key] = [contentOf(certFile), contentOf(keyFile)];
+      const names = cert === undefined ? undefined : attempt(() => namesOf(cert));
+      const keyType = key === undefined ? undefined : attempt(() => createPrivateKey(key).asymmetricKeyType);
+      return [name, { names: names ?? [], keyType: keyType ?? '' }];
     }),
   );
 }

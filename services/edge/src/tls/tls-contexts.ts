@@ -1,14 +1,14 @@
 /**
- * What a listener answers a ClientHello with: one context per set of certificates, all with the listener's bounds, chosen by the name the client asks for
- * (RFC 6066 §3): the exact name, then a wildcard of one label, then the first certificate. Certificates of other kinds of key (RSA beside ECDSA) for a name
- * go together: what the client can verify decides. Versions below TLS 1.2 are never spoken (RFC 8996).
+ * What a listener answers a ClientHello with: one context per set of certificates that go together, all with the listener's bounds, chosen by the name
+ * the client asks for. Versions below TLS 1.2 are never spoken (RFC 8996).
  */
 import { createHash, createPrivateKey } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
 import { pathText } from '@postern/config';
 import type { ListenerTls } from '@postern/proto/config/v1/snapshot';
+import { type Choosable, certificateChoice, wildcardOf } from './certificate-choice.js';
 import type { Certificate, TlsMaterial } from './certificate-files.js';
-import { cipherFault, suiteKindOf } from './cipher-fit.js';
+import { cipherFault } from './cipher-fit.js';
 import { ticketKeys } from './ticket-keys.js';
 
 export interface TlsContexts {
@@ -57,41 +57,15 @@ export function usable(all: readonly Certificate[], settings: ListenerTls | unde
   return named.length > 0 ? named : all;
 }
 
-const kindOf = ({ key }: Certificate): string => createPrivateKey(key).asymmetricKeyType ?? '';
+const choosable = (certificate: Certificate): Certificate & Choosable => ({
+  ...certificate,
+  keyType: createPrivateKey(certificate.key).asymmetricKeyType ?? '',
+});
 
-/** Of each kind of key the first. */
-function firstOfEachKind(certificates: readonly Certificate[]): readonly Certificate[] {
-  const kinds = new Map<string, Certificate>();
-  for (const certificate of certificates) {
-    const kind = kindOf(certificate);
-    if (!kinds.has(kind)) kinds.set(kind, certificate);
-  }
-  return [...kinds.values()];
-}
-
-/** The first certificate, and those that are good for all its names. */
-function mainOnes(certificates: readonly Certificate[]): readonly Certificate[] {
-  const [main] = certificates;
-  const names = main?.names ?? [];
-  return certificates.filter(
-    (one) => one === main || (names.length > 0 && names.every((name) => one.names.includes(name))),
-  );
-}
-
-const wildcardOf = (name: string): string => `*${name.slice(name.indexOf('.'))}`;
-
-/** Those of exactly that name before those whose wildcard it falls under. */
-const goodFor = (name: string, certificates: readonly Certificate[]): readonly Certificate[] => [
-  ...certificates.filter(({ names }) => names.includes(name)),
-  ...certificates.filter(({ names }) => !names.includes(name) && names.includes(wildcardOf(name))),
-];
-
-/** Throws where no client could come through. */
-function demandFit(certificates: readonly Certificate[], settings: ListenerTls | undefined, listener: string): void {
+/** Throws where some clients could never come through. */
+function demandFit(certificates: readonly Choosable[], settings: ListenerTls | undefined, listener: string): void {
   const { ciphers = '', maxVersion = '' } = settings ?? {};
-  if (ciphers === '') return;
-  const kinds = certificates.map(({ key }) => suiteKindOf(createPrivateKey(key)));
-  const fault = cipherFault({ ciphers, maxVersion }, kinds);
+  const fault = cipherFault({ ciphers, maxVersion }, certificates);
   if (fault !== undefined) throw new Error(`${pathText(['listeners', listener, 'tls', 'ciphers'])}: ${fault}`);
 }
 
@@ -104,9 +78,8 @@ export function createTlsContexts(
 ): TlsContexts | undefined {
   const bounds = boundsOf(settings, listener);
   const tickets = material.ticketSeed === undefined ? {} : { ticketKeys: ticketKeys(material.ticketSeed, epoch) };
-  const certificates = usable(material.certificates, settings);
-  const [main] = certificates;
-  if (main === undefined) return undefined;
+  const certificates = usable(material.certificates, settings).map(choosable);
+  if (certificates.length === 0) return undefined;
   demandFit(certificates, settings, listener);
   const contextOf = (chosen: readonly Certificate[]): SecureContext =>
     createSecureContext({
@@ -115,18 +88,17 @@ export function createTlsContexts(
       cert: chosen.map(({ cert }) => cert),
       key: chosen.map(({ key }) => key),
     });
-  const together = firstOfEachKind(mainOnes(certificates));
+  const choice = certificateChoice(certificates);
   const contexts = new Map<string, SecureContext | undefined>();
-  const markOf = (chosen: readonly Certificate[]): string =>
+  const markOf = (chosen: readonly (Certificate & Choosable)[]): string =>
     chosen
       .map((one) => certificates.indexOf(one))
       .sort((one, other) => one - other)
       .join();
-  contexts.set(markOf(together), undefined);
+  contexts.set(markOf(choice.fallback), undefined);
   const byName = new Map<string, SecureContext | undefined>();
   let chosenAt: TlsContexts['chosenAt'] = 'name';
-  for (const name of new Set(certificates.flatMap(({ names }) => names))) {
-    const chosen = firstOfEachKind(goodFor(name, certificates));
+  for (const [name, chosen] of choice.byName) {
     const mark = markOf(chosen);
     if (!contexts.has(mark)) {
       contexts.set(mark, contextOf(chosen));
@@ -135,7 +107,7 @@ export function createTlsContexts(
     byName.set(name, contexts.get(mark));
   }
   return {
-    fallback: contextOf(together),
+    fallback: contextOf(choice.fallback),
     clientCertificates: clientCertificatesOf(settings),
     chosenAt,
     find(serverName) {
