@@ -13,6 +13,7 @@ import type { RuleEvent } from './event.js';
 import { factContext } from './fact-context.js';
 import type { Facts } from './fact-table.js';
 import { type FaultConsequence, putOff } from './fault.js';
+import type { TextSubject } from './filled-action.js';
 import type { Rule } from './rule.js';
 import type { RankedRule, RuleSet } from './rule-set.js';
 
@@ -32,10 +33,13 @@ export interface Decision {
   readonly fault?: string;
   /** Its conditions ask who the recipient is. */
   readonly namesRecipient?: boolean;
+  /** Whose facts its text was filled with; absent = nobody's in particular. */
+  readonly textAbout?: readonly TextSubject[];
 }
 
 /** A rule that could not be computed or finished. */
-export interface RuleFault extends Omit<Decision, 'action' | 'asksRecipient' | 'namesRecipient' | 'tookMs' | 'fault'> {
+export interface RuleFault
+  extends Omit<Decision, 'action' | 'asksRecipient' | 'namesRecipient' | 'textAbout' | 'tookMs' | 'fault'> {
   readonly message: string;
   /** `tempfail`: a decision says so too. */
   readonly consequence: FaultConsequence;
@@ -105,7 +109,7 @@ export function evaluate(
       owner = of;
     }
     const from = course.decisions.length;
-    ask(course, set, candidates(rules, facts), { context, time, remembered, took });
+    ask(course, set, candidates(rules, facts), { facts, context, time, remembered, took });
     time.note();
     if (course.decisions.slice(from).some(({ action }) => ENDING.has(action.kind))) break;
   }
@@ -135,6 +139,7 @@ function timeOf({ monotonic, ms, together }: Budget, owner: string, begun: numbe
 }
 
 interface Asking {
+  readonly facts: Facts;
   readonly context: object;
   readonly time: Time;
   readonly remembered: Remembered | undefined;
@@ -165,7 +170,7 @@ function ask(course: Course, { scope }: RuleSet, rules: Iterable<RankedRule>, as
       ...(rule.asksRecipient ? { asksRecipient: true } : {}),
       ...(rule.namesRecipient ? { namesRecipient: true } : {}),
     };
-    const decide = (action: Action, more: Pick<Decision, 'fault'> = {}): void => {
+    const decide = (action: Action, more: Pick<Decision, 'fault' | 'textAbout'> = {}): void => {
       const decided = { ...by, action, ...about, ...more };
       course.decisions.push(took === undefined ? decided : { ...decided, tookMs: took() });
     };
@@ -176,9 +181,22 @@ function ask(course: Course, { scope }: RuleSet, rules: Iterable<RankedRule>, as
       decide(putOff, answer);
       return;
     }
-    for (const [index, action] of rule.actions.entries()) decide(rule.fillers?.[index]?.fill(asking.context) ?? action);
+    for (const [index, action] of rule.actions.entries()) {
+      const filler = rule.fillers?.[index];
+      if (filler === undefined) decide(action);
+      else
+        decide(filler.fill(textContext(asking, tenant)), filler.about.length === 0 ? {} : { textAbout: filler.about });
+    }
     if (rule.stop) return;
   }
+}
+
+/** Conditions know who logged in, texts of another tenant's rules do not tell it. */
+function textContext({ facts, context }: Asking, tenant: string | undefined): object {
+  const { submittingTenant = '', client } = facts;
+  if (tenant === undefined || submittingTenant === '' || submittingTenant === tenant) return context;
+  const unnamed = { address: client?.address, port: client?.port };
+  return factContext({ ...facts, auth: undefined, client: unnamed });
 }
 
 const outOfTime: Answer = { fault: 'the time for rules ran out' };

@@ -27,6 +27,8 @@ export interface ExpressionScope {
   readonly unsupported?: ((fact: string) => string | undefined) | undefined;
   /** Being saved: comparisons with what a fact never is are refused. */
   readonly isNew?: boolean | undefined;
+  /** Of a tenant, a domain or a user. */
+  readonly isTenant?: boolean | undefined;
 }
 
 const COST_LIMIT = 200_000;

@@ -240,7 +240,11 @@ type Grouped = {
 
 /** What is known about one session, transaction and recipient. Header fields in their order, names in any case. */
 export type Facts = Plain &
-  Grouped & { readonly headers?: Iterable<readonly [name: string, value: string]> | undefined };
+  Grouped & {
+    readonly headers?: Iterable<readonly [name: string, value: string]> | undefined;
+    /** No fact: who submits the mail, '' or absent = nobody here. Texts of another tenant's rules tell nothing of that login. */
+    readonly submittingTenant?: string | undefined;
+  };
 
 const entries: ReadonlyMap<string, FactEntry> = new Map(Object.entries(factTable));
 
@@ -260,6 +264,10 @@ const groupsOfRecipient: ReadonlySet<string> = new Set(['recipient', 'recipients
 /** May it differ between recipients of one message? Tags are of a rendering. */
 export const isOfRecipient = (name: string): boolean =>
   name === 'message.tags' || entries.get(name)?.differs === true || groupsOfRecipient.has(name.split('.')[0] ?? '');
+
+/** Who logged in or showed a certificate: the submitter's own. */
+export const isOfSubmitter = (name: string): boolean =>
+  name.startsWith('auth.') || name.startsWith('client.certificate');
 
 /** Is it about who the recipient is? How many there are is said of the message. */
 export const namesRecipient = (name: string): boolean => isOfRecipient(name) && !name.startsWith('recipients.');

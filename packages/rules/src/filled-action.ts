@@ -1,11 +1,16 @@
 /** Which texts of an action may hold facts, and the action with them filled in. */
 import type { Action } from './action.js';
 import type { Complaint, ExpressionScope } from './expression-walk.js';
+import { isOfRecipient, isOfSubmitter } from './fact-table.js';
 import { readText } from './text-template.js';
+
+export type TextSubject = 'recipient' | 'submitter';
 
 /** Gives the action as it is for these facts. */
 export interface Filler {
   readonly facts: readonly string[];
+  /** Whose facts are in the text: it says another thing of another recipient, or names who logged in. */
+  readonly about: readonly TextSubject[];
   readonly fill: (context: object) => Action;
 }
 
@@ -99,5 +104,8 @@ export function readFiller(action: Action, scope: ExpressionScope): ReadFiller |
   }
   if (fills.length === 0) return undefined;
   const fill = (context: object): Action => fills.reduce((made, each) => each(made, context), action);
-  return { filler: { facts, fill }, mistakes };
+  const about: TextSubject[] = [];
+  if (facts.some(isOfRecipient)) about.push('recipient');
+  if (facts.some(isOfSubmitter)) about.push('submitter');
+  return { filler: { facts, about, fill }, mistakes };
 }

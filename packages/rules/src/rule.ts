@@ -157,8 +157,9 @@ function readEvent(fields: Fields): RuleEvent | undefined {
   return undefined;
 }
 
-const expressionScope = (event: RuleEvent, { available, unsupported, isNew }: RuleOptions): ExpressionScope => ({
+const expressionScope = (event: RuleEvent, { available, unsupported, isNew, scope }: RuleOptions): ExpressionScope => ({
   ...{ event, unsupported: unsupported?.fact, available: new Set(available ?? []), isNew },
+  isTenant: scope.kind === 'tenant',
 });
 
 function readConditions(fields: Fields, event: RuleEvent, options: RuleOptions): Read<Expression> {

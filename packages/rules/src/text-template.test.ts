@@ -149,6 +149,32 @@ test('a text that would be empty is a dash, words around a value keep their spac
   ]);
 });
 
+const ofTenant = (rule: object, isNew = true) =>
+  compileRules([{ id: 'r', event: 'body', ...rule }], { scope: { kind: 'tenant', tenant: 'beta' }, isNew });
+
+test.each([
+  ['acme', 'by  from 192.0.2.1'],
+  ['beta', 'by bob@acme.test from 192.0.2.1'],
+  ['', 'by bob@acme.test from 192.0.2.1'],
+])('who logged in at tenant %j, in a text of beta', (submittingTenant, value) => {
+  const then = [{ addHeader: { name: 'X-By', value: 'by ${auth.user} from ${client.address}' } }];
+  const made = ofTenant({ then, when: 'auth.user == "bob@acme.test"' });
+  if (!made.ok) throw new Error(JSON.stringify(made.errors));
+  const { decisions } = evaluate(made.set, 'body', { ...facts, auth: { user: 'bob@acme.test' }, submittingTenant });
+  expect(decisions).toMatchObject([{ action: { value }, textAbout: ['submitter'] }]);
+});
+
+test.each(['message.tags', 'route.host', 'route.name'])('%s stands in no text of a tenant', (fact) => {
+  const rule = { event: 'delivery-failure', then: [{ ndrText: { text: `see \${${fact}}` } }] };
+  const refused = ofTenant(rule);
+  const message = `${fact} is the operator's and stands in no text of a tenant`;
+  expect(refused.ok ? [] : refused.errors).toMatchObject([{ field: 'then[0].ndrText.text', message }]);
+  expect(told(rule)).toEqual([]);
+  const before = ofTenant(rule, false);
+  const [decided] = before.ok ? evaluate(before.set, 'delivery-failure', { message: { tags: ['x'] } }).decisions : [];
+  expect(decided?.action).toMatchObject({ text: `see \${${fact}}` });
+});
+
 test('a text with a fact that has to be asked for waits for policy, and has it asked', () => {
   const asking = setOf('connect', [{ reject: { text: 'see ${dnsbl.texts}' } }], 'client.port > 0');
   expect(earlyRefusals(asking).size).toBe(0);

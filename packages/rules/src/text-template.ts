@@ -50,10 +50,15 @@ export function readText(text: string, scope: ExpressionScope, limit: number): R
   return { template: { facts, fill: (context) => filled(parts, context, limit) }, complaints };
 }
 
+/** What the operator calls its hops and mail; a text goes to strangers. */
+const operatorsOwn: ReadonlySet<string> = new Set(['message.tags', 'route.host', 'route.name']);
+
 function mistakeIn(name: string, isClosed: boolean, scope: ExpressionScope): Omit<Complaint, 'offset'> | undefined {
   const literally = 'write $${ for these characters themselves';
   if (!isClosed)
     return { message: 'a fact in the text does not end', hint: `write } behind its name, or ${literally}` };
+  if (scope.isTenant === true && operatorsOwn.has(name))
+    return { message: `${name} is the operator's and stands in no text of a tenant`, hint: 'say it in your own words' };
   if (factEntry(name) !== undefined) return factUnknownAt(name, scope);
   const near = nearest(name, knownNames());
   const meant = near === undefined || factEntry(near) === undefined ? '' : `did you mean \${${near}}? `;

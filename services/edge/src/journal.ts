@@ -59,6 +59,8 @@ export interface Concerned {
   readonly recipient: string;
   readonly tenant: string;
   readonly evidence: Readonly<Record<string, string>>;
+  /** As this tenant may read it, where what the client was told names somebody of another one. */
+  readonly reply?: Reply;
 }
 
 export interface Journal {

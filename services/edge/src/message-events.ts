@@ -15,9 +15,13 @@ import type { TransactionParty } from './transaction-party.js';
 type Told = Pick<EdgeEventFacts, 'tenant' | 'evidence' | 'each'>;
 
 /** Of an acceptance it is who submits that is told, else the first recipient's tenant. */
-function told({ findings, recipients, submittingTenant }: Transaction, refusedBy: string | undefined): Told {
+function told(
+  { findings, recipients, submittingTenant }: Transaction,
+  refusedBy: string | undefined,
+  reply: Reply,
+): Told {
   if (refusedBy === undefined) return { tenant: submittingTenant ?? recipients[0]?.tenant ?? operatorTenant };
-  const each = concernedBy({ decidedBy: refusedBy, findings: findings.told(), recipients, submittingTenant });
+  const each = concernedBy({ decidedBy: refusedBy, findings: findings.told(), recipients, submittingTenant }, reply);
   const [only] = each;
   if (recipients.length > 1 || only === undefined) return { each };
   return { tenant: only.tenant, evidence: only.evidence };
@@ -47,7 +51,7 @@ export function recordMessage(
     reply,
     detail,
     ...refused,
-    ...told(transaction, event === 'edge.message.rejected' ? detail.reason : undefined),
+    ...told(transaction, event === 'edge.message.rejected' ? detail.reason : undefined, reply),
     ...(others.length === 0 && recipient !== undefined ? { recipient: recipient.address } : {}),
   });
 }

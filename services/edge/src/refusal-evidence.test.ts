@@ -223,3 +223,22 @@ test('a chunk that would be too much is told with what it would come to', async 
   await say(doubles, ['MAIL FROM:<a@sender.test>', 'RCPT TO:<x@example.test>', `BDAT 2000\r\n${'x'.repeat(1_998)}`]);
   expect(refusals(doubles)).toEqual([{ reason: 'size', size: '2000', limit: '1000' }]);
 });
+
+test('a text filled with facts of a recipient is told to its tenant alone; who has one of its own reads that', () => {
+  const refusal = (recipient: string, text: string, more: object = { about: 'recipient' }) =>
+    Finding.fromPartial({ check: 'rule', rule: 'no@1', action: 'reject', recipient, evidence: { text, ...more } });
+  const recipients = [
+    { address: 'bob@acme.test', tenant: 'acme' },
+    { address: 'eve@beta.test', tenant: 'beta' },
+    { address: 'kim@gamma.test', tenant: 'gamma' },
+  ];
+  const texts = (findings: readonly Finding[], submittingTenant?: string) =>
+    concernedBy(
+      { decidedBy: 'no@1', findings, recipients, submittingTenant },
+      { code: 550, enhanced: '5.7.1', text: 'no bob@acme.test' },
+    ).map(({ reply }) => reply?.text);
+  const filled = [refusal('bob@acme.test', 'no bob@acme.test'), refusal('eve@beta.test', 'no eve@beta.test')];
+  expect(texts(filled)).toEqual([undefined, 'no eve@beta.test', 'refused by a rule about another recipient']);
+  expect(texts(filled, 'acme')).toEqual([undefined, undefined, undefined]);
+  expect(texts([refusal('bob@acme.test', 'no bob@acme.test', {})])).toEqual([undefined, undefined, undefined]);
+});

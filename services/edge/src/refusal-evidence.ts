@@ -5,6 +5,7 @@
 
 import { operatorTenant, ownerOf } from '@postern/flow-control/session';
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
+import type { Reply } from '@postern/smtp-core';
 import type { Concerned } from './journal.js';
 
 /** Checks that judge by what others found. */
@@ -72,7 +73,7 @@ export function refusalEvidence(
 }
 
 /** Who is told of a refused message: of each recipient who submits, else whose rule refused and nobody but it, else the recipient's tenant. */
-export function concernedBy(facts: RefusalFacts): Concerned[] {
+export function concernedBy(facts: RefusalFacts, reply?: Reply): Concerned[] {
   const { recipients, submittingTenant } = facts;
   const refusing = submittingTenant === undefined ? refusingTenant(facts) : undefined;
   return recipients
@@ -80,6 +81,27 @@ export function concernedBy(facts: RefusalFacts): Concerned[] {
     .slice(0, mostConcerned)
     .map((one) => {
       const tenant = submittingTenant ?? one.tenant;
-      return { recipient: one.address, tenant, evidence: refusalEvidence({ ...facts, recipients: [one] }, tenant) };
+      const evidence = refusalEvidence({ ...facts, recipients: [one] }, tenant);
+      const shown =
+        reply === undefined || submittingTenant !== undefined ? undefined : shownReply(facts, reply, one.tenant);
+      return { recipient: one.address, tenant, evidence, ...(shown === undefined ? {} : { reply: shown }) };
     });
+}
+
+/** There is one reply for all. Where a rule filled its text with facts of a recipient, other tenants read their own text or none; undefined = as it was told. */
+function shownReply(
+  { decidedBy, findings, recipients }: RefusalFacts,
+  reply: Reply,
+  tenant: string,
+): Reply | undefined {
+  const filled = findings.filter(
+    ({ rule, action, evidence }) =>
+      rule === decidedBy && refusals.has(action) && evidence.about?.split(' ').includes('recipient') === true,
+  );
+  if (filled.length === 0) return undefined;
+  const own = new Set(recipients.filter((one) => one.tenant === tenant).map(({ address }) => address));
+  const texts = filled.filter(({ recipient }) => own.has(recipient)).map(({ evidence }) => evidence.text ?? '');
+  const line = [reply.text].flat().join('\n');
+  if (texts.some((text) => text !== '' && line.includes(text))) return undefined;
+  return { ...reply, text: texts[0] ?? 'refused by a rule about another recipient' };
 }

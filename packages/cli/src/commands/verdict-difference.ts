@@ -17,7 +17,7 @@ const felt: ReadonlySet<string> = new Set([
   ...['addHeader', 'addHeaderIfAbsent', 'changeHeader', 'surroundHeader', 'removeHeader', 'tag'],
   ...['greeting', 'auth', 'setLimit', 'allowRelay', 'allowLocal'],
 ]);
-const about: ReadonlySet<string> = new Set(['tenant', 'scope', 'of', 'fault']);
+const about: ReadonlySet<string> = new Set(['tenant', 'scope', 'of', 'fault', 'about']);
 const refusals: ReadonlySet<Action> = new Set([Action.REJECT, Action.TEMPFAIL, Action.CLOSE]);
 const mostNamed = 5;
 

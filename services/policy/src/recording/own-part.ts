@@ -32,10 +32,38 @@ function ownFindings(findings: readonly Finding[], own: ReadonlySet<string>): Fi
   return findings.filter(({ recipient }) => recipient === '' || own.has(recipient));
 }
 
-export function ownVerdict(verdict: EvaluateResponse, request: EvaluateRequest): EvaluateResponse {
+const isAbout = ({ evidence }: Finding, subject: 'recipient' | 'submitter'): boolean =>
+  evidence.about?.split(' ').includes(subject) === true;
+
+/** A text filled with facts of a recipient is told of those at hand alone: as one of them has it, or not at all. */
+function withOwnText(
+  decided: Decision | undefined,
+  all: readonly Finding[],
+  own: ReadonlySet<string>,
+): Decision | undefined {
+  if (decided === undefined || decided.text === '') return decided;
+  const action = actionName(decided.action);
+  const filled = all.filter(
+    (finding) => finding.action === action && isOf(decided.decidedBy, finding) && isAbout(finding, 'recipient'),
+  );
+  if (filled.length === 0) return decided;
+  const texts = filled.filter(({ recipient }) => own.has(recipient)).map(textOf);
+  return texts.includes(decided.text) ? decided : { ...decided, text: texts[0] ?? '' };
+}
+
+const textOf = ({ evidence }: Finding): string => evidence.text ?? evidence.reason ?? '';
+
+/** `before`: of all recipients, where the request has some. */
+export function ownVerdict(
+  verdict: EvaluateResponse,
+  request: EvaluateRequest,
+  before = request.facts,
+): EvaluateResponse {
   const own = new Set(request.facts?.recipients.map(({ address }) => address));
+  const all = [...(before?.findings ?? []), ...verdict.findings];
   return {
     ...verdict,
+    decision: withOwnText(verdict.decision, all, own),
     recipients: verdict.recipients.filter(({ address }) => own.has(address)),
     findings: ownFindings(verdict.findings, own),
     groups: verdict.groups
@@ -44,7 +72,18 @@ export function ownVerdict(verdict: EvaluateResponse, request: EvaluateRequest):
   };
 }
 
+/** Who logged in stands in these. */
+const texts: ReadonlySet<string> = new Set(['text', 'reason', 'value', 'prefix', 'suffix']);
+
+function withoutLogin(finding: Finding): Finding {
+  if (!isAbout(finding, 'submitter')) return finding;
+  const evidence = Object.fromEntries(Object.entries(finding.evidence).filter(([name]) => !texts.has(name)));
+  return { ...finding, evidence };
+}
+
 interface Seen {
+  /** Another tenant submits it. */
+  readonly isOther: boolean;
   isOwn(finding: Finding): boolean;
   /** Of the findings at hand. */
   decision(findings: readonly Finding[], decided: Decision | undefined): Decision | undefined;
@@ -58,14 +97,19 @@ function seenBy(tenant: string, { submittingTenant, recipients }: SessionFacts):
     const owner = ownerOf(finding, submittingTenant === '' ? undefined : submittingTenant, tenants);
     return owner === operatorTenant || owner === tenant;
   };
+  const isOther = submittingTenant !== '' && submittingTenant !== tenant;
   return {
+    isOther,
     isOwn,
     decision(findings, decided) {
       if (decided === undefined) return decided;
       // Two tenants may have a rule of the same name: in doubt it is the other's.
       const action = actionName(decided.action);
       const deciding = findings.filter((finding) => finding.action === action && isOf(decided.decidedBy, finding));
-      if (deciding.every(isOwn)) return decided;
+      if (deciding.every(isOwn)) {
+        const names = isOther && deciding.some((finding) => isAbout(finding, 'submitter'));
+        return names ? { ...decided, text: '' } : decided;
+      }
       // The client was told the words of a refusal; why mail was kept apart was told to nobody.
       return { ...decided, decidedBy: 'verdict', text: isRefusal(decided.action) ? decided.text : '' };
     },
@@ -73,7 +117,7 @@ function seenBy(tenant: string, { submittingTenant, recipients }: SessionFacts):
 }
 
 export function shownVerdict(verdict: EvaluateResponse, facts: SessionFacts, tenant: string): EvaluateResponse {
-  const { isOwn, decision } = seenBy(tenant, facts);
+  const { isOwn, isOther, decision } = seenBy(tenant, facts);
   const all = [...facts.findings, ...verdict.findings];
   const hiddenTags = new Set(
     all.flatMap((finding) => (finding.action === 'tag' && !isOwn(finding) ? [finding.evidence.name ?? ''] : [])),
@@ -90,7 +134,7 @@ export function shownVerdict(verdict: EvaluateResponse, facts: SessionFacts, ten
     ...verdict,
     decision: decision(all, verdict.decision),
     recipients: verdict.recipients.map((one) => ({ ...one, decision: decision(all, one.decision) })),
-    findings: verdict.findings.filter(isOwn),
+    findings: verdict.findings.filter(isOwn).map((finding) => (isOther ? withoutLogin(finding) : finding)),
     groups: verdict.groups.map(group),
   };
 }
@@ -123,17 +167,17 @@ export function shownStep(step: RecordedStep, tenant: string): RecordedStep {
   const { request, verdict } = step;
   const facts = request?.facts;
   if (request === undefined || facts === undefined) return step;
-  const { isOwn } = seenBy(tenant, facts);
+  const { isOwn, isOther } = seenBy(tenant, facts);
   const shown = { ...facts, findings: facts.findings.filter(isOwn) };
-  const { origin, submittingTenant } = facts;
+  const { origin } = facts;
   const others = {
     ...{ submittingTenant: '', authMechanism: '', clientCertificate: undefined },
     origin: origin === undefined ? undefined : { ...origin, authenticatedUser: '' },
   };
-  const isOther = submittingTenant !== '' && submittingTenant !== tenant;
+  const foreign = { ...shown, ...others, findings: shown.findings.map(withoutLogin) };
   return {
     ...step,
-    request: { ...request, facts: isOther ? { ...shown, ...others } : shown },
+    request: { ...request, facts: isOther ? foreign : shown },
     verdict: verdict === undefined ? undefined : shownVerdict(verdict, facts, tenant),
   };
 }

@@ -78,7 +78,7 @@ export function createRecorder(clock: Clock, store: RecordingStore, observer: Re
             const isKept = content !== undefined && content.length <= recording.content;
             const step = {
               request: { ...own, content: isKept ? content : noBytes },
-              verdict: ownVerdict(verdict, own),
+              verdict: ownVerdict(verdict, own, request.facts),
               answers: resolver.answers,
               ...{ atMs, snapshotVersion: version, contentMissing: !isKept },
             };

@@ -106,6 +106,7 @@ export function sessionFacts(
     esmtp: facts.esmtp,
     tls: { active: origin.tlsVersion !== '', version: origin.tlsVersion, cipher: origin.tlsCipher },
     auth: { user: origin.authenticatedUser, mechanism: facts.authMechanism },
+    submittingTenant: facts.submittingTenant,
     sender: {
       address: facts.reversePath,
       domain: facts.reversePath === '' ? '' : domainOf(facts.reversePath),

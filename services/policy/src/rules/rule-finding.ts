@@ -20,6 +20,7 @@ export function ruleFinding(decided: RuleDecision, stage: Stage, recipient: stri
   addOwner(evidence, decided);
   if (decided.action.kind === 'skip' && decided.asksRecipient === true) evidence.spares = recipientAlone;
   if (decided.action.kind === 'setLimit' && decided.namesRecipient === true) evidence.of = recipientAlone;
+  if (decided.textAbout !== undefined) evidence.about = decided.textAbout.join(' ');
   if (decided.fault !== undefined) evidence.fault = causeOf(decided.fault);
   return {
     check: ruleCheck,

@@ -47,13 +47,14 @@ export interface RuleParts {
 const budgetMs = 50;
 
 export function askDelivery(
-  { rules, clock, onFault, remembered }: Omit<RuleParts, 'router'>,
+  { rules, router, clock, onFault, remembered }: RuleParts,
   event: DeliveryEvent,
   subject: DeliverySubject,
   isLocal: boolean,
   more: (facts: Facts) => Facts = (facts) => facts,
 ): readonly Decision[] {
-  const facts = more(deliveryFacts(subject, isLocal, clock.now()));
+  const submittingTenant = router.ownerOf(domainOf(subject.origin?.authenticatedUser ?? ''));
+  const facts = { ...more(deliveryFacts(subject, isLocal, clock.now())), submittingTenant };
   const choice = rules.of(subject.tenant, scopeAddress(facts));
   if (!choice.has(event)) return [];
   const budget = { monotonic: () => clock.cpu(), ms: budgetMs };
