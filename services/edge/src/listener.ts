@@ -6,6 +6,7 @@
  */
 import type { Timer } from '@postern/clock';
 import { formatHostPort, pathText } from '@postern/config';
+import type { ListenerTls } from '@postern/proto/config/v1/snapshot';
 import type { EdgeEventFacts, EdgeEventName } from './journal.js';
 import { disagreements, type ListenerSection } from './listener-agreement.js';
 import type { MisconfigurationGuard } from './misconfiguration.js';
@@ -14,11 +15,11 @@ import { type ListenerFacts, openSession, type Session, type SessionServices, ty
 import { EdgeConnection } from './smtp/connection.js';
 import { sweepMs } from './smtp/deadlines.js';
 import type { Opening } from './smtp/place.js';
-import { noHeader, type ProxyExpectation } from './smtp/proxy-reader.js';
+import { goneBeforeHeader, noHeader, type ProxyExpectation } from './smtp/proxy-reader.js';
 import { EdgeServer, type Endpoints, type ServerContext } from './smtp/server.js';
-import type { TlsMaterial } from './tls/certificate-files.js';
+import type { Certificate, TlsMaterial } from './tls/certificate-files.js';
 import { ticketEpoch } from './tls/ticket-keys.js';
-import { createTlsContexts } from './tls/tls-contexts.js';
+import { createTlsContexts, usable } from './tls/tls-contexts.js';
 import { tlsFactsOf } from './tls/tls-facts.js';
 import { goneInHandshake } from './tls/tls-failure.js';
 
@@ -56,6 +57,8 @@ export interface Listener {
   readonly sessions: number;
   /** What of its settings does not go together with what it is on this pod, or cannot be carried out. */
   readonly disagreements: readonly string[];
+  /** Those it shows. */
+  readonly certificates: readonly Certificate[];
   /** Takes over what snapshot, certificates and time say now. */
   update(): Promise<void>;
   /** Stops accepting, sends idle clients away; resolves when the last session ended. */
@@ -86,6 +89,9 @@ class EdgeListener implements Listener {
   #port: number;
   #state: 'shut' | 'open' | 'draining' = 'shut';
   #tlsMark: readonly unknown[] = [];
+  /** TLS settings that were taken. */
+  #taken: { readonly settings: ListenerTls | undefined } | undefined;
+  #certificates: readonly Certificate[] = [];
   #disagreements: readonly string[] = [];
   /** Why its TLS settings are not in use. */
   #refusedTls: readonly string[] = [];
@@ -107,12 +113,17 @@ class EdgeListener implements Listener {
       implicitTls: options.role === 'submissions',
       proxyExpectation: (peer) => expectation(options, context, peer),
       onProxyFailure: (endpoints, reason, reply) => {
+        if (reason === goneBeforeHeader && this.#leaving !== undefined) return this.#cutOff(endpoints, this.#leaving);
         if (reason === noHeader) context.guard.suspect(options.name, 'missing_proxy', endpoints.remoteAddress);
         const told = reply === undefined ? ({ untraced: true } as const) : { reply };
         return this.#neverBegan('edge.proxy.refused', endpoints, { detail: { reason }, ...told });
       },
       enterPrelude: (endpoints) => this.#enterPrelude(endpoints),
       onTlsFailure: (endpoints, reason) => {
+        if (reason === goneInHandshake && this.#leaving !== undefined) {
+          this.#cutOff(endpoints, this.#leaving);
+          return;
+        }
         const isUnexplained = reason === goneInHandshake ? ({ untraced: true } as const) : {};
         this.#neverBegan('edge.tls.failed', endpoints, { detail: { reason }, ...isUnexplained });
       },
@@ -122,8 +133,22 @@ class EdgeListener implements Listener {
     this.#sweep = clock.setInterval(sweepMs, () => this.#look(), { unref: true });
   }
 
+  /** Why it ends connections that are no session yet; undefined = it does not. */
+  get #leaving(): string | undefined {
+    if (this.#state === 'open') return undefined;
+    return this.#state === 'draining' || this.#context.services.isDraining() ? 'draining' : 'listener shut';
+  }
+
+  #cutOff(endpoints: Endpoints, reason: string): string {
+    return this.#neverBegan('edge.session.refused', endpoints, { detail: { reason }, untraced: true });
+  }
+
   get port(): number {
     return this.#port;
+  }
+
+  get certificates(): readonly Certificate[] {
+    return this.#certificates;
   }
 
   get sessions(): number {
@@ -196,13 +221,19 @@ class EdgeListener implements Listener {
   #updateTls(): void {
     const { services } = this.#context;
     const material = this.#context.tls();
-    const settings = services.snapshot()?.listener(this.facts).tls;
+    const wanted = services.snapshot()?.listener(this.facts).tls;
+    const names = material.certificates.map(({ name }) => name);
+    // Which certificate is meant is not known: `#compare` says so, and what was taken before stays.
+    const isTaken = this.#taken === undefined || (wanted?.certificates ?? []).every((name) => names.includes(name));
+    const settings = isTaken ? wanted : this.#taken?.settings;
     const epoch = ticketEpoch(services.clock.now());
     const mark = [material, JSON.stringify(settings), epoch];
     if (mark.every((part, index) => part === this.#tlsMark[index])) return;
     this.#tlsMark = mark;
     try {
       this.#server.useTls(createTlsContexts(material, settings, this.facts.name, epoch));
+      this.#taken = { settings };
+      this.#certificates = usable(material.certificates, settings);
       this.#refusedTls = [];
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

@@ -18,7 +18,6 @@ import {
   watchTlsMaterial,
 } from '../tls/certificate-files.js';
 import { certificateStanding, endings, firstEnd } from '../tls/certificate-standing.js';
-import { usable } from '../tls/tls-contexts.js';
 
 export interface PodListenersOptions {
   readonly config: EdgeConfig['edge'];
@@ -127,16 +126,13 @@ export class PodListeners {
 
   #reportChange({ certificates, isTicketSeed }: MaterialChange): void {
     const { log } = this.#options.telemetry;
-    const snapshot = this.#options.snapshot();
-    const all = this.#material.certificates;
-    for (const { name, expiresAtMs } of certificates) {
-      const listeners = this.#listeners
-        .map(({ facts }) => facts)
-        .filter((facts) => usable(all, snapshot?.listener(facts).tls).some((one) => one.name === name));
+    for (const certificate of certificates) {
+      const { name, expiresAtMs } = certificate;
+      const listeners = this.#listeners.filter((listener) => listener.certificates.includes(certificate));
       log.info('edge.certificate.replaced', {
         certificate: name,
         file: this.#files().find((files) => files.name === name)?.certFile ?? '',
-        listeners: listeners.map((facts) => facts.name),
+        listeners: listeners.map(({ facts }) => facts.name),
         expires: new Date(expiresAtMs).toISOString(),
       });
     }

@@ -99,8 +99,9 @@ export class EdgeConnection extends SMTPConnection implements Wire, Heard {
     this.#context.services.journal.record('edge.tls.failed', this.edgeSession, { detail: { reason } });
   }
 
-  /** Told when the pod drains: an idle client is sent away, one in a transaction may finish it. */
+  /** Told when pod or listener drain: an idle client is sent away, one in a transaction may finish it. */
   drain(): void {
+    this.dialogue.leaves();
     if (this.dialogue.transaction === undefined && !this.patience.isWorking && this._ready) this.abort(aborts.draining);
   }
 
@@ -112,6 +113,8 @@ export class EdgeConnection extends SMTPConnection implements Wire, Heard {
 
   abort({ reply, reason, ending, limit }: Abort): void {
     if (this.isClosed) return;
+    // A handshake ends with it: that we ended the session says why.
+    this.#isTlsFailureTold = true;
     this.#context.services.journal.record('edge.session.aborted', this.edgeSession, {
       ...this.dialogue.underWay(),
       reply,

@@ -52,6 +52,7 @@ export class Dialogue {
   /** What the snapshot last seen says of this client: asked several times a command. */
   #seen: SeenPolicy = { snapshot: undefined, ipSet: undefined, policy: undefined };
   readonly #putOff = new PutOff();
+  #isTold = false;
   /** Without PIPELINING: the next line was here before the reply to this one. */
   #sentAhead = false;
 
@@ -79,8 +80,17 @@ export class Dialogue {
     return this.policy()?.extensions.has(keyword) === true;
   }
 
+  /** What is in hand is the last of this session: its listener takes no more. */
+  leaves(): void {
+    this.#isTold = true;
+  }
+
+  get #isLeaving(): boolean {
+    return this.#isTold || this.services.isDraining();
+  }
+
   onLine(line: string): Promise<void> | undefined {
-    if (this.services.isDraining() && this.transaction === undefined) return this.answer(replies.shuttingDown);
+    if (this.#isLeaving && this.transaction === undefined) return this.answer(replies.shuttingDown);
     const space = line.indexOf(' ');
     const name = (space === -1 ? line : line.slice(0, space)).toUpperCase();
     const verb = verbs.get(name);
@@ -176,8 +186,8 @@ export class Dialogue {
   }
 
   #settle(list: readonly Reply[], command: string): undefined {
-    // What was in hand when the drain began has ended with this reply: nobody waits for the client's next command.
-    const isLast = this.services.isDraining() && this.transaction === undefined && !this.wire.isClosed;
+    // What was in hand when it was told to leave has ended with this reply: nobody waits for the client's next command.
+    const isLast = this.#isLeaving && this.transaction === undefined && !this.wire.isClosed;
     if (isLast && list.every(({ code }) => code !== 221 && code !== 354 && code !== 334)) {
       this.wire.reply(replies.shuttingDown);
       return this.#end(replies.shuttingDown, command);

@@ -2,7 +2,7 @@
 import { createServer } from 'node:net';
 import { FakeClock } from '@postern/clock';
 import { RawClient } from '@postern/testkit/smtp';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Doubles } from '../testing/doubles.js';
 import { greeted, transaction, withFront } from '../testing/front.js';
 
@@ -82,4 +82,54 @@ describe('drain', () => {
     await drained;
     expect(doubles.stored).toHaveLength(1);
   });
+
+  it('a listener that is switched off lets a transaction finish, and no other begin', async () => {
+    const doubles = new Doubles();
+    doubles.setSnapshot({ listeners: [{ name: 'mx', role: 'mx' }] });
+    const listener = await start(doubles);
+    const busy = await greeted(listener.port);
+    await busy.command('DATA');
+    doubles.setSnapshot({ listeners: [{ name: 'mx', role: 'mx', disabled: true }] });
+    await listener.update();
+    busy.send('x\r\n.\r\nMAIL FROM:<a@sender.test>\r\n');
+    expect(await busy.reply()).toMatch(/^250/);
+    expect(await busy.reply()).toMatch(/^421 4\.3\.2/);
+    expect(doubles.stored).toHaveLength(1);
+  });
+
+  it.each([
+    ['a TLS handshake', { name: 'submissions', role: 'submissions' }, {}],
+    ['a PROXY header', { name: 'mx', role: 'mx' }, { proxyProtocol: true }],
+  ] as const)('cut off in %s is told as what it is', async (_name, facts, options) => {
+    const doubles = new Doubles();
+    doubles.setSnapshot({ listeners: [facts], trustedProxies: ['127.0.0.0/8'] });
+    const listener = await start(doubles, { ...facts, ...options });
+    const client = await RawClient.open(listener.port);
+    client.send(facts.role === 'mx' ? 'PROXY TCP4' : '\u0016');
+    // Accepted after the other, and refused at once.
+    const second = await RawClient.open(listener.port);
+    second.send('neither one nor the other\r\n');
+    await vi.waitFor(() => expect(doubles.events).toHaveLength(1));
+    await listener.drain();
+    await vi.waitFor(() => expect(doubles.events).toHaveLength(2));
+    expect(doubles.events[1]).toMatchObject({
+      event: 'edge.session.refused',
+      facts: { detail: { reason: 'draining' } },
+    });
+    client.destroy();
+    second.destroy();
+  });
+});
+
+it('a session that ends in the midst of AUTH has sent no wrong command', async () => {
+  const doubles = new Doubles();
+  doubles.setSnapshot({
+    listeners: [{ name: 'submission', role: 'submission', requireTls: false, authMechanismsPlain: ['LOGIN'] }],
+  });
+  const { port } = await start(doubles, { name: 'submission', role: 'submission' });
+  const client = await greeted(port, ['EHLO c.test']);
+  expect(await client.command('AUTH LOGIN')).toMatch(/^334/);
+  client.destroy();
+  await vi.waitFor(() => expect(doubles.events.map(({ event }) => event)).toContain('edge.session.closed'));
+  expect(doubles.events.map(({ event }) => event)).not.toContain('edge.command.rejected');
 });

@@ -18,6 +18,9 @@ export type ProxyReading =
 
 export const noHeader = 'no PROXY header';
 
+/** The peer went away, or we did. */
+export const goneBeforeHeader = 'connection closed';
+
 const halfHeader = 'half a PROXY header';
 
 /** How long a balancer may take to send the header. */
@@ -52,7 +55,7 @@ export function readProxyHeader(
     };
     const otherwise = (reason: string): void =>
       finish(expectation === 'required' ? failed(reason) : { kind: 'direct' }, 0);
-    const onGone = (): void => finish({ kind: 'failed', reason: 'connection closed' }, held.length);
+    const onGone = (): void => finish({ kind: 'failed', reason: goneBeforeHeader }, held.length);
     const onReadable = (): void => {
       for (let chunk: Buffer | null = socket.read(); chunk !== null; chunk = socket.read()) {
         held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);

@@ -49,6 +49,10 @@ const faults: Readonly<Record<SaslFault, Reply>> = {
   tooLong: replies.authLineTooLong,
 };
 
+/** A session that ended in the midst of it has said nothing wrong, and nobody hears a reply. */
+const refuseFault = (dialogue: Dialogue, fault: SaslFault, name: string): VerbReplies =>
+  dialogue.wire.isClosed ? [] : dialogue.refuse(faults[fault], `AUTH ${name}`);
+
 /** Whose user was tried, by the domain he was named with: that tenant sees it in its trace. Undefined = nobody's here. */
 function tenantTried({ services }: Dialogue, username: string): { readonly tenant?: string } {
   const domain = splitAddress(username)?.domain.toLowerCase();
@@ -58,15 +62,14 @@ function tenantTried({ services }: Dialogue, username: string): { readonly tenan
 
 async function conclude(dialogue: Dialogue, name: string, result: SaslResult): Promise<VerbReplies> {
   const { session, services } = dialogue;
-  if (!('username' in result)) return dialogue.refuse(faults[result.kind], `AUTH ${name}`);
+  if (!('username' in result)) return refuseFault(dialogue, result.kind, name);
   const { username } = result;
   const answer = await verified(dialogue, name, result);
   const detail = { mechanism: name, user: username };
   if (result.kind === 'exchanged' && result.finish !== undefined) {
     const response = await result.finish(answer);
     // What is wrong stays wrong and is counted, whatever the client says to it.
-    if (answer.kind !== 'denied' && typeof response === 'string')
-      return dialogue.refuse(faults[response], `AUTH ${name}`);
+    if (answer.kind !== 'denied' && typeof response === 'string') return refuseFault(dialogue, response, name);
   }
   if (answer.kind === 'verified') {
     const login = { user: answer.user, tenant: answer.tenant, mechanism: name };
