@@ -80,5 +80,6 @@ export function sessionFacts(sources: FactSources): SessionFacts {
     clientCertificate: session.tls?.clientCertificate,
     proxyAuthority: session.proxyAuthority ?? '',
     skipChecks: [...sources.skipChecks],
+    othersBefore: [],
   };
 }

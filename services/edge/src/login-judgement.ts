@@ -33,6 +33,7 @@ function factsOf(
     relayRight: true,
     findings: [],
     sharedFindings: [],
+    othersBefore: [],
     addressSuspected: session.addressSuspected,
     clientCertificate: session.tls?.clientCertificate,
     proxyAuthority: session.proxyAuthority ?? '',

@@ -1,5 +1,5 @@
 /** Asks the rules of one event, about the session or about each recipient, and takes up what they decide as findings and decisions. */
-import type { RecipientFacts, Stage } from '@postern/proto/policy/v1/policy_service';
+import type { Finding, RecipientFacts, SessionFacts, Stage } from '@postern/proto/policy/v1/policy_service';
 import {
   isDoneLate,
   lateEvents,
@@ -11,6 +11,7 @@ import {
 import { withSigned } from '../actions.js';
 import { addWish } from '../forced-checks.js';
 import { isOwnLimit } from '../recipient-limits/own-limits.js';
+import { refusalOf } from '../refusals.js';
 import {
   holdsFor,
   lateRulesOf,
@@ -26,6 +27,8 @@ import type { SpentTime } from '../rules/rule-runner.js';
 import { rightTaken, tlsDemand } from '../rules/session-decision.js';
 import type { Course } from '../verdict/course.js';
 import type { EvaluationState, Judged } from './state.js';
+
+const noAddresses: ReadonlySet<string> = new Set();
 
 type RecipientEvent = 'rcpt' | 'headers' | 'body';
 
@@ -53,6 +56,8 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
   const remembered: Remembered | undefined = judged.length > 1 ? new Map() : undefined;
   const spent: SpentTime | undefined = judged.length > 1 ? new Map() : undefined;
   const putOff: PutOff[] = [];
+  const unknown = event === 'rcpt' && judged.length > 1 ? unknownOf(subject.findings) : noAddresses;
+  let taken = before;
   for (const [index, { recipient, course }] of judged.entries()) {
     course.accepted = false;
     const choice = rulesOf(subject, recipient);
@@ -63,7 +68,8 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
       const shown = common.get(named) ?? factsAt(state, event, named);
       common.set(named, shown);
       const own = ownCheckFacts(subject.findings, recipient.address, named);
-      const known = { ...withRecipient(shown, recipient, event === 'rcpt' ? before + index + 1 : all), ...own };
+      const count = (event === 'rcpt' ? taken + 1 : all) + othersBefore(facts, event === 'rcpt' ? before + index : all);
+      const known = { ...withRecipient(shown, recipient, count), ...own };
       // What was found for it alone is remembered for nobody else.
       const shared = own === undefined ? remembered : undefined;
       const { decisions, faults } = services.askRules(choice, event, known, shared, spent);
@@ -75,9 +81,22 @@ function askPerRecipient(state: EvaluationState, event: RecipientEvent, stage: S
       }
     }
     if (event === 'rcpt') takeRight(state, recipient, course);
+    if (course.refusal === undefined && !unknown.has(recipient.address)) taken += 1;
   }
   for (const one of putOff) apply(state, togetherWith(state, putOff, one), stage, one.course, one.recipient.address);
 }
+
+/** Of a recording: recipients of other tenants, who are not in it. */
+const othersBefore = ({ othersBefore: others }: Pick<SessionFacts, 'othersBefore'>, place: number): number =>
+  others[place] ?? 0;
+
+/** Refused whatever the rules say: they count for none that comes behind them in their group. */
+const unknownOf = (findings: readonly Finding[]): ReadonlySet<string> =>
+  new Set(
+    findings.flatMap((finding) =>
+      finding.check === 'recipients' && refusalOf('recipients', finding) !== undefined ? [finding.recipient] : [],
+    ),
+  );
 
 interface PutOff {
   readonly decided: RuleDecision;

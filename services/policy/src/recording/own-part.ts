@@ -8,6 +8,7 @@ import type {
   EvaluateRequest,
   EvaluateResponse,
   Finding,
+  RecipientFacts,
   RecipientGroup,
   RecordedStep,
   SessionFacts,
@@ -17,7 +18,11 @@ import type {
 import { actionName, isRefusal } from '../verdict/decision.js';
 
 /** Undefined = nothing of it is the tenant's. */
-export function ownRequest(request: EvaluateRequest, tenant: string): EvaluateRequest | undefined {
+export function ownRequest(
+  request: EvaluateRequest,
+  tenant: string,
+  verdict?: EvaluateResponse,
+): EvaluateRequest | undefined {
   const { facts } = request;
   if (facts === undefined) return undefined;
   const recipients = facts.recipients.filter((recipient) => recipient.tenant === tenant);
@@ -25,7 +30,23 @@ export function ownRequest(request: EvaluateRequest, tenant: string): EvaluateRe
   if (!isSender && recipients.length === 0) return undefined;
   if (recipients.length === facts.recipients.length) return request;
   const own = new Set(recipients.map(({ address }) => address));
-  return { ...request, facts: { ...facts, recipients, findings: ownFindings(facts.findings, own) } };
+  const othersBefore = placesOfOthers(facts.recipients, tenant, verdict);
+  return { ...request, facts: { ...facts, recipients, findings: ownFindings(facts.findings, own), othersBefore } };
+}
+
+/** Where the others stood, for facts that count: before each of the tenant's, and all of them. */
+function placesOfOthers(all: readonly RecipientFacts[], tenant: string, verdict?: EvaluateResponse): number[] {
+  const refused = new Set(
+    verdict?.recipients.flatMap(({ address, decision: said }) =>
+      said !== undefined && isRefusal(said.action) ? [address] : [],
+    ),
+  );
+  const places: number[] = [];
+  let others = 0;
+  for (const one of all)
+    if (one.tenant === tenant) places.push(others);
+    else if (!refused.has(one.address)) others += 1;
+  return [...places, others];
 }
 
 function ownFindings(findings: readonly Finding[], own: ReadonlySet<string>): Finding[] {
@@ -168,7 +189,7 @@ export function shownStep(step: RecordedStep, tenant: string): RecordedStep {
   const facts = request?.facts;
   if (request === undefined || facts === undefined) return step;
   const { isOwn, isOther } = seenBy(tenant, facts);
-  const shown = { ...facts, findings: facts.findings.filter(isOwn) };
+  const shown = { ...facts, findings: facts.findings.filter(isOwn), othersBefore: [] };
   const { origin } = facts;
   const others = {
     ...{ submittingTenant: '', authMechanism: '', clientCertificate: undefined },

@@ -73,7 +73,7 @@ export function createRecorder(clock: Clock, store: RecordingStore, observer: Re
           const content = hasContent ? request.content : held.whole();
           held.release();
           for (const tenant of tenants) {
-            const own = ownRequest(request, tenant);
+            const own = ownRequest(request, tenant, verdict);
             if (own === undefined) continue;
             const isKept = content !== undefined && content.length <= recording.content;
             const step = {

@@ -2,6 +2,7 @@
  * Invariant 10 over recorded sessions: judged again where DNS is empty, the directory knows nobody, greylisting has another opinion and the year is
  * another one, each has the verdict of then. Rules tried beside it change what they should.
  */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is filled in is written so
 // biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
 import { FakeClock } from '@postern/clock';
 import {
@@ -443,4 +444,45 @@ test('a tenant cannot have the recording of another judged', async () => {
   const { here, recordings } = production(['t2']);
   await hold(here, [{ described: { from: 'a@good.test', to: [{ address: 'u@two.test', tenant: 't2' }] } }]);
   await expect(replay(later(), recordings)).rejects.toMatchObject({ id: 'not-found' });
+});
+
+test('texts and counts of a message for two tenants: each reads its own, and nothing has changed since', async () => {
+  const filled = {
+    ...configuration(['t1', 't2']),
+    rules: [
+      {
+        event: 'rcpt',
+        when: 'recipient.address != "no@here.test"',
+        then: [{ addHeader: { name: 'X-No', value: '${recipients.count}' } }],
+      },
+      { event: 'rcpt', when: 'recipient.address == "no@here.test"', then: ['reject'] },
+      {
+        event: 'body',
+        then: [
+          { addHeader: { name: 'X-By', value: '${auth.user}' } },
+          { reject: { text: '${recipient.address} ${recipients.count}' } },
+        ],
+      },
+    ],
+  };
+  const recordings = memoryRecordings();
+  const clock = new FakeClock();
+  const recorder = createRecorder(clock, recordings, { recorded: () => undefined });
+  const known = { 'user@here.test': 'user', 'no@here.test': 'user', 'u@two.test': 'user' } as const;
+  const here = ground({ ...filled, entries: known, clock, recorder });
+  const to = ['user@here.test', 'no@here.test', { address: 'u@two.test', tenant: 't2' }];
+  const described = { from: 'boss@here.test', user: 'boss@here.test', tenant: 't1', role: 'submission', to };
+  await hold(here, [{ described, message: letter() }]);
+  const { stages, recorded } = await replay(here, recordings, { tenant: 't2' });
+  expect(decisions(stages)).toEqual(decisions(recorded));
+  const steps = (await recordings.read('t2', 'S1')).map((step) => shownStep(step, 't2'));
+  const text = JSON.stringify(steps.map((step) => RecordedStep.toJSON({ ...step, answers: [] })));
+  expect(text).toContain('u@two.test 2');
+  expect(text).not.toMatch(/user@here|no@here|othersBefore/);
+  expect(
+    steps.flatMap(({ verdict }) => verdict?.findings.filter(({ evidence }) => evidence.about === 'submitter')),
+  ).toMatchObject([{ evidence: { name: 'X-By' } }]);
+  expect(steps.flatMap(({ verdict }) => verdict?.findings.map(({ evidence }) => evidence.value ?? '')).join('')).toBe(
+    '2',
+  );
 });

@@ -124,10 +124,12 @@ export async function replaySession(
     const { request, verdict: then, contentMissing } = step;
     if (request?.facts === undefined || then === undefined) continue;
     course.begin(request.stages, request.facts.queueId);
+    const { recipients, othersBefore } = request.facts;
     const facts = {
       ...request.facts,
+      othersBefore: othersBefore.filter((_, place) => !course.isRefused(recipients[place]?.address ?? '')),
       findings: course.findings(request.facts.findings),
-      recipients: request.facts.recipients.filter(({ address }) => !course.isRefused(address)),
+      recipients: recipients.filter(({ address }) => !course.isRefused(address)),
     };
     if (facts.recipients.length === 0 && request.facts.recipients.length > 0) continue;
     const hasContent = request.stages.includes(Stage.HEADERS) || request.stages.includes(Stage.BODY);

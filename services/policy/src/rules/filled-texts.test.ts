@@ -54,6 +54,24 @@ test('a header field with facts in it: in encoded words where they are not ASCII
   expect(values.find((value) => value.startsWith('X-Files'))).toMatch(/^X-Files: =\?utf-8\?/i);
 });
 
+test('recipients.count of a group counts those that are taken', async () => {
+  const at = ground({
+    snapshot: { domains: [{ name: 'here.test', tenant: 't1', validateRecipients: true }] },
+    entries: { 'a@here.test': 'user', 'b@here.test': 'user', 'c@here.test': 'user' },
+    rules: [
+      { event: 'rcpt', when: 'recipient.user == "b"', then: [{ reject: { text: 'no' } }] },
+      { event: 'rcpt', then: [{ addHeader: { name: 'X-Count', value: '${recipients.count}' } }] },
+    ],
+  });
+  const { findings } = await askEnvelope(at, { to: ['a@here.test', 'b@here.test', 'nobody@here.test', 'c@here.test'] });
+  const counts = findings.filter(({ action }) => action === 'addHeader');
+  expect(counts.map(({ recipient, evidence }) => [recipient, evidence.value])).toEqual([
+    ['a@here.test', '1'],
+    ['nobody@here.test', '2'],
+    ['c@here.test', '2'],
+  ]);
+});
+
 test('words around a subject, said at RCPT, go with the copy of who they are for', async () => {
   const then = [{ changeHeader: { name: 'Subject', prefix: '[${client.address}] ', suffix: ' (ä)' } }];
   const at = ground({

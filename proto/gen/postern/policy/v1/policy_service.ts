@@ -377,6 +377,8 @@ export interface SessionFacts {
   sharedFindings: SharedFindings[];
   /** The client's address seems to stand for many clients (source NAT): no list spares it and it is exempt from nothing. */
   addressSuspected: boolean;
+  /** Recorded alone: how many recipients of other tenants came before each of `recipients`, and at the end how many there are. Empty = none. */
+  othersBefore: number[];
 }
 
 /** Findings of rules that several recipients have in common, in their order. */
@@ -1483,6 +1485,7 @@ function createBaseSessionFacts(): SessionFacts {
     sessionBytes: 0,
     sharedFindings: [],
     addressSuspected: false,
+    othersBefore: [],
   };
 }
 
@@ -1556,6 +1559,13 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     }
     if (message.addressSuspected !== false) {
       writer.uint32(264).bool(message.addressSuspected);
+    }
+    if (message.othersBefore.length !== 0) {
+      writer.uint32(274).fork();
+      for (const v of message.othersBefore) {
+        writer.uint32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -1757,6 +1767,24 @@ export const SessionFacts: MessageFns<SessionFacts> = {
             message.addressSuspected = reader.bool();
             continue;
           }
+          case 34: {
+            if (tag === 272) {
+              message.othersBefore.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 274) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.othersBefore.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1870,6 +1898,11 @@ export const SessionFacts: MessageFns<SessionFacts> = {
         : isSet(object.address_suspected)
         ? globalThis.Boolean(object.address_suspected)
         : false,
+      othersBefore: globalThis.Array.isArray(object?.othersBefore)
+        ? object.othersBefore.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.others_before)
+        ? object.others_before.map((e: any) => globalThis.Number(e))
+        : [],
     };
   },
 
@@ -1944,6 +1977,9 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     if (message.addressSuspected !== false) {
       obj.addressSuspected = message.addressSuspected;
     }
+    if (message.othersBefore?.length) {
+      obj.othersBefore = message.othersBefore.map((e) => Math.round(e));
+    }
     return obj;
   },
 
@@ -1981,6 +2017,7 @@ export const SessionFacts: MessageFns<SessionFacts> = {
     message.sessionBytes = object.sessionBytes ?? 0;
     message.sharedFindings = object.sharedFindings?.map((e) => SharedFindings.fromPartial(e)) || [];
     message.addressSuspected = object.addressSuspected ?? false;
+    message.othersBefore = object.othersBefore?.map((e) => e) || [];
     return message;
   },
 };
