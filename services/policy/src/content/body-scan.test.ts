@@ -91,3 +91,15 @@ test('50 MiB without a line end, and 100,000 delimiters, pass in bounded time', 
   reader.write(Buffer.from('\r\n--b\r\n\r\n'.repeat(100_000)));
   expect(reader.end().mime?.parts).toBe(1_000);
 });
+
+test.each([
+  ['dashes and spaces', `--${' '.repeat(8_000)}x\r\n`],
+  ['empty lines', '\r\n'],
+  ['lines of a value that never ends', '="h\r\na\r\na\r\n'],
+])('10 MiB of %s are read in bounded time', (_what, line) => {
+  const reader = new ContentReader(context);
+  reader.write(Buffer.from('From: a@b.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n'));
+  const block = Buffer.from(line.repeat(Math.floor(1_048_576 / line.length)));
+  for (let at = 0; at < 10; at++) reader.write(block);
+  expect(reader.end().mime).toMatchObject({ parts: 2, incomplete: undefined });
+});

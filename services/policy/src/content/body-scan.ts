@@ -17,6 +17,12 @@ const deepest = 50;
 const deepestEncoded = 5;
 const delimiterStart = Buffer.from('\n--');
 
+/** An open multipart. */
+type Level = Pick<Part, 'boundaries' | 'isDigest'>;
+
+const isBlank = (octet: number | undefined): boolean =>
+  octet === 0x20 || octet === 0x09 || octet === 0x0d || octet === LF;
+
 /** What an encoded part has within. */
 interface Within {
   readonly decoder: TransferDecoder;
@@ -26,13 +32,14 @@ interface Within {
 }
 
 export class BodyScan {
-  /** Of each open multipart the delimiters it may have: one, but for fields that can be read in several ways. */
-  readonly #boundaries: (readonly string[])[] = [];
+  readonly #levels: Level[] = [];
   readonly #found: LookedAt;
   readonly #depth: number;
   #within: Within[] = [];
   #part: Part | undefined;
   #header: Buffer[] | undefined;
+  /** Of the header section that is held. */
+  #isInDigest = false;
   #headerSize = 0;
   #held: Buffer = Buffer.alloc(0);
   #lineBegins = true;
@@ -52,9 +59,10 @@ export class BodyScan {
     let rest = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     this.#held = Buffer.alloc(0);
     while (rest.length > 0) {
-      const skipped = this.#skip(rest);
-      if (skipped > 0) {
-        rest = rest.subarray(skipped);
+      if (this.#found.isIncomplete) return;
+      const taken = this.#skip(rest) || this.#block(rest);
+      if (taken > 0) {
+        rest = rest.subarray(taken);
         continue;
       }
       const end = rest.indexOf(LF) + 1;
@@ -94,7 +102,7 @@ export class BodyScan {
     if (this.#header !== undefined || this.#within.length > 0 || this.#part?.isText === true || rest.length < 3)
       return 0;
     if (this.#lineBegins && rest[0] === 0x2d && rest[1] === 0x2d) return 0;
-    const found = this.#boundaries.length === 0 ? -1 : rest.indexOf(delimiterStart);
+    const found = this.#levels.length === 0 ? -1 : rest.indexOf(delimiterStart);
     // Two octets stay: a delimiter may begin in them.
     const length = found === -1 ? rest.length - 2 : found + 1;
     if (length <= 0) return 0;
@@ -103,10 +111,33 @@ export class BodyScan {
     return length;
   }
 
+  /** Octets of whole lines none of which can be a delimiter, read as one: short lines would cost a call each. 0 = the next line has to be looked at. */
+  #block(rest: Buffer): number {
+    if (this.#header !== undefined || rest.length < 2) return 0;
+    if (this.#lineBegins && rest[0] === 0x2d && rest[1] === 0x2d) return 0;
+    const window = rest.subarray(0, longestLine);
+    const found = this.#levels.length === 0 ? -1 : window.indexOf(delimiterStart);
+    const length = (found === -1 ? window.lastIndexOf(LF) : found) + 1;
+    if (length === 0) return 0;
+    this.#body(window.subarray(0, length));
+    this.#lineBegins = true;
+    return length;
+  }
+
+  /** Octets behind a header section. */
+  #body(octets: Buffer): void {
+    for (const { decoder, scan } of this.#within) scan.write(decoder.write(octets));
+    const part = this.#part;
+    if (part === undefined) return;
+    part.size += octets.length;
+    if (part.isText) this.#found.links.read(octets, part);
+  }
+
   #line(line: Buffer): void {
     if (this.#lineBegins && line[0] === 0x2d && line[1] === 0x2d && this.#delimiter(line)) return;
-    for (const { decoder, scan } of this.#within) scan.write(decoder.write(line));
-    if (this.#header !== undefined) {
+    if (this.#header === undefined) this.#body(line);
+    else {
+      for (const { decoder, scan } of this.#within) scan.write(decoder.write(line));
       this.#header.push(Buffer.from(line));
       this.#headerSize += line.length;
       if (line.length <= 2 && /^\r?\n$/.test(line.toString('latin1'))) this.#openHeld();
@@ -114,21 +145,15 @@ export class BodyScan {
         this.#found.missed('part header');
         this.#openHeld();
       }
-      return;
     }
-    const part = this.#part;
-    if (part === undefined) return;
-    part.size += line.length;
-    if (part.isText) this.#found.links.read(line, part);
   }
 
   #delimiter(line: Buffer): boolean {
-    if (this.#boundaries.length === 0) return false;
-    const text = line
-      .toString()
-      .replace(/[ \t\r\n]+$/, '')
-      .slice(2);
-    const levelOf = (boundary: string) => this.#boundaries.findLastIndex((level) => level.includes(boundary));
+    if (this.#levels.length === 0) return false;
+    let length = line.length;
+    while (length > 2 && isBlank(line[length - 1])) length -= 1;
+    const text = line.toString('utf8', 2, length);
+    const levelOf = (boundary: string) => this.#levels.findLastIndex(({ boundaries }) => boundaries.includes(boundary));
     const begins = levelOf(text);
     const ends = text.endsWith('--') ? levelOf(text.slice(0, -2)) : -1;
     const level = Math.max(begins, ends);
@@ -140,8 +165,8 @@ export class BodyScan {
     // RFC 2046 §5.1.1: the line end before a delimiter belongs to it.
     if (this.#part !== undefined) this.#part.size = Math.max(0, this.#part.size - 2);
     this.#part = undefined;
-    this.#boundaries.length = isOpen ? level + 1 : level;
-    if (isOpen) this.#startHeader();
+    this.#levels.length = isOpen ? level + 1 : level;
+    if (isOpen) this.#startHeader(this.#levels[level]?.isDigest);
     return true;
   }
 
@@ -155,7 +180,8 @@ export class BodyScan {
     this.#within = this.#within.filter((within) => within.level < level);
   }
 
-  #startHeader(): void {
+  #startHeader(isInDigest = false): void {
+    this.#isInDigest = isInDigest;
     if (this.#found.isFull) this.#found.missed('parts');
     this.#header = this.#found.isFull ? undefined : [];
     this.#headerSize = 0;
@@ -169,9 +195,9 @@ export class BodyScan {
   }
 
   #open({ fields }: HeaderSection): void {
-    const part = this.#found.add(describePart(fields));
+    const part = this.#found.add(describePart(fields, this.#isInDigest));
     this.#part = part;
-    const level = this.#boundaries.length;
+    const level = this.#levels.length;
     const isMessage = part.types.some((type) => /^message\/(rfc822|global|news)$/.test(type));
     const encoding = part.encodings.find(isDecoded);
     if (encoding !== undefined && (isMessage || part.boundaries.length > 0)) {
@@ -179,12 +205,12 @@ export class BodyScan {
       else {
         const scan = new BodyScan(this.#found, this.#depth + 1);
         if (isMessage) scan.#startHeader();
-        else scan.#boundaries.push(part.boundaries);
+        else scan.#levels.push(part);
         this.#within.push({ decoder: new TransferDecoder(encoding), scan, level });
       }
     }
     if (part.boundaries.length > 0) {
-      if (level < deepest) this.#boundaries.push(part.boundaries);
+      if (level < deepest) this.#levels.push(part);
       else this.#found.missed('depth');
     }
     if (isMessage && (part.encodings.length === 0 || !part.encodings.every(isDecoded))) this.#startHeader();

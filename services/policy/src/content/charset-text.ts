@@ -5,15 +5,20 @@
  */
 import { StringDecoder } from 'node:string_decoder';
 import { TextDecoder } from 'node:util';
+import { namesUtf7, Utf7Decoder } from './utf7.js';
 
 const LF = 0x0a;
 /** Octets of these, as far as links go, are what UTF-8 makes of them. */
 const plain = /^(?:|utf-?8|us-ascii|ascii|iso-8859-\d{1,2}|latin1|windows-125\d)$/;
 const wide = /^(?:utf-?(?:16|32)|ucs-?[24]|unicode|iso-10646|csunicode)/;
 
+interface Decoder {
+  readonly decode: (octets: Buffer, options: { readonly stream: true }) => string;
+}
+
 export class CharsetText {
   readonly #charset: string;
-  #own: TextDecoder | undefined;
+  #own: Decoder | undefined;
   #isBegun = false;
   #isOpen = false;
   readonly #rest = new StringDecoder('utf8');
@@ -48,7 +53,8 @@ export class CharsetText {
   }
 }
 
-function decoderOf(label: string): TextDecoder | undefined {
+function decoderOf(label: string): Decoder | undefined {
+  if (namesUtf7(label)) return new Utf7Decoder();
   try {
     return new TextDecoder(label);
   } catch {

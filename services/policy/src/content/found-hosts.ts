@@ -22,8 +22,8 @@ const named: ReadonlyMap<string, string> = new Map([
     ['newline', ''],
   ] as const),
 ]);
-/** Tabs within are left out by browsers. */
-const quotedValue = /=\s{0,8}["'][^"'<>]{0,500}/g;
+/** Tabs and line ends within are left out by browsers. */
+const quotedValue = /=\s{0,8}["'][^"'<>]{0,1500}/g;
 /** Neither an address in whatever notation nor international: UTS 46 leaves it as it is. */
 const ordinary = /^[a-z0-9.-]{1,250}\.[a-z]{2,63}$/;
 const behindHost = /[\s"'<>/?#:()\\,;&=@]/;
@@ -31,10 +31,24 @@ const behindHost = /[\s"'<>/?#:()\\,;&=@]/;
 export function* hostsIn(text: string): Iterable<string> {
   const plain = text.includes('&') ? text.replace(reference, dereferenced) : text;
   const joined = plain.includes('\t') ? plain.replace(quotedValue, (value) => value.replaceAll('\t', '')) : plain;
-  for (const [, found = ''] of joined.matchAll(link)) {
+  yield* linked(joined);
+  // A browser reads on behind a line end, a reader of plain text does not.
+  if (joined.includes('\n') && joined.includes('=')) yield* linked(brokenValues(joined));
+}
+
+function* linked(text: string): Iterable<string> {
+  for (const [, found = ''] of text.matchAll(link)) {
     const host = hostOf(found);
     if (host !== '' && host.includes('.')) yield host;
   }
+}
+
+/** The values that go on over a line end, without it. */
+function brokenValues(text: string): string {
+  let values = '';
+  for (const [value] of text.matchAll(quotedValue))
+    if (value.includes('\n')) values += `href${value.replace(/[\r\n]+/g, '')}" `;
+  return values;
 }
 
 function dereferenced(written: string, decimal = '', hex = '', name = ''): string {

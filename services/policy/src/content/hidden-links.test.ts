@@ -72,6 +72,17 @@ test.each<[what: string, octets: Buffer | string, encoding: string, charset: str
     'base64',
     '',
   ],
+  ['line ends by the thousand within the value', html.replace('evil', `ev${'\r\n'.repeat(9_000)}il`), '', ''],
+  ['a line end in front of the scheme, in quotes', 'x="foo\r\nhttp://evil.test/"', '', ''],
+  ['a value begun far in front', `${'x'.repeat(16_300)} ${html.replace('evil', 'ev\r\nil')}`, '', ''],
+  ['UTF-7', html.replace('evil.', '+AGUAdgBpAGw-.').replaceAll('"', '+ACI-'), '', 'utf-7'],
+  [
+    'UTF-7, a mark unclosed at a line end',
+    `+\r\n${html.replace('<a', '+ADw-a').replace('//', '+AC8ALw-')}`,
+    '',
+    'UNICODE-1-1-UTF-7',
+  ],
+  ['UTF-7 in base64', lines(Buffer.from(html.replace('evil.', '+AGUAdgBpAGwALg-')), 10), 'base64', 'utf-7'],
   ['a long line without white space', `${'x'.repeat(9_000)}<a/href="http://evil.test/x">`, '', ''],
 ])('%s', (_what, octets, encoding, charset) => {
   expect(hostsOf(octets, encoding, charset)).toContain('evil.test');

@@ -69,6 +69,29 @@ test.each<[what: string, message: string]>([
     'behind a boundary that is not ASCII',
     mixed(`Content-Type: multipart/mixed; boundary="\u00fc"\n\n--\u00fc\n${bad}`),
   ],
+  ['behind a boundary that ends in a space', mixed(`Content-Type: multipart/mixed; boundary="i "\n\n--i\n${bad}`)],
+  ['behind one that begins with one', mixed(`Content-Type: multipart/mixed; boundary=" i"\n\n--i\n${bad}`)],
+  ['behind a boundary of a space', mixed(`Content-Type: multipart/mixed; boundary=" "\n\n--\n${bad}`)],
+  ['behind one whose space is there', mixed(`Content-Type: multipart/mixed; boundary=" i"\n\n-- i\n${bad}`)],
+  ['in a message of a digest', mixed(`Content-Type: multipart/digest; boundary=i\n\n--i\n\nSubject: i\n${bad}\n--i--`)],
+  [
+    'in an encoded message of a digest',
+    mixed(
+      `Content-Type: multipart/digest; boundary=i\n\n--i\nContent-Transfer-Encoding: base64\n\n${base64(nested)}--i--`,
+    ),
+  ],
+  [
+    'in an encoded digest',
+    mixed(wrapped('multipart/digest; boundary=i', 'base64', base64(`--i\n\nSubject: i\n${bad}\n--i--\n`))),
+  ],
+  [
+    'in a digest by its second field',
+    mixed(`Content-Type: multipart/mixed; boundary=i\nContent-Type: multipart/digest; boundary=i\n\n--i\n\n${bad}`),
+  ],
+  ['in a digest, its type empty', mixed(`Content-Type: multipart/digest; boundary=i\n\n--i\nContent-Type:\n\n${bad}`)],
+  ['in UTF-7', mixed('Content-Disposition: attachment; filename="=?utf-7?Q?a+AC4-exe?="\n\nMZ')],
+  ['in UTF-7 in base64', mixed('Content-Disposition: attachment; filename="=?UTF-7?B?YStBQzQtZXhl?="\n\nMZ')],
+  ['in extended UTF-7', mixed("Content-Disposition: attachment; filename*=unicode-1-1-utf-7''a%2BAC4-exe\n\nMZ")],
 ])('a name %s is seen', (_what, message) => {
   const bytes = crlf(message);
   const whole = MessageContent.inline(bytes, context).mime;
@@ -115,6 +138,34 @@ test.each<[what: string, message: string, incomplete: string]>([
     ),
     'names',
   ],
+  [
+    '10,000 encoded words',
+    mixed(
+      `Content-Disposition: attachment; filename="${' =?utf-16?B?AGE=?= =?x?Q?b?='.repeat(200)}"\n\nx\n--b\n`.repeat(
+        25,
+      ),
+    ),
+    'names',
+  ],
+  [
+    '600 KiB of fields with names',
+    mixed(`Content-Disposition: attachment; filename="${'x'.repeat(6_000)}"\n\nx\n--b\n`.repeat(100)),
+    'names',
+  ],
 ])('%s are more than is read', (_what, message, incomplete) => {
   expect(MessageContent.inline(crlf(message), context)).toMatchObject({ incomplete });
+});
+
+test('a message within a message of a digest is text again', () => {
+  const message = `Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: i\n\nhttp://one.test/\n--b--\n`;
+  const content = MessageContent.inline(crlf(message), context);
+  expect(content.mime?.types).toEqual(['multipart/digest', 'message/rfc822', 'text/plain']);
+  expect([...content.hosts()]).toEqual(['one.test']);
+});
+
+test('behind the bound nothing more is read', () => {
+  const content = MessageContent.inline(crlf(mixed(`${good.repeat(11)}\n\nx\n--b\n\nhttp://one.test/`)), context);
+  expect(content.incomplete).toBe('part header');
+  expect([...content.hosts()]).toEqual(['b.test']);
+  expect(content.mime?.parts).toBe(3);
 });

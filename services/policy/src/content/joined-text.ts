@@ -1,11 +1,17 @@
 /**
- * Text in pieces, handed on so that no link is cut in two: up to a line end or a space, the rest waits for the next piece. The value of an attribute is held over
- * its line end, which browsers leave out of a URL. Holds a bounded text.
+ * Text in pieces, handed on in blocks so that no link is cut in two: a block ends at a line end, a space or a tag, and its end is read again with the next one,
+ * since the value of an attribute goes on over line ends. Lines without anything are one. Holds a block.
  */
-const longest = 2_048;
+const block = 16_384;
+/** More than a value that is read (found-hosts.ts). */
+const again = 2_048;
+const blankLine = /^[\t\r\n]{1,16}$/;
 
 export class JoinedText {
   #held = '';
+  /** Characters in front that were handed on before. */
+  #told = 0;
+  #isLineEnd = false;
   readonly #found: (text: string) => void;
 
   constructor(found: (text: string) => void) {
@@ -13,35 +19,32 @@ export class JoinedText {
   }
 
   add(piece: string): void {
-    const text = this.#held === '' ? piece : this.#held + piece;
-    if (!piece.endsWith('\n')) this.#hold(text);
-    else if (text.length < longest && isOpenValue(text)) this.#held = text.replace(/[\r\n]+$/, '');
-    else {
-      this.#held = '';
-      this.#found(text);
-    }
+    if (this.#isLineEnd && piece.length <= 16 && blankLine.test(piece)) return;
+    this.#isLineEnd = piece === '' ? this.#isLineEnd : piece.endsWith('\n');
+    this.#held += piece;
+    if (this.#held.length >= block) this.#handOn();
   }
 
-  #hold(text: string): void {
+  #handOn(): void {
+    const text = withoutBlankLines(this.#held);
     this.#held = text;
-    if (text.length < longest) return;
-    const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf(' '), text.lastIndexOf('>')) + 1;
-    const isParted = end > 0 && text.length - end < longest;
+    if (text.length < block) return;
+    const parted = Math.max(text.lastIndexOf('\n'), text.lastIndexOf(' '), text.lastIndexOf('>')) + 1;
     // With nothing to part it at, what may be cut in two is read twice.
-    this.#held = isParted ? text.slice(end) : text.slice(-longest / 2);
-    this.#found(isParted ? text.slice(0, end) : text);
+    const end = text.length - parted < again ? parted : text.length;
+    this.#found(text.slice(0, end));
+    this.#held = text.slice(end - again);
+    this.#told = this.#held.length - (text.length - end);
   }
 
   end(): void {
-    if (this.#held !== '') this.#found(this.#held);
+    if (this.#held.length > this.#told) this.#found(withoutBlankLines(this.#held));
     this.#held = '';
+    this.#told = 0;
+    this.#isLineEnd = false;
   }
 }
 
-/** It ends within a quoted value that may be a URL. */
-function isOpenValue(text: string): boolean {
-  if (!text.includes('=')) return false;
-  const quote = Math.max(text.lastIndexOf('"'), text.lastIndexOf("'"));
-  if (quote < 1 || !/=\s{0,8}$/.test(text.slice(Math.max(0, quote - 9), quote))) return false;
-  return /^\s{0,8}[\\/a-z&%][^\s<>]{0,500}[\t\r\n]{0,8}$/i.test(text.slice(quote + 1));
-}
+/** Browsers leave line ends out of a URL, however many. */
+const withoutBlankLines = (text: string): string =>
+  /\n[\t\r]{0,8}\n/.test(text) ? text.replace(/\n[\t\r\n]+/g, '\n') : text;

@@ -11,15 +11,25 @@ export interface Part extends PartDescription {
 const mostParts = 1_000;
 const mostTypes = 1_000;
 const mostNames = 2_000;
+/** Of fields that name things, and of encoded words in them: reading these costs most. */
+const mostOctets = 524_288;
+const mostWords = 8_000;
 
 export class LookedAt {
   readonly #parts: Part[] = [];
   readonly links = new LinkReader();
   #names = 0;
+  #octets = 0;
+  #words = 0;
   #incomplete: Incomplete | undefined;
 
   get isFull(): boolean {
     return this.#parts.length >= mostParts;
+  }
+
+  /** A bound was met: what follows is not looked at. */
+  get isIncomplete(): boolean {
+    return this.#incomplete !== undefined;
   }
 
   missed(what: Incomplete): void {
@@ -30,8 +40,10 @@ export class LookedAt {
     const part = { ...description, size: 0 };
     this.#parts.push(part);
     this.#names += part.names.length;
+    this.#octets += part.octets;
+    this.#words += part.words;
     if (part.isCut) this.missed('part header');
-    if (this.#names > mostNames) this.missed('names');
+    if (this.#names > mostNames || this.#octets > mostOctets || this.#words > mostWords) this.missed('names');
     return part;
   }
 

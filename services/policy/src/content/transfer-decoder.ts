@@ -18,7 +18,7 @@ export class TransferDecoder {
     this.#encoding = encoding;
   }
 
-  /** A line with its line end, or a piece of one. */
+  /** Lines with their line ends, or a piece of one. */
   write(line: Buffer): Buffer {
     return this.#encoding === 'base64' ? this.#group(line) : this.#unquote(line);
   }
@@ -64,10 +64,17 @@ export class TransferDecoder {
   }
 }
 
-/** White space before the line end is not part of the text, RFC 2045 §6.7 rule 3: behind `=` it hid a soft line break. */
-function withoutPadding(line: Buffer): Buffer {
-  const ending = line.at(-2) === 0x0d ? 2 : 1;
-  let end = line.length - ending;
-  while (end > 0 && (line[end - 1] === 0x20 || line[end - 1] === 0x09)) end -= 1;
-  return end === line.length - ending ? line : Buffer.concat([line.subarray(0, end), line.subarray(-ending)]);
+/** White space before a line end is not part of the text, RFC 2045 §6.7 rule 3: behind `=` it hid a soft line break. */
+function withoutPadding(lines: Buffer): Buffer {
+  const kept: Buffer[] = [];
+  let from = 0;
+  for (let at = lines.indexOf(LF); at !== -1; at = lines.indexOf(LF, at + 1)) {
+    const ending = lines[at - 1] === 0x0d ? at - 1 : at;
+    let end = ending;
+    while (end > from && (lines[end - 1] === 0x20 || lines[end - 1] === 0x09)) end -= 1;
+    if (end === ending) continue;
+    kept.push(lines.subarray(from, end));
+    from = ending;
+  }
+  return from === 0 ? lines : Buffer.concat([...kept, lines.subarray(from)]);
 }
