@@ -1,4 +1,5 @@
 /** What rules do about recipients after acceptance: at placement, after a failure for now, and after one for good. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is filled in is written so
 // biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
 import { systemClock } from '@postern/clock';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
@@ -133,6 +134,28 @@ test('rules of the user who submits speak about mail to others, rules of the rec
   expect(by('x@far.test')).toEqual(['of-alice@1 alice@acme.test']);
   expect(by('bob@acme.test')).toEqual(['of-bob@1 bob@acme.test']);
   expect(by('eve@acme.test')).toEqual([]);
+});
+
+test.each([
+  ['eve@beta.test', 'by - for beta', 'by alice@acme.test'],
+  ['bob@acme.test', 'by alice@acme.test', 'by alice@acme.test'],
+])('mail to %s: texts of a tenant tell no login of another one', (address, ofTenant, ofOperator) => {
+  const tenant = address.slice(address.indexOf('@') + 1).split('.')[0] ?? '';
+  const reason = tenant === 'beta' ? '${auth.user}- for beta' : '${auth.user}';
+  const rule = (scope: string, id: string, text: string) => ({
+    ...{ id, version: 1, scope, tenant: scope === 'tenant' ? tenant : '', target: '' },
+    document: JSON.stringify({ event: 'relay', stop: false, then: [{ hold: { reason: `by ${text}` } }] }),
+  });
+  const policy = compilePolicy(
+    testSnapshot({ rules: [rule('server', 'all', '${auth.user}'), rule('tenant', 'own', reason)] }),
+  );
+  const parts = { ...policy, clock: systemClock, onFault: () => undefined };
+  const origin = { ...answerlessOrigin, authenticatedUser: 'alice@acme.test' };
+  const { ruled } = placementOf(envelope([address], { origin }), {
+    ...{ policy, nowMs: 1, quarantineKeepMs: 1, admit: () => true },
+    relay: (subject, before) => relayed(parts, subject, before),
+  });
+  expect(ruled.map(({ detail }) => detail)).toEqual([ofOperator, ofTenant]);
 });
 
 const answerlessOrigin = {
