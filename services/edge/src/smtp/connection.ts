@@ -28,6 +28,8 @@ import { type Opening, Place } from './place.js';
 import { ReplyWriter } from './reply-writer.js';
 import type { Wire } from './wire.js';
 
+/** Time for a client to read our last word and go, in a drain. */
+const partingMs = 500;
 const closed: AwaitedLine = { problem: 'closed' };
 
 export class EdgeConnection extends SMTPConnection implements Wire, Heard {
@@ -102,6 +104,7 @@ export class EdgeConnection extends SMTPConnection implements Wire, Heard {
   /** Told when pod or listener drain: an idle client is sent away, one in a transaction may finish it. */
   drain(): void {
     this.dialogue.leaves();
+    if (this.isClosed) this.#partSoon();
     if (this.dialogue.transaction === undefined && !this.patience.isWorking && this._ready) this.abort(aborts.draining);
   }
 
@@ -206,6 +209,17 @@ export class EdgeConnection extends SMTPConnection implements Wire, Heard {
     const stream = this.#stream;
     super.close();
     stream?.abandon();
+    if (this.dialogue.isLeaving) this.#partSoon();
+  }
+
+  /** The base gives a client five seconds to close its side; nobody who drains waits that long for one that has heard all. */
+  #partSoon(): void {
+    const { _socket: socket } = this;
+    const part = (): void => {
+      this.#context.services.clock.setTimer(partingMs, () => socket.destroy(), { unref: true });
+    };
+    if (socket.writableFinished) part();
+    else socket.once('finish', part);
   }
 
   override _armTimeout(): void {}

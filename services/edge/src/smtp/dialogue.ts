@@ -85,12 +85,12 @@ export class Dialogue {
     this.#isTold = true;
   }
 
-  get #isLeaving(): boolean {
+  get isLeaving(): boolean {
     return this.#isTold || this.services.isDraining();
   }
 
   onLine(line: string): Promise<void> | undefined {
-    if (this.#isLeaving && this.transaction === undefined) return this.answer(replies.shuttingDown);
+    if (this.isLeaving && this.transaction === undefined) return this.answer(replies.shuttingDown);
     const space = line.indexOf(' ');
     const name = (space === -1 ? line : line.slice(0, space)).toUpperCase();
     const verb = verbs.get(name);
@@ -187,7 +187,7 @@ export class Dialogue {
 
   #settle(list: readonly Reply[], command: string): undefined {
     // What was in hand when it was told to leave has ended with this reply: nobody waits for the client's next command.
-    const isLast = this.#isLeaving && this.transaction === undefined && !this.wire.isClosed;
+    const isLast = this.isLeaving && this.transaction === undefined && !this.wire.isClosed;
     if (isLast && list.every(({ code }) => code !== 221 && code !== 354 && code !== 334)) {
       this.wire.reply(replies.shuttingDown);
       return this.#end(replies.shuttingDown, command);

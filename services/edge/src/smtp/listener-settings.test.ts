@@ -1,5 +1,5 @@
 /** Settings of a listener over real sockets, and its drain. */
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { FakeClock } from '@postern/clock';
 import { RawClient } from '@postern/testkit/smtp';
 import { describe, expect, it, vi } from 'vitest';
@@ -82,6 +82,36 @@ describe('drain', () => {
     await drained;
     expect(doubles.stored).toHaveLength(1);
   });
+
+  it.each(['before', 'in'])(
+    'waits for no client that heard its end %s the drain and keeps its side open',
+    async (when) => {
+      const doubles = new Doubles();
+      const clock = new FakeClock();
+      doubles.clock = clock;
+      const listener = await start(doubles);
+      const client = connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true });
+      const ended = new Promise<void>((resolve) => client.once('end', resolve));
+      let heard = '';
+      client.on('data', (data: Buffer) => (heard += data.toString()));
+      await vi.waitFor(() => expect(heard).toMatch(/^220 /));
+      if (when === 'before') {
+        client.write('QUIT\r\n');
+        await ended;
+        expect(listener.sessions).toBe(1);
+      }
+      doubles.draining = true;
+      const drained = listener.drain();
+      await ended;
+      expect(heard).toMatch(when === 'before' ? /^221 /m : /^421 4\.3\.2/m);
+      await vi.waitFor(async () => {
+        await clock.advance(500);
+        expect(listener.sessions).toBe(0);
+      });
+      await drained;
+      client.destroy();
+    },
+  );
 
   it('a listener that is switched off lets a transaction finish, and no other begin', async () => {
     const doubles = new Doubles();
