@@ -4,6 +4,7 @@
  * to a bound, other parts are only measured. Parts, depth and header sections of parts are bounded, and where a bound ends the looking it is said.
  */
 import { type HeaderSection, readHeaderSection } from '@postern/mail-message';
+import { type Level, readDelimiter } from './delimiter.js';
 import { LookedAt, type Part } from './looked-at.js';
 import type { MimeFacts } from './mime-facts.js';
 import { describePart } from './part-description.js';
@@ -16,12 +17,6 @@ const deepest = 50;
 /** Encoded messages in encoded messages: each costs another pass. */
 const deepestEncoded = 5;
 const delimiterStart = Buffer.from('\n--');
-
-/** An open multipart. */
-type Level = Pick<Part, 'boundaries' | 'isDigest'>;
-
-const isBlank = (octet: number | undefined): boolean =>
-  octet === 0x20 || octet === 0x09 || octet === 0x0d || octet === LF;
 
 /** What an encoded part has within. */
 interface Within {
@@ -149,16 +144,9 @@ export class BodyScan {
   }
 
   #delimiter(line: Buffer): boolean {
-    if (this.#levels.length === 0) return false;
-    let length = line.length;
-    while (length > 2 && isBlank(line[length - 1])) length -= 1;
-    const text = line.toString('utf8', 2, length);
-    const levelOf = (boundary: string) => this.#levels.findLastIndex(({ boundaries }) => boundaries.includes(boundary));
-    const begins = levelOf(text);
-    const ends = text.endsWith('--') ? levelOf(text.slice(0, -2)) : -1;
-    const level = Math.max(begins, ends);
-    if (level === -1) return false;
-    const isOpen = level === begins;
+    const found = readDelimiter(line, this.#levels);
+    if (found === undefined) return false;
+    const { level, isOpen } = found;
     if (this.#header !== undefined) this.#openHeld();
     this.#leave(level + 1);
     this.#found.links.end();
