@@ -255,6 +255,15 @@ describe.each(Object.entries(ways))('%s', (_way, { bring, take }) => {
       await explained(world.cluster, queueIdOf(copied.reply), /bcc-archive@\d/, /archive@archive\.test/);
     }));
 
+  test('who is not of the partner network sends smaller mail to that domain', () =>
+    using(['trusted-network'], async () => {
+      const large = attachment(11_000_000);
+      const mail = () => sent('a@good.test', 'bob@example.test', large);
+      await vi.waitFor(async () => expect((await mail()).said).toMatch(/^552 5\.3\.4 /), patience);
+      expect((await sent('a@good.test', 'bob@acme.test', large)).said).toMatch(/^250 /);
+      expect((await sent('a@good.test', 'bob@example.test')).said).toMatch(/^250 /);
+    }));
+
   test('logins from some countries only, refused at AUTH whatever the password', () =>
     using(['logins-by-country'], async () => {
       const login = async (address: string, secret: string) => {

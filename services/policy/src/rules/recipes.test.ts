@@ -127,6 +127,22 @@ test('bcc-archive.yaml', async () => {
   ]);
 });
 
+test('trusted-network.yaml', async () => {
+  const domains = ['here.test', 'example.test'].map((name) => ({ name, tenant: 't1', validateRecipients: false }));
+  const snapshot = { ...settings({ spf: {}, greylist: { onFail: 'reject' } }), domains };
+  const rules = recipe('trusted-network.yaml');
+  const asked = async (client: string, to: string, declaredSize: number, outcome: 'new' | 'known' = 'new') => {
+    const tools = { greylist: { ask: async () => ({ outcome, waitMs: 1_000 }) } };
+    const { recipients } = await askEnvelope(ground({ snapshot, tools, rules }), { client, to: [to], declaredSize });
+    const { action, replyCode, enhancedCode } = recipients[0]?.decision ?? {};
+    return action === Action.ACCEPT ? 'taken' : `${replyCode} ${enhancedCode}`;
+  };
+  expect(await asked('203.0.113.5', 'user@example.test', 20_971_520)).toBe('taken');
+  expect(await asked('203.0.113.5', 'user@here.test', 0)).toMatch(/^4/);
+  expect(await asked('198.51.100.5', 'user@example.test', 0)).toMatch(/^4/);
+  expect(await asked('198.51.100.5', 'user@example.test', 20_971_520, 'known')).toBe('552 5.3.4');
+});
+
 test('size-by-sender.yaml', async () => {
   const rules = recipe('size-by-sender.yaml');
   expect((await askEnvelope(ground({ rules }), { from: 'a@news.test' })).limits?.messageSize).toBe(1_048_576);
