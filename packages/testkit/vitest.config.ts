@@ -6,6 +6,7 @@ const root = join(import.meta.dirname, '..', '..');
 const walks = [
   ...['recipes', 'rule-walk', 'simulated-sessions'],
   ...['address-lists', 'recipients-apart', 'silent-dns', 'spared-recipient'],
+  ...['ruled-routes', 'declared-fallbacks'],
 ].map((name) => `packages/e2e/src/integration/${name}.test.ts`);
 
 // unit: beside the source, no processes. integration and e2e start real servers on free ports.
