@@ -52,7 +52,6 @@ test('the container gets the configuration, the user and the loopback of this ma
     program: ['redis-server', '/c'],
     dir,
     reads: ['/a'],
-    environment: { GOGC: '400' },
   });
   expect(command).toBe('docker');
   const file = join(dir, 'compose.yaml');
@@ -63,7 +62,6 @@ test('the container gets the configuration, the user and the loopback of this ma
   expect(parse(await readFile(file, 'utf8')).services.redis).toMatchObject({
     image: images.redis,
     entrypoint: ['redis-server', '/c'],
-    environment: { GOGC: '400' },
     network_mode: 'host',
     user: `${process.getuid?.()}:${process.getgid?.()}`,
     volumes: [`${dir}:${dir}`, '/a:/a:ro'],

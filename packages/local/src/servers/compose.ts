@@ -26,7 +26,6 @@ export interface ContainerServer {
   readonly dir: string;
   /** Further files it reads. */
   readonly reads?: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** How a server runs here: the program itself, or a container in its place. */
@@ -62,11 +61,10 @@ export async function programOrContainer<B>(
   }
 }
 
-export function composeDocument({ name, program, dir, reads = [], environment = {} }: ContainerServer): string {
+export function composeDocument({ name, program, dir, reads = [] }: ContainerServer): string {
   const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
   const volumes = [`${dir}:${dir}`, ...reads.map((file) => `${file}:${file}:ro`)];
-  const runs = { image: images[name], entrypoint: program, environment };
-  const service = { ...runs, network_mode: 'host', user, volumes, init: true };
+  const service = { image: images[name], entrypoint: program, network_mode: 'host', user, volumes, init: true };
   return stringify({ services: { [name]: { ...service, stop_grace_period: '10s' } } });
 }
 

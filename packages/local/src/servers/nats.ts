@@ -15,12 +15,6 @@ import { cached, firstFound, foldersOf, type ServerCache, sharedCache } from './
 /** The first version whose `sync_interval: always` holds. */
 export const natsFloor = '2.10.27';
 
-/**
- * Go's collector runs when the heap has grown to five times what lives instead of twice: a small server under load otherwise spends a tenth
- * of its time on it. Near the limit it runs as often as it must.
- */
-const environment = { GOGC: '400', GOMEMLIMIT: '768MiB' } as const;
-
 const insteadOfFetching = `put nats-server ${natsFloor} or newer on the PATH, or name a running one in POSTERN_NATS_URL`;
 
 async function usableNats(path: string): Promise<string | undefined> {
@@ -151,12 +145,11 @@ export async function startNats(options: NatsOptions): Promise<RunningServer> {
   const configFile = join(options.dir, 'nats.conf');
   await writeFile(configFile, natsConfiguration(options), { mode: 0o600 });
   const program = options.container
-    ? await composeCommand({ name: 'nats', program: ['nats-server', '-c', configFile], dir: options.dir, environment })
+    ? await composeCommand({ name: 'nats', program: ['nats-server', '-c', configFile], dir: options.dir })
     : { command: options.binary ?? (await ensureNats()), args: ['-c', configFile] };
   return startServer({
     ...launchControl(options),
     ...program,
-    env: environment,
     name: options.name ?? 'nats',
     address: `nats://127.0.0.1:${options.port}`,
     ports: [options.port, options.monitorPort, ...(options.cluster === undefined ? [] : [options.cluster.port])],
