@@ -3,6 +3,8 @@ export { type ConnectResult, connectSmtp } from './connect.js';
 export type { SmtpConnection } from './connection.js';
 export { DotStuffer, type Stuffed } from './dot-stuffing.js';
 export type { ConnectionFailure, FailureReason, Stage } from './failure.js';
+export { connectOrFallBack } from './fall-back.js';
+export { hopOptions, tlsModeOf } from './next-hop.js';
 export {
   type ConnectOptions,
   type Credentials,

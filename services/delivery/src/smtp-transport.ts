@@ -1,14 +1,15 @@
 /**
  * The transport over SMTP and LMTP: a slot at the site, a kept or new connection, one transaction. A kept connection that turns out stale is replaced
- * by a fresh one once. Opportunistic TLS that fails in its handshake is tried again in plain (RFC 7435 §3); required and verified never are.
+ * by a fresh one once.
  */
 import type { Clock } from '@postern/clock';
 import { BodyType, DsnReturn, Notify } from '@postern/proto/mail/v1/envelope';
-import { HopProtocol, type Item, TlsMode as WireTlsMode } from '@postern/proto/mail/v1/item';
+import type { Item } from '@postern/proto/mail/v1/item';
 import {
   type ConnectionFailure,
   type ConnectOptions,
-  connectSmtp,
+  connectOrFallBack,
+  hopOptions,
   type MissingFeature,
   type OutboundMessage,
   type OutboundRecipient,
@@ -30,15 +31,6 @@ export interface SmtpTransportOptions {
   /** Source address for an egress pool; undefined = any. */
   readonly localAddress: (egressPool: string) => string | undefined;
 }
-
-const tlsModes: Record<WireTlsMode, TlsMode> = {
-  [WireTlsMode.UNSPECIFIED]: 'opportunistic',
-  [WireTlsMode.NONE]: 'none',
-  [WireTlsMode.OPPORTUNISTIC]: 'opportunistic',
-  [WireTlsMode.REQUIRED]: 'required',
-  [WireTlsMode.VERIFIED]: 'verified',
-  [WireTlsMode.UNRECOGNIZED]: 'verified',
-};
 
 type SecureVersion = 'TLSv1.2' | 'TLSv1.3';
 
@@ -174,17 +166,15 @@ export function createSmtpTransport(options: SmtpTransportOptions): Transport {
     const egress = item.route?.egress;
     const localAddress = egress?.sourceAddress || options.localAddress(item.route?.egressPool ?? '');
     const versions = egress?.tlsVersions ?? [];
-    const mode = demandedMode(tlsModes[hop.settings.tlsMode], versions);
-    const { username, implicitTls } = hop.settings;
+    const { username } = hop.settings;
+    const { tls, ...where } = hopOptions(hop.settings);
     const connectOptions: ConnectOptions = {
+      ...where,
       address: hop.address,
-      port: hop.settings.port,
       localName: egress?.helo || options.helo(),
-      protocol: hop.settings.protocol === HopProtocol.LMTP ? 'lmtp' : 'smtp',
       tls: {
-        mode,
-        implicit: implicitTls || hop.settings.port === 465,
-        serverName: hop.settings.tlsServerName === '' ? hop.host : hop.settings.tlsServerName,
+        ...tls,
+        mode: demandedMode(tls.mode, versions),
         ...(versions.length === 0 ? {} : { context: versionBounds(versions) }),
       },
       timeouts: { connect: options.connectTimeoutMs },
@@ -192,11 +182,8 @@ export function createSmtpTransport(options: SmtpTransportOptions): Transport {
       ...(localAddress === undefined ? {} : { localAddress }),
       ...(username === '' ? {} : { credentials: { username, password: hop.password ?? '' } }),
     };
-    const first = await connectSmtp(connectOptions);
-    if (first.ok) return { connection: first.connection };
-    if (mode !== 'opportunistic' || first.failure.stage !== 'tls') return { failure: first.failure };
-    const plain = await connectSmtp({ ...connectOptions, tls: { mode: 'none' } });
-    return plain.ok ? { connection: plain.connection } : { failure: plain.failure };
+    const connected = await connectOrFallBack(connectOptions);
+    return connected.ok ? { connection: connected.connection } : { failure: connected.failure };
   }
 
   async function transact(connection: SmtpConnection, attempt: Attempt): Promise<AttemptResult | 'stale'> {

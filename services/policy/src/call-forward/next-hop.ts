@@ -6,8 +6,8 @@
 import type { Clock } from '@postern/clock';
 import type { Resolver } from '@postern/dns';
 import type { NamedNextHop } from '@postern/proto/config/v1/snapshot';
-import { HopProtocol, type NextHop, TlsMode } from '@postern/proto/mail/v1/item';
-import { type ConnectOptions, type ConnectResult, connectSmtp } from '@postern/smtp-client';
+import type { NextHop } from '@postern/proto/mail/v1/item';
+import { connectOrFallBack, hopOptions } from '@postern/smtp-client';
 import type { ServerReply } from '@postern/smtp-core';
 
 export type Known = 'known' | 'unknown' | 'unavailable';
@@ -25,16 +25,6 @@ export interface HopDesk {
 }
 
 const mostHosts = 4;
-const submissionsPort = 465;
-
-const tlsModes: Record<TlsMode, ConnectOptions['tls']['mode']> = {
-  [TlsMode.UNSPECIFIED]: 'opportunistic',
-  [TlsMode.NONE]: 'none',
-  [TlsMode.OPPORTUNISTIC]: 'opportunistic',
-  [TlsMode.REQUIRED]: 'required',
-  [TlsMode.VERIFIED]: 'verified',
-  [TlsMode.UNRECOGNIZED]: 'verified',
-};
 
 /** RFC 3463 §3.2: something else, no such mailbox, bad syntax, moved. The rest of 5.1.x is about hosts and senders. 5.4.1 is what Exchange Online says. */
 const noMailbox: ReadonlySet<string> = new Set(['5.1.0', '5.1.1', '5.1.3', '5.1.6', '5.4.1']);
@@ -60,7 +50,8 @@ export async function askNextHop(desk: HopDesk, { address, hop, deadlineMs }: Ho
     const over = new AbortController();
     const timer = clock.setTimer(endsAt - clock.monotonic(), () => over.abort());
     try {
-      const connected = await connect(desk, host, target, over.signal);
+      const where = { ...hopOptions(host), address: target, localName: desk.localName };
+      const connected = await connectOrFallBack({ ...where, clock, signal: over.signal });
       if (!connected.ok) continue;
       const answer = await connected.connection.verifyRecipient(address);
       void connected.connection.quit().catch(() => undefined);
@@ -77,23 +68,4 @@ async function addressOf(resolver: Resolver, host: string, deadlineMs: number): 
   if (/^[\d.]+$|:/.test(host)) return host.replace(/^\[|\]$/g, '');
   const found = await resolver.addresses(host, { deadlineMs });
   return found.kind === 'answer' ? found.values[0]?.address : undefined;
-}
-
-/** As delivery comes there: where TLS need not be, a handshake that fails is no end. */
-async function connect(
-  { clock, localName }: HopDesk,
-  host: NextHop,
-  address: string,
-  signal: AbortSignal,
-): Promise<ConnectResult> {
-  const mode = tlsModes[host.tlsMode];
-  const implicit = host.implicitTls || host.port === submissionsPort;
-  const options: ConnectOptions = {
-    ...{ address, port: host.port, localName, clock, signal },
-    protocol: host.protocol === HopProtocol.LMTP ? 'lmtp' : 'smtp',
-    tls: { mode, implicit, serverName: host.tlsServerName === '' ? host.host : host.tlsServerName },
-  };
-  const connected = await connectSmtp(options);
-  if (connected.ok || implicit || mode !== 'opportunistic' || connected.failure.stage !== 'tls') return connected;
-  return connectSmtp({ ...options, tls: { mode: 'none' } });
 }

@@ -12,6 +12,7 @@ import {
   type SimulateDeliveryResponse,
   SimulatedDelivery,
 } from '@postern/proto/queue/v1/queue_service';
+import { tlsModeOf } from '@postern/smtp-client';
 import { expand, type Unit } from '../expand.js';
 import type { PolicyInUse } from '../policy-in-use.js';
 import { domainOf, type RouteResult } from '../route.js';
@@ -176,12 +177,6 @@ const classes: Partial<Record<LaneClass, string>> = {
   [LaneClass.REMOTE]: 'by MX',
   [LaneClass.SMARTHOST]: 'next hop',
 };
-const tlsNames: Partial<Record<TlsMode, string>> = {
-  [TlsMode.NONE]: 'none',
-  [TlsMode.OPPORTUNISTIC]: 'opportunistic',
-  [TlsMode.REQUIRED]: 'required',
-  [TlsMode.VERIFIED]: 'verified',
-};
 
 /** Names only: hosts and logins of an operator's next hop are not the tenant's to read. */
 function routeText(result: RouteResult): string {
@@ -192,7 +187,7 @@ function routeText(result: RouteResult): string {
     `pool ${egressPool}`,
     egress === undefined || egress.sourceAddress === '' ? '' : `from ${egress.sourceAddress}`,
     egress === undefined || egress.helo === '' ? '' : `as ${egress.helo}`,
-    egress === undefined || tlsNames[egress.tlsMode] === undefined ? '' : `TLS ${tlsNames[egress.tlsMode]}`,
+    egress === undefined || egress.tlsMode === TlsMode.UNSPECIFIED ? '' : `TLS ${tlsModeOf(egress.tlsMode)}`,
     egress === undefined ? '' : egress.tlsVersions.join('+'),
   ];
   return `${lane} (${parts.filter((part) => part !== '').join(', ')})`;
