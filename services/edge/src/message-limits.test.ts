@@ -17,7 +17,7 @@ const opened: Listener[] = [];
 
 beforeAll(async () => {
   for (let pod = 0; pod < 2; pod++) {
-    const store = new RedisLimitStore({ url: redis.url });
+    const store = new RedisLimitStore({ url: redis.url, commandTimeoutMs: 5_000 });
     stores.push(store);
     await store.ready(5_000);
   }

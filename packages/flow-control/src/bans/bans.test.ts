@@ -16,7 +16,7 @@ const limit = { limit: 5, windowMs: 60_000, banMs: 1_000, longestMs: 3_000 };
 beforeAll(async () => {
   admin = new Redis(redis.url);
   admin.on('error', () => undefined);
-  store = new RedisLimitStore({ url: redis.url });
+  store = new RedisLimitStore({ url: redis.url, commandTimeoutMs: 5_000 });
   await store.ready(5_000);
 });
 afterAll(async () => {

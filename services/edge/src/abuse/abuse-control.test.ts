@@ -18,7 +18,7 @@ let store: RedisLimitStore;
 const opened: Listener[] = [];
 
 beforeAll(async () => {
-  store = new RedisLimitStore({ url: redis.url });
+  store = new RedisLimitStore({ url: redis.url, commandTimeoutMs: 5_000 });
   await store.ready(5_000);
 });
 afterEach(async () => {

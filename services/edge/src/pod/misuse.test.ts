@@ -12,7 +12,7 @@ import { openMisuse } from './misuse.js';
 const redis = withRedis();
 
 test('an IPv6 client that is banned is written as people write it', async () => {
-  const store = new RedisLimitStore({ url: redis.url });
+  const store = new RedisLimitStore({ url: redis.url, commandTimeoutMs: 5_000 });
   await store.ready(5_000);
   const telemetry = captureTelemetry('edge', 'info');
   const doubles = new Doubles();
