@@ -134,12 +134,20 @@ export const plainFacts: readonly { readonly name: string; readonly type: string
 function groupClass(members: readonly NamedEntry[]): FactGroup['ctor'] {
   class Group {
     constructor(readonly source: unknown) {}
+    /** In their form, made when first named. */
+    formed: Map<string, unknown> | undefined;
   }
   for (const { field, entry } of members) {
     const read = derivations.get(field) ?? ((source: unknown) => own(source, field));
     Object.defineProperty(Group.prototype, field, {
       get(this: Group) {
-        return converted(entry, read(this.source));
+        const known = this.formed?.get(field);
+        if (known !== undefined) return known;
+        const value = converted(entry, read(this.source));
+        if (entry.form === undefined) return value;
+        this.formed ??= new Map();
+        this.formed.set(field, value);
+        return value;
       },
     });
   }

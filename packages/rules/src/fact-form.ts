@@ -1,12 +1,13 @@
 /**
  * Facts with several spellings, each in the one form in which they are compared: domains in lower-case A-labels (RFC 5890 §2.3.2.1), addresses and
- * users of recipients as the directory knows them, in lower case as well. What a condition compares them with is brought into the same form when
+ * users as the directory knows those of recipients, in lower case as well. What a condition compares them with is brought into the same form when
  * it is compiled, so that either spelling may be written.
  */
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { canonicalAddress, domainToAscii, isAscii, splitAddress } from '@postern/smtp-core';
 import { factNameOf } from './expression-walk.js';
 import { factEntry } from './fact-table.js';
+import { inEitherCase } from './pattern-case.js';
 
 export type FactForm = 'domain' | 'address' | 'user';
 
@@ -84,9 +85,10 @@ function* formed(fact: ASTNode, constant: ASTNode): Generator<FormedConstant> {
 }
 
 function* formedPart(compares: string, fact: ASTNode, [constant]: readonly ASTNode[]): Generator<FormedConstant> {
-  const form = partFunctions.has(compares) ? factEntry(factNameOf(fact) ?? '')?.form : undefined;
+  const isPattern = compares === 'rx';
+  const form = isPattern || partFunctions.has(compares) ? factEntry(factNameOf(fact) ?? '')?.form : undefined;
   if (form === undefined || constant?.op !== 'value' || typeof constant.args !== 'string') return;
-  const text = partInForm(form, compares, constant.args);
+  const text = isPattern ? inEitherCase(constant.args) : partInForm(form, compares, constant.args);
   if (text !== constant.args) yield { start: constant.range.start, end: constant.range.end, text };
 }
 

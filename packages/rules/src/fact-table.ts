@@ -102,7 +102,13 @@ export const factTable = {
     kept: true,
   },
   'auth.mechanism': { type: 'string', since: 'auth', doc: 'The SASL mechanism.' },
-  'sender.address': { type: 'string', since: 'mail', doc: 'Reverse-path; empty for the null sender.', kept: true },
+  'sender.address': {
+    type: 'string',
+    since: 'mail',
+    doc: 'Reverse-path in lower case, domain in A-labels; empty for the null sender.',
+    form: 'address',
+    kept: true,
+  },
   'sender.domain': {
     type: 'string',
     since: 'mail',
@@ -111,7 +117,8 @@ export const factTable = {
     form: 'domain',
     kept: true,
   },
-  'sender.user': { type: 'string', since: 'mail', doc: 'Its local part.', kept: true },
+  'sender.user': { type: 'string', since: 'mail', doc: 'Its local part, in lower case.', form: 'user', kept: true },
+  'sender.spelled': { type: 'string', since: 'mail', doc: 'Reverse-path as the client wrote it.', kept: true },
   'message.declaredSize': { type: 'int', since: 'mail', doc: 'SIZE= of MAIL; 0 when absent.' },
   'spf.result': {
     type: 'string',

@@ -68,6 +68,23 @@ test.each<[string, string]>([
   ['sender.domain.inDomain(".a.test")', 'nothing is in ".a.test"; write a domain, such as a.test'],
   ['sender.address.inDomain("*.a.test")', 'nothing is in "*.a.test"; write a domain, such as a.test'],
   ['sender.address.inDomain("@a.test")', 'nothing is in "@a.test"; write a domain, such as a.test'],
+  [
+    'sender.address.rx("^[A-Z]{2}@")',
+    'sender.address is in lower case and never has a capital letter; write small letters, or ask for sender.spelled',
+  ],
+  [
+    'sender.user.rx("[A-Z0-9]+")',
+    'sender.user is in lower case and never has a capital letter; write small letters, or ask for sender.spelled',
+  ],
+  ['sender.domain.rx("^[A-Z]+")', 'sender.domain is in lower case and never has a capital letter; write small letters'],
+  [
+    'sender.address.contains("@bücher")',
+    'sender.address has its domain in A-labels and never has "@bücher"; compare the whole address with ==, or its end with endsWith',
+  ],
+  [
+    'sender.address.startsWith("a@bü")',
+    'sender.address has its domain in A-labels and never has "a@bü"; compare the whole address with ==, or its end with endsWith',
+  ],
   ['helo.inDomain("")', 'nothing is in ""; write a domain, such as example.test'],
   [
     'sender.domain.contains("ö")',

@@ -1,12 +1,13 @@
 /**
  * Names and parts of names that no domain has: `sender.domain.contains("ö")` where the fact is in A-labels, `inDomain(".a.test")`, `sender.domain == "@a.test"`.
- * Such a condition never holds. Found when a rule is saved, as impossible values are (possible-value.ts).
+ * So are capital letters of a pattern where there are none. Such a condition never holds. Found when a rule is saved, as impossible values are (possible-value.ts).
  */
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { domainToAscii, isAscii } from '@postern/smtp-core';
 import { type Complaint, factNameOf } from './expression-walk.js';
 import { domainForm, partFunctions, partInForm } from './fact-form.js';
 import { factEntry } from './fact-table.js';
+import { patternCase } from './pattern-case.js';
 
 type Mistake = Pick<Complaint, 'message' | 'hint'>;
 
@@ -50,12 +51,15 @@ function partMistake(compares: string, name: string | undefined, text: string): 
   if (compares === 'inDomain')
     return isName(text) ? undefined : { message: `nothing is in ${shown(text)}`, hint: domainInstead(text) };
   const entry = factEntry(name ?? '');
-  if (name === undefined || entry === undefined || text === '' || !partFunctions.has(compares)) return undefined;
+  if (name === undefined || entry === undefined || text === '') return undefined;
+  if (compares === 'rx') return entry.form === undefined ? undefined : patternMistake(name, text);
+  if (!partFunctions.has(compares)) return undefined;
   if (entry.form === undefined)
     return entry.lower === true && text !== text.toLowerCase()
       ? { message: `${name} is always in lower case`, hint: `write ${shown(text.toLowerCase())}` }
       : undefined;
   if (compares === 'endsWith' && entry.form !== 'user') return endMistake(name, entry.form, text);
+  if (entry.form === 'address') return domainMistake(name, text);
   if (entry.form !== 'domain') return undefined;
   if (!isAscii(partInForm(entry.form, compares, text)))
     return {
@@ -65,6 +69,26 @@ function partMistake(compares: string, name: string | undefined, text: string): 
   return /\.\.|[^\w.[\]:-]/.test(text) || (compares === 'startsWith' && text.startsWith('.'))
     ? { message: `${name} never has ${shown(text)}`, hint: 'write a part of a domain' }
     : undefined;
+}
+
+function patternMistake(name: string, pattern: string): Mistake | undefined {
+  if (patternCase(pattern) !== 'class') return undefined;
+  const spelled = `${name.split('.')[0]}.spelled`;
+  const instead = !name.endsWith('.domain') && factEntry(spelled) !== undefined;
+  return {
+    message: `${name} is in lower case and never has a capital letter`,
+    hint: `write small letters${instead ? `, or ask for ${spelled}` : ''}`,
+  };
+}
+
+/** What stands behind the @ of an address begins its domain. */
+function domainMistake(name: string, text: string): Mistake | undefined {
+  const at = text.lastIndexOf('@');
+  if (at < 0 || isAscii(text.slice(at + 1))) return undefined;
+  return {
+    message: `${name} has its domain in A-labels and never has ${shown(text)}`,
+    hint: 'compare the whole address with ==, or its end with endsWith',
+  };
 }
 
 /** Of an address what stands behind its @ is all of a domain, else the end of one. */

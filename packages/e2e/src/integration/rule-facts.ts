@@ -28,6 +28,7 @@ export const knownAtBody: readonly string[] = [
   'tls.version == "TLSv1.3"',
   'tls.cipher.startsWith("TLS_")',
   'sender.address == "facts@good.test"',
+  'sender.spelled == "Facts@GOOD.test"',
   'sender.domain.inDomain("good.test")',
   'sender.user == "facts"',
   'message.declaredSize == 4321',

@@ -246,7 +246,7 @@ test('every fact a condition may name is known, up to the end of data and after 
   expect((await sender.command('NONSENSE')).code).toBe(500);
   const to = ['bob@acme.test', refusedRecipient];
   const data = factsMessage;
-  const last = await sender.send({ from: 'facts@good.test', to, data, mailParameters: 'SIZE=4321' });
+  const last = await sender.send({ from: 'Facts@GOOD.test', to, data, mailParameters: 'SIZE=4321' });
   expect(line(last)).toMatch(/^250 /);
   await sender.quit();
   await vi.waitFor(() => expect(copies('facts')).toHaveLength(1), patience);

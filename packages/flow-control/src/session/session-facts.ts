@@ -35,7 +35,7 @@ const halves = (address: string): { readonly user: string; readonly domain: stri
 
 export function withSender(facts: Facts, { reversePath, size }: MailCommand): Facts {
   const { address } = reversePath;
-  return { ...facts, sender: { address, ...halves(address) }, message: { declaredSize: size ?? 0 } };
+  return { ...facts, sender: { address, spelled: address, ...halves(address) }, message: { declaredSize: size ?? 0 } };
 }
 
 export function withRecipient(facts: Facts, address: string, recipientClass: RecipientClass, count: number): Facts {

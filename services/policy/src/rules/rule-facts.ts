@@ -109,6 +109,7 @@ export function sessionFacts(
     submittingTenant: facts.submittingTenant,
     sender: {
       address: facts.reversePath,
+      spelled: facts.reversePath,
       domain: facts.reversePath === '' ? '' : domainOf(facts.reversePath),
       user: localPartOf(facts.reversePath),
     },

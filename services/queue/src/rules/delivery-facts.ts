@@ -44,7 +44,7 @@ export function deliveryFacts(subject: DeliverySubject, isLocal: boolean, nowMs:
       cipher: origin?.tlsCipher,
     },
     auth: { user: origin?.authenticatedUser },
-    sender: { address: reversePath, ...halves(reversePath) },
+    sender: { address: reversePath, spelled: reversePath, ...halves(reversePath) },
     recipient: {
       address: recipient,
       spelled: recipient,
