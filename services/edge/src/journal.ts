@@ -39,6 +39,8 @@ export interface EdgeEventFacts {
   readonly reversePath?: string;
   readonly recipient?: string;
   readonly reply?: Reply;
+  /** As the tenant may read it that is told, where what the client heard names somebody of another one. */
+  readonly shownReply?: Reply | undefined;
   /** Closed names: reason, rule, command, mechanism, user, size, limit, recipients, cipher, duration_ms, decided_by. */
   readonly detail?: Readonly<Record<string, string>>;
   /** Of a session we ended, where it was no limit. */

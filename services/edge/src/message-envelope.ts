@@ -4,7 +4,7 @@
  * one; more than eight is a fault of policy and refused as temporary.
  */
 
-import { isAcceptance, ownerOf } from '@postern/flow-control/session';
+import { isAbout, isAcceptance, ownerOf, withoutTexts } from '@postern/flow-control/session';
 import { formatReceived } from '@postern/mail-message';
 import {
   Disposition,
@@ -142,12 +142,19 @@ function findingsOf(transaction: Transaction): FindingSummary[] {
     .map((finding) => summaryOf(finding, ownerOf(finding, transaction.submittingTenant, tenants)));
 }
 
-function summaryOf(
-  { check, outcome, evidence, recipient, rule, action, durationUs }: Finding,
-  tenant: string,
-): FindingSummary {
-  const text = Object.entries(evidence).map(([name, value]) => `${name}=${value}`);
-  return { check, outcome, evidence: text.join(' '), recipient, tenant, rule, action, durationUs };
+const lineOf = (evidence: Readonly<Record<string, string>>): string =>
+  Object.entries(evidence)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
+
+function summaryOf(finding: Finding, tenant: string): FindingSummary {
+  const { check, outcome, evidence, recipient, rule, action, durationUs } = finding;
+  return {
+    ...{ check, outcome, evidence: lineOf(evidence), recipient, tenant, rule, action, durationUs },
+    // Rules of a tenant cannot name another one's login, and are shown to nobody else.
+    evidenceForOthers:
+      evidence.tenant === undefined && isAbout(finding, 'submitter') ? lineOf(withoutTexts(evidence)) : '',
+  };
 }
 
 /** Undefined where policy asked for more forms than a message may have. */

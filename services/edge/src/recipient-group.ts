@@ -12,12 +12,12 @@ import {
   refusingLimit,
   ruleNamed,
 } from '@postern/flow-control/session';
-import { type Decision, type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
+import { type Decision, type EvaluateResponse, type Finding, Stage } from '@postern/proto/policy/v1/policy_service';
 import { parseRcptCommand, type RcptParameterName, type Reply, replies } from '@postern/smtp-core';
 import { evaluationRequest } from './evaluation-request.js';
 import type { EdgeEventFacts } from './journal.js';
 import type { PolicyAnswer } from './policy-port.js';
-import { refusalEvidence, refusingTenant } from './refusal-evidence.js';
+import { refusalEvidence, refusingTenant, shownReply } from './refusal-evidence.js';
 import { refusingRuleLimit } from './refusing-rule-limit.js';
 import type { Session, SessionServices } from './session.js';
 import { actionOf, type Recipient, type Transaction } from './transaction.js';
@@ -37,6 +37,14 @@ const none: ReadonlySet<RcptParameterName> = new Set();
 /** Whom a command that cannot be read is about, as far as that can be told: the trace is searched by address. */
 const addressIn = (text: string): string =>
   /^\s*<(?:@[^:>]*:)?([^>]*)>/.exec(text)?.[1] ?? text.trim().split(' ', 1)[0] ?? '';
+
+/** One refusal of several recipients: what its text says of one of them is not for the tenants of others. */
+interface Together {
+  readonly recipients: readonly Pick<Candidate, 'address' | 'tenant'>[];
+  readonly findings: readonly Finding[];
+}
+
+type More = Pick<EdgeEventFacts, 'limit'> & { readonly together?: Together | undefined };
 
 /** Of one message. Lists with doubles in them have some, not thousands. */
 const mostRepeats = 10_000;
@@ -121,7 +129,7 @@ export class RecipientGroup implements TransactionParty {
     reason: string,
     tenant?: string,
     measured: Readonly<Record<string, string>> = {},
-    limited: Pick<EdgeEventFacts, 'limit'> = {},
+    { together, ...limited }: More = {},
   ): Place {
     const facts: EdgeEventFacts = {
       recipient,
@@ -129,19 +137,26 @@ export class RecipientGroup implements TransactionParty {
       reversePath: this.transaction.mail.reversePath.address,
       detail: { reason, ...measured },
       ...limited,
-      ...(tenant === undefined ? {} : this.#told(recipient, tenant, reason)),
+      ...(tenant === undefined ? {} : this.#told({ address: recipient, tenant }, reason, reply, together)),
     };
     this.services.journal.record('edge.recipient.rejected', this.session, facts);
     return { kind: 'answered', reply };
   }
 
   /** A refusal is told to whose rule it was, else to the recipient's tenant. */
-  #told(address: string, tenant: string, decidedBy: string): Pick<EdgeEventFacts, 'tenant' | 'evidence'> {
+  #told(
+    recipient: Pick<Candidate, 'address' | 'tenant'>,
+    decidedBy: string,
+    reply: Reply,
+    together?: Together,
+  ): Pick<EdgeEventFacts, 'tenant' | 'evidence' | 'shownReply'> {
     const { findings: all, submittingTenant } = this.transaction;
-    const findings = all.about(address);
-    const facts = { decidedBy, findings, submittingTenant, recipients: [{ address, tenant }] };
+    const { tenant } = recipient;
+    const facts = { decidedBy, findings: all.about(recipient.address), submittingTenant, recipients: [recipient] };
     const told = refusingTenant(facts) ?? tenant;
-    return { tenant: told, evidence: refusalEvidence(facts, told) };
+    // Whose own rule it is may read its text.
+    const shown = told === tenant ? shownReply({ ...facts, ...together }, reply, tenant) : undefined;
+    return { tenant: told, evidence: refusalEvidence(facts, told), shownReply: shown };
   }
 
   /** One reply per command, in order. */
@@ -234,12 +249,16 @@ export class RecipientGroup implements TransactionParty {
     return replies.recipientOk;
   }
 
-  #refused(candidate: Candidate, reply: Reply, reason: string, limited: Pick<EdgeEventFacts, 'limit'> = {}): Reply {
-    this.#refuse(candidate.address, reply, reason, candidate.tenant, {}, limited);
+  #refused(candidate: Candidate, reply: Reply, reason: string, more: More = {}): Reply {
+    this.#refuse(candidate.address, reply, reason, candidate.tenant, {}, more);
     return reply;
   }
 
   #refuseAll(asked: readonly Candidate[], reply: Reply, reason: string): Map<string, Reply> {
-    return new Map(asked.map((candidate) => [candidate.address, this.#refused(candidate, reply, reason)]));
+    const isOfOne = asked.every(({ tenant }) => tenant === asked[0]?.tenant);
+    const together = isOfOne ? undefined : { recipients: asked, findings: this.transaction.findings.told() };
+    return new Map(
+      asked.map((candidate) => [candidate.address, this.#refused(candidate, reply, reason, { together })]),
+    );
   }
 }

@@ -1,9 +1,9 @@
 /** A refusal is told with what it rests on: the findings of the check that decided, sizes with their limits. */
-import { EvaluateResponse, Finding } from '@postern/proto/policy/v1/policy_service';
+import { Action, EvaluateResponse, Finding } from '@postern/proto/policy/v1/policy_service';
 import { RawClient } from '@postern/testkit/smtp';
 import { afterEach, expect, test } from 'vitest';
 import type { Listener } from './listener.js';
-import { concernedBy, type RefusalFacts, refusalEvidence, refusingTenant } from './refusal-evidence.js';
+import { concernedBy, type RefusalFacts, refusalEvidence, refusingTenant, shownReply } from './refusal-evidence.js';
 import { acceptAll, Doubles } from './testing/doubles.js';
 
 let listener: Listener | undefined;
@@ -241,4 +241,75 @@ test('a text filled with facts of a recipient is told to its tenant alone; who h
   expect(texts(filled)).toEqual([undefined, 'no eve@beta.test', 'refused by a rule about another recipient']);
   expect(texts(filled, 'acme')).toEqual([undefined, undefined, undefined]);
   expect(texts([refusal('bob@acme.test', 'no bob@acme.test', {})])).toEqual([undefined, undefined, undefined]);
+});
+
+test.each<[string, Partial<Finding>, string | undefined]>([
+  ['the operator', {}, 'demo'],
+  ['nobody here submits it', {}, undefined],
+  ['a rule of its own', { evidence: { tenant: 'acme', about: 'submitter' } }, 'demo'],
+  ['a text that names nobody', { evidence: {} }, 'demo'],
+])(
+  'who logged in at another tenant is not in a refusal a recipient’s tenant reads: %s',
+  (said, more, submittingTenant) => {
+    const findings = [
+      Finding.fromPartial({ check: 'rule', rule: 'no@1', action: 'reject', evidence: { about: 'submitter' }, ...more }),
+    ];
+    const recipients = [{ address: 'bob@acme.test', tenant: 'acme' }];
+    const reply = { code: 550, enhanced: '5.7.1', text: 'not from boss@demo.test' } as const;
+    const shown = shownReply({ decidedBy: 'no@1', findings, recipients, submittingTenant }, reply, 'acme');
+    const hidden = { ...reply, text: 'refused by a rule about who submits the message' };
+    expect(shown).toEqual(said === 'the operator' ? hidden : undefined);
+    expect(shownReply({ decidedBy: 'no@1', findings, recipients, submittingTenant }, reply, 'demo')).toBeUndefined();
+  },
+);
+
+test('a session closed because of one recipient of a group tells the tenants of others nothing of it', async () => {
+  const doubles = new Doubles();
+  doubles.setSnapshot(twoTenants);
+  doubles.evaluate = (request) => {
+    const answer = acceptAll(request);
+    if (answer.kind !== 'verdict') return answer;
+    const text = 'y@demo.test is closed';
+    const decision = { action: Action.CLOSE, replyCode: 421, enhancedCode: '4.7.0', text, decidedBy: 'shut@1' };
+    const evidence = { text, about: 'recipient' };
+    const by = { check: 'rule', outcome: 'matched', rule: 'shut@1', action: 'close', recipient: 'y@demo.test' };
+    return {
+      kind: 'verdict',
+      verdict: EvaluateResponse.fromPartial({ ...answer.verdict, decision, findings: [{ ...by, evidence }] }),
+    };
+  };
+  listener = await doubles.listen();
+  const client = await RawClient.open(listener.port);
+  await client.reply();
+  for (const line of ['EHLO c.test', 'MAIL FROM:<a@sender.test>']) await client.command(line);
+  client.send('RCPT TO:<y@demo.test>\r\nRCPT TO:<x@acme.test>\r\n');
+  expect(await client.reply()).toContain('y@demo.test is closed');
+  client.destroy();
+  const told = doubles.events.filter(({ event }) => event === 'edge.recipient.rejected').map(({ facts }) => facts);
+  expect(told.map((facts) => [facts?.tenant, facts?.shownReply?.text])).toEqual([
+    ['demo', undefined],
+    ['acme', 'refused by a rule about another recipient'],
+  ]);
+});
+
+test('an accepted message tells tenants that did not submit it no text with who did', async () => {
+  const doubles = new Doubles();
+  doubles.evaluate = (request) => {
+    const answer = acceptAll(request);
+    if (answer.kind !== 'verdict' || !request.stages.includes(5)) return answer;
+    const rule = { check: 'rule', outcome: 'matched', action: 'addHeader' };
+    const findings = [
+      { ...rule, rule: 'by@1', evidence: { name: 'X-By', value: 'boss@demo.test', about: 'submitter' } },
+      { ...rule, rule: 'to@1', evidence: { name: 'X-To', value: 'x', about: 'recipient' } },
+      { ...rule, rule: 'own@1', evidence: { name: 'X-Own', value: '-', tenant: 'acme', about: 'submitter' } },
+    ];
+    return { kind: 'verdict', verdict: EvaluateResponse.fromPartial({ ...answer.verdict, findings }) };
+  };
+  await say(doubles, ['MAIL FROM:<a@sender.test>', 'RCPT TO:<x@example.test>', 'DATA', 'Subject: hi\r\n\r\nhi\r\n.']);
+  const { findings = [] } = doubles.stored[0]?.envelope ?? {};
+  expect(findings.map(({ evidence, evidenceForOthers }) => [evidence, evidenceForOthers])).toEqual([
+    ['name=X-By value=boss@demo.test about=submitter', 'name=X-By about=submitter'],
+    ['name=X-To value=x about=recipient', ''],
+    ['name=X-Own value=- tenant=acme about=submitter', ''],
+  ]);
 });

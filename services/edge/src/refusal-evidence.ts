@@ -3,7 +3,7 @@
  * its outcome with the evidence. Only what concerns the refused recipient or the whole message. For the trace, not the log: evidence may name addresses.
  */
 
-import { operatorTenant, ownerOf } from '@postern/flow-control/session';
+import { isAbout, operatorTenant, ownerOf } from '@postern/flow-control/session';
 import type { Finding } from '@postern/proto/policy/v1/policy_service';
 import type { Reply } from '@postern/smtp-core';
 import type { Concerned } from './journal.js';
@@ -88,16 +88,21 @@ export function concernedBy(facts: RefusalFacts, reply?: Reply): Concerned[] {
     });
 }
 
-/** There is one reply for all. Where a rule filled its text with facts of a recipient, other tenants read their own text or none; undefined = as it was told. */
-function shownReply(
-  { decidedBy, findings, recipients }: RefusalFacts,
+/**
+ * There may be one reply for all. Where a rule filled its text with facts of a recipient, other tenants read their own text or none; who logged in reads
+ * nobody but its tenant. `findings`: of all the recipients the reply was for. Undefined = as it was told.
+ */
+export function shownReply(
+  { decidedBy, findings, recipients, submittingTenant }: RefusalFacts,
   reply: Reply,
   tenant: string,
 ): Reply | undefined {
-  const filled = findings.filter(
-    ({ rule, action, evidence }) =>
-      rule === decidedBy && refusals.has(action) && evidence.about?.split(' ').includes('recipient') === true,
-  );
+  const deciding = findings.filter(({ rule, action }) => rule === decidedBy && refusals.has(action));
+  // Rules of a tenant name no login of another one.
+  const names = (finding: Finding): boolean => finding.evidence.tenant !== tenant && isAbout(finding, 'submitter');
+  if (submittingTenant !== undefined && submittingTenant !== tenant && deciding.some(names))
+    return { ...reply, text: 'refused by a rule about who submits the message' };
+  const filled = deciding.filter((finding) => isAbout(finding, 'recipient'));
   if (filled.length === 0) return undefined;
   const own = new Set(recipients.filter((one) => one.tenant === tenant).map(({ address }) => address));
   const texts = filled.filter(({ recipient }) => own.has(recipient)).map(({ evidence }) => evidence.text ?? '');

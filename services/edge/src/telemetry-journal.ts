@@ -87,6 +87,7 @@ function logFields(session: Session, facts: EdgeEventFacts): LogFields {
 }
 
 function traceEvent(atMs: number, event: string, session: Session, facts: EdgeEventFacts, nth?: number): TraceEvent {
+  const reply = facts.shownReply ?? facts.reply;
   return {
     atMs,
     event,
@@ -95,7 +96,7 @@ function traceEvent(atMs: number, event: string, session: Session, facts: EdgeEv
     tenant: facts.tenant ?? session.login?.tenant ?? 'system',
     reversePath: facts.reversePath ?? '',
     recipient: facts.recipient ?? '',
-    reply: facts.reply === undefined ? '' : lineOf(facts.reply),
+    reply: reply === undefined ? '' : lineOf(reply),
     detail: {
       client: session.clientAddress,
       listener: session.listener.name,

@@ -2,6 +2,7 @@ export { type AccessTable, compileAccess } from './access.js';
 export { earlyRefusal } from './early-refusal.js';
 export { type ExtensionKeyword, extensionKeywords } from './extensions.js';
 export { operatorTenant, ownerOf } from './finding-owner.js';
+export { isAbout, withoutTexts } from './finding-subject.js';
 export { countReceived } from './hop-count.js';
 export type { AgreedSettings, ListenerPolicy } from './listener-policy.js';
 export { isAcceptance, refusalOf, refusalOfGroups } from './refusal.js';

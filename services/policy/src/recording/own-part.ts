@@ -2,7 +2,8 @@
  * The part of a request and its verdict that concerns one tenant. Kept is what a session needs to be judged again: all but the recipients of others.
  * Shown is less: nothing of the rules, lists and settings of another tenant that submits, nor who logged in there. As message trace has it. Pure.
  */
-import { operatorTenant, ownerOf } from '@postern/flow-control/session';
+import { isAbout, operatorTenant, ownerOf, withoutTexts } from '@postern/flow-control/session';
+import type { HeaderEdit } from '@postern/proto/mail/v1/envelope';
 import type {
   Decision,
   EvaluateRequest,
@@ -53,9 +54,6 @@ function ownFindings(findings: readonly Finding[], own: ReadonlySet<string>): Fi
   return findings.filter(({ recipient }) => recipient === '' || own.has(recipient));
 }
 
-const isAbout = ({ evidence }: Finding, subject: 'recipient' | 'submitter'): boolean =>
-  evidence.about?.split(' ').includes(subject) === true;
-
 /** A text filled with facts of a recipient is told of those at hand alone: as one of them has it, or not at all. */
 function withOwnText(
   decided: Decision | undefined,
@@ -93,14 +91,18 @@ export function ownVerdict(
   };
 }
 
-/** Who logged in stands in these. */
-const texts: ReadonlySet<string> = new Set(['text', 'reason', 'value', 'prefix', 'suffix']);
+/** Who logged in stands in its texts. Rules of the tenant that reads cannot tell it. */
+const tellsLogin = (finding: Finding, reader: string): boolean =>
+  isAbout(finding, 'submitter') && finding.evidence.tenant !== reader;
 
-function withoutLogin(finding: Finding): Finding {
-  if (!isAbout(finding, 'submitter')) return finding;
-  const evidence = Object.fromEntries(Object.entries(finding.evidence).filter(([name]) => !texts.has(name)));
-  return { ...finding, evidence };
-}
+const withoutLogin = (finding: Finding, reader: string): Finding =>
+  tellsLogin(finding, reader) ? { ...finding, evidence: withoutTexts(finding.evidence) } : finding;
+
+/** Names of the fields that say who logged in. */
+const fieldsWithLogin = (findings: readonly Finding[], reader: string): ReadonlySet<string> =>
+  new Set(
+    findings.filter((finding) => tellsLogin(finding, reader)).map(({ evidence }) => evidence.name?.toLowerCase() ?? ''),
+  );
 
 interface Seen {
   /** Another tenant submits it. */
@@ -128,7 +130,7 @@ function seenBy(tenant: string, { submittingTenant, recipients }: SessionFacts):
       const action = actionName(decided.action);
       const deciding = findings.filter((finding) => finding.action === action && isOf(decided.decidedBy, finding));
       if (deciding.every(isOwn)) {
-        const names = isOther && deciding.some((finding) => isAbout(finding, 'submitter'));
+        const names = isOther && deciding.some((finding) => tellsLogin(finding, tenant));
         return names ? { ...decided, text: '' } : decided;
       }
       // The client was told the words of a refusal; why mail was kept apart was told to nobody.
@@ -143,19 +145,26 @@ export function shownVerdict(verdict: EvaluateResponse, facts: SessionFacts, ten
   const hiddenTags = new Set(
     all.flatMap((finding) => (finding.action === 'tag' && !isOwn(finding) ? [finding.evidence.name ?? ''] : [])),
   );
+  const hiddenFields = isOther ? fieldsWithLogin(all, tenant) : new Set<string>();
+  const shownEdit = (edit: HeaderEdit): HeaderEdit =>
+    hiddenFields.has(edit.name.toLowerCase()) ? { ...edit, value: '', behind: '' } : edit;
   const group = (one: RecipientGroup): RecipientGroup => ({
     ...one,
     decision: decision(all, one.decision),
     rendering:
       one.rendering === undefined
         ? undefined
-        : { ...one.rendering, tags: one.rendering.tags.filter((tag) => !hiddenTags.has(tag)) },
+        : {
+            ...one.rendering,
+            edits: one.rendering.edits.map(shownEdit),
+            tags: one.rendering.tags.filter((tag) => !hiddenTags.has(tag)),
+          },
   });
   return {
     ...verdict,
     decision: decision(all, verdict.decision),
     recipients: verdict.recipients.map((one) => ({ ...one, decision: decision(all, one.decision) })),
-    findings: verdict.findings.filter(isOwn).map((finding) => (isOther ? withoutLogin(finding) : finding)),
+    findings: verdict.findings.filter(isOwn).map((finding) => (isOther ? withoutLogin(finding, tenant) : finding)),
     groups: verdict.groups.map(group),
   };
 }
@@ -195,7 +204,7 @@ export function shownStep(step: RecordedStep, tenant: string): RecordedStep {
     ...{ submittingTenant: '', authMechanism: '', clientCertificate: undefined },
     origin: origin === undefined ? undefined : { ...origin, authenticatedUser: '' },
   };
-  const foreign = { ...shown, ...others, findings: shown.findings.map(withoutLogin) };
+  const foreign = { ...shown, ...others, findings: shown.findings.map((finding) => withoutLogin(finding, tenant)) };
   return {
     ...step,
     request: { ...request, facts: isOther ? foreign : shown },

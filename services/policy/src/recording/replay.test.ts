@@ -486,3 +486,32 @@ test('texts and counts of a message for two tenants: each reads its own, and not
     '2',
   );
 });
+
+test('fields the operator wrote who logged in into: the tenant of a recipient reads that there are some', async () => {
+  const add = (name: string, value: string) => ({ addHeader: { name, value } });
+  const rules = [
+    { event: 'rcpt', then: [add('X-By', 'by ${auth.user}'), add('X-Size', '${message.declaredSize}')] },
+    { event: 'body', then: [{ changeHeader: { name: 'Subject', suffix: ' [${auth.user}]' } }] },
+  ];
+  const tenantRules = { t2: [{ event: 'rcpt', then: [add('X-Own', 'hers: ${auth.user}')] }] };
+  const recordings = memoryRecordings();
+  const clock = new FakeClock();
+  const recorder = createRecorder(clock, recordings, { recorded: () => undefined });
+  const here = ground({ ...configuration(['t1', 't2']), rules, tenantRules, entries, clock, recorder });
+  const to = ['user@here.test', { address: 'u@two.test', tenant: 't2' }];
+  const described = { from: 'boss@here.test', user: 'boss@here.test', tenant: 't1', role: 'submission', to };
+  await hold(here, [{ described, message: letter() }]);
+  const edits = async (tenant: string): Promise<string[]> => {
+    const steps = (await recordings.read(tenant, 'S1')).map((step) => shownStep(step, tenant));
+    return steps.flatMap(({ verdict }) =>
+      (verdict?.groups ?? []).flatMap(({ rendering }) =>
+        (rendering?.edits ?? []).map(({ name, value, behind }) => `${name}: ${value}${behind}`),
+      ),
+    );
+  };
+  const own = await edits('t1');
+  expect(own).toEqual(expect.arrayContaining(['X-By: by boss@here.test', 'Subject:  [boss@here.test]', 'X-Size: 0']));
+  const others = await edits('t2');
+  expect(others).toEqual(expect.arrayContaining(['X-By: ', 'Subject: ', 'X-Size: 0', 'X-Own: hers:']));
+  expect(others.join()).not.toContain('boss@here.test');
+});

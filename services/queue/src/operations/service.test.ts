@@ -88,7 +88,14 @@ beforeAll(async () => {
   for (const domain of ['acme', 'beta']) {
     const found = (outcome: string, recipient: string) => ({
       ...{ check: 'recipients', outcome, evidence: '' },
-      ...{ recipient: `${recipient}@${domain}.test`, tenant: domain, rule: '', action: '', durationUs: 0 },
+      ...{
+        recipient: `${recipient}@${domain}.test`,
+        tenant: domain,
+        rule: '',
+        action: '',
+        durationUs: 0,
+        evidenceForOthers: '',
+      },
     });
     const held = envelope(
       [
@@ -218,7 +225,7 @@ test('released mail goes out, is traced step by step, and the ledger balances at
 test('of a message for two tenants each sees what its own rules and lists and those of the operator said', async () => {
   const { ground } = queue;
   const found = (check: string, evidence: string, recipient: string, tenant: string) => ({
-    ...{ check, outcome: 'matched', evidence, recipient, tenant, durationUs: 0 },
+    ...{ check, outcome: 'matched', evidence, recipient, tenant, durationUs: 0, evidenceForOthers: '' },
     ...(check === 'rule' ? { rule: 'r@1', action: 'hold' } : { rule: '', action: '' }),
   });
   const mail = envelope(

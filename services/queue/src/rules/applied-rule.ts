@@ -16,11 +16,15 @@ export interface AppliedRule {
   readonly tookMs: number;
 }
 
-export function appliedRule(event: DeliveryEvent, decided: Decision): AppliedRule {
-  const { ruleId, version, tenant, target, action, fault, tookMs = 0 } = decided;
+/** `hidesText`: mail of one tenant that another one's user submitted, and words that tell who. */
+export type DeliveryDecision = Decision & { readonly hidesText?: true };
+
+export function appliedRule(event: DeliveryEvent, decided: DeliveryDecision): AppliedRule {
+  const { ruleId, version, tenant, target, action, fault, hidesText, tookMs = 0 } = decided;
   const owner = target === undefined || target === '' ? (tenant ?? '') : target;
   const rule = `${ruleId}@${version}`;
-  const detail = fault === undefined ? detailOf(action) : `${detailOf(action)} (${fault.slice(0, 200)})`;
+  const done = hidesText === true && action.kind === 'ndrText' ? '' : detailOf(action);
+  const detail = fault === undefined ? done : `${done} (${fault.slice(0, 200)})`;
   return { event, rule, action: action.kind, tenant: tenant ?? 'system', owner, detail, tookMs };
 }
 
@@ -66,7 +70,7 @@ export function ruleSummary(recipient: string, applied: AppliedRule): FindingSum
   const { action, tenant, rule } = applied;
   return {
     ...{ check: 'rule', outcome: action, evidence: ruleEvidence(applied) },
-    ...{ recipient, tenant, rule, action, durationUs: Math.ceil(applied.tookMs * 1_000) },
+    ...{ recipient, tenant, rule, action, durationUs: Math.ceil(applied.tookMs * 1_000), evidenceForOthers: '' },
   };
 }
 

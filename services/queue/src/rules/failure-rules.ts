@@ -9,7 +9,7 @@ import type { RecipientResult } from '@postern/proto/mail/v1/outcome';
 import type { Action, Decision } from '@postern/rules';
 import { domainOf } from '../route.js';
 import { type Final, isSiteFailure, replyLine, type UnitChange, type Wait } from '../unit-change.js';
-import { appliedRule } from './applied-rule.js';
+import { appliedRule, type DeliveryDecision } from './applied-rule.js';
 import type { DeliverySubject } from './delivery-facts.js';
 import { withFailure } from './delivery-facts.js';
 import { askDelivery, type RuledRetry, type RuleParts, retryOf } from './relay-rules.js';
@@ -50,7 +50,7 @@ function ask(
   change: UnitChange,
   result: RecipientResult,
   attempt: number,
-): readonly Decision[] {
+): readonly DeliveryDecision[] {
   const isLocal = parts.router.ownerOf(domainOf(change.recipient)) !== undefined;
   const subject = subjectOf(item, change.recipient, attempt);
   const decisions = askDelivery(parts, event, subject, isLocal, (facts) => withFailure(facts, result, attempt));

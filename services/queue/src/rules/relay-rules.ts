@@ -14,7 +14,7 @@ import {
 } from '@postern/rules';
 import { heldBy } from '../kept-by.js';
 import { domainOf, type RouteResult, type Router } from '../route.js';
-import { type AppliedRule, appliedRule } from './applied-rule.js';
+import { type AppliedRule, appliedRule, type DeliveryDecision } from './applied-rule.js';
 import { type DeliverySubject, deliveryFacts } from './delivery-facts.js';
 import { ruledRoute } from './ruled-route.js';
 
@@ -52,7 +52,7 @@ export function askDelivery(
   subject: DeliverySubject,
   isLocal: boolean,
   more: (facts: Facts) => Facts = (facts) => facts,
-): readonly Decision[] {
+): readonly DeliveryDecision[] {
   const submittingTenant = router.ownerOf(domainOf(subject.origin?.authenticatedUser ?? ''));
   const facts = { ...more(deliveryFacts(subject, isLocal, clock.now())), submittingTenant };
   const choice = rules.of(subject.tenant, scopeAddress(facts));
@@ -61,7 +61,23 @@ export function askDelivery(
   const { decisions, faults, unfinished } = evaluate(choice.sets, event, facts, budget, remembered);
   for (const { ruleId, version, message, isKnown } of faults) if (!isKnown) onFault(`${ruleId}@${version}`, message);
   if (unfinished) onFault('', `rules of ${event} took longer than ${budgetMs} ms`);
-  return decisions;
+  const isOther = submittingTenant !== undefined && submittingTenant !== subject.tenant;
+  return isOther ? decisions.map(withoutLogin) : decisions;
+}
+
+/** Rows and trace are the recipient's tenant's to read; texts of tenants' rules do not name another one's login. Words of the report go to the sender and stay. */
+function withoutLogin(decided: Decision): DeliveryDecision {
+  const { action, tenant, textAbout } = decided;
+  if (tenant !== undefined || textAbout?.includes('submitter') !== true) return decided;
+  switch (action.kind) {
+    case 'reject':
+    case 'tempfail':
+      return { ...decided, hidesText: true, action: { ...action, text: 'by a rule about who submits the message' } };
+    case 'hold':
+      return { ...decided, hidesText: true, action: { ...action, reason: '' } };
+    default:
+      return { ...decided, hidesText: true };
+  }
 }
 
 export function retryOf(decisions: readonly Decision[]): RuledRetry | undefined {

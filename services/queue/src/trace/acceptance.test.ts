@@ -59,6 +59,26 @@ test('a rule is told with id, version and action, a check with what was done abo
   });
 });
 
+test.each<[string, string, string, string]>([
+  ['the tenant that submitted', 'demo', 'demo', 'name=X-By value=boss@demo.test about=submitter'],
+  ['the tenant of a recipient', 'acme', 'demo', 'name=X-By about=submitter'],
+  ['the operator', everyTenant, 'demo', 'name=X-By value=boss@demo.test about=submitter'],
+  ['a tenant, of mail nobody here submits', 'acme', '', 'name=X-By value=boss@demo.test about=submitter'],
+])('%s: a text that tells who logged in', (_, scope, submittingTenant, evidence) => {
+  const finding = FindingSummary.fromPartial({
+    ...{ check: 'rule', outcome: 'matched', rule: 'by@1', action: 'addHeader', tenant: 'system' },
+    evidence: 'name=X-By value=boss@demo.test about=submitter',
+    evidenceForOthers: 'name=X-By about=submitter',
+  });
+  const message = {
+    ...{ queue_id: 'q', session_id: 's', parent: '', reverse_path: '', accepted_at: 1, size: 1, unjudged: false },
+    ...{ message_id: '', detail: { submittingTenant, findings: [finding] } },
+  };
+  const findings = visibleFindings(message, { scope, addresses: ['bob@acme.test'] });
+  expect(findings).toEqual([{ ...finding, evidence, evidenceForOthers: '' }]);
+  expect(acceptance(message, findings, { scope }).detail.rule).toBe(`matched (by@1 addHeader ${evidence})`);
+});
+
 test.each([
   ['the tenant that submitted', 'demo', 'demo', true],
   ['the tenant of a recipient', 'acme', 'demo', false],

@@ -82,10 +82,19 @@ function told({ check, outcome, evidence, rule, action }: FindingSummary): strin
 }
 
 export function visibleFindings({ detail }: MessageRow, { scope, addresses }: Viewer): FindingSummary[] {
-  const findings = (detail.findings ?? []).map((finding) => FindingSummary.fromPartial(finding));
+  const { findings: stored = [], submittingTenant = '' } = detail;
+  const isOther = scope !== everyTenant && scope !== submittingTenant && submittingTenant !== '';
+  const findings = stored.map((finding) => asRead(FindingSummary.fromPartial(finding), isOther));
   if (scope === everyTenant) return findings;
   const own = new Set(['', ...addresses.map((address) => address.toLowerCase())]);
   return findings.filter((finding) => isShownTo(scope, finding) && own.has(finding.recipient.toLowerCase()));
+}
+
+/** Texts of the operator's rules may tell who logged in: another tenant reads them without. */
+function asRead(finding: FindingSummary, isOther: boolean): FindingSummary {
+  const { evidenceForOthers } = finding;
+  if (evidenceForOthers === '') return finding;
+  return { ...finding, evidenceForOthers: '', ...(isOther ? { evidence: evidenceForOthers } : {}) };
 }
 
 /** Whose rule or list it was is not known of older rows: those are the operator's to see. */

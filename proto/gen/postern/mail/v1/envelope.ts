@@ -499,6 +499,8 @@ export interface FindingSummary {
   action: string;
   /** Time taken in microseconds; 0 = not measured. */
   durationUs: number;
+  /** Evidence as tenants read it that did not submit the message, where a text in it tells who logged in; empty = the same. */
+  evidenceForOthers: string;
 }
 
 function createBaseEnvelope(): Envelope {
@@ -1893,7 +1895,17 @@ export const Body: MessageFns<Body> = {
 };
 
 function createBaseFindingSummary(): FindingSummary {
-  return { check: "", outcome: "", evidence: "", recipient: "", tenant: "", rule: "", action: "", durationUs: 0 };
+  return {
+    check: "",
+    outcome: "",
+    evidence: "",
+    recipient: "",
+    tenant: "",
+    rule: "",
+    action: "",
+    durationUs: 0,
+    evidenceForOthers: "",
+  };
 }
 
 export const FindingSummary: MessageFns<FindingSummary> = {
@@ -1921,6 +1933,9 @@ export const FindingSummary: MessageFns<FindingSummary> = {
     }
     if (message.durationUs !== 0) {
       writer.uint32(64).uint32(message.durationUs);
+    }
+    if (message.evidenceForOthers !== "") {
+      writer.uint32(74).string(message.evidenceForOthers);
     }
     return writer;
   },
@@ -2002,6 +2017,14 @@ export const FindingSummary: MessageFns<FindingSummary> = {
             message.durationUs = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.evidenceForOthers = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2028,6 +2051,11 @@ export const FindingSummary: MessageFns<FindingSummary> = {
         : isSet(object.duration_us)
         ? globalThis.Number(object.duration_us)
         : 0,
+      evidenceForOthers: isSet(object.evidenceForOthers)
+        ? globalThis.String(object.evidenceForOthers)
+        : isSet(object.evidence_for_others)
+        ? globalThis.String(object.evidence_for_others)
+        : "",
     };
   },
 
@@ -2057,6 +2085,9 @@ export const FindingSummary: MessageFns<FindingSummary> = {
     if (message.durationUs !== 0) {
       obj.durationUs = Math.round(message.durationUs);
     }
+    if (message.evidenceForOthers !== "") {
+      obj.evidenceForOthers = message.evidenceForOthers;
+    }
     return obj;
   },
 
@@ -2073,6 +2104,7 @@ export const FindingSummary: MessageFns<FindingSummary> = {
     message.rule = object.rule ?? "";
     message.action = object.action ?? "";
     message.durationUs = object.durationUs ?? 0;
+    message.evidenceForOthers = object.evidenceForOthers ?? "";
     return message;
   },
 };
