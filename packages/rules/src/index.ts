@@ -8,7 +8,7 @@ export {
   type TlsVersion,
 } from './action.js';
 export { actionEntries } from './action-fields.js';
-export { isFinal, isOpenToTenants } from './action-parser.js';
+export { isFinal, isOpenToTenants } from './action-rules.js';
 export { asciiReplies } from './ascii-replies.js';
 export {
   actionEvents,

@@ -4,7 +4,8 @@
  */
 
 import type { Action, ActionKind } from './action.js';
-import { isFinal, parseAction } from './action-parser.js';
+import { parseAction } from './action-parser.js';
+import { isFinal } from './action-rules.js';
 import type { Database, Unsupported } from './carried-out.js';
 import { actionEvents } from './carried-out.js';
 import { isKnownAt, isRuleEvent, type RuleEvent, ruleEvents } from './event.js';
