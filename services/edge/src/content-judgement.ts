@@ -3,7 +3,7 @@
  * step 4). Policy away: refused for now, or taken and marked `unjudged` where the snapshot says so. Bounded by the header limit.
  */
 import { isAcceptance, refusalOf, refusalOfGroups } from '@postern/flow-control/session';
-import { readHeaderSection } from '@postern/mail-message';
+import { type HeaderSection, readHeaderSection } from '@postern/mail-message';
 import {
   Action,
   ContentPlan,
@@ -24,6 +24,8 @@ import type { TransactionParty } from './transaction-party.js';
 /** Longest header section that is judged. */
 const headerLimit = 128 * 1024;
 
+const headerSectionOf = (head: Buffer): HeaderSection => readHeaderSection(head, { maxBytes: headerLimit });
+
 export interface TakenContent {
   readonly kind: 'taken';
   /** Recipients with an outcome or a rendering of their own. */
@@ -33,6 +35,17 @@ export interface TakenContent {
 
 /** Nothing was asked, or nobody answered and the message is taken all the same. */
 export const takenUnasked: TakenContent = { kind: 'taken', groups: [], action: Action.ACCEPT };
+
+/** What policy said of the end of data at RCPT; undefined = it must be asked. */
+export function waivedContent({ transaction, services }: TransactionParty, head: Buffer): TakenContent | undefined {
+  const { waived, contentPlan } = transaction;
+  if (waived === undefined || contentPlan !== ContentPlan.HEADERS) return undefined;
+  if (services.snapshot()?.version !== waived.snapshotVersion) return undefined;
+  const { unlessFields, decision, groups } = waived.waiver;
+  const { end, fields } = headerSectionOf(head);
+  if (end !== 'whole' || fields.some(({ key }) => unlessFields.includes(key))) return undefined;
+  return { kind: 'taken', groups, action: actionOf(decision) };
+}
 
 export class ContentJudgement {
   #exchange: ContentExchange | undefined;
@@ -95,7 +108,7 @@ export class ContentJudgement {
       const request = evaluationRequest(this.party, [Stage.HEADERS, Stage.BODY]);
       return policy.evaluate({ ...request, content: head, contentSize: head.length }, settings.policyDeadlineMs);
     }
-    const section = readHeaderSection(head, { maxBytes: headerLimit });
+    const section = headerSectionOf(head);
     if (section.end !== 'whole' && (section.end !== 'open' || isLarge)) return undefined;
     const request = evaluationRequest(this.party, [Stage.HEADERS]);
     const content = head.subarray(0, section.bodyOffset);

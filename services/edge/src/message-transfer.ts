@@ -6,7 +6,7 @@
 import { countReceived } from '@postern/flow-control/session';
 import { ContentPlan } from '@postern/proto/policy/v1/policy_service';
 import { type Reply, replies } from '@postern/smtp-core';
-import { ContentJudgement, takenUnasked } from './content-judgement.js';
+import { ContentJudgement, type TakenContent, takenUnasked, waivedContent } from './content-judgement.js';
 import { buildEnvelope } from './message-envelope.js';
 import { recordMessage, recordRefused, recordUncertain } from './message-events.js';
 import { messageIdOf } from './message-id.js';
@@ -155,7 +155,10 @@ export class MessageTransfer implements TransactionParty {
     return result;
   }
 
-  #judge(head: Buffer): ReturnType<ContentJudgement['judge']> {
+  /** Asks policy only where it has not said everything at RCPT. */
+  #judge(head: Buffer): TakenContent | ReturnType<ContentJudgement['judge']> {
+    const waived = waivedContent(this, head);
+    if (waived !== undefined) return waived;
     this.#judgement ??= new ContentJudgement(this);
     return this.#judgement.judge(head, this.#writer.isLarge, this.#size);
   }

@@ -119,10 +119,7 @@ export function createPolicyClient(options: PolicyClientOptions): PolicyClient {
       return contentExchange(pod, request, patience, clock);
     },
     end(sessionId) {
-      const pod = ofSession.get(sessionId);
-      if (pod === undefined) return;
       ofSession.delete(sessionId);
-      pod.end(sessionId);
     },
     use(addresses) {
       for (const [address, pod] of pods) {

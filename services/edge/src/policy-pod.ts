@@ -76,12 +76,6 @@ export class PolicyPod {
     });
   }
 
-  /** The session is over; no answer. */
-  end(sessionId: string): void {
-    if (!this.isOpen) return;
-    this.#stream?.write({ requestId: 0, deadlineMs: 0, kind: { $case: 'end', value: { sessionId } } });
-  }
-
   /** The content RPC of one large message. */
   upload(deadlineMs: number) {
     return this.client.upload<SessionContent, ContentResponse>(this.client.rpc.content, { deadlineMs });

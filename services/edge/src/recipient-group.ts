@@ -176,6 +176,7 @@ export class RecipientGroup implements TransactionParty {
     const { session, services, transaction } = this;
     const snapshot = services.snapshot();
     const request = evaluationRequest(this, this.#stages(), asked);
+    transaction.waived = undefined;
     let answer: PolicyAnswer;
     try {
       answer = await services.policy.evaluate(request, services.settings.policyDeadlineMs);
@@ -183,7 +184,11 @@ export class RecipientGroup implements TransactionParty {
       // What breaks here breaks for several commands at once: each has its reply all the same (RFC 2920 §3.2).
       return this.#refuseAll(asked, replies.localError, error instanceof Error ? error.message : String(error));
     }
-    if (answer.kind === 'verdict') return this.#apply(asked, answer.verdict);
+    if (answer.kind === 'verdict') {
+      const { contentWaiver: waiver } = answer.verdict;
+      if (waiver !== undefined) transaction.waived = { waiver, snapshotVersion: request.snapshotVersion };
+      return this.#apply(asked, answer.verdict);
+    }
     const admit = snapshot?.admitWhenPolicyAway === true;
     services.journal.record('edge.policy.bypassed', session, {
       detail: { reason: answer.reason, outcome: admit ? 'admitted' : 'deferred' },

@@ -13,6 +13,7 @@ import type { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import {
   Action,
   ContentPlan,
+  type ContentWaiver,
   type Decision,
   type EvaluateResponse,
   type Finding,
@@ -30,6 +31,12 @@ export interface Recipient {
   /** Deliver, quarantine, discard or hold, said at RCPT. */
   readonly action: Action;
   readonly expandsTo: readonly string[];
+}
+
+/** The end of data answered beforehand, by a snapshot of this version. */
+export interface WaivedContent {
+  readonly waiver: ContentWaiver;
+  readonly snapshotVersion: number;
 }
 
 /** Policy refused the whole transaction: every later recipient hears the same. */
@@ -52,6 +59,8 @@ export class Transaction {
   changedSender: string | undefined;
   /** Said about the message as a whole before its content was seen. */
   action: Action = Action.ACCEPT;
+  /** Absent where recipients came in more than one group, or content matters. */
+  waived: WaivedContent | undefined;
   /** Rules whose limits these are. */
   limitedBy: LimitedBy | undefined;
   /** RCPT commands that named a recipient again. */

@@ -123,7 +123,7 @@ export function createJudge(options: JudgeOptions): Judge {
     content: MessageContent | undefined,
     deadlineMs: number,
     services: EvaluationServices,
-    dryRun = false,
+    { dryRun = false, mayWaive = false }: { readonly dryRun?: boolean; readonly mayWaive?: boolean } = {},
   ): Promise<EvaluateResponse> => {
     if (inFlight >= options.concurrency) throw new PosternError('overload', 'too many evaluations at once');
     inFlight += 1;
@@ -133,7 +133,7 @@ export function createJudge(options: JudgeOptions): Judge {
       const { sessionId, sequence, stages } = request;
       const echo = { sessionId, sequence, pod: options.pod };
       const used = dryRun ? { ...services, askRules: options.supposeRules } : services;
-      return await evaluate(used, subjectOf(request, snapshot, content), { stages, endsAt, dryRun, echo });
+      return await evaluate(used, subjectOf(request, snapshot, content), { stages, endsAt, dryRun, echo, mayWaive });
     } finally {
       inFlight -= 1;
     }
@@ -151,7 +151,9 @@ export function createJudge(options: JudgeOptions): Judge {
       const record = dryRun ? undefined : options.recorder?.begin(request, snapshot, options.resolver);
       const services = replay === undefined ? recording(record) : replaying(replay);
       if (!hasContent(request.stages)) {
-        const verdict = await judge(request, snapshot, undefined, deadlineMs, services, dryRun);
+        // What is recorded or tried out is recorded and tried out whole.
+        const mayWaive = !dryRun && record === undefined;
+        const verdict = await judge(request, snapshot, undefined, deadlineMs, services, { dryRun, mayWaive });
         record?.finish(verdict, true);
         return verdict;
       }
@@ -166,7 +168,7 @@ export function createJudge(options: JudgeOptions): Judge {
       const content = request.stages.includes(Stage.BODY)
         ? MessageContent.inline(bytes, context)
         : new MessageContent(bytes, context).told(request.contentSize);
-      const verdict = await judge(request, snapshot, content, deadlineMs, services, dryRun);
+      const verdict = await judge(request, snapshot, content, deadlineMs, services, { dryRun });
       record?.finish(verdict, true);
       return verdict;
     },

@@ -3,13 +3,14 @@
  * findings get their consequences; the first refusal of the whole ends it. Rules speak before checks: a rule's `accept` or `skip` takes
  * the consequence, never the finding. Depends on nothing but the request, the snapshot, DNS and DIRECTORY: the same again gives the same.
  */
-import type { EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
+import { type EvaluateResponse, Stage } from '@postern/proto/policy/v1/policy_service';
 import type { RuleEvent } from '@postern/rules';
 import { settleForwarded } from '../checks/settle-forwarded.js';
 import { refuseDeclared, refuseOversize, refuseSurplus } from '../recipient-limits/limit-refusals.js';
 import { eventOf } from '../stage-event.js';
 import type { Subject } from '../subject.js';
 import { conclude } from './conclusion.js';
+import { contentWaiver } from './content-waiver.js';
 import { askFacts } from './fact-asking.js';
 import { refuseIncomplete } from './incomplete-content.js';
 import { asksScopes, catchUp, inOrder, observeDue, observeOwn } from './observation.js';
@@ -22,12 +23,14 @@ import { observeWished } from './wished-observation.js';
 
 export interface EvaluationOrder extends EvaluationTerms {
   readonly echo: Echo;
+  /** The end of data may be answered at RCPT already; not where it is to be asked about in any case. */
+  readonly mayWaive: boolean;
 }
 
 export async function evaluate(
   services: EvaluationServices,
   subject: Subject,
-  { echo, ...terms }: EvaluationOrder,
+  { echo, mayWaive, ...terms }: EvaluationOrder,
 ): Promise<EvaluateResponse> {
   const { stages } = terms;
   const state = new EvaluationState(services, subject, terms);
@@ -37,7 +40,9 @@ export async function evaluate(
     const event = eventOf(stage);
     if (event !== undefined && state.whole.refusal === undefined) await judgeStage(state, event, stage);
   }
-  return responseOf(state, stages, echo);
+  const response = responseOf(state, stages, echo);
+  if (mayWaive && stages.includes(Stage.RCPT)) response.contentWaiver = contentWaiver(state, response);
+  return response;
 }
 
 async function judgeStage(state: EvaluationState, event: RuleEvent, stage: Stage): Promise<void> {

@@ -22,21 +22,30 @@ export interface Echo {
 export function responseOf(state: EvaluationState, stages: readonly Stage[], echo: Echo): EvaluateResponse {
   const { subject, judged, skips, known, limits, changedSender } = state;
   const atContent = stages.includes(Stage.HEADERS) || stages.includes(Stage.BODY);
-  const whole = wholeDecision(state, atContent);
-  const refused = isRefusal(whole.action);
+  const { decision, groups } = atContent ? contentAnswer(state) : { decision: wholeDecision(state, false), groups: [] };
   return {
     sessionId: echo.sessionId,
     sequence: echo.sequence,
-    decision: whole,
-    recipients: stages.includes(Stage.RCPT) && !refused ? judged.map(recipientDecision) : [],
+    decision,
+    recipients: stages.includes(Stage.RCPT) && !isRefusal(decision.action) ? judged.map(recipientDecision) : [],
     contentPlan: contentPlan(subject, skips),
-    groups: atContent && !refused ? groupsOf(state) : [],
+    groups,
     findings: subject.findings.slice(known),
     limits,
     changedSender,
     senderAuthenticated: isSenderAuthenticated(subject),
     pod: echo.pod,
+    contentWaiver: undefined,
   };
+}
+
+/** What the end of data is answered; a refused message has no groups. */
+export function contentAnswer(state: EvaluationState): {
+  readonly decision: Decision;
+  readonly groups: RecipientGroup[];
+} {
+  const decision = wholeDecision(state, true);
+  return { decision, groups: isRefusal(decision.action) ? [] : groupsOf(state) };
 }
 
 /** At the end of data there is one reply for all: where every recipient is refused, it is a refusal. */

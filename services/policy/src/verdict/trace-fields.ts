@@ -16,6 +16,9 @@ import { spfResultOf } from '../checks/spf.js';
 import { wishedChecks } from '../forced-checks.js';
 import type { Subject } from '../subject.js';
 
+/** Fields of this kind in a message may be written in our name: keys, in lower case. */
+export const traceFieldNames: readonly string[] = ['authentication-results', 'received-spf'];
+
 const prepend = (name: string, value: string): HeaderEdit => ({
   kind: HeaderEditKind.PREPEND,
   name,

@@ -254,7 +254,7 @@ export interface SessionRequest {
     /** Evaluate stages. */
     { $case: "evaluate"; value: EvaluateRequest }
     | //
-    /** The session is over: forget it. No answer. */
+    /** The session is over: forget it. No answer. Not sent for pods that keep nothing of a session, as those of this release. */
     { $case: "end"; value: SessionEnd }
     | undefined;
 }
@@ -442,7 +442,26 @@ export interface EvaluateResponse {
   /** Pod that judged. */
   pod: string;
   /** Reverse-path a rule put in place of the client's; empty = null. Absent = unchanged. */
-  changedSender: ChangedSender | undefined;
+  changedSender:
+    | ChangedSender
+    | undefined;
+  /** What the end of data would be answered where the header section can change nothing about it. Absent = the content plan holds. */
+  contentWaiver: ContentWaiver | undefined;
+}
+
+/**
+ * The end of data answered beforehand, at the RCPT group that named all recipients of the message. It holds for a whole header section within
+ * the limits that has none of these fields, as long as no further group is asked about and the snapshot is the same.
+ */
+export interface ContentWaiver {
+  /** Lower-case names of the fields that policy must see: what others wrote in our name goes (RFC 8601 section 5). */
+  unlessFields: string[];
+  /** Decision about the message as a whole; never a refusal. */
+  decision:
+    | Decision
+    | undefined;
+  /** Groups, as at the end of data; none of them refused. */
+  groups: RecipientGroup[];
 }
 
 /** A reverse-path chosen by a rule. */
@@ -2390,6 +2409,7 @@ function createBaseEvaluateResponse(): EvaluateResponse {
     senderAuthenticated: false,
     pod: "",
     changedSender: undefined,
+    contentWaiver: undefined,
   };
 }
 
@@ -2427,6 +2447,9 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
     }
     if (message.changedSender !== undefined) {
       ChangedSender.encode(message.changedSender, writer.uint32(90).fork()).join();
+    }
+    if (message.contentWaiver !== undefined) {
+      ContentWaiver.encode(message.contentWaiver, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -2532,6 +2555,14 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
             message.changedSender = ChangedSender.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.contentWaiver = ContentWaiver.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2575,6 +2606,11 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
         : isSet(object.changed_sender)
         ? ChangedSender.fromJSON(object.changed_sender)
         : undefined,
+      contentWaiver: isSet(object.contentWaiver)
+        ? ContentWaiver.fromJSON(object.contentWaiver)
+        : isSet(object.content_waiver)
+        ? ContentWaiver.fromJSON(object.content_waiver)
+        : undefined,
     };
   },
 
@@ -2613,6 +2649,9 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
     if (message.changedSender !== undefined) {
       obj.changedSender = ChangedSender.toJSON(message.changedSender);
     }
+    if (message.contentWaiver !== undefined) {
+      obj.contentWaiver = ContentWaiver.toJSON(message.contentWaiver);
+    }
     return obj;
   },
 
@@ -2638,6 +2677,116 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
     message.changedSender = (object.changedSender !== undefined && object.changedSender !== null)
       ? ChangedSender.fromPartial(object.changedSender)
       : undefined;
+    message.contentWaiver = (object.contentWaiver !== undefined && object.contentWaiver !== null)
+      ? ContentWaiver.fromPartial(object.contentWaiver)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseContentWaiver(): ContentWaiver {
+  return { unlessFields: [], decision: undefined, groups: [] };
+}
+
+export const ContentWaiver: MessageFns<ContentWaiver> = {
+  encode(message: ContentWaiver, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.unlessFields) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.decision !== undefined) {
+      Decision.encode(message.decision, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.groups) {
+      RecipientGroup.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ContentWaiver {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseContentWaiver();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.unlessFields.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.decision = Decision.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.groups.push(RecipientGroup.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ContentWaiver {
+    return {
+      unlessFields: globalThis.Array.isArray(object?.unlessFields)
+        ? object.unlessFields.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.unless_fields)
+        ? object.unless_fields.map((e: any) => globalThis.String(e))
+        : [],
+      decision: isSet(object.decision) ? Decision.fromJSON(object.decision) : undefined,
+      groups: globalThis.Array.isArray(object?.groups) ? object.groups.map((e: any) => RecipientGroup.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ContentWaiver): unknown {
+    const obj: any = {};
+    if (message.unlessFields?.length) {
+      obj.unlessFields = message.unlessFields;
+    }
+    if (message.decision !== undefined) {
+      obj.decision = Decision.toJSON(message.decision);
+    }
+    if (message.groups?.length) {
+      obj.groups = message.groups.map((e) => RecipientGroup.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ContentWaiver>, I>>(base?: I): ContentWaiver {
+    return ContentWaiver.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ContentWaiver>, I>>(object: I): ContentWaiver {
+    const message = createBaseContentWaiver();
+    message.unlessFields = object.unlessFields?.map((e) => e) || [];
+    message.decision = (object.decision !== undefined && object.decision !== null)
+      ? Decision.fromPartial(object.decision)
+      : undefined;
+    message.groups = object.groups?.map((e) => RecipientGroup.fromPartial(e)) || [];
     return message;
   },
 };
