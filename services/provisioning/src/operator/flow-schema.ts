@@ -1,8 +1,10 @@
 /**
  * Who is let in and how much of it (issue rows B2, B3, C2, C4, C5, C8, D5, F11): IP sets, message limits, error control, deadlines, marks of
- * overload. Connection limits are in `schema.ts`, since listeners have the same.
+ * overload. Connection limits are in `limits-schema.ts`, since listeners have the same.
  */
-import { type Schema, s } from '@postern/config';
+import { s } from '@postern/config';
+import { memberLimits } from './limits-schema.js';
+import { freeName, network } from './written-forms.js';
 
 const number = s.integer({ min: 0, max: 4_294_967_295 });
 const count = (what: string, value = 0) => number.default(value).doc(what);
@@ -92,50 +94,44 @@ const overload = s.object({
   storage: percent(90, 'Share of the bytes of stream SPOOL in use, percent.'),
 });
 
-interface Named {
-  readonly key: RegExp;
-  readonly keyForm: string;
-}
+const ipSet = s.object({
+  priority: s.integer({ min: -1_000_000, max: 1_000_000 }).default(0).doc('Lowest wins where sets overlap.'),
+  enabled: s.boolean().default(true).doc('Off: as if it were not there.'),
+  action: s.enumeration(['allow', 'deny']).default('allow').doc('For members no access rule matches.'),
+  networks: s.list(network, { max: 1_000_000 }).default([]).doc('Its members.'),
+  listeners: s
+    .list(s.string({ minLength: 1, maxLength: 63 }), { max: 64 })
+    .default([])
+    .doc('Listeners it holds for; empty = all.'),
+  limits: memberLimits
+    .optional()
+    .doc(
+      'Limits of members. Per-address limits take the place of those of service and listener, as do sizes and counts; totals hold besides theirs (0 = none of its own).',
+    ),
+  messageLimit: memberRate
+    .optional()
+    .doc('Of one member, each in place of that of messageLimits.perAddress. IPv6 by limits.ipv6Prefix of the set.'),
+  skipChecks: s
+    .list(s.string({ minLength: 1, maxLength: 63, pattern: /^[a-z]+$/, form: 'the name of a check' }), { max: 64 })
+    .default([])
+    .doc('Checks that are not run for members, such as spf or dnsbl.'),
+  trusted: s
+    .boolean()
+    .default(false)
+    .doc('Members are never banned, not slowed down, greeted at once, and shed last when a pod has too much to do.'),
+});
 
-export function flowFields<Limits, Raw>(network: Schema<string>, limits: Schema<Limits, Raw>, named: Named) {
-  const ipSet = s.object({
-    priority: s.integer({ min: -1_000_000, max: 1_000_000 }).default(0).doc('Lowest wins where sets overlap.'),
-    enabled: s.boolean().default(true).doc('Off: as if it were not there.'),
-    action: s.enumeration(['allow', 'deny']).default('allow').doc('For members no access rule matches.'),
-    networks: s.list(network, { max: 1_000_000 }).default([]).doc('Its members.'),
-    listeners: s
-      .list(s.string({ minLength: 1, maxLength: 63 }), { max: 64 })
-      .default([])
-      .doc('Listeners it holds for; empty = all.'),
-    limits: limits
-      .optional()
-      .doc(
-        'Limits of members. Per-address limits take the place of those of service and listener, as do sizes and counts; totals hold besides theirs (0 = none of its own).',
-      ),
-    messageLimit: memberRate
-      .optional()
-      .doc('Of one member, each in place of that of messageLimits.perAddress. IPv6 by limits.ipv6Prefix of the set.'),
-    skipChecks: s
-      .list(s.string({ minLength: 1, maxLength: 63, pattern: /^[a-z]+$/, form: 'the name of a check' }), { max: 64 })
-      .default([])
-      .doc('Checks that are not run for members, such as spf or dnsbl.'),
-    trusted: s
-      .boolean()
-      .default(false)
-      .doc('Members are never banned, not slowed down, greeted at once, and shed last when a pod has too much to do.'),
-  });
-  return {
-    ipSets: s
-      .record(ipSet, { max: 10_000, ...named })
-      .default({})
-      .doc('Named sets of clients with limits of their own.'),
-    messageLimits: s.object({
-      perAddress: messageRate.doc('Of one client address, IPv6 by limits.ipv6Prefix.'),
-      perUser: messageRate.doc('Of one authenticated user.'),
-      perTenant: messageRate.doc('Of one tenant: what is submitted for it.'),
-    }),
-    errorControl: errorControl.doc('Errors of clients, counted per session and, per address, over all pods.'),
-    deadlines: deadlines.doc('How long a client may take.'),
-    overload: overload.doc('Above these marks a pod takes less mail, the least trusted first.'),
-  };
-}
+export const flowFields = {
+  ipSets: s
+    .record(ipSet, { max: 10_000, ...freeName })
+    .default({})
+    .doc('Named sets of clients with limits of their own.'),
+  messageLimits: s.object({
+    perAddress: messageRate.doc('Of one client address, IPv6 by limits.ipv6Prefix.'),
+    perUser: messageRate.doc('Of one authenticated user.'),
+    perTenant: messageRate.doc('Of one tenant: what is submitted for it.'),
+  }),
+  errorControl: errorControl.doc('Errors of clients, counted per session and, per address, over all pods.'),
+  deadlines: deadlines.doc('How long a client may take.'),
+  overload: overload.doc('Above these marks a pod takes less mail, the least trusted first.'),
+};

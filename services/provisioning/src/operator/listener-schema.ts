@@ -1,8 +1,11 @@
 /**
- * Settings of one listener in the operator file, but for its limits and mechanisms (`schema.ts`). Its address and port are pod configuration
- * (`edge.listeners`), since a change of them restarts. what does not fit together is refused in `listener-problems.ts`.
+ * Settings of one listener in the operator file. Its address and port are pod configuration
+ * (`edge.listeners`), since a change of them restarts. What does not fit together is refused in `listener-problems.ts`.
  */
-import { type Schema, s } from '@postern/config';
+import { s } from '@postern/config';
+import { mechanismNames } from '../credentials/mechanisms.js';
+import { limits } from './limits-schema.js';
+import { network } from './written-forms.js';
 
 const on = (doc: string) => s.boolean().default(true).doc(doc);
 
@@ -65,35 +68,50 @@ const tls = s
   })
   .doc('TLS of this listener.');
 
-export function listenerFields(network: Schema<string>) {
-  return {
-    hostname: s
-      .domain()
-      .optional()
-      .doc('Name in banner, EHLO reply and trace headers; by default that of the cluster.'),
-    enabled: s.boolean().default(true).doc('Off: its port is closed on every pod.'),
-    access: s
-      .list(
-        s.object({
-          priority: s.integer({ min: -1_000_000, max: 1_000_000 }).default(0).doc('Lowest wins.'),
-          network,
-          action: s.enumeration(['allow', 'deny']).doc('What happens.'),
-        }),
-        { max: 10_000 },
-      )
-      .default([])
-      .doc('Access rules of this listener; the same as `access` with level listener.'),
-    extensions: extensions.doc('ESMTP extensions that are offered.'),
-    linePolicy: s
-      .enumeration(['refuse', 'normalise'])
-      .default('refuse')
-      .doc(
-        'Bare CR, bare LF and NUL in a message: refuse it, or make whole lines of them before anything else sees it.',
-      ),
-    xclient: s
-      .list(network, { max: 1_000 })
-      .default([])
-      .doc('Networks of filters in front of us that may say by XCLIENT who their client is.'),
-    tls,
-  };
-}
+const mechanisms = s.list(s.enumeration(mechanismNames), { max: 9 });
+
+export const listener = s.object({
+  role: s.enumeration(['mx', 'submission', 'submissions']).optional().doc('Role; by default that of its name.'),
+  banner: s
+    .string({ maxLength: 400, pattern: /^[\x20-\x7e]*$/, form: 'printable ASCII of at most 400 characters' })
+    .default('')
+    .doc(
+      'Text of the banner after the host name, in place of `ESMTP`; begin it with ESMTP for old clients that look for it.',
+    ),
+  proxyProtocol: s
+    .boolean()
+    .default(false)
+    .doc('Connections must begin with a PROXY header. On where it is on here or in edge.listeners.'),
+  limits: limits.optional().doc('Limits of this listener, besides those of the service.'),
+  requireTls: s.boolean().optional().doc('STARTTLS before AUTH and MAIL; on for submission.'),
+  hostname: s.domain().optional().doc('Name in banner, EHLO reply and trace headers; by default that of the cluster.'),
+  enabled: s.boolean().default(true).doc('Off: its port is closed on every pod.'),
+  access: s
+    .list(
+      s.object({
+        priority: s.integer({ min: -1_000_000, max: 1_000_000 }).default(0).doc('Lowest wins.'),
+        network,
+        action: s.enumeration(['allow', 'deny']).doc('What happens.'),
+      }),
+      { max: 10_000 },
+    )
+    .default([])
+    .doc('Access rules of this listener; the same as `access` with level listener.'),
+  extensions: extensions.doc('ESMTP extensions that are offered.'),
+  linePolicy: s
+    .enumeration(['refuse', 'normalise'])
+    .default('refuse')
+    .doc('Bare CR, bare LF and NUL in a message: refuse it, or make whole lines of them before anything else sees it.'),
+  xclient: s
+    .list(network, { max: 1_000 })
+    .default([])
+    .doc('Networks of filters in front of us that may say by XCLIENT who their client is.'),
+  tls,
+  requireAuth: s.boolean().optional().doc('AUTH before MAIL; on for submission and submissions.'),
+  authMechanismsTls: mechanisms
+    .optional()
+    .doc(
+      'Mechanisms on TLS connections, in order. Left out: SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN; none for role mx.',
+    ),
+  authMechanismsPlain: mechanisms.default([]).doc('Mechanisms on plain connections, in order.'),
+});
