@@ -12,7 +12,7 @@ import type { Publisher } from '@postern/stream';
 import type { DispatchedBefore } from './before-now.js';
 import { closeRow } from './expiry.js';
 import { shareOut } from './fairness.js';
-import { groupNumber, itemId } from './item-id.js';
+import { groupNumber, groupOf, itemId } from './item-id.js';
 import { recipientsPerItem } from './items.js';
 import type { LaneWindows } from './lanes.js';
 import { publishItem } from './placer.js';
@@ -235,7 +235,10 @@ function toItem(key: string, route: Route, rows: readonly TakenRow[]): MadeItem 
   const [first] = sorted;
   if (first === undefined) throw new RangeError('an item needs a recipient');
   const attempt = first.attempt + 1;
-  const group = groupNumber([key, ...sorted.map(({ recipient }) => recipient)]);
+  const addresses = sorted.map(({ recipient }) => recipient);
+  const isWhole = groupOf(first.tenant, first.item.route ?? route, addresses) === first.group;
+  // All that intake had planned together make the item that it makes of them when the message comes from SPOOL again.
+  const group = isWhole ? groupOf(first.tenant, route, addresses) : groupNumber([key, ...addresses]);
   const laneClass = first.item.unitKind === UnitKind.GENERATED ? LaneClass.DSN : route.laneClass;
   return {
     rows: sorted,

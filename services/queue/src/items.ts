@@ -5,7 +5,7 @@
 import type { Envelope } from '@postern/proto/mail/v1/envelope';
 import { Item, type Route } from '@postern/proto/mail/v1/item';
 import type { Unit } from './expand.js';
-import { groupNumber, itemId } from './item-id.js';
+import { groupOf, itemId } from './item-id.js';
 import type { RuledRetry } from './rules/relay-rules.js';
 
 export const recipientsPerItem = 100;
@@ -58,11 +58,12 @@ export function planItems(
     else groups.set(key, [{ route, retry, units: [unit] }]);
   }
   const planned: Planned[] = [];
-  for (const [key, list] of groups) {
+  for (const list of groups.values()) {
     for (const { route, retry, units: members } of list) {
       const [first] = members;
       if (first === undefined) continue;
-      const group = groupNumber([key, ...members.map(({ address }) => address)]);
+      const addresses = members.map(({ address }) => address);
+      const group = groupOf(first.tenant, route, addresses);
       const rendering = envelope.renderings[first.rendering];
       planned.push({
         units: members,
