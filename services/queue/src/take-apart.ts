@@ -3,6 +3,7 @@
  * what ends the process that works on it, and only that one shall be parked at the end. One part, when it cannot be placed for long: the others are not
  * to be kept from their acknowledgement. Order: stored again, then acknowledged; a crash in between repeats it under the same Msg-Ids.
  */
+import { failpoint } from '@postern/lifecycle';
 import { type Delivery, type Publisher, type PublishResult, spooledEnvelopes } from '@postern/stream';
 
 export interface TakeApart {
@@ -31,7 +32,10 @@ export function createTakeApart(publisher: Publisher): TakeApart {
       const envelopes = spooledEnvelopes(message);
       if (envelopes.length === 1) return message;
       const results = await Promise.all(envelopes.map((data, part) => putBack(message, data, part)));
-      if (results.every(({ kind }) => kind === 'stored')) message.ack();
+      if (results.every(({ kind }) => kind === 'stored')) {
+        failpoint('queue.after-put-back');
+        message.ack();
+      }
       // Room comes from working on what is there.
       else if (results.some(({ kind }) => kind === 'refused')) return message;
       else message.nak(againAfterMs);
@@ -39,6 +43,7 @@ export function createTakeApart(publisher: Publisher): TakeApart {
     },
     async part(part) {
       if (part.part === undefined || (await putBack(part, part.data, part.part)).kind !== 'stored') return false;
+      failpoint('queue.after-put-back');
       part.ack();
       return true;
     },

@@ -14,6 +14,7 @@ import { type Arrivals, collectArrivals } from './arrivals.js';
 import { type LoadResult, startLoad } from './load.js';
 import { type NatsNodes, startNatsNodes } from './nats-nodes.js';
 import { failpointsOf, hitFailpoint, type Misfortune, type Strike, strike } from './nemesis.js';
+import { provoke } from './provoke.js';
 import { judge, type Verdict } from './verdict.js';
 
 export interface CampaignOptions {
@@ -28,7 +29,7 @@ export interface CampaignOptions {
   /** Processes to strike, in order. */
   readonly targets: readonly string[];
   readonly misfortunes: readonly Misfortune[];
-  /** Also kill once at every failpoint of these services. */
+  /** Also kill once at every failpoint of these services; or at one, by its name. */
   readonly failpointsOf: readonly string[];
   readonly deferEvery: number;
   readonly largeEvery: number;
@@ -70,13 +71,6 @@ function configuration(sinkPort: number, nats: NatsNodes | undefined): Record<st
   };
 }
 
-let users = 0;
-
-/** Configuration changes, so that provisioning has something to do; mail flows anyway. */
-async function provoke(cluster: Cluster, service: string): Promise<void> {
-  if (service === 'provisioning') await cluster.ctl('user', 'add', `new${users++}@${domain}`, '--no-login');
-}
-
 async function torment(
   cluster: Cluster,
   options: CampaignOptions,
@@ -98,10 +92,11 @@ async function torment(
       }
     }
   }
-  for (const service of options.failpointsOf) {
-    for (const name of await failpointsOf(service)) {
+  for (const wanted of options.failpointsOf) {
+    const [service = ''] = wanted.split('.');
+    for (const name of wanted === service ? await failpointsOf(service) : [wanted]) {
       const fromMs = Date.now();
-      const hit = await hitFailpoint(cluster, armFile, name, 40_000, () => provoke(cluster, service));
+      const hit = await hitFailpoint(cluster, armFile, name, 40_000, () => provoke(cluster, name));
       options.say(`failpoint ${name}: ${hit ? 'hit' : 'not reached'}`);
       if (hit) strikes.push({ target: service, fromMs, toMs: Date.now() });
       else missed.push(name);
@@ -150,8 +145,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     while (arrivals.byKey.size < loaded.accepted.size && Date.now() < end) await sleep(200);
     const ledger = await waitAtRest(cluster, 240_000);
     const verdict = judge(loaded, arrivals, strikes);
-    for (const key of verdict.unexplained.slice(0, 20))
+    for (const key of verdict.unexplained.slice(0, 20)) {
       options.say(`unexplained ${key}: ${story(arrivals, strikes, key)}`);
+      const queueIds = new Set((arrivals.byKey.get(key) ?? []).map(({ queueId }) => queueId));
+      for (const queueId of queueIds) options.say((await cluster.ctl('trace', queueId)).stdout);
+    }
     return { verdict, ledger, load: loaded, strikes, failpointsMissed };
   } catch (error) {
     options.say(cluster.output().slice(-3_000));

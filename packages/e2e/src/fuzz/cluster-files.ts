@@ -6,26 +6,30 @@ import pg from 'pg';
 import { parse } from 'yaml';
 import type { Cluster } from '../cluster/cluster.js';
 
-/** The value at a path of a service's configuration, as text. */
-export async function setting(cluster: Cluster, instance: string, ...path: readonly string[]): Promise<string> {
+async function valueAt(cluster: Cluster, instance: string, path: readonly string[]): Promise<unknown> {
   let value: unknown = parse(await readFile(join(cluster.dataDir, 'config', `${instance}.yaml`), 'utf8'));
   for (const key of path) value = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+  return value;
+}
+
+/** The value at a path of a service's configuration, as text. */
+export async function setting(cluster: Cluster, instance: string, ...path: readonly string[]): Promise<string> {
+  const value = await valueAt(cluster, instance, path);
   if (typeof value !== 'string') throw new Error(`${instance}.yaml has no ${path.join('.')}`);
   return value;
 }
 
 export const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1));
 
-/** A NATS connection with the rights of one service. */
+/** A NATS connection with the rights of one service: to the server of the cluster, or to those it was told to use. */
 export async function asService(cluster: Cluster, user: ServiceUser): Promise<StreamConnection> {
-  const { infrastructure } = await cluster.run();
-  const nats = infrastructure.find(({ name }) => name === 'nats');
-  if (nats === undefined) throw new Error('no NATS in run.json');
-  const file = await setting(cluster, `${user}-0`, 'nats', 'passwordFile');
+  const servers = await valueAt(cluster, `${user}-0`, ['nats', 'servers']);
+  if (!Array.isArray(servers)) throw new Error(`${user}-0.yaml has no nats.servers`);
+  const file = await valueAt(cluster, `${user}-0`, ['nats', 'passwordFile']);
   return connectStreams({
-    servers: [nats.address.replace(/^nats:\/\//, '')],
+    servers: servers.map(String),
     user,
-    password: (await readFile(file, 'utf8')).trim(),
+    password: typeof file === 'string' ? (await readFile(file, 'utf8')).trim() : '',
   });
 }
 
