@@ -3,12 +3,11 @@
  * ones at the end of data. Simulation says what the wire says.
  */
 // biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type SmtpReply, stuff } from '@postern/testkit/smtp';
 import { expect, test, vi } from 'vitest';
 import { explained, queueIdOf } from './explanation.js';
 import { password, users, withMailWorld } from './mail-world.js';
+import { simulatedReplies } from './simulated-replies.js';
 
 const bob = 'bob@acme.test';
 const carol = 'carol@acme.test';
@@ -74,25 +73,6 @@ async function say({ to, data, declared = false, edge = 0 }: Spoken): Promise<He
 
 const heard = ({ rcpt, end }: Heard): readonly string[] => [...rcpt, ...(end === undefined ? [] : [line(end)])];
 
-/** A simulation declares the size of the message it is given. */
-async function simulated(to: readonly string[], data?: Buffer): Promise<string[]> {
-  const file = join(world.cluster.dataDir, 'described.eml');
-  if (data !== undefined) await writeFile(file, data);
-  const result = await world.cluster.ctlJson(
-    ...['simulate', '--client', '127.0.0.1', '--helo', 'client.test', '--from', 'a@good.test', '--no-tls'],
-    ...to.flatMap((address) => ['--to', address]),
-    ...(data === undefined ? [] : ['--message', file]),
-  );
-  const replies: unknown = typeof result === 'object' && result !== null ? Reflect.get(result, 'replies') : undefined;
-  if (!Array.isArray(replies)) throw new Error(JSON.stringify(result));
-  const field = (reply: unknown, name: string): string =>
-    typeof reply === 'object' && reply !== null ? String(Reflect.get(reply, name) ?? '') : '';
-  return replies
-    .filter((reply) => Number(field(reply, 'stage')) >= 5)
-    .map((reply) => [field(reply, 'replyCode'), field(reply, 'enhancedCode'), field(reply, 'text')].join(' '))
-    .map((said) => said.replace(/queued as .*/, 'queued as'));
-}
-
 const long = (id: string): Buffer => letter(id, 1_000);
 const short = (id: string): Buffer => letter(id, 1);
 
@@ -121,12 +101,12 @@ test.each([
   ['larger', [bob, one, carol], long('larger')],
   ['number', [one, two, three], short('number')],
 ] as const)('simulation says the same: %s', async (_what, to, data) => {
-  expect(await simulated(to, data)).toEqual(heard(await say({ to, data, declared: true })));
+  expect(await simulatedReplies(world.cluster, to, data)).toEqual(heard(await say({ to, data, declared: true })));
 });
 
 test('simulation of an envelope: who would come apart', async () => {
-  expect(await simulated([bob, one])).toEqual([ok, apart]);
-  expect(await simulated([one, bob, two])).toEqual([ok, apart, ok]);
+  expect(await simulatedReplies(world.cluster, [bob, one])).toEqual([ok, apart]);
+  expect(await simulatedReplies(world.cluster, [one, bob, two])).toEqual([ok, apart, ok]);
 });
 
 test('together: both are taken, and the copy that is too large waits in quarantine', async () => {
@@ -142,6 +122,6 @@ test('together: both are taken, and the copy that is too large waits in quaranti
   if (both?.end === undefined) throw new Error('no reply to the message');
   expect(line(both.end)).toBe(queued);
   await explained(world.cluster, queueIdOf(both.end), /quarantined/, 'small@1');
-  expect(await simulated([bob, one])).toEqual([ok, ok]);
+  expect(await simulatedReplies(world.cluster, [bob, one])).toEqual([ok, ok]);
   expect(heard(await say({ to: [one, two], data: long('all') }))).toEqual([ok, ok, large]);
 });

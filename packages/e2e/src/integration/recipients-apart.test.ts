@@ -3,12 +3,11 @@
  * its own tenant; with `together` both are taken, and the copy that is refused goes into quarantine. Simulation says what the wire says.
  */
 // biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type SmtpReply, stuff } from '@postern/testkit/smtp';
 import { expect, test, vi } from 'vitest';
 import { explained, queueIdOf, sessionIdOf } from './explanation.js';
 import { password, users, withMailWorld } from './mail-world.js';
+import { simulatedReplies } from './simulated-replies.js';
 
 const bob = 'bob@acme.test';
 const carol = 'carol@acme.test';
@@ -106,24 +105,6 @@ async function counted(): Promise<number> {
     .reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-async function simulated(to: readonly string[], data: Buffer): Promise<string[]> {
-  const file = join(world.cluster.dataDir, 'described.eml');
-  await writeFile(file, data);
-  const result = await world.cluster.ctlJson(
-    ...['simulate', '--client', '127.0.0.1', '--helo', 'client.test', '--from', 'a@good.test', '--no-tls'],
-    ...to.flatMap((address) => ['--to', address]),
-    ...['--message', file],
-  );
-  const replies: unknown = typeof result === 'object' && result !== null ? Reflect.get(result, 'replies') : undefined;
-  if (!Array.isArray(replies)) throw new Error(JSON.stringify(result));
-  const field = (reply: unknown, name: string): string =>
-    typeof reply === 'object' && reply !== null ? String(Reflect.get(reply, name) ?? '') : '';
-  return replies
-    .filter((reply) => Number(field(reply, 'stage')) >= 5)
-    .map((reply) => [field(reply, 'replyCode'), field(reply, 'enhancedCode'), field(reply, 'text')].join(' '))
-    .map((said) => said.replace(/queued as .*/, 'queued as'));
-}
-
 test.each([
   ['one by one', false],
   ['in one piece', true],
@@ -181,7 +162,7 @@ test('simulation says the same', async () => {
   const said = [...heard.rcpt, heard.end].map((reply) =>
     reply === undefined ? '' : line(reply).replace(/queued as .*/, 'queued as'),
   );
-  expect(await simulated([bob, strict], data)).toEqual(said);
+  expect(await simulatedReplies(world.cluster, [bob, strict], data)).toEqual(said);
 });
 
 test('a rule of a user splits its domain, in either order; who has none stays with whom it is with', async () => {
@@ -214,7 +195,7 @@ test('together: both are taken, and the copy that is refused waits in quarantine
   const end = both?.end ?? { code: 0, text: '', lines: [] };
   expect(end.code).toBe(250);
   await explained(world.cluster, queueIdOf(end), /quarantined/, 'no-programs@1');
-  expect(await simulated([bob, strict], program('simulated'))).toEqual([
+  expect(await simulatedReplies(world.cluster, [bob, strict], program('simulated'))).toEqual([
     '250 2.1.5 recipient OK',
     '250 2.1.5 recipient OK',
     '250 2.6.0 queued as',
