@@ -1,6 +1,5 @@
 /** What an edge process depends on, looked at when `status` asks. Policy and provisioning away are answered 451 and 454, Redis away by limits of the pod alone. */
 import type { Clock } from '@postern/clock';
-import { askAlive } from '@postern/flow-control';
 import type { GrpcClient } from '@postern/grpc';
 import type { CredentialServiceClient } from '@postern/proto/directory/v1/credential_service';
 import type { Dependency, Standing } from '@postern/stream';
@@ -8,6 +7,7 @@ import type { Limits } from './limits-store.js';
 import type { OverloadWatch } from './overload.js';
 import type { PodListeners } from './pod/listeners.js';
 import type { PolicyClient } from './policy-client.js';
+import { storeStanding } from './store-standing.js';
 
 export interface DependencyParts {
   readonly clock: Clock;
@@ -31,9 +31,7 @@ function loadStanding(overload: DependencyParts['overload']): Standing {
 
 export function edgeDependencies(parts: DependencyParts): Dependency[] {
   const { clock, policy, credentials, limits, listeners, overload } = parts;
-  const stores = [...limits.stores].map(
-    ([name, store]): Dependency => ({ name, look: () => askAlive(store).then(() => ({ state: 'ok' })) }),
-  );
+  const stores = [...limits.stores].map(([name, store]): Dependency => ({ name, look: () => storeStanding(store) }));
   return [
     ...stores,
     {

@@ -29,7 +29,7 @@ test('Redis silent: every service that uses it says so, and that it is back', { 
   const thaw = await freeze(world.cluster, 'redis');
   try {
     await shows(
-      /^edge +redis +away +2 of 2 processes: \S/m,
+      /^edge +redis +away +2 of 2 processes: \S.*; each process keeps limits and bans by itself$/m,
       /^policy +redis +away +\S/m,
       /^delivery +redis +away +\S/m,
       /^edge +nats, policy, provisioning, listeners, certificates, load +ok$/m,
