@@ -303,6 +303,25 @@ test('a session that was refused in part names the message that was taken', asyn
   );
 });
 
+test('a client is asked for by its address, and its login without a message is titled as that', async () => {
+  const session = { queueId: '', sessionId: 'S1', reversePath: '' };
+  const step = { atMs: 0, ...session, tenant: '', recipient: '', reply: '', detail: { user: 'ann@acme.test' } };
+  const events = [{ ...step, event: 'edge.login.succeeded' }];
+  server.answer('traceMessage', {
+    result: { messages: [{ ...session, messageId: '', recipients: [], findings: [], events }] },
+  });
+  const { out } = await server.run('trace --client 2001:db8::1 --sender ann@acme.test');
+  expect(out.split('\n')[0]).toBe('Session S1 (no message)');
+  expect(server.requests[0]?.request).toMatchObject({
+    query: { clientAddress: '2001:db8::1', reversePath: 'ann@acme.test', recipient: '', id: '' },
+  });
+  expect(await server.run('trace --client mx.test')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('--client: "mx.test" is not allowed; expected an IP address'),
+  });
+  expect(server.requests).toHaveLength(1);
+});
+
 test('a refused message is titled as one', async () => {
   const step = { atMs: 0, sessionId: 'S1', tenant: '', reversePath: '', reply: '', detail: {}, recipient: '' };
   const refused = { ...step, event: 'edge.message.rejected', queueId: 'Q2' };

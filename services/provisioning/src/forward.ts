@@ -32,7 +32,7 @@ import { recordingMethods } from './forward-recordings.js';
 import { confined, scopeSigner, told } from './forwarded-call.js';
 import { rightsOfTenant } from './operator/file-rules.js';
 import type { OperatorDocument } from './operator/schema.js';
-import { invalid } from './request-fields.js';
+import { clientField, invalid } from './request-fields.js';
 import { apiMethod } from './resources/api-method.js';
 import { readTriedOperatorSettings, readTriedSettings } from './resources/check-settings.js';
 import { scopeField } from './resources/tenant-part.js';
@@ -208,7 +208,10 @@ function forwardMethods({ withTenant, operator, clock, scopeKey }: ForwardParts,
     traceMessage: apiMethod<TraceMessageRequest, TraceMessageResponse>(
       'reader',
       async (request, caller, { signal }) => {
-        const query = confined(caller, request.query);
+        const asked = confined(caller, request.query);
+        const { clientAddress } = asked;
+        const query =
+          clientAddress === '' ? asked : { ...asked, clientAddress: clientField('client_address', clientAddress) };
         const found = await told('queue', queue().call(queue().rpc.trace, query, { signal, scope: scopeOf(caller) }));
         return { result: await withTenant(caller.scope, (tx) => tellUnverified(tx, found)) };
       },

@@ -1,4 +1,6 @@
 /** Reading requests: field checks that name the field, etags, update masks and pages. Everything wrong is `invalid-argument`. */
+import { isIP, isIPv4 } from 'node:net';
+import { unmapAddress } from '@postern/dns';
 import { PosternError } from '@postern/errors';
 import { canonical, canonicalDomain } from './addresses.js';
 
@@ -27,6 +29,12 @@ export function domainField(field: string, value: string): string {
   const domain = canonicalDomain(value);
   if (domain === undefined) throw invalid(field, value, 'a domain name such as example.com');
   return domain;
+}
+
+/** As edges write it: RFC 5952, an IPv4-mapped one as IPv4. */
+export function clientField(field: string, value: string): string {
+  if (isIP(value) === 0 || value.includes('%')) throw invalid(field, value, 'an IP address');
+  return isIPv4(value) ? value : unmapAddress(new URL(`http://[${value}]`).hostname.slice(1, -1));
 }
 
 export function textField(field: string, value: string, pattern: RegExp, allowed: string): string {

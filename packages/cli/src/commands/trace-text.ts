@@ -162,10 +162,14 @@ function senderText({ queueId, reversePath }: MessageTrace, senders: readonly st
   return senders.length === 0 ? '' : ` from ${senders.map((sender) => `<${sender}>`).join(', ')}`;
 }
 
+/** Steps that refuse nothing. */
+const harmless: ReadonlySet<string> = new Set(['edge.login.succeeded']);
+
 /** Of what has no message here: a session that was refused, or one message of it, or one that was taken for other recipients than the one asked for. */
 function refusalTitle({ sessionId, events }: MessageTrace): string {
   const taken = events.find(({ event }) => event === 'edge.message.accepted');
   const refused = events.find(({ event, queueId }) => event === 'edge.message.rejected' && queueId !== taken?.queueId);
+  if (events.length > 0 && events.every(({ event }) => harmless.has(event))) return `Session ${sessionId} (no message)`;
   if (taken === undefined)
     return refused === undefined
       ? `Session ${sessionId} (refused)`

@@ -1,4 +1,5 @@
-/** posternctl trace <id> | --recipient | --sender: where is my mail, and why. */
+/** posternctl trace <id> | --recipient | --sender | --client: where is my mail, and why. */
+import { isIP } from 'node:net';
 import type { Command } from 'commander';
 import type { Run } from '../context.js';
 import { duration, wholeNumber } from '../numbers.js';
@@ -9,6 +10,7 @@ import { messageText } from './trace-text.js';
 interface TraceOptions {
   readonly recipient?: string;
   readonly sender?: string;
+  readonly client?: string;
   readonly tenant?: string;
   readonly since?: number;
   readonly limit: number;
@@ -18,23 +20,27 @@ export function addTraceCommand(program: Command, run: Run): void {
   program
     .command('trace [id]')
     .description(
-      'the way of a message, or why it was refused: by queue id (from the 250 reply), session id (from a refusal), Message-ID, sender or recipient; newest first',
+      'the way of a message, or why it was refused: by queue id (from the 250 reply), session id (from a refusal), Message-ID, sender, recipient or client; newest first',
     )
     .option('--recipient <address>', 'recipient')
     .option('--sender <address>', 'reverse-path, or who tried to log in; <> for mail without one, such as reports')
+    .option('--client <address>', 'address of the client, as the edge saw it; its logins without a message too')
     .option('--since <duration>', 'only what is younger, such as 2h', duration)
     .option('--tenant <name>', 'tenant (operators)')
     .option('--limit <n>', 'at most this many messages and refusals, the newest', wholeNumber(1, 100), 20)
     .action((id: string | undefined, options: TraceOptions, command: Command) =>
       run(command, async ({ api, output, now }) => {
-        if (id === undefined && options.recipient === undefined && options.sender === undefined) {
-          throw new UsageError('trace: give an id, --recipient or --sender');
-        }
+        const { recipient, sender, client } = options;
+        if ([id, recipient, sender, client].every((asked) => asked === undefined))
+          throw new UsageError('trace: give an id, --recipient, --sender or --client');
+        if (client !== undefined && isIP(client) === 0)
+          throw new UsageError(`--client: ${JSON.stringify(client)} is not allowed; expected an IP address`);
         const query = {
           tenant: options.tenant ?? '',
           id: id ?? '',
-          reversePath: options.sender === '' ? '<>' : (options.sender ?? ''),
-          recipient: options.recipient ?? '',
+          reversePath: sender === '' ? '<>' : (sender ?? ''),
+          recipient: recipient ?? '',
+          clientAddress: client ?? '',
           fromMs: options.since === undefined ? 0 : now() - options.since,
           toMs: 0,
           limit: options.limit,

@@ -1,4 +1,4 @@
-/** What a tenant's key sees of what was refused: failed logins of its own users and nobody else's; and what operators are told of a domain that is not verified. */
+/** What a tenant's key sees of what was refused: failed logins of its own users, what a client did to it, and nothing of others; and what operators are told of a domain that is not verified. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildMessage } from '@postern/testkit/smtp';
@@ -52,6 +52,30 @@ test('a failed login is seen by the tenant of the domain it was tried with, by i
   expect(alpha).not.toMatch(/beta|elsewhere/);
   expect(await seenBy('beta', id)).not.toMatch(/alpha|elsewhere/i);
   expect(await seenBy('beta', '--sender', 'Ann@ALPHA.test')).toBe('Nothing found.\n');
+}, 90_000);
+
+test('what a client did is found by its address: by operators all of it, by a tenant what concerns it', async () => {
+  const client = '127.0.0.9';
+  const sender = await world.speak('mx', { localAddress: client });
+  const data = buildMessage({ from: 'a@good.test', to: 'ann@alpha.test' });
+  await sender.command('MAIL FROM:<a@good.test>');
+  for (const to of ['ghost@alpha.test', 'ghost@beta.test'])
+    expect(await sender.command(`RCPT TO:<${to}>`)).toMatchObject({ code: 550 });
+  await sender.command('RSET');
+  const reply = await sender.send({ from: 'a@good.test', to: ['ann@alpha.test'], data });
+  const queueId = /[0-9A-Z]{26}/.exec(reply.text)?.[0] ?? '';
+  expect(reply.code).toBe(250);
+  await sender.quit();
+  await vi.waitFor(async () => {
+    expect(await seenBy('alpha', '--client', client)).toMatch(new RegExp(`^Message ${queueId} .*ghost@alpha`, 's'));
+    expect(await seenBy('beta', '--client', client)).toMatch(/^Session .*ghost@beta/s);
+  }, patience);
+  expect(await seenBy('alpha', '--client', `::FFFF:${client}`)).not.toMatch(/beta|Session|Nothing/);
+  expect(await seenBy('beta', '--client', client)).not.toMatch(/alpha|Message/);
+  const everything = (await world.cluster.ctl('trace', '--client', client)).stdout;
+  for (const one of [queueId, 'ghost@alpha.test', 'ghost@beta.test']) expect(everything).toContain(one);
+  expect(await seenBy('alpha', '--client', client, '--sender', 'other@good.test')).toBe('Nothing found.\n');
+  expect(await seenBy('alpha', '--client', '127.0.0.90')).toBe('Nothing found.\n');
 }, 90_000);
 
 test('mail for a domain that is not verified yet is refused, and the trace says what is missing', async () => {

@@ -81,8 +81,9 @@ export function addQueueService(server: GrpcServer, parts: OperationParts): void
     ),
     trace: unary((request: TraceRequest, context) =>
       stored(async () => {
-        if (request.id === '' && request.recipient === '' && request.reversePath === '')
-          throw new PosternError('invalid-argument', 'give id, recipient or reverse_path');
+        const { id, recipient, reversePath, clientAddress } = request;
+        if ([id, recipient, reversePath, clientAddress].every((asked) => asked === ''))
+          throw new PosternError('invalid-argument', 'give id, recipient, reverse_path or client_address');
         const scope = scopeFor(context, request.tenant);
         return { messages: await database.scoped(scope, (transaction) => findTraces(transaction, request, scope)) };
       }),

@@ -15,15 +15,17 @@ export interface TraceRow {
   readonly reversePath: string;
   readonly recipient: string;
   readonly reply: string;
+  /** Of a step of a session. */
+  readonly clientAddress?: string;
   readonly detail: Readonly<Record<string, string>>;
 }
 
 const messages: Statement = {
   name: 'messages-record',
-  text: `INSERT INTO mail.messages AS m (queue_id, tenants, session_id, parent, reverse_path, accepted_at, size, unjudged, detail, message_id)
-         SELECT queue_id, string_to_array(tenants, ' '), session_id, parent, reverse_path, accepted_at, size, unjudged, detail::jsonb, message_id
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::boolean[], $9::text[], $10::text[])
-           AS u (queue_id, tenants, session_id, parent, reverse_path, accepted_at, size, unjudged, detail, message_id)
+  text: `INSERT INTO mail.messages AS m (queue_id, tenants, session_id, parent, reverse_path, accepted_at, size, unjudged, detail, message_id, client_address)
+         SELECT queue_id, string_to_array(tenants, ' '), session_id, parent, reverse_path, accepted_at, size, unjudged, detail::jsonb, message_id, client_address
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::boolean[], $9::text[], $10::text[], $11::text[])
+           AS u (queue_id, tenants, session_id, parent, reverse_path, accepted_at, size, unjudged, detail, message_id, client_address)
          ON CONFLICT (queue_id) DO UPDATE SET tenants = m.tenants || excluded.tenants WHERE NOT m.tenants @> excluded.tenants`,
 };
 const bodies: Statement = {
@@ -37,10 +39,10 @@ const notices: Statement = {
 };
 const trace: Statement = {
   name: 'trace-record',
-  text: `INSERT INTO mail.trace_events (at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail)
-         SELECT at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail::jsonb
-         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
-           AS u (at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail)`,
+  text: `INSERT INTO mail.trace_events (at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail, client_address)
+         SELECT at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail::jsonb, client_address
+         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+           AS u (at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail, client_address)`,
 };
 
 interface MessageRow {
@@ -51,6 +53,9 @@ interface MessageRow {
 
 /** An index takes no longer ones; the edge gives none. */
 const longestMessageId = 500;
+const longestAddress = 64;
+
+const addressOf = (text: string | undefined): string => withoutNul(text ?? '').slice(0, longestAddress);
 
 const withoutNul = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '') : text);
 
@@ -85,6 +90,7 @@ export async function recordMessages(transaction: Transaction, outcomes: readonl
       }),
     ),
     summaries.map((summary) => withoutNul(summary?.messageId ?? '').slice(0, longestMessageId)),
+    summaries.map((summary) => addressOf(summary?.origin?.clientAddress)),
   ]);
 }
 
@@ -123,5 +129,6 @@ export async function recordTrace(transaction: Transaction, rows: readonly Trace
     rows.map(({ recipient }) => withoutNul(recipient)),
     rows.map(({ reply }) => withoutNul(reply)),
     rows.map(({ detail }) => json(detail)),
+    rows.map(({ clientAddress }) => addressOf(clientAddress)),
   ]);
 }

@@ -114,6 +114,7 @@ function toRow(event: TraceEvent): TraceRow {
     reversePath: short(event.reversePath),
     recipient: short(event.recipient),
     reply: short(event.reply),
+    clientAddress: event.event.startsWith('edge.') ? short(event.detail.client ?? '') : '',
     detail: Object.fromEntries(detail.map(([name, value]) => [short(name), short(value)])),
   };
 }

@@ -1,6 +1,7 @@
 /**
  * What was refused, and so has no message: by id, or by the addresses its steps name. A refusal before DATA is one of its session; a refused message
- * has a queue id of its own, also beside messages of the same session that were taken. A refused login is found by who tried, as a sender.
+ * has a queue id of its own, also beside messages of the same session that were taken. A refused login is found by who tried, as a sender; of a
+ * client every session without a message.
  * Bounded: the newest steps only are looked at.
  */
 import type { TraceRequest } from '@postern/proto/queue/v1/queue_service';
@@ -25,36 +26,41 @@ interface Row extends Record<string, unknown> {
 const steps = (condition: string): string =>
   `(SELECT session_id, queue_id, at FROM mail.trace_events WHERE session_id <> '' AND ${condition} ORDER BY at DESC LIMIT ${newest})`;
 
-const statement = (name: string, limit: string, ...conditions: readonly string[]): Statement => ({
+/** `$1` to `$3`: from, to, how many; `more`: what else holds of what is found. */
+const statement = (name: string, conditions: readonly string[], more = ''): Statement => ({
   name,
-  text: `WITH found AS (${conditions.map(steps).join(' UNION ALL ')})
+  text: `WITH found AS (${conditions.map((condition) => steps(`${condition} AND at >= $1::bigint AND at <= $2::bigint`)).join(' UNION ALL ')})
          SELECT session_id, queue_id, max(at) AS last FROM found
-         WHERE queue_id = '' OR NOT EXISTS (SELECT 1 FROM mail.messages m WHERE m.queue_id = found.queue_id)
-         GROUP BY session_id, queue_id ORDER BY last DESC LIMIT ${limit}::int`,
+         WHERE (queue_id = '' OR NOT EXISTS (SELECT 1 FROM mail.messages m WHERE m.queue_id = found.queue_id))${more}
+         GROUP BY session_id, queue_id ORDER BY last DESC LIMIT $3::int`,
 });
 
-const byId = statement('trace-refused-id', '$2', 'session_id = $1', "queue_id = $1 AND queue_id <> ''");
+const byId = statement('trace-refused-id', ['session_id = $4', "queue_id = $4 AND queue_id <> ''"]);
 
-/** The kinds of steps apart: each has an index of its own. */
-const byAddress = (name: string, address: string, ...more: readonly string[]): Statement =>
-  statement(
-    name,
-    '$5',
-    ...[`${address} AND queue_id = ''`, `${address} AND event = 'edge.message.rejected'`, ...more].map(
-      (condition) => `${condition} AND at >= $3::bigint AND at <= $4::bigint`,
-    ),
+const columns = { recipient: 'recipient', reversePath: 'reverse_path', clientAddress: 'client_address' } as const;
+type Address = keyof typeof columns;
+
+/** Steps of a client are not of refusals alone (a login): its messages tell of their own sessions. */
+const withoutMessages = ` AND (queue_id <> '' OR NOT EXISTS (SELECT 1 FROM mail.messages m
+           WHERE m.session_id = found.session_id AND m.accepted_at >= $1::bigint AND m.accepted_at <= $2::bigint))`;
+
+/** By all the addresses that are given, `$4` and on. The kinds of steps apart: each has an index of its own. */
+function byAddresses(given: readonly Address[]): Statement {
+  const is = (address: Address): string => {
+    const column = columns[address];
+    return `${column} = $${4 + given.indexOf(address)} AND ${column} <> ''`;
+  };
+  const all = given.map(is).join(' AND ');
+  // Who tried to log in is a sender, and has named no recipient.
+  const user = `detail ->> 'user' = $${4 + given.indexOf('reversePath')}`;
+  const others = given.filter((address) => address !== 'reversePath').map(is);
+  const login = [user, ...others, "event IN ('edge.login.refused', 'edge.login.unavailable')"].join(' AND ');
+  const hasLogin = given.includes('reversePath') && !given.includes('recipient');
+  return statement(
+    `trace-refused-${given.map((address) => columns[address]).join('-')}`,
+    [`${all} AND queue_id = ''`, `${all} AND event = 'edge.message.rejected'`, ...(hasLogin ? [login] : [])],
+    given.length === 1 && given[0] === 'clientAddress' ? withoutMessages : '',
   );
-const isRecipient = "recipient = $1 AND recipient <> ''";
-const isReversePath = "reverse_path = $2 AND reverse_path <> ''";
-const isLogin = "detail ->> 'user' = $2 AND event IN ('edge.login.refused', 'edge.login.unavailable')";
-
-const byRecipient = byAddress('trace-refused-recipient', `${isRecipient} AND $2 = ''`);
-const byReversePath = byAddress('trace-refused-reverse-path', `${isReversePath} AND $1 = ''`, isLogin);
-const byBoth = byAddress('trace-refused-both', `${isRecipient} AND ${isReversePath}`);
-
-function statementFor({ recipient, reversePath }: TraceRequest): Statement {
-  if (recipient === '') return byReversePath;
-  return reversePath === '' ? byRecipient : byBoth;
 }
 
 /** Newest first, without what the steps of these sessions show already. */
@@ -64,19 +70,17 @@ export async function findRefusals(
   limit: number,
   shown: ReadonlySet<string>,
 ): Promise<Refusal[]> {
-  const { id, recipient, reversePath, fromMs, toMs } = request;
+  const { id, fromMs, toMs } = request;
   // Of three rows at most one is a session of a message shown, and one a session of a refused message that is a row too.
   const most = 3 * limit;
+  const given = (['recipient', 'reversePath', 'clientAddress'] as const).filter((address) => request[address] !== '');
   const rows =
     id === ''
-      ? await transaction.query<Row>(statementFor(request), [
-          recipient,
-          reversePath,
-          fromMs,
-          toMs || Number.MAX_SAFE_INTEGER,
-          most,
+      ? await transaction.query<Row>(byAddresses(given), [
+          ...[fromMs, toMs || Number.MAX_SAFE_INTEGER, most],
+          ...given.map((address) => request[address]),
         ])
-      : await transaction.query<Row>(byId, [id, most]);
+      : await transaction.query<Row>(byId, [0, Number.MAX_SAFE_INTEGER, most, id]);
   const messages = rows.filter(({ queue_id }) => queue_id !== '');
   const covered = new Set([...shown, ...messages.map(({ session_id }) => session_id)]);
   return rows

@@ -1,37 +1,19 @@
 /**
- * Where is my mail: messages by queue id, session id, Message-ID, reverse-path or recipient, with the state of every recipient and every step known, in order of
- * time; and what was refused, among them by time, newest first. Runs in the scope of whoever asks, so other tenants' rows are not there.
+ * Where is my mail: messages by id, reverse-path, recipient or client, with the state of every recipient and every step known, in order of time; and what was
+ * refused, among them by time, newest first. Runs in the scope of whoever asks, so other tenants' rows are not there.
  */
 import { TraceEvent } from '@postern/proto/mail/v1/trace';
 import type { MessageTrace, RecipientState, TraceRequest } from '@postern/proto/queue/v1/queue_service';
 import type { Statement, Transaction } from '../store/database.js';
 import { acceptance, type MessageRow, visibleFindings } from './acceptance.js';
+import { findMessages, nullPath } from './find-messages.js';
 import { inOrder, withAcceptance } from './order.js';
 import { findRefusals, type Refusal } from './refusals.js';
 
-/** How a request asks for the null reverse-path. */
-const nullPath = '<>';
 const defaultLimit = 20;
 const longestList = 100;
 const eventsPerMessage = 500;
 
-const byId: Statement = {
-  name: 'trace-by-id',
-  text: `SELECT * FROM mail.messages WHERE queue_id = $1 OR session_id = $1 OR (message_id = $1 AND message_id <> '') ORDER BY queue_id DESC LIMIT $2::int`,
-};
-const byReversePath: Statement = {
-  name: 'trace-by-reverse-path',
-  text: `SELECT * FROM mail.messages WHERE reverse_path = $1 AND accepted_at >= $2::bigint AND accepted_at <= $3::bigint
-         ORDER BY queue_id DESC LIMIT $4::int`,
-};
-const byRecipient: Statement = {
-  name: 'trace-by-recipient',
-  text: `SELECT m.* FROM mail.messages m WHERE m.queue_id IN (
-           SELECT r.queue_id FROM mail.recipients r JOIN mail.messages n ON n.queue_id = r.queue_id
-           WHERE r.recipient = $1 AND ($2 = '' OR n.reverse_path = replace($2, '<>', '')) AND n.accepted_at >= $3::bigint AND n.accepted_at <= $4::bigint
-           ORDER BY r.queue_id DESC LIMIT $5::int)
-         ORDER BY m.queue_id DESC`,
-};
 const unitsOf: Statement = {
   name: 'trace-units',
   text: `SELECT r.*, w.state AS waiting FROM mail.recipients r
@@ -95,19 +77,6 @@ export async function findTraces(
       ? messageTrace(one.message, units, events, scope)
       : refusedTrace(one.refusal, events, request.reversePath),
   );
-}
-
-function findMessages(transaction: Transaction, request: TraceRequest, limit: number): Promise<MessageRow[]> {
-  const to = request.toMs || Number.MAX_SAFE_INTEGER;
-  if (request.id !== '') return transaction.query(byId, [request.id.replace(/^<(.*)>$/, '$1'), limit]);
-  if (request.recipient !== '')
-    return transaction.query(byRecipient, [request.recipient, request.reversePath, request.fromMs, to, limit]);
-  return transaction.query(byReversePath, [
-    request.reversePath === nullPath ? '' : request.reversePath,
-    request.fromMs,
-    to,
-    limit,
-  ]);
 }
 
 async function refusalsFor(

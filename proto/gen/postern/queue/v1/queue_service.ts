@@ -304,6 +304,8 @@ export interface TraceRequest {
   toMs: number;
   /** At most this many messages, 1 to 100; 0 = 20. */
   limit: number;
+  /** Address of the client; logins without a message are found too. */
+  clientAddress: string;
 }
 
 /** What was found. */
@@ -2588,7 +2590,7 @@ export const OperateResponse_UnreportedEntry: MessageFns<OperateResponse_Unrepor
 };
 
 function createBaseTraceRequest(): TraceRequest {
-  return { tenant: "", id: "", reversePath: "", recipient: "", fromMs: 0, toMs: 0, limit: 0 };
+  return { tenant: "", id: "", reversePath: "", recipient: "", fromMs: 0, toMs: 0, limit: 0, clientAddress: "" };
 }
 
 export const TraceRequest: MessageFns<TraceRequest> = {
@@ -2613,6 +2615,9 @@ export const TraceRequest: MessageFns<TraceRequest> = {
     }
     if (message.limit !== 0) {
       writer.uint32(56).uint32(message.limit);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(66).string(message.clientAddress);
     }
     return writer;
   },
@@ -2686,6 +2691,14 @@ export const TraceRequest: MessageFns<TraceRequest> = {
             message.limit = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2719,6 +2732,11 @@ export const TraceRequest: MessageFns<TraceRequest> = {
         ? globalThis.Number(object.to_ms)
         : 0,
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      clientAddress: isSet(object.clientAddress)
+        ? globalThis.String(object.clientAddress)
+        : isSet(object.client_address)
+        ? globalThis.String(object.client_address)
+        : "",
     };
   },
 
@@ -2745,6 +2763,9 @@ export const TraceRequest: MessageFns<TraceRequest> = {
     if (message.limit !== 0) {
       obj.limit = Math.round(message.limit);
     }
+    if (message.clientAddress !== "") {
+      obj.clientAddress = message.clientAddress;
+    }
     return obj;
   },
 
@@ -2760,6 +2781,7 @@ export const TraceRequest: MessageFns<TraceRequest> = {
     message.fromMs = object.fromMs ?? 0;
     message.toMs = object.toMs ?? 0;
     message.limit = object.limit ?? 0;
+    message.clientAddress = object.clientAddress ?? "";
     return message;
   },
 };

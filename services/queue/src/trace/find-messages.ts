@@ -1,0 +1,46 @@
+/**
+ * Messages that were accepted, newest first: by an id, or by the addresses given, all of which must be right. Each statement goes by the index of the address that
+ * is the most particular. Runs in the scope of whoever asks.
+ */
+import type { TraceRequest } from '@postern/proto/queue/v1/queue_service';
+import type { Statement, Transaction } from '../store/database.js';
+import type { MessageRow } from './acceptance.js';
+
+/** How a request asks for the null reverse-path. */
+export const nullPath = '<>';
+
+const byId: Statement = {
+  name: 'trace-by-id',
+  text: `SELECT * FROM mail.messages WHERE queue_id = $1 OR session_id = $1 OR (message_id = $1 AND message_id <> '') ORDER BY queue_id DESC LIMIT $2::int`,
+};
+const by = (name: string, condition: string): Statement => ({
+  name,
+  text: `SELECT * FROM mail.messages WHERE ${condition} AND accepted_at >= $1::bigint AND accepted_at <= $2::bigint
+         ORDER BY queue_id DESC LIMIT $3::int`,
+});
+const byReversePath = by('trace-by-reverse-path', 'reverse_path = $4');
+const byClient = by('trace-by-client', "client_address = $4 AND client_address <> ''");
+const byClientAndReversePath = by(
+  'trace-by-client-and-reverse-path',
+  "client_address = $4 AND client_address <> '' AND reverse_path = $5",
+);
+const byRecipient: Statement = {
+  name: 'trace-by-recipient',
+  text: `SELECT m.* FROM mail.messages m WHERE m.queue_id IN (
+           SELECT r.queue_id FROM mail.recipients r JOIN mail.messages n ON n.queue_id = r.queue_id
+           WHERE r.recipient = $4 AND n.accepted_at >= $1::bigint AND n.accepted_at <= $2::bigint
+             AND ($5 = '' OR n.reverse_path = replace($5, '<>', '')) AND ($6 = '' OR n.client_address = $6)
+           ORDER BY r.queue_id DESC LIMIT $3::int)
+         ORDER BY m.queue_id DESC`,
+};
+
+export function findMessages(transaction: Transaction, request: TraceRequest, limit: number): Promise<MessageRow[]> {
+  const { id, recipient, reversePath, clientAddress, fromMs, toMs } = request;
+  if (id !== '') return transaction.query(byId, [id.replace(/^<(.*)>$/, '$1'), limit]);
+  const bounds = [fromMs, toMs || Number.MAX_SAFE_INTEGER, limit];
+  if (recipient !== '') return transaction.query(byRecipient, [...bounds, recipient, reversePath, clientAddress]);
+  const sender = reversePath === nullPath ? '' : reversePath;
+  if (clientAddress === '') return transaction.query(byReversePath, [...bounds, sender]);
+  if (reversePath === '') return transaction.query(byClient, [...bounds, clientAddress]);
+  return transaction.query(byClientAndReversePath, [...bounds, clientAddress, sender]);
+}
