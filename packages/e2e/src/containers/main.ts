@@ -30,6 +30,10 @@ async function check(cluster: ComposeCluster): Promise<void> {
   await mailArrives(cluster, 'first', say);
   const status = await cluster.posternctl('status');
   if (!status.includes('SPOOL')) throw new Error(`posternctl status does not know the streams:\n${status}`);
+  // Each service that counts or remembers in Redis has logged in there.
+  for (const service of ['edge', 'policy', 'delivery'])
+    if (!new RegExp(`^${service} .*\\bredis\\b.* ok$`, 'm').test(status))
+      throw new Error(`${service} does not reach Redis:\n${status}`);
   const mailbox = await cluster.posternctl('mailbox');
   if (!mailbox.includes('alice@demo.test')) throw new Error(`posternctl mailbox does not list the mail:\n${mailbox}`);
   say('docker compose up --scale policy=2');
