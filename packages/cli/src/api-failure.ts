@@ -21,7 +21,9 @@ export function apiFailure(error: unknown, { server, keyFile }: ServerSettings, 
   if (!(error instanceof PosternError)) return error;
   if (error.id === 'unauthenticated') {
     const reason = error.detail.replace(/: authorization: .*$/, '');
-    return new PlainError(`the API at ${server} does not take the key in ${keyFile}: ${reason}`);
+    return new PlainError(
+      `the API at ${server} does not take the key in ${keyFile}${reason === '' ? '' : `: ${reason}`}`,
+    );
   }
   if (!isUnanswered(error)) return error;
   if (error.id === 'deadline-exceeded') {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -795,6 +795,40 @@ test('a cluster that is not there is one line, whatever was given', async () => 
   });
   const noKey = await runWith('/', { POSTERN_SERVER: '127.0.0.1:9', POSTERN_KEY_FILE: '/nowhere' }, 'tenant list');
   expect(noKey.err).toBe('posternctl: API key /nowhere cannot be read (ENOENT)\n');
+});
+
+test('the key of a local cluster goes to the address in its run.json and to no other', async () => {
+  const data = join(server.folder, '.postern');
+  mkdirSync(data, { recursive: true });
+  const run = { provisioning: { address: '127.0.0.1:9', keyFile: join(server.folder, 'key') } };
+  writeFileSync(join(data, 'run.json'), JSON.stringify(run));
+  server.answer('listTenants', { tenants: [], nextPageToken: '' });
+  const asked = server.requests.length;
+  for (const [env, args] of [
+    [{}, `tenant list --server ${server.address}`],
+    [{ POSTERN_SERVER: server.address }, 'tenant list'],
+    [{}, `tenant list --server ${server.address} --data ${data}`],
+  ] as const)
+    expect(await runWith(server.folder, env, args)).toEqual({
+      code: 1,
+      out: '',
+      err: `posternctl: the API at ${server.address} needs a key: give --key-file FILE or POSTERN_KEY_FILE; that of ${join(data, 'run.json')} is for 127.0.0.1:9 alone\n`,
+    });
+  expect((await runWith('/', {}, `tenant list --server ${server.address}`)).err).toBe(
+    `posternctl: the API at ${server.address} needs a key: give --key-file FILE or POSTERN_KEY_FILE\n`,
+  );
+  expect(server.requests.length).toBe(asked);
+
+  const here = { provisioning: { address: server.address, keyFile: join(server.folder, 'key') } };
+  writeFileSync(join(data, 'run.json'), JSON.stringify(here));
+  expect(await runWith(server.folder, {}, `tenant list --server ${server.address}`)).toMatchObject({ code: 0 });
+  rmSync(data, { recursive: true });
+});
+
+test('a key that is refused without a word is said without a colon', async () => {
+  server.refuse('listTenants', 16, '');
+  const { err } = await server.run('tenant list');
+  expect(err).toBe(`posternctl: the API at ${server.address} does not take the key in ${join(server.folder, 'key')}\n`);
 });
 
 test('run.json of the local cluster is found above, and its mailbox is shown', async () => {

@@ -1,6 +1,7 @@
 /**
  * Where the cluster answers: `--server` and `--key-file`, else POSTERN_SERVER and POSTERN_KEY_FILE, else the run.json of the local cluster,
- * looked for in --data, or in .postern of this folder and those above. The key never appears in a message.
+ * looked for in --data, or in .postern of this folder and those above. The key never appears in a message, and that of run.json goes to no
+ * other address than that of run.json.
  */
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -125,6 +126,11 @@ export function serverSettings(options: GlobalOptions, surroundings: Surrounding
     );
   }
   const file = keyFile === undefined ? run?.provisioning.keyFile : resolve(folder, keyFile);
+  if (keyFile === undefined && server !== undefined && server !== run?.provisioning.address) {
+    throw new PlainError(
+      `the API at ${server} needs a key: give --key-file FILE or POSTERN_KEY_FILE${run === undefined ? '' : `; that of ${run.file} is for ${run.provisioning.address} alone`}`,
+    );
+  }
   if (address === undefined || file === undefined) {
     throw new PlainError(
       'no cluster found: start one with `npm start`, or give --server HOST:PORT and --key-file FILE',
