@@ -3,7 +3,6 @@
  * terms), what has to be asked for of the judge. What policy refuses before the first RCPT is told there, unless the session itself refuses at a
  * command before. Ends with the command that is refused; of recipients some may be.
  */
-import type { Clock } from '@postern/clock';
 import {
   earlyRefusal,
   listenerDemand,
@@ -19,42 +18,30 @@ import {
 import {
   type Decision,
   EvaluateResponse,
-  type RecipientFacts,
   type SessionFacts,
-  type SimulatedReply,
   type SimulateResponse,
   Stage,
 } from '@postern/proto/policy/v1/policy_service';
-import { cleanReplyText, type MailCommand, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
-import type { Judge } from '../judge.js';
-import type { CompiledSnapshot } from '../snapshot/compile.js';
+import { type MailCommand, parseMailCommand, type Reply, replies } from '@postern/smtp-core';
 import { isRefusal } from '../verdict/decision.js';
 import { contentOutcome, contentProblem, contentStages } from './content-outcome.js';
+import { CourseQuestions, type QuestionParts } from './course-questions.js';
+import { CourseRecord } from './course-record.js';
 import type { DescribedSession } from './described-session.js';
 import { messageLines } from './message-lines.js';
 import { asDecision, placeRecipients } from './recipient-places.js';
+import { repliesTo, withRefusedPlaces } from './recipient-replies.js';
 
-export interface CourseParts {
-  readonly judge: Judge;
-  readonly snapshot: CompiledSnapshot;
+export interface CourseParts extends QuestionParts {
   readonly terms: SessionTerms;
-  readonly clock: Clock;
   readonly maxHops: number;
   readonly maxLineLength: number;
-  /** Milliseconds for the whole session. */
-  readonly deadlineMs: number;
 }
 
 interface Limits {
   readonly messageSize: number;
   readonly recipients: number;
 }
-
-/** What an edge waits for the verdict of a group of commands up to RCPT. */
-const envelopeMs = 10_000;
-/** Each command but the last leaves time for those after it, as the stages of one request do. */
-const shareOfNow = 0.7;
-const noContent = Buffer.alloc(0);
 
 /** As MAIL would have to be said. */
 function mailText({ reversePath, declaredSize, parameters }: SessionFacts, addresses: readonly string[]): string {
@@ -71,37 +58,31 @@ export class SessionCourse {
   readonly #session: DescribedSession;
   readonly #addresses: readonly string[];
   readonly #content: Uint8Array;
-  readonly #stages: EvaluateResponse[] = [];
-  readonly #asked: SimulateResponse['asked'] = [];
-  readonly #replies: SimulatedReply[] = [];
-  #facts: SessionFacts;
+  readonly #record = new CourseRecord();
+  readonly #questions: CourseQuestions;
   #asking: SessionFacts['recipients'] = [];
-  #sequence = 0;
   /** What policy has refused already, and the client is told at the first RCPT. */
   #pending: Decision | undefined;
   #mail: { readonly command: MailCommand; limits: Limits } | undefined;
-  #plan: EvaluateResponse['contentPlan'] = 0;
-  readonly #begunAt: number;
 
   constructor(parts: CourseParts, session: DescribedSession, addresses: readonly string[], content: Uint8Array) {
     this.#parts = parts;
-    this.#begunAt = parts.clock.monotonic();
     this.#session = session;
     this.#addresses = addresses;
     this.#content = content;
-    this.#facts = { ...session.facts, hasReversePath: session.facts.hasReversePath };
+    this.#questions = new CourseQuestions(parts, session.facts, content.length);
   }
 
   /** As they have become, with every recipient that was asked about. */
   get facts(): SessionFacts {
-    return { ...this.#facts, recipients: this.#asking };
+    return { ...this.#questions.facts, recipients: this.#asking };
   }
 
   async run(): Promise<SimulateResponse> {
     const commands = [this.#connect, this.#greet, this.#logIn, this.#begin, this.#recipients, this.#message];
     for (const command of commands) if (!(await command.call(this))) break;
     const { submittingTenant } = this.#session.facts;
-    return { stages: this.#stages, asked: this.#asked, recorded: [], replies: this.#replies, submittingTenant };
+    return { ...this.#record.told, recorded: [], submittingTenant };
   }
 
   #connect(): Promise<boolean> {
@@ -152,6 +133,7 @@ export class SessionCourse {
       return this.#command(Stage.MAIL, ready, refusal, replies.senderOk);
     const limits = { messageSize: opened.messageSize, recipients: opened.recipients };
     this.#mail = { command, limits };
+    this.#record.smtputf8 = command.smtputf8;
     return this.#command(Stage.MAIL, ready, undefined, replies.senderOk, limits);
   }
 
@@ -162,35 +144,21 @@ export class SessionCourse {
     const submittingTenant = facts.relayRight ? facts.submittingTenant : undefined;
     const transaction = { mail: command, submittingTenant, ...limits };
     const places = placeRecipients(this.#parts, ready, transaction, this.#addresses);
-    const asked = places.flatMap(({ facts: own }) => (own === undefined ? [] : [own]));
-    this.#asking = asked;
-    this.#facts = { ...this.#facts, recipients: asked };
-    const verdict = asked.length > 0 && this.#pending === undefined ? await this.#judge([Stage.RCPT]) : undefined;
-    const whole =
-      this.#pending ?? (verdict?.decision && isRefusal(verdict.decision.action) ? verdict.decision : undefined);
-    const judged = new Map(verdict?.recipients.map(({ address, decision }) => [address, decision]));
-    const taken: RecipientFacts[] = [];
-    for (const { address, refusal, facts: own, isRepeated } of places) {
-      const decision = whole ?? (own === undefined ? undefined : judged.get(own.address));
-      if (refusal !== undefined) this.#say(Stage.RCPT, refusal.reply, refusal.reason, address);
-      else if (isRepeated || own === undefined) this.#say(Stage.RCPT, replies.recipientOk, '', address);
-      else if (decision !== undefined && isRefusal(decision.action)) {
-        const reply = whole === undefined ? refusalOf(decision, replies.mailboxUnknown) : refusalOf(decision);
-        this.#say(Stage.RCPT, reply, decision.decidedBy, address);
-      } else {
-        taken.push({ ...own, asked: false });
-        this.#say(Stage.RCPT, replies.recipientOk, '', address);
-      }
-    }
-    if (this.#pending === undefined) {
+    const questions = this.#questions;
+    this.#asking = places.flatMap(({ facts: own }) => (own === undefined ? [] : [own]));
+    questions.facts = { ...questions.facts, recipients: this.#asking };
+    const isOpen = this.#pending === undefined;
+    const verdict = this.#asking.length > 0 && isOpen ? await questions.judge([Stage.RCPT]) : undefined;
+    const decided = this.#pending ?? verdict?.decision;
+    const whole = decided !== undefined && isRefusal(decided.action) ? decided : undefined;
+    const answers = repliesTo(places, verdict, whole);
+    for (const { address, reply, decidedBy } of answers) this.#record.say(Stage.RCPT, reply, decidedBy, address);
+    if (isOpen) {
       const own = verdict ?? EvaluateResponse.fromPartial({});
-      const refused = places.flatMap(({ address, refusal }) =>
-        refusal === undefined ? [] : [{ address, decision: asDecision(refusal), expandsTo: [] }],
-      );
-      const recipients = whole === undefined ? [...own.recipients, ...refused] : own.recipients;
-      this.#show([Stage.RCPT], this.#narrowed({ ...own, recipients }));
+      this.#record.show([Stage.RCPT], this.#narrowed(whole === undefined ? withRefusedPlaces(own, places) : own));
     }
-    this.#facts = { ...this.#facts, recipients: taken };
+    const taken = answers.flatMap((answer) => (answer.taken === undefined ? [] : [answer.taken]));
+    questions.facts = { ...questions.facts, recipients: taken };
     return taken.length > 0;
   }
 
@@ -204,15 +172,18 @@ export class SessionCourse {
     const transaction = { mail: this.#mail.command, ...this.#mail.limits };
     const problem =
       lines.kind === 'refused' ? lines.refusal : contentProblem(content, transaction, this.#parts.maxHops);
-    const { stages, bytes } = contentStages(content, this.#plan);
+    const { stages, bytes } = contentStages(content, this.#questions.plan);
     if (problem !== undefined) {
-      this.#show(stages, this.#refused(EvaluateResponse.fromPartial({}), problem));
-      this.#say(Stage.HEADERS, problem.reply, problem.reason);
+      this.#record.show(stages, this.#refused(EvaluateResponse.fromPartial({}), problem));
+      this.#record.say(Stage.HEADERS, problem.reply, problem.reason);
       return false;
     }
-    const { verdict, refusal } = contentOutcome(await this.#judge(stages, bytes), this.#facts.recipients);
-    this.#show(stages, verdict);
-    this.#say(Stage.HEADERS, refusal?.reply ?? replies.queued('simulation'), refusal?.reason ?? '');
+    const { verdict, refusal } = contentOutcome(
+      await this.#questions.judge(stages, bytes),
+      this.#questions.facts.recipients,
+    );
+    this.#record.show(stages, verdict);
+    this.#record.say(Stage.HEADERS, refusal?.reply ?? replies.queued('simulation'), refusal?.reason ?? '');
     return refusal === undefined;
   }
 
@@ -240,54 +211,27 @@ export class SessionCourse {
     usual: Reply,
     limits?: Limits,
   ): Promise<boolean> {
-    const verdict = this.#pending === undefined ? await this.#judge([stage]) : undefined;
+    const verdict = this.#pending === undefined ? await this.#questions.judge([stage]) : undefined;
     if (refusal !== undefined) {
-      this.#show([stage], this.#refused(verdict ?? EvaluateResponse.fromPartial({}), refusal));
-      this.#say(stage, refusal.reply, refusal.reason);
+      this.#record.show([stage], this.#refused(verdict ?? EvaluateResponse.fromPartial({}), refusal));
+      this.#record.say(stage, refusal.reply, refusal.reason);
       return false;
     }
     const { decision } = verdict ?? {};
     if (verdict !== undefined && decision !== undefined && isRefusal(decision.action) && this.#isAsked(stage, view)) {
-      this.#show([stage], verdict);
-      this.#say(stage, refusalOf(decision), decision.decidedBy);
+      this.#record.show([stage], verdict);
+      this.#record.say(stage, refusalOf(decision), decision.decidedBy);
       return false;
     }
-    this.#say(stage, usual, '');
+    this.#record.say(stage, usual, '');
     if (verdict === undefined) return true;
     const { messageSize, recipients } = limits ?? ruledPolicy(this.#parts.terms, view, this.#parts.clock);
-    this.#show([stage], verdict.limits === undefined ? verdict : { ...verdict, limits: { messageSize, recipients } });
+    this.#record.show(
+      [stage],
+      verdict.limits === undefined ? verdict : { ...verdict, limits: { messageSize, recipients } },
+    );
     if (verdict.decision !== undefined && isRefusal(verdict.decision.action)) this.#pending = verdict.decision;
     return true;
-  }
-
-  async #judge(stages: Stage[], content: Uint8Array = noContent): Promise<EvaluateResponse> {
-    const { judge, snapshot } = this.#parts;
-    this.#sequence += 1;
-    const verdict = await judge.evaluate(
-      {
-        sessionId: 'simulation',
-        sequence: this.#sequence,
-        stages,
-        facts: this.#facts,
-        content: Buffer.from(content),
-        contentSize: this.#content.length,
-        snapshotVersion: 0,
-        traceparent: '',
-      },
-      this.#patience(stages),
-      snapshot,
-    );
-    this.#facts = { ...this.#facts, findings: [...this.#facts.findings, ...verdict.findings] };
-    if (verdict.contentPlan > this.#plan) this.#plan = verdict.contentPlan;
-    return verdict;
-  }
-
-  #patience(stages: readonly Stage[]): number {
-    const { clock, deadlineMs } = this.#parts;
-    const isContent = stages.some((stage) => stage > Stage.RCPT);
-    const whole = isContent ? deadlineMs : Math.min(envelopeMs, deadlineMs * shareOfNow);
-    const left = this.#begunAt + whole - clock.monotonic();
-    return Math.max(1, isContent || stages.includes(Stage.RCPT) ? left : left * shareOfNow);
   }
 
   /** Rules of RCPT only ever narrow what the transaction began with. */
@@ -305,16 +249,5 @@ export class SessionCourse {
 
   #refused(verdict: EvaluateResponse, refusal: TermsRefusal): EvaluateResponse {
     return { ...verdict, decision: asDecision(refusal), recipients: [], groups: [] };
-  }
-
-  #show(stages: Stage[], verdict: EvaluateResponse): void {
-    this.#stages.push(verdict);
-    this.#asked.push({ stages, bodyMissing: false });
-  }
-
-  #say(stage: Stage, { code, enhanced, text }: Reply, decidedBy: string, recipient = ''): void {
-    const line = typeof text === 'string' ? text : (text[0] ?? '');
-    const said = cleanReplyText(line, this.#mail?.command.smtputf8 === true);
-    this.#replies.push({ stage, recipient, replyCode: code, enhancedCode: enhanced ?? '', text: said, decidedBy });
   }
 }
