@@ -1,5 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { isPosternError } from '@postern/errors';
+import { SimulateRequest } from '@postern/proto/policy/v1/policy_service';
 import { withNats, withPostgres } from '@postern/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { operatorScope } from './database/tenant-scope.js';
@@ -693,6 +694,14 @@ test('rules of one priority are kept in the order in which they were first saved
   expect(rules.filter(({ inFile }) => !inFile).map(({ id }) => id)).toEqual(['first', ...ids]);
   expect(await refusal(put('mine', 'event: rcpt\nid: other\nthen: [discard]'))).toBe(
     'invalid-argument: rule.document:2: id: "other" is not the id given; expected "mine", or no id',
+  );
+  const trying = [
+    { id: 'good', document: 'event: rcpt\nthen: [discard]' },
+    { id: 'bad', document: 'event: rcpt\nthen: [nonsense]' },
+  ];
+  const query = SimulateRequest.fromPartial({ tenant: 'acme', candidates: trying });
+  expect(await refusal(api.call(api.rpc.simulateSession, { query, scene: undefined }, service.as()))).toMatch(
+    /^invalid-argument: candidates\[1\]\.document:2: then\[0\]: "nonsense" is not an action/,
   );
   for (const id of [...ids, 'first'])
     await api.call(api.rpc.deleteRule, { tenant: 'acme', id, scope: '' }, service.as());

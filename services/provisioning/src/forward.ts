@@ -77,12 +77,13 @@ interface Callees {
 /** Rules to try are judged like rules to save, so that a mistake is told in the same words. */
 function readCandidates(query: SimulateRequest, operator: OperatorDocument): SimulateRequest {
   const { tenant } = query;
-  const candidates = query.candidates.map((rule) => {
+  const candidates = query.candidates.map((rule, index) => {
     const target = scopeField('candidates.target', rule.target);
     if (target !== '' && tenant === '') throw invalid('candidates.target', target, 'no target without a tenant');
     const permitted = rightsOfTenant(operator, tenant);
     const hasAsn = operator.asnDatabase !== undefined;
-    const { document } = readRuleDocument(rule.id, { tenant, scope: target, permitted, hasAsn }, rule.document);
+    const owner = { tenant, scope: target, permitted, hasAsn, field: `candidates[${index}].document` };
+    const { document } = readRuleDocument(rule.id, owner, rule.document);
     return {
       ...rule,
       scope: ruleScope(tenant, target),

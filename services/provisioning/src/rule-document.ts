@@ -31,6 +31,8 @@ export interface RuleOwner {
   readonly permitted: readonly ActionKind[];
   /** The operator names a database of autonomous systems. */
   readonly hasAsn: boolean;
+  /** What the request calls the text; by default `rule.document`. */
+  readonly field?: string;
 }
 
 export interface RuleDocument {
@@ -42,18 +44,18 @@ export interface RuleDocument {
 }
 
 export function readRuleDocument(id: string, owner: RuleOwner, text: string): RuleDocument {
-  if (text.length > longestDocument)
-    throw invalid('rule.document', `${text.length} characters`, `at most ${longestDocument}`);
+  const { field = 'rule.document' } = owner;
+  if (text.length > longestDocument) throw invalid(field, `${text.length} characters`, `at most ${longestDocument}`);
   let located: Located;
   try {
-    located = locateYaml(text, 'rule.document');
+    located = locateYaml(text, field);
   } catch (error) {
     if (error instanceof ConfigError) throw new PosternError('invalid-argument', error.message);
     throw error;
   }
   const plain = plainOf(located);
   if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) {
-    throw invalid('rule.document', text, 'a map with event, when and then');
+    throw invalid(field, text, 'a map with event, when and then');
   }
   const document = { ...plain, id };
   if (plain.id !== undefined && plain.id !== id)

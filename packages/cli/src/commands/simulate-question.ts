@@ -1,33 +1,14 @@
 /** What posternctl simulate asks: the facts of the session described, rules and checks to be tried in place of the saved ones, and what is supposed of delivery. */
-import { basename, extname } from 'node:path';
 import { RecipientClass } from '@postern/proto/mail/v1/envelope';
 import { SimulateRequest } from '@postern/proto/policy/v1/policy_service';
 import { DeliveryScene } from '@postern/proto/queue/v1/queue_service';
 import { isMap, parseDocument, stringify } from 'yaml';
-import { readRuleFile, ruleSection, withLinesOf, withoutOwner } from '../rule-file.js';
-import { PlainError, UsageError } from '../usage-error.js';
+import { UsageError } from '../usage-error.js';
+import type { CandidateRules } from './candidate-rules.js';
 import { readCertificate, readSettingsFile } from './simulate-files.js';
 import type { DescribedOptions, SimulateOptions } from './simulate-options.js';
 
 const roles: readonly string[] = ['mx', 'submission', 'submissions'];
-
-function candidatesOf({ rule, domain, tenant }: SimulateOptions): Partial<SimulateRequest['candidates'][number]>[] {
-  return rule.flatMap((file) => {
-    const text = readRuleFile(file);
-    const named = basename(file, extname(file));
-    const found = ruleSection(text) ?? [{ id: named, document: text }];
-    return found.map(({ id, document }, index) => {
-      const owned = withoutOwner(document);
-      const name = id === '' ? `${named}-${index + 1}` : id;
-      if (owned.tenant !== undefined && owned.tenant !== tenant)
-        throw new PlainError(
-          `rule file ${file}: rule ${name} is of tenant ${owned.tenant}; try it with --tenant ${owned.tenant}`,
-        );
-      const target = domain ?? owned.scope;
-      return { id: name, document: owned.document, ...(target === undefined ? {} : { target }) };
-    });
-  });
-}
 
 /** A file as `checks put` takes it, or one with a `checks` section. */
 function checksOf({ checks, domain }: SimulateOptions): { scope: string; document: string } | undefined {
@@ -39,7 +20,10 @@ function checksOf({ checks, domain }: SimulateOptions): { scope: string; documen
 }
 
 /** What is to be tried in place of what is saved. */
-export const tried = (options: SimulateOptions) => ({ candidates: candidatesOf(options), checks: checksOf(options) });
+export const tried = (options: SimulateOptions, { rules }: CandidateRules) => ({
+  candidates: [...rules],
+  checks: checksOf(options),
+});
 
 /** Logins are asked for on TLS; submissions has nothing else. */
 function versionOf({ tls, user, clientCertificate }: SimulateOptions, listener: string): string {
@@ -49,7 +33,7 @@ function versionOf({ tls, user, clientCertificate }: SimulateOptions, listener: 
   return isUsual ? 'TLSv1.3' : '';
 }
 
-export function describe(options: DescribedOptions, content: Buffer): SimulateRequest {
+export function describe(options: DescribedOptions, content: Buffer, candidates: CandidateRules): SimulateRequest {
   const listener = options.listener ?? (options.user === undefined ? 'mx' : 'submission');
   const version = versionOf(options, listener);
   const [, domain = ''] = /@([^@]*)$/.exec(options.user ?? '') ?? [];
@@ -57,7 +41,7 @@ export function describe(options: DescribedOptions, content: Buffer): SimulateRe
   return SimulateRequest.fromPartial({
     tenant: options.tenant ?? '',
     content,
-    ...tried(options),
+    ...tried(options, candidates),
     facts: {
       origin: {
         clientAddress: options.client,
@@ -101,12 +85,4 @@ export function sceneOf({ reply, attempt, age }: SimulateOptions): DeliveryScene
   if (code === undefined)
     throw new UsageError(`--reply: ${JSON.stringify(reply)} is not allowed; expected a failure as "452 4.2.2 full"`);
   return DeliveryScene.fromPartial({ ...base, reply: { replyCode: Number(code), enhancedCode, replyText } });
-}
-
-/** A mistake in a rule that is tried is told with its file, and its lines where there is one rule. */
-export function namingFile<T>({ rule }: SimulateOptions, work: Promise<T>): Promise<T> {
-  const [file] = rule;
-  if (file === undefined || file === '-' || rule.length > 1) return work;
-  const [only, ...more] = ruleSection(readRuleFile(file)) ?? [{ id: '', document: '', line: 1 }];
-  return only === undefined || more.length > 0 ? work : withLinesOf(file, only, work);
 }

@@ -2,8 +2,9 @@
 import { SimulateRequest } from '@postern/proto/policy/v1/policy_service';
 import type { CommandContext } from '../context.js';
 import { printable } from '../output.js';
+import { candidateRules } from './candidate-rules.js';
 import type { SimulateOptions } from './simulate-options.js';
-import { namingFile, tried } from './simulate-question.js';
+import { tried } from './simulate-question.js';
 import { stagesTitle, stageText } from './simulate-text.js';
 import { differences, refusedBy } from './verdict-difference.js';
 
@@ -14,8 +15,9 @@ export async function replay(
   { api, output }: Pick<CommandContext, 'api' | 'output'>,
 ): Promise<void> {
   const tenant = options.tenant ?? '';
-  const query = SimulateRequest.fromPartial({ tenant, recorded, ...tried(options) });
-  const { result } = await namingFile(options, api.call(api.rpc.simulateSession, { query, scene: undefined }));
+  const candidates = candidateRules(options);
+  const query = SimulateRequest.fromPartial({ tenant, recorded, ...tried(options, candidates) });
+  const { result } = await candidates.naming(api.call(api.rpc.simulateSession, { query, scene: undefined }));
   if (result === undefined) return;
   const { stages, asked, recorded: then } = result;
   const gone = new Set<string>();

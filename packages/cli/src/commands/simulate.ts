@@ -4,10 +4,11 @@ import { type Command, Option } from 'commander';
 import type { CommandContext, Run } from '../context.js';
 import { wholeNumber } from '../numbers.js';
 import { printable } from '../output.js';
+import { candidateRules } from './candidate-rules.js';
 import { deliveryText } from './simulate-delivery-text.js';
 import { readMessage } from './simulate-files.js';
 import { assertDescribed, type DescribedOptions, type SimulateOptions } from './simulate-options.js';
-import { describe, namingFile, sceneOf } from './simulate-question.js';
+import { describe, sceneOf } from './simulate-question.js';
 import { replay } from './simulate-replay.js';
 import { repliesText, stagesTitle, stageText } from './simulate-text.js';
 
@@ -36,10 +37,10 @@ async function judge(
   { api, output }: Pick<CommandContext, 'api' | 'output'>,
 ): Promise<void> {
   const content = options.message === undefined ? Buffer.alloc(0) : readMessage(options.message);
-  const query = describe(options, content);
+  const candidates = candidateRules(options);
+  const query = describe(options, content, candidates);
   const scene = sceneOf(options);
-  const { result, deliveries, deliveriesUnknown } = await namingFile(
-    options,
+  const { result, deliveries, deliveriesUnknown } = await candidates.naming(
     api.call(api.rpc.simulateSession, { query, scene }),
   );
   const verdicts = result?.stages ?? [];
