@@ -1246,11 +1246,20 @@ test('sessions are recorded and listed', async () => {
     out: 'Sessions of acme are recorded.\n',
   });
   server.answer('listSessionRecordings', {
-    result: { recordings: [{ sessionId: '01JD4Q6V6S7M8N9P0Q1R2S3T4V', atMs: 0, bytes: 900 }] },
+    result: {
+      recordings: [
+        {
+          ...{ sessionId: '01JD4Q6V6S7M8N9P0Q1R2S3T4V', atMs: 0, bytes: 900, verdict: 'reject by spf' },
+          ...{ sender: '<a@b.test>', recipient: 'x@acme.test', recipients: 3 },
+        },
+      ],
+    },
     on: true,
   });
   const listed = await server.run('session record list --tenant acme');
-  expect(listed.out).toContain('01JD4Q6V6S7M8N9P0Q1R2S3T4V  1970-01-01T00:00:00.000Z    900');
+  expect(listed.out).toMatch(
+    /T4V {2}1970-01-01T00:00:00\.000Z {2}<a@b\.test> {2}x@acme\.test and 2 more {2}reject by spf +900/,
+  );
 });
 
 test('what of the settings is not in effect is said beneath them, and who set what is in force', async () => {

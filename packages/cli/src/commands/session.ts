@@ -12,6 +12,12 @@ interface Options {
 const columns: readonly Column<RecordingSummary>[] = [
   { title: 'SESSION', value: (recording) => recording.sessionId },
   { title: 'LAST STEP', value: (recording) => new Date(recording.atMs).toISOString() },
+  { title: 'FROM', value: ({ sender }) => sender },
+  {
+    title: 'TO',
+    value: ({ recipient, recipients }) => (recipients > 1 ? `${recipient} and ${recipients - 1} more` : recipient),
+  },
+  { title: 'VERDICT', value: ({ verdict }) => verdict },
   { title: 'BYTES', value: (recording) => recording.bytes, right: true },
 ];
 

@@ -36,6 +36,7 @@ test('more sessions than are kept: the oldest goes, with its steps', async () =>
   for (const id of ['a', 'b', 'c', 'd']) await store.append('count', id, step(10), bounds);
   expect(await listed('count')).toHaveLength(3);
   expect(await redis.keys('{postern:policy:record:count}:s:*')).toHaveLength(3);
+  expect(await redis.hkeys('{postern:policy:record:count}:summaries')).toHaveLength(3);
 });
 
 test('more bytes than are kept: sessions go until there is room; what never fits is not kept', async () => {
@@ -54,7 +55,7 @@ test('every key ends by itself', async () => {
   const store = redisRecordings(redis);
   await store.append('age', 'a', step(10), bounds);
   const keys = await redis.keys('{postern:policy:record:age}:*');
-  expect(keys).toHaveLength(3);
+  expect(keys).toHaveLength(4);
   for (const key of keys) {
     const left = await redis.pttl(key);
     expect(left).toBeGreaterThan(0);

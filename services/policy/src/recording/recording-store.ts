@@ -1,11 +1,12 @@
 /**
- * Recorded sessions in Redis, per tenant: an index by time, the steps of each session, their bytes. One script keeps every bound, counts, bytes
+ * Recorded sessions in Redis, per tenant: an index by time, the steps of each session, their bytes, a summary for the list. One script keeps every bound, counts, bytes
  * and age, whatever pods write at once: the oldest session goes first. Redis away: nothing is recorded, and that is counted; who
  * reads is told `store-unavailable`.
  */
 import { PosternError } from '@postern/errors';
 import type { RedisClient } from '@postern/flow-control';
-import { RecordedStep, type RecordingSummary } from '@postern/proto/policy/v1/policy_service';
+import { RecordedStep, RecordingSummary } from '@postern/proto/policy/v1/policy_service';
+import { summaryOf } from './session-summary.js';
 
 export interface RecordingBounds {
   readonly sessions: number;
@@ -23,8 +24,10 @@ export interface RecordingStore {
 
 const stepsPerSession = 200;
 const mostListed = 1_000;
+/** Of a session kept by a release before this one. */
+const noSummary = Buffer.alloc(0);
 
-/** KEYS: index, bytes. ARGV: prefix, session, step, sessions, bytes, age, steps of a session. */
+/** KEYS: index, bytes, summaries. ARGV: prefix, session, step, sessions, bytes, age, steps of a session, summary. */
 const script = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -35,12 +38,14 @@ if size > room or redis.call('LLEN', steps) >= tonumber(ARGV[7]) then return 0 e
 redis.call('RPUSH', steps, ARGV[3])
 redis.call('HINCRBY', KEYS[2], ARGV[2], size)
 redis.call('HINCRBY', KEYS[2], '*', size)
+redis.call('HSET', KEYS[3], ARGV[2], ARGV[8])
 redis.call('ZADD', KEYS[1], now, ARGV[2])
 local function drop(session)
   redis.call('DEL', ARGV[1] .. session)
   redis.call('ZREM', KEYS[1], session)
   redis.call('HINCRBY', KEYS[2], '*', -tonumber(redis.call('HGET', KEYS[2], session) or '0'))
   redis.call('HDEL', KEYS[2], session)
+  redis.call('HDEL', KEYS[3], session)
 end
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - age, 'LIMIT', 0, 100)) do drop(old) end
 for _ = 1, 100 do
@@ -49,14 +54,14 @@ for _ = 1, 100 do
   if not oldest then break end
   drop(oldest)
 end
-for _, key in ipairs({steps, KEYS[1], KEYS[2]}) do redis.call('PEXPIRE', key, age) end
+for _, key in ipairs({steps, KEYS[1], KEYS[2], KEYS[3]}) do redis.call('PEXPIRE', key, age) end
 return 1
 `;
 
 /** Every key of a tenant in one slot of a Redis Cluster. */
 const keysOf = (tenant: string) => {
   const tag = `{postern:policy:record:${tenant}}:`;
-  return { index: `${tag}index`, bytes: `${tag}bytes`, prefix: `${tag}s:` };
+  return { index: `${tag}index`, bytes: `${tag}bytes`, summaries: `${tag}summaries`, prefix: `${tag}s:` };
 };
 
 /** With the way out: mail is judged all the same, and a simulation needs no recording. */
@@ -76,21 +81,30 @@ export function redisRecordings(redis: RedisClient): RecordingStore {
   return {
     async append(tenant, sessionId, step, { sessions, bytes, ageMs }) {
       if (redis.status !== 'ready') return false;
-      const { index, bytes: sizes, prefix } = keysOf(tenant);
+      const { index, bytes: sizes, summaries, prefix } = keysOf(tenant);
       const encoded = Buffer.from(RecordedStep.encode(step).finish());
-      const limits = [sessions, bytes, ageMs, stepsPerSession];
-      return (await redis.eval(script, 2, index, sizes, prefix, sessionId, encoded, ...limits)) === 1;
+      const summary = Buffer.from(RecordingSummary.encode(summaryOf(tenant, sessionId, step)).finish());
+      const keys = [index, sizes, summaries];
+      const told = [prefix, sessionId, encoded, sessions, bytes, ageMs, stepsPerSession, summary];
+      return (await redis.eval(script, keys.length, ...keys, ...told)) === 1;
     },
     async list(tenant, { ageMs }) {
-      const { index, bytes: sizes } = keysOf(tenant);
-      const [found, kept] = await asked(async () => {
+      const { index, bytes: sizes, summaries } = keysOf(tenant);
+      const [found, kept, told] = await asked(async () => {
         const [seconds] = await redis.time();
         const since = Number(seconds) * 1_000 - ageMs;
         const ids = await redis.zrevrangebyscore(index, '+inf', since, 'WITHSCORES', 'LIMIT', 0, mostListed);
-        return [ids, await redis.hgetall(sizes)] as const;
+        return [ids, await redis.hgetall(sizes), await redis.hgetallBuffer(summaries)] as const;
       });
       return found.flatMap((sessionId, at) =>
-        at % 2 === 1 ? [] : [{ sessionId, atMs: Number(found[at + 1]), bytes: Number(kept[sessionId] ?? 0) }],
+        at % 2 === 1
+          ? []
+          : [
+              {
+                ...RecordingSummary.decode(told[sessionId] ?? noSummary),
+                ...{ sessionId, atMs: Number(found[at + 1]), bytes: Number(kept[sessionId] ?? 0) },
+              },
+            ],
       );
     },
     async read(tenant, sessionId) {

@@ -699,6 +699,14 @@ export interface RecordingSummary {
   atMs: number;
   /** Bytes kept. */
   bytes: number;
+  /** Reverse-path of its last step, in angle brackets; empty = none was given. */
+  sender: string;
+  /** First of the tenant's recipients there. */
+  recipient: string;
+  /** How many of them there are. */
+  recipients: number;
+  /** What was decided there, in words. */
+  verdict: string;
 }
 
 /** Request of GetRecording. */
@@ -5077,7 +5085,7 @@ export const ListRecordingsResponse: MessageFns<ListRecordingsResponse> = {
 };
 
 function createBaseRecordingSummary(): RecordingSummary {
-  return { sessionId: "", atMs: 0, bytes: 0 };
+  return { sessionId: "", atMs: 0, bytes: 0, sender: "", recipient: "", recipients: 0, verdict: "" };
 }
 
 export const RecordingSummary: MessageFns<RecordingSummary> = {
@@ -5090,6 +5098,18 @@ export const RecordingSummary: MessageFns<RecordingSummary> = {
     }
     if (message.bytes !== 0) {
       writer.uint32(24).uint64(message.bytes);
+    }
+    if (message.sender !== "") {
+      writer.uint32(34).string(message.sender);
+    }
+    if (message.recipient !== "") {
+      writer.uint32(42).string(message.recipient);
+    }
+    if (message.recipients !== 0) {
+      writer.uint32(48).uint32(message.recipients);
+    }
+    if (message.verdict !== "") {
+      writer.uint32(58).string(message.verdict);
     }
     return writer;
   },
@@ -5131,6 +5151,38 @@ export const RecordingSummary: MessageFns<RecordingSummary> = {
             message.bytes = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.sender = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.recipient = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.recipients = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.verdict = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5156,6 +5208,10 @@ export const RecordingSummary: MessageFns<RecordingSummary> = {
         ? globalThis.Number(object.at_ms)
         : 0,
       bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+      sender: isSet(object.sender) ? globalThis.String(object.sender) : "",
+      recipient: isSet(object.recipient) ? globalThis.String(object.recipient) : "",
+      recipients: isSet(object.recipients) ? globalThis.Number(object.recipients) : 0,
+      verdict: isSet(object.verdict) ? globalThis.String(object.verdict) : "",
     };
   },
 
@@ -5170,6 +5226,18 @@ export const RecordingSummary: MessageFns<RecordingSummary> = {
     if (message.bytes !== 0) {
       obj.bytes = Math.round(message.bytes);
     }
+    if (message.sender !== "") {
+      obj.sender = message.sender;
+    }
+    if (message.recipient !== "") {
+      obj.recipient = message.recipient;
+    }
+    if (message.recipients !== 0) {
+      obj.recipients = Math.round(message.recipients);
+    }
+    if (message.verdict !== "") {
+      obj.verdict = message.verdict;
+    }
     return obj;
   },
 
@@ -5181,6 +5249,10 @@ export const RecordingSummary: MessageFns<RecordingSummary> = {
     message.sessionId = object.sessionId ?? "";
     message.atMs = object.atMs ?? 0;
     message.bytes = object.bytes ?? 0;
+    message.sender = object.sender ?? "";
+    message.recipient = object.recipient ?? "";
+    message.recipients = object.recipients ?? 0;
+    message.verdict = object.verdict ?? "";
     return message;
   },
 };
