@@ -903,6 +903,11 @@ test('status of a local cluster lists its processes and asks each', async () => 
     expect(out).toMatch(/^queue-0 +gone /m);
     expect(out).toMatch(/^nats +running +\d+$/m);
     expect(out).not.toContain('supervisor');
+    expect(out).not.toContain('--config');
+    writeFileSync(join(data, 'run.json'), JSON.stringify({ ...run, configFileBefore: '/home/a/mine.yaml' }));
+    expect((await runWith('/', {}, `status --data ${data}`)).out).toContain(
+      'Started without the --config of last time, /home/a/mine.yaml: its settings are not in effect; tenants, domains and users it made stay.\n',
+    );
     expect((await server.run('status')).out).not.toContain('PROCESS');
     const gone = { ...run, supervisor: { pid: process.pid, identity: '1@of another boot' } };
     writeFileSync(join(data, 'run.json'), JSON.stringify(gone));

@@ -29,6 +29,8 @@ export interface RunFile {
   readonly provisioning: { readonly address: string; readonly keyFile: string };
   readonly mailbox: string | undefined;
   readonly processes: readonly Process[];
+  /** `--config` of the start before, which this one was not given. */
+  readonly configFileBefore: string | undefined;
   /** Who keeps them; undefined in a file of an earlier release. */
   readonly supervisor: KeptProcess | undefined;
 }
@@ -69,7 +71,14 @@ function readRunFile(file: string): RunFile | undefined {
   const keyFile = textOf(provisioning, 'keyFile');
   if (address === undefined || keyFile === undefined) throw new PlainError(`${file} is not the run.json of a cluster`);
   const supervisor = keptOf(child(run, 'supervisor'));
-  return { file, provisioning: { address, keyFile }, mailbox: mailboxOf(run), processes: processesOf(run), supervisor };
+  return {
+    file,
+    provisioning: { address, keyFile },
+    mailbox: mailboxOf(run),
+    processes: processesOf(run),
+    configFileBefore: textOf(run, 'configFileBefore'),
+    supervisor,
+  };
 }
 
 function keptOf(entry: unknown): KeptProcess | undefined {

@@ -83,4 +83,4 @@ const lifecycle = s
 export const commonSections = { nats, redis, database, telemetry, scopeKeyFile, lifecycle };
 
 /** Top-level sections other programs own: ignored by a service that does not define them itself. */
-export const serviceSections = ['edge', 'policy', 'queue', 'delivery', 'provisioning', 'local', 'operator'] as const;
+export const serviceSections = ['edge', 'policy', 'queue', 'delivery', 'provisioning'] as const;

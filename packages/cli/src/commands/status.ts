@@ -140,6 +140,15 @@ function notInEffect({
   return all.length === 0 ? [] : [...all, ''];
 }
 
+/** What the settings of the start before said, and this start was not given. */
+const leftAway = (found: RunFile | undefined): string[] =>
+  found?.configFileBefore === undefined
+    ? []
+    : [
+        `Started without the --config of last time, ${printable(found.configFileBefore)}: its settings are not in effect; tenants, domains and users it made stay.`,
+        '',
+      ];
+
 /** Why those that are not ready are not, in their own words. */
 const notReady = ({ processes }: Local): string[] =>
   processes.flatMap(({ name, reason }) =>
@@ -228,6 +237,7 @@ export function addStatusCommand(program: Command, run: Run): void {
             ]),
             '',
             ...notInEffect(status),
+            ...leftAway(found),
             ...localText(local, found, folder),
             table(allSeen(status), seenColumns, ''),
             '',

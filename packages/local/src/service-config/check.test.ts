@@ -289,8 +289,23 @@ test.each<[string, string, string | RegExp]>([
     'provisioning: { streams: { replicas: 2 } }',
     '1: provisioning.streams.replicas: 2 is not allowed; expected 1, 3 or 5',
   ],
-  ['nats', 'nats: { servers: [] }', '1: nats.servers: an empty list is not allowed; expected 1 to 32 entries'],
-  ['redis', 'redis: { url: http://x }', /^1: redis\.url: "http:\/\/x" is not allowed; expected a URL/],
+  [
+    'nats',
+    'nats: { servers: [] }',
+    '1: nats.servers: is decided by npm start (POSTERN_NATS_URL in the environment names servers of your own); expected no such field here',
+  ],
+  [
+    'redis',
+    'redis: { url: "redis://127.0.0.1:6379" }',
+    '1: redis.url: is decided by npm start (POSTERN_REDIS_URL in the environment names servers of your own); expected no such field here',
+  ],
+  ['redis cluster', 'redis: { cluster: 1 }', /^1: redis\.cluster: 1 is not allowed; expected true or false/],
+  [
+    'database role',
+    'database: { url: "postgres://me@127.0.0.1/postern" }',
+    /^1: database\.url: is decided by npm start \(POSTERN_DATABASE_URL in the environment/,
+  ],
+  ['a section nobody reads', 'local: { edges: 0 }', /^1: local: unknown key; expected one of /],
   [
     'database',
     'database: { connections: 0 }',
@@ -343,6 +358,15 @@ test.each([
   const [a, b] = addresses.map((at, index) => `- { name: ${'ab'[index]}, role: mx, address: "${at}" }`);
   await writeFile(file, `edge:\n  moreListeners:\n  ${a}\n  ${b}`);
   expect(await linesOf(['--config', file, '--edges', '2', '--port-base', '4600'])).toEqual([expected]);
+});
+
+test('a start tells the first twenty, --check all of them', async () => {
+  const wrong = Array.from({ length: 30 }, (_, index) => `  wrong${index}: 1`).join('\n');
+  await writeFile(file, `limits:\n${wrong}\n`);
+  const lines = await linesOf(['--config', file]);
+  expect(lines).toHaveLength(21);
+  expect(lines.at(-1)).toBe('and 10 more, which --check shows');
+  expect(await linesOf(['--config', file, '--check'])).toHaveLength(30);
 });
 
 test('every problem of every section is told, in the order of the file', async () => {

@@ -33,10 +33,23 @@ const decidedHere = [
   ['provisioning', 'operatorFile'],
   ['provisioning', 'operatorOverlayFile'],
   ['provisioning', 'operatorOverlayTakenFile'],
+  ['nats', 'servers'],
+  ['nats', 'user'],
+  ['nats', 'passwordFile'],
+  ['redis', 'url'],
+  ['redis', 'username'],
+  ['redis', 'passwordFile'],
+  ['database', 'url'],
+  ['database', 'passwordFile'],
 ];
 /** Those that differ from process to process. */
 const each = ['podName', 'portOffset'];
-const shownProblems = 20;
+/** How servers of one's own are named instead: all processes must call the same, and those that it starts must end. */
+const storeVariables: Readonly<Record<string, string>> = {
+  nats: 'POSTERN_NATS_URL',
+  redis: 'POSTERN_REDIS_URL',
+  database: 'POSTERN_DATABASE_URL',
+};
 
 const isChecker = (value: unknown): value is { readonly checkConfig: ConfigCheck } =>
   typeof value === 'object' && value !== null && 'checkConfig' in value && typeof value.checkConfig === 'function';
@@ -60,11 +73,13 @@ export interface CheckInput {
   readonly edges: readonly EdgePorts[];
   /** Told what only the running servers know to be wrong or right. */
   readonly note: (line: string) => void;
+  /** How many problems are told; of more only their number. */
+  readonly shownProblems: number;
 }
 
 /** Sections of the own file by service. Throws SetupError with one line per problem. */
 export async function checkConfiguration(input: CheckInput): Promise<ReadonlyMap<ServiceName, Document>> {
-  const { ownFile, operatorFile, environment: env } = input;
+  const { ownFile, operatorFile, environment: env, shownProblems } = input;
   const overlays = ownFile === undefined ? [] : [ownFile];
   const sections = new Map<ServiceName, Document>();
   const problems: Problem[] = [];
@@ -77,10 +92,13 @@ export async function checkConfiguration(input: CheckInput): Promise<ReadonlyMap
     sections.set(plan.service, result.sections);
   }
   if (ownFile !== undefined) {
-    problems.push(...decidedByStart(ownFile));
+    const decided = decidedByStart(ownFile);
+    // What the field says does not matter where there shall be none.
+    const others = problems.filter(({ path }) => !decided.some((one) => path === one.path));
+    problems.splice(0, problems.length, ...others, ...decided);
     problems.push(...wantedTwice(ownFile, portConflicts(sections.get('edge') ?? {}, input.edges)));
   }
-  if (problems.length > 0) throw new SetupError(linesOf(problems), wayOut(problems, ownFile?.file));
+  if (problems.length > 0) throw new SetupError(linesOf(problems, shownProblems), wayOut(problems, ownFile?.file));
   for (const note of notes) input.note(problemLine(note));
   return sections;
 }
@@ -92,7 +110,9 @@ function decidedByStart(ownFile: ConfigText): Problem[] {
     const [section = '', field = ''] = path;
     const within = top.entries.get(section)?.value;
     if (within?.kind !== 'map' || !within.entries.has(field)) return [];
-    const why = each.includes(field) ? 'each process has its own' : 'ports follow --port-base';
+    const variable = storeVariables[section];
+    const ports = each.includes(field) ? 'each process has its own' : 'ports follow --port-base';
+    const why = variable === undefined ? ports : `${variable} in the environment names servers of your own`;
     const message = `is decided by npm start (${why}); expected no such field here`;
     return [{ place: placeOf(top, path), path: pathText(path), message }];
   });
@@ -119,10 +139,10 @@ function topOf(text: ConfigText): LocatedMap | undefined {
 
 const lineNumber = ({ place }: Problem): number => Number(/:(\d+)$/.exec(place)?.[1] ?? 0);
 
-function linesOf(problems: readonly Problem[]): string {
+function linesOf(problems: readonly Problem[], shown: number): string {
   const lines = [...new Set(problems.toSorted((a, b) => lineNumber(a) - lineNumber(b)).map(problemLine))];
-  const more = lines.length - shownProblems;
-  return [...lines.slice(0, shownProblems), ...(more > 0 ? [`and ${more} more`] : [])].join('\n');
+  const more = lines.length - shown;
+  return [...lines.slice(0, shown), ...(more > 0 ? [`and ${more} more, which --check shows`] : [])].join('\n');
 }
 
 function wayOut(problems: readonly Problem[], file: string | undefined): string {

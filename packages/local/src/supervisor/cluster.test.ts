@@ -167,11 +167,19 @@ test('listeners of the own file stand in run.json, one address per edge', async 
     partners: [`127.0.0.1:${port}`, `127.0.0.1:${port + 1}`],
     inner: [`127.0.0.1:${port + 2}`, `127.0.0.1:${port + 3}`],
   });
+  expect(await readRun()).toMatchObject({ configFile: file });
 }, 120_000);
 
 test('over the same folder it starts again, and each service has a role that sees only its own schema', async () => {
-  const running = await cluster([]);
+  const said: string[] = [];
+  const running = await cluster([], said);
   await running.start();
+  // The one before had one, and options hold for one start.
+  const before = join(dir, 'partners.yaml');
+  expect(said.join('\n')).toContain(`started without the --config of last time, ${before}: its checks, limits,`);
+  const run = await readRun();
+  expect(run).toMatchObject({ configFileBefore: before });
+  expect(run).not.toHaveProperty('configFile');
   const { database } = parse(await readFile(join(folder.config, 'queue-0.yaml'), 'utf8'));
   const url = new URL(database.url);
   url.password = (await readFile(database.passwordFile, 'utf8')).trim();

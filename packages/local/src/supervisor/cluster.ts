@@ -17,6 +17,7 @@ import { ensureDatabase } from '../trust/database-roles.js';
 import { type DataFolder, rotateLog } from './data-folder.js';
 import { answersOk, infrastructureParts } from './infrastructure.js';
 import { Keeper, type KeeperState } from './keeper.js';
+import { keepConfigFile, lastConfigFile } from './last-config.js';
 import { assertNamedStoresAnswer, withoutStoreNames } from './named-stores.js';
 import type { StartOptions } from './options.js';
 import { addressesOf, assertOwnPortsFree, type OwnListener, ownListeners } from './own-listeners.js';
@@ -89,6 +90,7 @@ export class Cluster {
   readonly #toldEvents: ToldEvents;
   #ownListeners: readonly OwnListener[] = [];
   #shutListeners: readonly string[] = [];
+  #configBefore: string | undefined;
   #looking: NodeJS.Timeout | undefined;
   #stopping = false;
 
@@ -125,8 +127,9 @@ export class Cluster {
 
   /** Bring everything up; on failure the caller stops what has started. */
   async start(): Promise<void> {
-    const { start, say, cache } = this.#options;
+    const { start, folder, say, cache } = this.#options;
     const plan = this.#plan;
+    if (start.configFile === undefined) this.#configBefore = await lastConfigFile(folder);
     const { stores, ownSections, streamLimits, shutListeners } = await this.check();
     this.#shutListeners = shutListeners;
     const { SPOOL: spool } = streamLimits;
@@ -134,6 +137,10 @@ export class Cluster {
     this.#ownListeners = ownListeners(ownSections);
     await assertOwnPortsFree(this.#ownListeners, plan.edges.length);
     await assertNamedStoresAnswer(this.#options.environment);
+    if (this.#configBefore !== undefined)
+      say(
+        `started without the --config of last time, ${this.#configBefore}: its checks, limits, listeners and next hops are not in effect; tenants, domains and users it made stay`,
+      );
 
     const parts = await infrastructureParts(plan, stores, cache, say);
     this.#refuseWhenStopping();
@@ -155,6 +162,7 @@ export class Cluster {
       });
     }
     await this.#runFile.settled();
+    await keepConfigFile(folder, start.configFile);
     await this.#toldEvents.skip();
     this.#lookAgain();
   }
@@ -209,6 +217,8 @@ export class Cluster {
       ),
       provisioning: { address: `127.0.0.1:${plan.provisioningPort}`, keyFile: this.#operatorKeyFile },
       ca: this.#caFile,
+      ...(this.#options.start.configFile === undefined ? {} : { configFile: this.#options.start.configFile }),
+      ...(this.#configBefore === undefined ? {} : { configFileBefore: this.#configBefore }),
       demo: { domain: demo.domain, user: demo.user, passwordFile: this.#demoPasswordFile },
     };
   }

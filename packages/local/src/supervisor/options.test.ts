@@ -43,7 +43,9 @@ describe('options of npm start', () => {
   test.each([
     [['--edges', '0'], '--edges is `0`; allowed is a whole number from 1 to 16.'],
     [['--edges', '2x'], '--edges is `2x`'],
-    [['--policies', '-1'], 'policies'],
+    [['--policies', '-1'], '--policies is `-1`; allowed is a whole number from 1 to 16.'],
+    [['--port-base', '-1'], '--port-base is `-1`; allowed is a whole number from 600 to 64900.'],
+    [['--port-base', '--check'], "Option '--port-base' argument missing. Way out:"],
     [['--dns', '127.0.0.1'], '--dns is `127.0.0.1`; allowed is HOST:PORT'],
     [['--dns', 'host:70000'], '--dns is `host:70000`'],
     [['--port-base', '65000'], '--port-base is `65000`'],
@@ -57,6 +59,10 @@ describe('options of npm start', () => {
   ])('%j is refused in one line', (args, message) => {
     expect(() => parseStartOptions(args, '/')).toThrow(message);
     expect(() => parseStartOptions(args, '/')).toThrow(/^[^\n]*Way out: [^\n]+$/);
+  });
+
+  test.each([[['-h']], [['--help']]])('%j asks for help', (args) => {
+    expect(parseStartOptions(args, '/').action).toBe('help');
   });
 
   test.each([

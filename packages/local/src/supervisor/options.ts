@@ -27,6 +27,7 @@ export const usage = `npm start -- [options]
   --data DIR         folder that holds everything (default .postern)
   --dns HOST:PORT    DNS server to ask instead of the machine's own
   --port-base N      mx N+525, submission N+587, submissions N+465 (default 2000); edge k adds k
+  -h, --help         this text
 `;
 
 function integer(option: string, text: string, lowest: number, highest: number): number {
@@ -52,7 +53,7 @@ const known = {
   detach: { type: 'boolean', default: false },
   stop: { type: 'boolean', default: false },
   check: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
   edges: { type: 'string', default: '1' },
   policies: { type: 'string', default: '1' },
   config: { type: 'string' },
@@ -61,9 +62,20 @@ const known = {
   'port-base': { type: 'string', default: '2000' },
 } as const;
 
+/** A value such as -1 is one: what is allowed is said, not that it looks like an option. */
+function joinNegative(args: readonly string[]): string[] {
+  const takesValue = (arg: string | undefined) =>
+    Object.entries(known).some(([name, { type }]) => type === 'string' && arg === `--${name}`);
+  return args.flatMap((arg, index) => {
+    if (/^-\d/.test(arg) && takesValue(args[index - 1])) return [];
+    const next = args[index + 1] ?? '';
+    return takesValue(arg) && /^-\d/.test(next) ? [`${arg}=${next}`] : [arg];
+  });
+}
+
 /** What Node says, without its advice about `--`, and with the option that was meant. */
 function refusal(said: string): string {
-  const text = said.split(/\.?\s*\n|\. /)[0] ?? said;
+  const text = (said.split(/\.?\s*\n|\. /)[0] ?? said).replace(/argument is ambiguous$/, 'argument missing');
   const given = /^(?:Unknown option|Unexpected argument) '(?:--?)?([^'=]+)/.exec(text)?.[1] ?? '';
   const meant = nearest(given, Object.keys(known));
   return meant === undefined ? `${text}.` : `${text} (did you mean --${meant}?).`;
@@ -71,7 +83,7 @@ function refusal(said: string): string {
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], allowPositionals: false, options: known }).values;
+    return parseArgs({ args: joinNegative(args), allowPositionals: false, options: known }).values;
   } catch (error) {
     throw new SetupError(refusal(error instanceof Error ? error.message : String(error)), 'see `npm start -- --help`.');
   }

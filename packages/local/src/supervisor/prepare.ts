@@ -19,6 +19,9 @@ import type { StartOptions } from './options.js';
 import type { ClusterPlan, ServiceName } from './plan.js';
 import { prepareStores, type Stores } from './stores.js';
 
+/** A start shows the first; who asks for the judgement alone gets all that is of use. */
+const shownProblems = { start: 20, check: 1_000 } as const;
+
 export interface Preparation {
   readonly start: StartOptions;
   readonly folder: DataFolder;
@@ -70,6 +73,7 @@ export async function prepareConfiguration(
     environment: { ...environment, ...withoutStoreNames },
     checkerOf,
     edges: plan.edges,
+    shownProblems: shownProblems[start.action === 'check' ? 'check' : 'start'],
     note: (line) => say(`note: ${line}`),
   });
   await writeOperatorSettings(context.operatorFile, settings);

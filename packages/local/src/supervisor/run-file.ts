@@ -46,6 +46,10 @@ export interface RunFile {
   readonly provisioning: { readonly address: string; readonly keyFile: string };
   /** File of the authority that signed the listeners' certificate. */
   readonly ca: string;
+  /** `--config` of this start; absent = none. */
+  readonly configFile?: string;
+  /** `--config` of the start before, which this one was not given. */
+  readonly configFileBefore?: string;
   readonly demo: { readonly domain: string; readonly user: string; readonly passwordFile: string };
 }
 

@@ -35,7 +35,7 @@ import { wideNetworkNotes } from './wide-networks.js';
 
 /** Of services; what the file says for them is read by each, when it starts. */
 export const foreignSections = [
-  ...['edge', 'policy', 'queue', 'delivery', 'provisioning', 'local'],
+  ...['edge', 'policy', 'queue', 'delivery', 'provisioning'],
   ...['nats', 'redis', 'database', 'telemetry', 'scopeKeyFile', 'lifecycle'],
 ];
 const ownSections = operatorSchema.kind.children().map(({ name }) => name.slice(1));
