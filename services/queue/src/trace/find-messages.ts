@@ -9,13 +9,19 @@ import type { MessageRow } from './acceptance.js';
 /** How a request asks for the null reverse-path. */
 export const nullPath = '<>';
 
+/** By name: a statement that stands goes on while the next release adds columns. */
+const columns = (table: string): string =>
+  ['queue_id', 'session_id', 'parent', 'reverse_path', 'accepted_at', 'size', 'unjudged', 'message_id', 'detail']
+    .map((column) => `${table}.${column}`)
+    .join(', ');
+
 const byId: Statement = {
   name: 'trace-by-id',
-  text: `SELECT * FROM mail.messages WHERE queue_id = $1 OR session_id = $1 OR (message_id = $1 AND message_id <> '') ORDER BY queue_id DESC LIMIT $2::int`,
+  text: `SELECT ${columns('messages')} FROM mail.messages WHERE queue_id = $1 OR session_id = $1 OR (message_id = $1 AND message_id <> '') ORDER BY queue_id DESC LIMIT $2::int`,
 };
 const by = (name: string, condition: string): Statement => ({
   name,
-  text: `SELECT * FROM mail.messages WHERE ${condition} AND accepted_at >= $1::bigint AND accepted_at <= $2::bigint
+  text: `SELECT ${columns('messages')} FROM mail.messages WHERE ${condition} AND accepted_at >= $1::bigint AND accepted_at <= $2::bigint
          ORDER BY queue_id DESC LIMIT $3::int`,
 });
 const byReversePath = by('trace-by-reverse-path', 'reverse_path = $4');
@@ -26,7 +32,7 @@ const byClientAndReversePath = by(
 );
 const byRecipient: Statement = {
   name: 'trace-by-recipient',
-  text: `SELECT m.* FROM mail.messages m WHERE m.queue_id IN (
+  text: `SELECT ${columns('m')} FROM mail.messages m WHERE m.queue_id IN (
            SELECT r.queue_id FROM mail.recipients r JOIN mail.messages n ON n.queue_id = r.queue_id
            WHERE r.recipient = $4 AND n.accepted_at >= $1::bigint AND n.accepted_at <= $2::bigint
              AND ($5 = '' OR n.reverse_path = replace($5, '<>', '')) AND ($6 = '' OR n.client_address = $6)

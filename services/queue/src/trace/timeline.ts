@@ -22,7 +22,8 @@ const unitsOf: Statement = {
 };
 const eventsOf: Statement = {
   name: 'trace-events',
-  text: `SELECT * FROM mail.trace_events WHERE (queue_id <> '' AND queue_id = ANY ($1::text[]))
+  text: `SELECT at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail FROM mail.trace_events
+         WHERE (queue_id <> '' AND queue_id = ANY ($1::text[]))
            OR (session_id <> '' AND session_id = ANY ($2::text[])) ORDER BY at, tableoid, ctid LIMIT $3::int`,
 };
 interface UnitRow extends Record<string, unknown> {
