@@ -37,7 +37,7 @@ Postern is running: ${serving.join(', ')}
 
 Send a mail:
   swaks --server ${host}:${port} --from you@example.org --to ${to}
-  printf ${message} | curl -s --crlf --url smtp://${host}:${port} --mail-from you@example.org --mail-rcpt ${to} --upload-file -
+  printf ${message} | curl -s --crlf --url smtp://${host}:${port}/me.test --mail-from you@example.org --mail-rcpt ${to} --upload-file -
   python3 -c "import smtplib; smtplib.SMTP('${host}', ${port}).sendmail('you@example.org', ['${to}'], 'Subject: hello\\r\\n\\r\\nHello Postern\\r\\n')"
 Or as ${to} with login: port ${submission.split(':')[1]} (STARTTLS), password in ${shown(run.demo.passwordFile)}, authority ${shown(run.ca)}
 
