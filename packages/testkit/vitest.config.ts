@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const root = join(import.meta.dirname, '..', '..');
 /** Walks through everything rules and simulation can say, in a running cluster. */
 const walks = [
-  ...['recipes', 'rule-walk', 'simulated-sessions'],
+  ...['recipes', 'rule-walk', 'silent-policy', 'simulated-sessions'],
   ...['address-lists', 'recipients-apart', 'silent-dns', 'spared-recipient'],
   ...['ruled-routes', 'declared-fallbacks'],
 ].map((name) => `packages/e2e/src/integration/${name}.test.ts`);

@@ -42,6 +42,8 @@ export interface ClientOptions {
   /** What an unreachable callee is called: `policy-unavailable`. */
   readonly unavailable?: ErrorId;
   readonly maxMessageBytes?: number;
+  /** How soon a server that is silent, its connection open, is noticed; milliseconds. Default 20,000 and 5,000. */
+  readonly keepalive?: { readonly everyMs: number; readonly answerMs: number };
   readonly clock?: Clock;
 }
 
@@ -211,11 +213,12 @@ function channelCredentials(tls: ClientTls | undefined): ReturnType<typeof crede
 
 function channelOptions(options: ClientOptions): ChannelOptions {
   const largest = options.maxMessageBytes ?? defaultMessageBytes;
+  const { everyMs, answerMs } = options.keepalive ?? { everyMs: 20_000, answerMs: 5_000 };
   return {
     'grpc.max_receive_message_length': largest,
     'grpc.max_send_message_length': largest,
-    'grpc.keepalive_time_ms': 20_000,
-    'grpc.keepalive_timeout_ms': 5000,
+    'grpc.keepalive_time_ms': everyMs,
+    'grpc.keepalive_timeout_ms': answerMs,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.enable_retries': 0,
     // Calls between services never go through the proxy of the environment.

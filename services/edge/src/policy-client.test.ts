@@ -57,6 +57,27 @@ describe('policy client', () => {
     expect(new Set([...dying.asked, ...other.asked].map(({ sessionId }) => sessionId)).size).toBe(20);
   });
 
+  it('gives new sessions to the busier pod while the other owes an answer for long', async () => {
+    const policy = await start(2);
+    const [silent, busy] = pods;
+    if (silent === undefined || busy === undefined) throw new Error('two pods');
+    silent.answer = () => undefined;
+    busy.answer = () => EvaluateResponse.fromPartial({});
+    void policy.evaluate(request('waits'), 10_000);
+    await expect.poll(() => silent.asked.length).toBe(1);
+    let count = 0;
+    /** How many of five new sessions the silent one was given. */
+    const given = async (): Promise<number> => {
+      const before = silent.asked.length;
+      const end = pods.reduce((sum, { asked }) => sum + asked.length, 5);
+      for (let index = 0; index < 5; index++) void policy.evaluate(request(`s${count++}`), 10_000);
+      await expect.poll(() => pods.reduce((sum, { asked }) => sum + asked.length, 0)).toBe(end);
+      return silent.asked.length - before;
+    };
+    expect(await given()).toBeGreaterThan(0);
+    await expect.poll(given, { timeout: 5_000, interval: 500 }).toBe(0);
+  });
+
   it('gives up at the deadline without a judgement', async () => {
     const policy = await start(1);
     for (const pod of pods) pod.answer = () => undefined;

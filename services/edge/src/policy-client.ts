@@ -1,6 +1,6 @@
 /**
- * Policy over all its pods (design.md, step 3): a session is given to the pod with least outstanding and stays there; a pod that dies loses
- * its requests to another one, which can judge from the facts each request carries. No pod open: waited for within the deadline, but not once
+ * Policy over all its pods (design.md, step 3): a session is given to the pod with least outstanding and stays there; a pod that dies, or is silent for
+ * some seconds, loses its requests to another one, which can judge from the facts each request carries. No pod open: waited for within the deadline, but not once
  * all have been away for a while. Nothing here rejects and nothing here judges.
  */
 import type { Clock } from '@postern/clock';
@@ -34,6 +34,10 @@ const maxTries = 4;
 
 const unavailable = (reason: string): PolicyAnswer => ({ kind: 'unavailable', reason });
 
+/** Least outstanding is best; one that may be silent is the last choice but for those that drain. */
+const unwillingness = ({ load, isOverdue, isDraining }: PolicyPod): number =>
+  load + (isOverdue ? 1e6 : 0) + (isDraining ? 1e9 : 0);
+
 export function createPolicyClient(options: PolicyClientOptions): PolicyClient {
   const { clock } = options;
   const pods = new Map<string, PolicyPod>();
@@ -57,11 +61,9 @@ export function createPolicyClient(options: PolicyClientOptions): PolicyClient {
   const choose = (sessionId: string): PolicyPod | undefined => {
     const kept = ofSession.get(sessionId);
     if (kept?.isOpen === true) return kept;
-    const candidates = openPods();
-    const willing = candidates.filter((pod) => !pod.isDraining);
-    const list = willing.length > 0 ? willing : candidates;
-    let best = list[0];
-    for (const pod of list) if (best !== undefined && pod.load < best.load) best = pod;
+    let best: PolicyPod | undefined;
+    for (const pod of pods.values())
+      if (pod.isOpen && (best === undefined || unwillingness(pod) < unwillingness(best))) best = pod;
     if (best !== undefined) ofSession.set(sessionId, best);
     return best;
   };

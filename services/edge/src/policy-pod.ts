@@ -21,6 +21,7 @@ export type PodAnswer =
   | { readonly kind: 'late' };
 
 interface Outstanding {
+  readonly askedAt: number;
   readonly resolve: (answer: PodAnswer) => void;
   readonly timer: Timer;
 }
@@ -30,6 +31,8 @@ type Stream = ReturnType<PolicyServiceClient['session']>;
 const firstBackoffMs = 100;
 const maxBackoffMs = 2_000;
 const connectMs = 5_000;
+/** An answer that takes longer makes a pod the last choice for new sessions: it may be silent. */
+const overdueMs = 1_000;
 /** Requests allowed before the pod said how many. */
 const initialCredit = 256;
 const maxWaiting = 10_000;
@@ -65,12 +68,18 @@ export class PolicyPod {
     return this.#outstanding.size;
   }
 
+  /** The oldest question has waited for long. */
+  get isOverdue(): boolean {
+    const [oldest] = this.#outstanding.values();
+    return oldest !== undefined && this.clock.monotonic() - oldest.askedAt > overdueMs;
+  }
+
   ask(request: EvaluateRequest, deadlineMs: number): Promise<PodAnswer> {
     if (!this.isOpen || this.#waiting.length >= maxWaiting) return Promise.resolve({ kind: 'lost' });
     const requestId = this.#nextId++;
     return new Promise((resolve) => {
       const timer = this.clock.setTimer(deadlineMs, () => this.#settle(requestId, { kind: 'late' }), { unref: true });
-      this.#outstanding.set(requestId, { resolve, timer });
+      this.#outstanding.set(requestId, { askedAt: this.clock.monotonic(), resolve, timer });
       this.#waiting.push({ requestId, deadlineMs: Math.ceil(deadlineMs), kind: { $case: 'evaluate', value: request } });
       this.#pump();
     });

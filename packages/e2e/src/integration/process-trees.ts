@@ -19,9 +19,10 @@ function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
   }
 }
 
-/** Stops every process of this name until the function it returns is called. */
-export async function freeze(cluster: Cluster, name: string): Promise<() => void> {
-  const roots = await cluster.pids(name);
+/** Stops every process of this name, or the one of them that `which` says, until the function it returns is called. */
+export async function freeze(cluster: Cluster, name: string, which?: number): Promise<() => void> {
+  const named = await cluster.pids(name);
+  const roots = which === undefined ? named : named.slice(which, which + 1);
   if (roots.length === 0) throw new Error(`no process ${name}`);
   // The parent first, so that it starts nothing new.
   signalAll(roots, 'SIGSTOP');

@@ -15,6 +15,9 @@ import { watchPods } from '../policy-pods.js';
 /** Messages to policy hold a whole inline message and its facts. */
 const maxPolicyMessage = 8 * 1024 * 1024;
 
+/** A pod that is silent, its connection open, is given up within 7 s, so that another one can still be asked within the deadline of a verdict. */
+const policyKeepalive = { everyMs: 3_000, answerMs: 4_000 };
+
 /** Signs what this service asks of others; undefined = nothing is signed. */
 export type ScopeSource = (() => string) | undefined;
 
@@ -71,6 +74,7 @@ export async function openPolicy(
         deadlineMs: deadline,
         unavailable: 'policy-unavailable',
         maxMessageBytes: maxPolicyMessage,
+        keepalive: policyKeepalive,
         ...(scope === undefined ? {} : { scope }),
       }),
     onPod: (address, isOpen) => log.info(isOpen ? 'edge.policy.opened' : 'edge.policy.lost', { address }),
