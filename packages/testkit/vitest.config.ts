@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const root = join(import.meta.dirname, '..', '..');
-/** Walks through everything rules and simulation can say, in a running cluster. */
+/** Walks through everything rules and simulation can say, in a running cluster; and what waits for deadlines of half a minute. */
 const walks = [
   ...['recipes', 'rule-walk', 'silent-policy', 'simulated-sessions'],
   ...['address-lists', 'recipients-apart', 'silent-dns', 'spared-recipient'],
   ...['ruled-routes', 'declared-fallbacks'],
-].map((name) => `packages/e2e/src/integration/${name}.test.ts`);
+  '../chaos/put-back',
+].map((name) => join('packages/e2e/src/integration', `${name}.test.ts`));
 
 // unit: beside the source, no processes. integration and e2e start real servers on free ports.
 export default defineConfig({
