@@ -33,6 +33,8 @@ export interface ConfigCheckResult {
   readonly sections: Readonly<Record<string, PlainValue>>;
   /** What only other servers know to be wrong or right: told, and refused by them. */
   readonly notes?: readonly Problem[];
+  /** Egress pools the whole configuration names for it: those there are, of the service that makes them; those it takes, of another. */
+  readonly egressPools?: readonly string[] | undefined;
 }
 
 export interface CheckedLayers<F extends Fields> extends ConfigCheckResult {

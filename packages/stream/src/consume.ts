@@ -44,6 +44,8 @@ export interface ConsumeOptions {
   readonly maxBatch: number;
   /** Called with every failure of the loop itself. */
   readonly onError: (error: Error) => void;
+  /** The consumer is there: called when pulling begins, and begins again. */
+  readonly onOpen?: () => void;
 }
 
 const maxBackoffMs = 5_000;
@@ -118,6 +120,7 @@ export function consume(
           abort_on_missing_resource: true,
         });
         backoffMs = 100;
+        options.onOpen?.();
         for await (const message of open) await take(message);
       } catch (error) {
         if (stopping) return;

@@ -39,7 +39,8 @@ export interface EnsureOptions {
 }
 
 const nanos = (ms: number): number => ms * 1_000_000;
-const isMissing = (error: unknown): boolean =>
+/** The consumer or its stream is not there. */
+export const isConsumerMissing = (error: unknown): boolean =>
   error instanceof JetStreamApiError &&
   (error.code === JetStreamApiCodes.StreamNotFound || error.code === JetStreamApiCodes.ConsumerNotFound);
 
@@ -63,7 +64,7 @@ async function ensureStream(
   try {
     await manager.streams.info(declaration.name);
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (!isConsumerMissing(error)) throw error;
     await manager.streams.add({ name: declaration.name, ...config });
     return;
   }
@@ -77,7 +78,7 @@ export async function ensureConsumer(manager: JetStreamManager, declaration: Con
     await manager.consumers.info(declaration.stream, declaration.durable);
     return;
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (!isConsumerMissing(error)) throw error;
   }
   await manager.consumers.add(declaration.stream, {
     durable_name: declaration.durable,

@@ -2,4 +2,7 @@
 import { type ConfigCheck, checkLayers } from '@postern/config';
 import { deliveryConfig } from './config.js';
 
-export const checkConfig: ConfigCheck = (input) => checkLayers(deliveryConfig, input);
+export const checkConfig: ConfigCheck = (input) => {
+  const { problems, sections, value } = checkLayers(deliveryConfig, input);
+  return { problems, sections, egressPools: value?.delivery.egressPools.map(({ name }) => name) };
+};

@@ -33,7 +33,9 @@ export const deliveryConfig = defineConfig('delivery', {
           { min: 1, max: 64 },
         )
         .default([{ name: 'default', localAddresses: [] }])
-        .doc('Egress pools whose mail this pod takes.'),
+        .doc(
+          'Egress pools whose mail this pod takes, each one of `provisioning.egressPools`; with a pool that is not there the pod is not ready.',
+        ),
       concurrency: s.integer({ min: 1, max: 4096 }).default(128).doc('Items in work at once per egress pool.'),
       connectionsPerSite: s
         .integer({ min: 1, max: 1000 })

@@ -27,6 +27,7 @@ import { createHopFinder } from './hops.js';
 import { deliveryMetrics } from './metrics.js';
 import { createOutcomeBatcher } from './outcome-batcher.js';
 import { createPark } from './park.js';
+import { createPoolStandings, undeclared } from './pool-standings.js';
 import { createRenderer } from './render.js';
 import { createRenewals } from './renewals.js';
 import { createSecrets, type Secrets } from './secrets.js';
@@ -83,6 +84,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
   const metrics = deliveryMetrics(telemetry.metrics);
   const clock = systemClock;
   const stopping = new AbortController();
+  const pools = createPoolStandings();
   let connection: StreamConnection | undefined;
   let redis: RedisClient | undefined;
   let watch: SnapshotWatch | undefined;
@@ -128,7 +130,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
         },
         onRefused: (reason) => log.error('delivery.snapshot.refused', { reason }),
       });
-      answerStatus(connection, 'delivery', deliveryDependencies(redis, resolver, clock), clock);
+      answerStatus(connection, 'delivery', deliveryDependencies(redis, resolver, pools, clock), clock);
       const secrets = await secretsOf(config, connection);
       const bodies: BodyStore = await createBodyStore(connection, clock);
       const publisher = createPublisher(connection, clock);
@@ -182,7 +184,9 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
             {
               maxInFlight: config.delivery.concurrency,
               maxBatch: 1,
+              onOpen: () => pools.found(name),
               onError: (error) => {
+                pools.failed(name, error);
                 metrics.failures.with({ kind: 'consumer' }).inc();
                 log.warn('delivery.consumer.failed', { egress_pool: name, reason: error.message });
               },
@@ -212,6 +216,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
       const reasons: string[] = [];
       if (connection?.state() !== 'connected') reasons.push('not connected to NATS');
       if ((watch?.version() ?? 0) === 0) reasons.push('no snapshot yet');
+      reasons.push(...pools.missing().map(undeclared));
       return { ok: reasons.length === 0, reasons };
     },
   };

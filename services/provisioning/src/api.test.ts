@@ -239,6 +239,31 @@ test('a name that is taken, or a tenant that is not there, is named; whose it is
   expect(await refusal(api.call(api.rpc.putRoute, { route }, as))).toBe('not-found: tenant "nobody" does not exist');
 });
 
+test('a route leaves by a declared egress pool', async () => {
+  const { api } = service;
+  const put = (egressPool: string) =>
+    api.call(
+      api.rpc.putRoute,
+      { route: { tenant: 'beta', name: 'pooled', hosts: [hop], egressPool, etag: '' } },
+      service.as(),
+    );
+  expect(await refusal(put('nosuch'))).toBe(
+    'invalid-argument: route.egress_pool: "nosuch" is not allowed; expected one of default (provisioning.egressPools)',
+  );
+  expect((await put('default')).route?.egressPool).toBe('default');
+  const rule = (egressPool: string) => {
+    const document = `event: relay\nthen:\n- route: { egressPool: ${egressPool} }\n`;
+    const rule = { id: 'pooled', tenant: '', scope: '', version: 0, document, etag: '', priority: 0, inFile: false };
+    return api.call(api.rpc.putRule, { rule }, service.as());
+  };
+  expect(await refusal(rule('nosuch'))).toMatch(
+    /then\[0\]\.route\.egressPool: "nosuch" is not allowed; expected one of default/,
+  );
+  expect((await rule('default')).rule?.id).toBe('pooled');
+  await api.call(api.rpc.deleteRule, { tenant: '', scope: '', id: 'pooled' }, service.as());
+  await api.call(api.rpc.deleteRoute, { tenant: 'beta', name: 'pooled' }, service.as());
+});
+
 test('limits of messages: an operator sets that of the tenant, the tenant that of its users', async () => {
   const { api } = service;
   const limit = { messages: 3, recipients: 0, bytes: 5_000_000_000, intervalMs: 0 };

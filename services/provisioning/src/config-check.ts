@@ -8,17 +8,21 @@ import { type Examined, examineOperatorDocument } from './operator/document.js';
 
 /** An overlay of a whole start holds operator settings beside the sections of services. */
 export const checkConfig: ConfigCheck = (input) => {
-  const { problems, sections } = checkLayers(provisioningConfig, input, madeWhenMissing);
+  const { problems, sections, value } = checkLayers(provisioningConfig, input, madeWhenMissing);
+  const egressPools = value?.provisioning.egressPools;
   const texts = [...(input.operatorFile === undefined ? [] : [input.operatorFile]), ...input.overlays];
-  const operator = examine(texts);
-  return { problems: [...problems, ...operator.problems], sections, notes: operator.notes };
+  const operator = examine(texts, egressPools);
+  return { problems: [...problems, ...operator.problems], sections, notes: operator.notes, egressPools };
 };
 
 const madeWhenMissing = ['provisioning.bootstrapKeyFile'];
 
-function examine(texts: readonly ConfigText[]): Pick<Examined, 'problems' | 'notes'> {
+function examine(
+  texts: readonly ConfigText[],
+  egressPools: readonly string[] | undefined,
+): Pick<Examined, 'problems' | 'notes'> {
   try {
-    return examineOperatorDocument(texts);
+    return examineOperatorDocument(texts, { egressPools });
   } catch (error) {
     if (error instanceof ConfigError) return { problems: error.problems, notes: [] };
     throw error;

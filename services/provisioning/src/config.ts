@@ -65,9 +65,15 @@ export const provisioningConfig = defineConfig('provisioning', {
           'Monitoring endpoints of every NATS server; read for `status`, since only they tell whether writes are synced.',
         ),
       egressPools: s
-        .list(s.string({ maxLength: 64, pattern: /^[A-Za-z0-9_-]+$/ }), { min: 1, max: 256 })
+        .list(s.string({ maxLength: 64, pattern: /^[A-Za-z0-9_-]+$/, form: 'a name of letters, digits, - and _' }), {
+          min: 1,
+          max: 256,
+        })
+        .check('default among them: mail that names no pool leaves by it', (pools) => pools.includes('default'))
         .default(['default'])
-        .doc('Egress pools that get a consumer on WORK.'),
+        .doc(
+          'Egress pools there are, `default` among them: each gets a consumer on WORK. Routes, next hops and rules can name no other, and mail of one that was taken away waits. `delivery.egressPools` says which of them a pod takes.',
+        ),
       streams: s
         .object({
           replicas: s

@@ -68,6 +68,7 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
       publishing = startPublishing({
         ...{ target, withTenant, refusal, kept, sealer, clock, log, metrics },
         ...buckets,
+        egressPools: own.egressPools,
         operator: source,
         apply: { withTenant, sealer, hashSlots: importSlots, random, file: source.name },
       });
@@ -82,7 +83,16 @@ export function wire(config: ProvisioningConfig, telemetry: Telemetry<Provisioni
       const readTxt = await txtReader(() => current().dns.servers.map(formatHostPort));
       const api = await apiServer(own, {
         ...{ telemetry, clock, log, metrics, forwarding },
-        resources: { withTenant, sealer, hashSlots, random, clock, operator: current, readTxt },
+        resources: {
+          withTenant,
+          sealer,
+          hashSlots,
+          random,
+          clock,
+          operator: current,
+          readTxt,
+          egressPools: own.egressPools,
+        },
         status: {
           ...{ withTenant, connection, forwarding, refusal, operator: current, clock },
           config: buckets.config,

@@ -36,6 +36,7 @@ import type { ParkedParts } from './parked/parts.js';
 import { createShelf } from './parked/shelf.js';
 import { createPlacer } from './placer.js';
 import type { PolicyInUse } from './policy-in-use.js';
+import type { PoolWatch } from './pool-watch.js';
 import { createRenewal } from './renewal.js';
 import { createRevival } from './revival.js';
 import { createRounds, startRounds } from './rounds.js';
@@ -62,6 +63,7 @@ export interface EngineParts {
   readonly levels: LevelReader;
   readonly scan: WorkScanner;
   readonly leftovers: LeftoverReader;
+  readonly pools: PoolWatch;
   readonly policy: () => PolicyInUse;
   readonly telemetry: Telemetry<QueueEvent>;
   readonly settings: QueueConfig['queue'];

@@ -23,6 +23,9 @@ export const queueEvents = defineEvents('queue', {
   'queue.rows.dispatched': 'Rows that were due went into WORK.',
   'queue.leftover.found':
     'A work queue held messages its consumer counts as acknowledged, as after the kill of a server; what was not worked on is worked on now.',
+  'queue.pool.unserved':
+    'Messages of an egress pool wait in WORK and no delivery pod asks for them; told once, and again after they were taken.',
+  'queue.pool.served': 'A delivery pod takes the messages of an egress pool again, or none wait.',
   'queue.row.unreadable': 'A row whose item cannot be decoded was put on hold; an operator deletes or rebuilds it.',
   'queue.rows.rebuilt': 'Rows were made anew from BODIES by the rebuild command.',
   'queue.lane.released': 'A destination delivers again: its waiting mail is due now.',

@@ -14,9 +14,12 @@ export const loopNames = [
   'history',
   'pods',
   'streams',
+  'pools',
   'bodies',
   'revival',
 ] as const;
+/** As many as may be declared. */
+const mostPools = 256;
 export type LoopName = (typeof loopNames)[number];
 
 export function queueMetrics(metrics: Metrics) {
@@ -52,6 +55,16 @@ export function queueMetrics(metrics: Metrics) {
     parkedNow: metrics.gauge({
       name: 'postern_queue_parked_messages',
       help: 'Messages in PARKED now, from all services; they wait for an operator.',
+    }),
+    poolMessages: metrics.gauge({
+      name: 'postern_queue_pool_messages',
+      help: 'Messages in WORK by egress pool, those in work included. Every pod shows the same numbers: take the maximum.',
+      labels: { pool: boundedLabel(mostPools) },
+    }),
+    poolServed: metrics.gauge({
+      name: 'postern_queue_pool_served',
+      help: '0 while messages of the egress pool wait in WORK and no delivery pod asks for them; alert on it.',
+      labels: { pool: boundedLabel(mostPools) },
     }),
     unreadable: metrics.counter({
       name: 'postern_queue_rows_unreadable_total',

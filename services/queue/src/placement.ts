@@ -6,7 +6,7 @@ import type { Envelope, FindingSummary } from '@postern/proto/mail/v1/envelope';
 import { type Item, UnitKind } from '@postern/proto/mail/v1/item';
 import { Outcome, OutcomeKind, RecipientResult } from '@postern/proto/mail/v1/outcome';
 import { expand, type Unit } from './expand.js';
-import { type Planned, planItems } from './items.js';
+import { type Planned, planItems, type UnitRoute } from './items.js';
 import { discardedBy, keptBy } from './kept-by.js';
 import type { PolicyInUse } from './policy-in-use.js';
 import { type AppliedRule, ruleSummary } from './rules/applied-rule.js';
@@ -133,8 +133,9 @@ function divide(
       });
   }
   const stuck = deliver.filter(({ unit, to }) => !('route' in to) || policy.isSuspended(unit.tenant));
+  const why = new Map(stuck.map(({ unit, to }) => [unit, whyStuck(unit, to, policy)]));
   for (const planned of planItems(envelope, stuck, { ...options, attempt: 0 }))
-    waiting.push({ kind: OutcomeKind.DEFERRED, planned, reason: reasonOf(planned, policy) });
+    waiting.push({ kind: OutcomeKind.DEFERRED, planned, reason: '', reasonOf: (unit) => why.get(unit) ?? '' });
   const kept = { expiresAtMs: envelope.acceptedAtMs + quarantineKeepMs, mayNotify, attempt: 0, withOrigin };
   for (const { kind, unit, to, enhanced, text } of ended) {
     if (kind === 'discard') continue;
@@ -166,12 +167,9 @@ const endedAs = {
   defer: OutcomeKind.DEFERRED,
 } as const;
 
-function reasonOf(planned: Planned, policy: PolicyInUse): string {
-  const [unit] = planned.units;
-  if (unit === undefined) return '';
-  if (policy.isSuspended(unit.tenant)) return 'tenant is suspended';
-  const result = policy.router.route(unit.address);
-  return result.kind === 'unrouted' ? result.reason : '';
+function whyStuck({ tenant }: Unit, to: UnitRoute, policy: PolicyInUse): string {
+  if (policy.isSuspended(tenant)) return 'tenant is suspended';
+  return 'reason' in to ? to.reason : '';
 }
 
 /** ACCEPTED per tenant and EXPANDED per tenant; the first of each tenant carries the summary. */

@@ -9,6 +9,8 @@ export interface PolicyInUse {
   readonly hostname: string;
   readonly router: Router;
   readonly schedule: Schedule;
+  /** Those declared; empty = not said. */
+  readonly egressPools: readonly string[];
   /** Those that speak after acceptance. */
   readonly rules: RuleBook;
   /** There are some: items then carry where the message came from. */
@@ -32,6 +34,7 @@ export function compilePolicy(snapshot: Snapshot, ruleCompiler = queueRuleCompil
     hostname: snapshot.hostname || 'localhost.localdomain',
     router: createRouter(snapshot),
     schedule: scheduleOf(snapshot.retry),
+    egressPools: snapshot.egressPools,
     rules,
     rulesDelivery: deliveryEvents.some((event) => rules.has(event)),
     weightOf: (tenant) => tenants.get(tenant)?.weight || 1,

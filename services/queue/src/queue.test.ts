@@ -3,8 +3,9 @@ import { type Item, UnitKind } from '@postern/proto/mail/v1/item';
 import { Outcome, OutcomeBatch, OutcomeKind } from '@postern/proto/mail/v1/outcome';
 import { spoolSubject } from '@postern/stream';
 import { expect, test } from 'vitest';
+import { compilePolicy } from './policy-in-use.js';
 import { withQueue } from './testing/ground.js';
-import { answer, envelope, forwardPath, newQueueId } from './testing/messages.js';
+import { answer, envelope, forwardPath, newQueueId, testSnapshot } from './testing/messages.js';
 
 const queue = withQueue({ settings: { outcomeLinger: '5ms' } });
 
@@ -297,6 +298,49 @@ test('what waits longer than its lifetime expires with a DSN', async () => {
   );
   await ground.until(
     () => ground.work.filter(({ recipients }) => recipients[0]?.address === 'patient@beta.test'),
+    (items) => items.length === 1,
+  );
+});
+
+test('mail of an egress pool that is not declared is a row with the reason, leaves once the pool is, or expires with a DSN', async () => {
+  const { ground } = queue;
+  const nextHops = [{ name: 'main', tenant: '', hosts: [], egressPool: 'blue' }, ...testSnapshot().nextHops.slice(1)];
+  const before = ground.policy;
+  ground.policy = compilePolicy(testSnapshot({ nextHops, egressPools: ['default'] }));
+  const [goes, stays] = [
+    envelope(['one@acme.test']),
+    envelope(['two@acme.test'], { reversePath: 'stranded@beta.test' }),
+  ];
+  const waits = (queueId: string) =>
+    ground.until(
+      () => rowsOf(queueId),
+      ([row]) => row?.state === 'deferred' && row.last_reply.includes('egress pool blue is not declared'),
+    );
+  for (const message of [goes, stays]) {
+    await ground.spool(message);
+    await waits(message.queueId);
+    // Looked at again it waits on.
+    await ground.admin.query('UPDATE mail.waiting SET due_at = 0 WHERE queue_id = $1', [message.queueId]);
+    await ground.until(
+      () => rowsOf(message.queueId),
+      ([row]) => Number(row?.due_at) > 0,
+    );
+    await waits(message.queueId);
+  }
+  expect([...itemsOf(goes.queueId), ...itemsOf(stays.queueId)]).toEqual([]);
+  ground.policy = before;
+  await ground.admin.query('UPDATE mail.waiting SET expires_at = 0 WHERE queue_id = $1', [stays.queueId]);
+  await ground.admin.query('UPDATE mail.waiting SET due_at = 0 WHERE queue_id = $1', [goes.queueId]);
+  await ground.until(
+    () => itemsOf(goes.queueId),
+    (items) => items.length === 1,
+  );
+  await ground.until(
+    () => unitsOf(stays.queueId),
+    ([unit]) => unit?.state === 'expired',
+  );
+  await ground.until(
+    () => ground.work.filter(({ recipients }) => recipients[0]?.address === 'stranded@beta.test'),
     (items) => items.length === 1,
   );
 });

@@ -19,6 +19,8 @@ import { createLeftoverRound } from './leftovers.js';
 import { type Loop, startLoop } from './loop.js';
 import { type LoopName, loopNames, type QueueMetrics } from './metrics.js';
 import type { Shelf } from './parked/shelf.js';
+import { poolRound } from './pool-gauges.js';
+import type { PoolWatch } from './pool-watch.js';
 import type { Revival } from './revival.js';
 import type { Settled } from './settle.js';
 import type { Database, Transaction } from './store/database.js';
@@ -44,6 +46,7 @@ export interface RoundParts {
   readonly levels: LevelReader;
   readonly scan: WorkScanner;
   readonly leftovers: LeftoverReader;
+  readonly pools: PoolWatch;
   readonly shelf: Shelf;
   readonly publisher: Publisher;
   readonly windows: LaneWindows;
@@ -80,6 +83,7 @@ export function createRounds(parts: RoundParts): Rounds {
         return false;
       },
     },
+    pools: { everyMs: 5_000, round: poolRound(parts.pools, { metrics, log }) },
     dispatch: { everyMs: settings.dispatchEvery, round: () => dispatcher.round() },
     expiry: { everyMs: 5_000, round: expiryRound({ clock, database, settle: settleOverdue, onSettled }) },
     notices: { everyMs: 500, round: parts.notices },
@@ -136,7 +140,7 @@ export function createRounds(parts: RoundParts): Rounds {
   };
 }
 
-const needsStore = (name: LoopName): boolean => name !== 'streams' && name !== 'drops';
+const needsStore = (name: LoopName): boolean => name !== 'streams' && name !== 'drops' && name !== 'pools';
 
 export interface LoopParts extends Pick<RoundParts, 'clock' | 'log' | 'metrics'> {
   /** Resolves when schema `mail` is there. */

@@ -31,6 +31,16 @@ test("a tenant's next hop comes before the operator's, and another tenant's is n
   expect(router.route('u@far.test')).toMatchObject({ kind: 'unrouted' });
 });
 
+test('mail of an egress pool that is not declared waits, and a release that declares none is believed', () => {
+  const nextHops = [{ ...hop('main', 'acme'), egressPool: 'blue' }];
+  const to = (egressPools: string[]) => createRouter(testSnapshot({ nextHops, egressPools })).route('u@acme.test');
+  expect(to(['default', 'blue'])).toMatchObject({ kind: 'routed', route: { egressPool: 'blue' } });
+  expect(to([])).toMatchObject({ kind: 'routed' });
+  expect(to(['default'])).toMatchObject({ kind: 'unrouted', reason: 'egress pool blue is not declared' });
+  const remote = createRouter(testSnapshot({ remoteDelivery: true, egressPools: ['blue'] }));
+  expect(remote.route('u@far.test')).toMatchObject({ kind: 'unrouted', reason: 'egress pool default is not declared' });
+});
+
 test('the domain is what stands behind the last @', () => {
   expect(domainOf('"a@b"@C.test')).toBe('c.test');
 });

@@ -1,7 +1,8 @@
 /**
  * Where a recipient's mail goes: the next hop of a hosted domain, else what the operator says about foreign mail (MX, or one named next hop).
  * Pure over one snapshot; compiled once, asked per recipient, remembered per domain. Does not resolve MX: that is delivery's.
- * Invariant: a tenant's domain is only ever sent to a next hop of that tenant or of the operator.
+ * Invariants: a tenant's domain is only ever sent to a next hop of that tenant or of the operator; nothing is routed to an egress pool that is not declared,
+ * where nobody would ever take it.
  */
 import type { Snapshot } from '@postern/proto/config/v1/snapshot';
 import { LaneClass, Route } from '@postern/proto/mail/v1/item';
@@ -12,14 +13,16 @@ const rememberedDomains = 50_000;
 
 export type RouteResult =
   | { readonly kind: 'routed'; readonly route: Route }
-  /** No way out is configured: the mail waits until one is. */
-  | { readonly kind: 'unrouted'; readonly reason: string };
+  /** No way out is configured: the mail waits until one is. `lacking`: the route whose pool is not declared, which a rule may give another one. */
+  | { readonly kind: 'unrouted'; readonly reason: string; readonly lacking?: Route };
 
 export interface Router {
   /** The owner of a hosted domain decides; foreign mail goes the operator's way. */
   route(address: string): RouteResult;
   /** Owner of a hosted domain. */
   ownerOf(domain: string): string | undefined;
+  /** The same, unless its egress pool is not among those declared. */
+  declared(result: RouteResult): RouteResult;
   /** By the name a rule used: the owner's own first, else the operator's; an operator names a tenant's as `tenant/name`. */
   findHop(owner: string | undefined, name: string): NamedHop | undefined;
 }
@@ -53,6 +56,13 @@ export function createRouter(snapshot: Snapshot): Router {
       domain,
     }),
   });
+  // A release that did not know the field declares nothing.
+  const pools = snapshot.egressPools.length === 0 ? undefined : new Set(snapshot.egressPools);
+  const declared = (result: RouteResult): RouteResult => {
+    if (result.kind === 'unrouted' || pools === undefined || pools.has(result.route.egressPool)) return result;
+    const reason = `egress pool ${result.route.egressPool} is not declared`;
+    return { kind: 'unrouted', reason, lacking: result.route };
+  };
   const decide = (domain: string): RouteResult => {
     const hosted = domains.get(domain);
     if (hosted !== undefined) {
@@ -74,6 +84,7 @@ export function createRouter(snapshot: Snapshot): Router {
   };
   const remembered = new Map<string, RouteResult>();
   return {
+    declared,
     ownerOf: (domain) => domains.get(domain)?.tenant,
     findHop(owner, name) {
       if (owner !== undefined) return hops.get(`${owner}/${owner}/${name}`) ?? hops.get(`/${name}`);
@@ -84,7 +95,7 @@ export function createRouter(snapshot: Snapshot): Router {
       const known = remembered.get(domain);
       if (known !== undefined) return known;
       if (remembered.size >= rememberedDomains) remembered.clear();
-      const decided = decide(domain);
+      const decided = declared(decide(domain));
       remembered.set(domain, decided);
       return decided;
     },

@@ -19,6 +19,7 @@ import { queueDependencies } from './dependencies.js';
 import { createEngine, type Engine } from './engine.js';
 import { addQueueService } from './operations/service.js';
 import { compilePolicy, type PolicyInUse, queueRuleCompiler } from './policy-in-use.js';
+import { createPoolWatch } from './pool-watch.js';
 import type { Database } from './store/database.js';
 import { migrate } from './store/migrate.js';
 import { createLevelReader } from './stream-levels.js';
@@ -85,7 +86,9 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
       const levels = await createLevelReader(connection);
       const scan = await createWorkScanner(connection);
       const leftovers = await createLeftoverReader(connection);
+      const pools = await createPoolWatch(connection, clock, () => policy?.egressPools ?? []);
       const parts = {
+        pools,
         clock,
         random: systemRandom,
         connection,
@@ -129,7 +132,12 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
         onOperated: () => engine?.wakeDispatch(),
       });
       await server.listen(config.queue.listen);
-      answerStatus(connection, 'queue', queueDependencies(database), clock);
+      answerStatus(
+        connection,
+        'queue',
+        queueDependencies(database, () => pools.standing()),
+        clock,
+      );
     },
     async drain() {
       stopping.abort();

@@ -19,8 +19,8 @@ async function shows(...lines: readonly RegExp[]): Promise<void> {
 const well = [
   /^edge +nats, redis, policy, provisioning, listeners, certificates, load +ok$/m,
   /^policy +nats, redis, dns +ok$/m,
-  /^queue +nats, postgres +ok$/m,
-  /^delivery +nats, redis, dns +ok$/m,
+  /^queue +nats, postgres, egress pools +ok$/m,
+  /^delivery +nats, redis, dns, egress pools +ok$/m,
 ];
 
 test('all is well: one line a service', { timeout: 120_000 }, () => shows(...well));

@@ -285,6 +285,31 @@ test.each<[string, string, string | RegExp]>([
     '1: delivery.egressPools[0].localAddresses[0]: "here" is not allowed; expected an IP address',
   ],
   [
+    'a pool delivery takes and nobody declared',
+    'delivery:\n  egressPools:\n  - name: other',
+    '3: delivery.egressPools[0].name: "other" is not allowed; expected one of default (provisioning.egressPools)',
+  ],
+  [
+    'pools without the usual one',
+    'provisioning: { egressPools: [blue] }',
+    /^1: provisioning\.egressPools: .* expected default among them/,
+  ],
+  [
+    'the pool of a next hop',
+    'nextHops: { a: { hosts: [{ host: h }], egressPool: nosuch } }',
+    '1: nextHops.a.egressPool: "nosuch" is not allowed; expected one of default (provisioning.egressPools)',
+  ],
+  [
+    'the pool of a route',
+    tenant('routes: [{ name: r, hosts: [{ host: h }], egressPool: nosuch }]'),
+    /tenants\[0\]\.routes\[0\]\.egressPool: "nosuch" is not allowed; expected one of default/,
+  ],
+  [
+    'the pool of a rule',
+    'rules:\n- { id: r, event: relay, then: [{ route: { egressPool: nosuch } }] }',
+    /^2: rules\[0\]\.then\[0\]\.route\.egressPool: "nosuch" is not allowed; expected one of default/,
+  ],
+  [
     'provisioning',
     'provisioning: { streams: { replicas: 2 } }',
     '1: provisioning.streams.replicas: 2 is not allowed; expected 1, 3 or 5',
@@ -435,4 +460,13 @@ test('a right file: every service gets its own section with the paths of files m
   expect(await written()).not.toHaveProperty('limits');
   expect(await linesAbout('edge: { maxHops: 40 }\nqueue: { window: 0 }')).toHaveLength(1);
   expect((await written()).edge).not.toHaveProperty('maxHops');
+});
+
+test('a pool that both sections name is right; one nobody takes is told', async () => {
+  const said: string[] = [];
+  const both =
+    'provisioning: { egressPools: [default, blue] }\nnextHops: { a: { hosts: [{ host: h }], egressPool: blue } }';
+  expect(await linesAbout(`${both}\ndelivery: { egressPools: [{ name: default }, { name: blue }] }`)).toEqual([]);
+  expect(await linesAbout(both, {}, (line) => said.push(line))).toEqual([]);
+  expect(said.join('\n')).toMatch(/delivery\.egressPools: takes no mail of pool "blue"/);
 });

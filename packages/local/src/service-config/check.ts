@@ -17,6 +17,7 @@ import { SetupError } from '../setup-error.js';
 import type { EdgePorts, ServiceName, ServicePlan } from '../supervisor/plan.js';
 import { type PortConflict, portConflicts } from '../supervisor/port-conflicts.js';
 import type { Document } from './context.js';
+import { matchPools } from './matching-pools.js';
 
 export type CheckerOf = (service: ServiceName) => Promise<ConfigCheck>;
 
@@ -82,6 +83,7 @@ export async function checkConfiguration(input: CheckInput): Promise<ReadonlyMap
   const { ownFile, operatorFile, environment: env, shownProblems } = input;
   const overlays = ownFile === undefined ? [] : [ownFile];
   const sections = new Map<ServiceName, Document>();
+  const pools = new Map<ServiceName, readonly string[]>();
   const problems: Problem[] = [];
   const notes: Problem[] = [];
   for (const { plan, generated } of input.processes) {
@@ -90,7 +92,11 @@ export async function checkConfiguration(input: CheckInput): Promise<ReadonlyMap
     problems.push(...result.problems);
     notes.push(...(result.notes ?? []));
     sections.set(plan.service, result.sections);
+    if (result.egressPools !== undefined) pools.set(plan.service, result.egressPools);
   }
+  const matching = matchPools(ownFile, pools.get('provisioning'), pools.get('delivery'));
+  problems.push(...matching.problems);
+  notes.push(...matching.notes);
   if (ownFile !== undefined) {
     const decided = decidedByStart(ownFile);
     // What the field says does not matter where there shall be none.

@@ -22,6 +22,7 @@ import {
 } from '@postern/config';
 import { catchAllNotes } from './catch-alls.js';
 import { contradictionNotes } from './contradictions.js';
+import { filePoolFaults } from './file-pools.js';
 import { fileRuleNotes } from './file-rules.js';
 import { flowProblems } from './flow-problems.js';
 import { listenerNotes } from './listener-notes.js';
@@ -68,8 +69,17 @@ export interface Examined {
   readonly notes: readonly Problem[];
 }
 
-/** `namedFiles`: whether the files it names are looked at. */
-export function examineOperatorDocument(texts: readonly ConfigText[], { namedFiles } = { namedFiles: true }): Examined {
+export interface Judged {
+  /** Whether the files it names are looked at; they are if it is not said. */
+  readonly namedFiles?: boolean;
+  /** Egress pools there are; undefined = names of pools are not judged. */
+  readonly egressPools?: readonly string[] | undefined;
+}
+
+export function examineOperatorDocument(
+  texts: readonly ConfigText[],
+  { namedFiles = true, egressPools }: Judged = {},
+): Examined {
   const reader = new Reader();
   const maps = texts.map((text, index) => (index === 0 ? locateTop(text) : overlayOf(text, reader)));
   const merged = maps.reduce(merge, { kind: 'map', place: texts[0]?.file ?? 'operator file', entries: new Map() });
@@ -78,6 +88,7 @@ export function examineOperatorDocument(texts: readonly ConfigText[], { namedFil
   const read = (map: LocatedMap, again: Reader) => operatorSchema.read(map, '', again);
   const judge = (document: OperatorDocument) => [
     ...documentFaults(document),
+    ...(egressPools === undefined ? [] : filePoolFaults(document, egressPools)),
     ...(namedFiles ? fileProblems(document) : []),
   ];
   const found = [...reader.problems, ...faultsOf(outcome, merged, reader, read, judge)];

@@ -19,23 +19,23 @@ export interface OpeningParts {
 }
 
 export function openOperator(
-  { operatorFile, operatorOverlayFile, operatorOverlayTakenFile }: ProvisioningConfig['provisioning'],
+  {
+    operatorFile,
+    operatorOverlayFile,
+    operatorOverlayTakenFile: takenFile,
+    egressPools,
+  }: ProvisioningConfig['provisioning'],
   { clock, log, metrics, store }: OpeningParts,
 ): Promise<OperatorSource> {
   const files = [operatorFile, operatorOverlayFile].filter((file) => file !== undefined);
-  return openOperatorSource(
-    files,
-    clock,
-    async (error) => {
-      metrics.operatorFile.set(0);
-      log.error('provisioning.operator_file.refused', { error: error.message });
-      const { refusal, kept } = await store();
-      const reading = await kept.read();
-      if (reading === undefined) throw error;
-      refusal.read(error);
-      log.warn('provisioning.operator_file.kept', { file: files.at(-1) });
-      return reading;
-    },
-    operatorOverlayTakenFile,
-  );
+  return openOperatorSource({ files, takenFile, egressPools }, clock, async (error) => {
+    metrics.operatorFile.set(0);
+    log.error('provisioning.operator_file.refused', { error: error.message });
+    const { refusal, kept } = await store();
+    const reading = await kept.read();
+    if (reading === undefined) throw error;
+    refusal.read(error);
+    log.warn('provisioning.operator_file.kept', { file: files.at(-1) });
+    return reading;
+  });
 }

@@ -12,7 +12,7 @@ async function watched(text = 'hostname: one.test\n', secret = '') {
   const secretFile = join(dir, 'carol.password');
   if (secret !== '') await writeFile(secretFile, secret);
   await writeFile(file, text);
-  const source = await openOperatorSource([file], systemClock, (error) => Promise.reject(error));
+  const source = await openOperatorSource({ files: [file] }, systemClock, (error) => Promise.reject(error));
   const seen: (string | undefined)[] = [];
   source.watch(
     () => seen.push(source.current().hostname),
@@ -94,7 +94,7 @@ test('sections of services that changed since the services were started are name
   await writeFile(taken, 'edge: { maxHops: 20 }\n');
   await writeFile(own, 'edge: { maxHops: 21 }\n');
   const open = (takenFile?: string) =>
-    openOperatorSource([base, own], systemClock, (error) => Promise.reject(error), takenFile);
+    openOperatorSource({ files: [base, own], takenFile }, systemClock, (error) => Promise.reject(error));
   const source = await open(taken);
   expect(source.postponed()).toEqual([`${own}:1: edge.maxHops`]);
   const later = await open();

@@ -42,22 +42,26 @@ const settledEmptyMs = 1_000;
 /** A file that never rests is read anyway. */
 const mostWaits = 10;
 
-/**
- * `fallBack`: asked when the first reading is wrong; throws when there is nothing to fall back on. `takenFile`: a copy of the last file as it was when the
- * services were started; without it what is read first stands for that.
- */
+export interface OperatorFiles {
+  readonly files: readonly string[];
+  /** A copy of the last file as it was when the services were started; without it what is read first stands for that. */
+  readonly takenFile?: string | undefined;
+  /** Those there are; undefined = the names of pools are not judged. */
+  readonly egressPools?: readonly string[] | undefined;
+}
+
+/** `fallBack`: asked when the first reading is wrong; throws when there is nothing to fall back on. */
 export async function openOperatorSource(
-  files: readonly string[],
+  { files, takenFile, egressPools }: OperatorFiles,
   clock: Clock,
   fallBack: (error: ConfigError) => Promise<KeptReading>,
-  takenFile?: string,
 ): Promise<OperatorSource> {
   let marks = await marksOf(files);
   let texts: readonly ConfigText[] | undefined;
   let named: readonly string[] = [];
   let fallback: KeptReading | undefined;
   const parse = (fresh: readonly ConfigText[]): OperatorReading => {
-    const { document: found, problems } = examineOperatorDocument(fresh);
+    const { document: found, problems } = examineOperatorDocument(fresh, { egressPools });
     // Also those of a document that is refused because of one of them.
     if (found !== undefined) named = filesNamedBy(found).slice(0, mostNamed);
     if (found === undefined || problems.length > 0) throw new ConfigError(problems);

@@ -26,6 +26,8 @@ export interface ResourceParts {
   readonly hashSlots: HashSlots;
   readonly random: Random;
   readonly clock: Clock;
+  /** Those there are. */
+  readonly egressPools: readonly string[];
   /** The operator settings in effect. */
   readonly operator: () => OperatorDocument;
   /** TXT records of a name; undefined = could not be asked. */

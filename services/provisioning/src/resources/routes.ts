@@ -12,6 +12,7 @@ import type { Route, RouteHost } from '@postern/proto/provisioning/v1/resources'
 import { tenantOf } from '../access.js';
 import { audit } from '../audit.js';
 import type { Transaction } from '../database/tenant-scope.js';
+import { declaredPools, isDeclared } from '../egress-pools.js';
 import { tenantRoutesInFile } from '../operator/file-routes.js';
 import { comesBack } from '../operator/missing-parts.js';
 import type { OperatorDocument } from '../operator/schema.js';
@@ -94,13 +95,14 @@ async function usersOf(tx: Transaction, tenant: string, route: string, operator:
   return [...rows.map(({ name }) => name), ...(isInFile ? ['a rule of the operator file'] : [])];
 }
 
-export function routeMethods({ withTenant, sealer, operator }: ResourceParts) {
+export function routeMethods({ withTenant, sealer, operator, egressPools }: ResourceParts) {
   return {
     putRoute: apiMethod<PutRouteRequest, PutRouteResponse>('admin', (request, caller) => {
       const route = required('route', request.route);
       const tenant = tenantOf(caller, route.tenant);
       textField('route.name', route.name, /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/, 'letters, digits, - and _, at most 63');
-      textField('route.egress_pool', route.egressPool, /^[A-Za-z0-9_-]{0,64}$/, 'letters, digits, - and _');
+      if (!isDeclared(route.egressPool, egressPools))
+        throw invalid('route.egress_pool', route.egressPool, declaredPools(egressPools));
       if (route.hosts.length < 1 || route.hosts.length > mostHosts) {
         throw invalid('route.hosts', String(route.hosts.length), `1 to ${mostHosts} hosts`);
       }

@@ -12,6 +12,7 @@ import type { Rule } from '@postern/proto/provisioning/v1/resources';
 import { type Caller, tenantOf } from '../access.js';
 import { audit } from '../audit.js';
 import { operatorScope } from '../database/tenant-scope.js';
+import { rulePoolFaults } from '../egress-pools.js';
 import { rightsOfTenant } from '../operator/file-rules.js';
 import { type InFile, idsInFile, mostRules, priorityOf, rulesInFile } from '../operator/stored-rules.js';
 import { assertEtag, etagOf, invalid, required, textField, unknown } from '../request-fields.js';
@@ -66,7 +67,7 @@ function ruleScope(tenant: string, scope: string): string {
   return scopeField('rule.scope', scope);
 }
 
-export function ruleMethods({ withTenant, operator }: ResourceParts) {
+export function ruleMethods({ withTenant, operator, egressPools }: ResourceParts) {
   return {
     putRule: apiMethod<PutRuleRequest, PutRuleResponse>('admin', async (request, caller) => {
       const rule = required('rule', request.rule);
@@ -90,7 +91,10 @@ export function ruleMethods({ withTenant, operator }: ResourceParts) {
       return withTenant(caller.scope, async (tx) => {
         if (tenant !== '') await readTenant(tx, tenant);
         await assertScopeOwned(tx, tenant, scope);
-        refuse(await routeFaults(tx, tenant, document, Object.keys(operator().nextHops)));
+        refuse([
+          ...(await routeFaults(tx, tenant, document, Object.keys(operator().nextHops))),
+          ...rulePoolFaults(document, egressPools),
+        ]);
         const [before] = await tx.rows<Row>(
           `SELECT ${columns} FROM rules WHERE tenant = $1 AND scope = $2 AND id = $3 FOR UPDATE`,
           [tenant, scope, rule.id],

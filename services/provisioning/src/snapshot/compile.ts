@@ -134,12 +134,16 @@ function ruleId(rule: unknown): string | undefined {
   return typeof rule === 'object' && rule !== null && 'id' in rule && typeof rule.id === 'string' ? rule.id : undefined;
 }
 
-/** Version and time are set by the publisher. `files`: content of the PEM files the document's listeners name. */
+/**
+ * Version and time are set by the publisher. `files`: content of the PEM files the document's listeners name. `egressPools`: those there are; none
+ * given = not said.
+ */
 export function compileSnapshot(
   document: OperatorDocument,
   hostname: string,
   rows: SnapshotRows,
   files: ReadonlyMap<string, string> = new Map(),
+  egressPools: readonly string[] = [],
 ): Snapshot {
   const own = new Set(rows.routes.map((route) => tenantHopName(route.tenant, route.name)));
   const hopOf = (tenant: string, name: string): string => {
@@ -236,6 +240,7 @@ export function compileSnapshot(
     },
     remoteDelivery: document.remoteDelivery,
     defaultNextHop: document.defaultNextHop,
+    egressPools: [...egressPools],
     admitWhenPolicyAway: document.admitWhenPolicyAway,
   };
 }

@@ -27,6 +27,8 @@ import { takeOver } from './take-over.js';
 export interface ProjectorParts {
   readonly withTenant: WithTenant;
   readonly config: Bucket;
+  /** Those there are. */
+  readonly egressPools: readonly string[];
   readonly directory: Bucket;
   readonly secrets: Bucket;
   readonly operator: OperatorSource;

@@ -19,6 +19,8 @@ export const snapshotKey = 'snapshot';
 export interface SnapshotPublisherParts {
   readonly withTenant: WithTenant;
   readonly config: Bucket;
+  /** Those there are. */
+  readonly egressPools: readonly string[];
   readonly clock: Clock;
   readonly log: Logger<ProvisioningEvent>;
   readonly metrics: ProvisioningMetrics;
@@ -38,7 +40,7 @@ export class SnapshotPublisher {
   }
 
   async publish({ document, files }: KeptReading): Promise<void> {
-    const { withTenant, config, clock, log, metrics } = this.#parts;
+    const { withTenant, config, egressPools, clock, log, metrics } = this.#parts;
     for (;;) {
       const entry = await config.get(snapshotKey);
       const before = entry?.value === undefined ? undefined : Snapshot.decode(entry.value);
@@ -47,6 +49,7 @@ export class SnapshotPublisher {
         document.hostname ?? hostname(),
         await readSnapshotRows(withTenant),
         files,
+        egressPools,
       );
       if (before !== undefined && sameContent(before, content)) {
         this.#setPublished(before.version);

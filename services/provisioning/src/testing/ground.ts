@@ -119,13 +119,14 @@ export async function startProjector(
   const sealer = createSealer(Buffer.alloc(32, 7), systemRandom);
   const refusal = new RefusalNote(database.withTenant, systemClock);
   const kept = new KeptDocument(database.withTenant, sealer);
-  const operator = await openOperatorSource([operatorFile], systemClock, (error) => Promise.reject(error));
+  const operator = await openOperatorSource({ files: [operatorFile] }, systemClock, (error) => Promise.reject(error));
   const first = Promise.withResolvers<void>();
   const projector = new Projector({
     withTenant: database.withTenant,
     refusal,
     kept,
     config,
+    egressPools: ['default'],
     directory,
     secrets,
     operator,

@@ -98,13 +98,9 @@ export function relayed(parts: RuleParts, subject: DeliverySubject, before: Rout
   let route = before;
   for (const { action, tenant } of decisions) {
     if (action.kind !== 'route') continue;
-    route = ruledRoute({
-      action,
-      owner: tenant,
-      before,
-      domain,
-      findHop: (owner, name) => router.findHop(owner, name),
-    });
+    route = router.declared(
+      ruledRoute({ action, owner: tenant, before, domain, findHop: (owner, name) => router.findHop(owner, name) }),
+    );
   }
   const told = decisions.map((decided) => ({ ...decided, applied: appliedRule('relay', decided) }));
   const base = {

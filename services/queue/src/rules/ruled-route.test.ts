@@ -110,3 +110,12 @@ test('tls changes every host of the next hop; implicit is from the first byte on
 test('a rule gives a way where the configuration has none', () => {
   expect(decide({ to: 'smart' }, '', { defaultNextHop: '' })).toMatchObject({ route: { lane: 'smart' } });
 });
+
+test('a rule that names a pool nobody declared leaves the mail waiting; one that names another mends it', () => {
+  const pools = { egressPools: ['default', 'green'] };
+  expect(decide({ egressPool: 'red' }, '', pools)).toMatchObject({ reason: 'egress pool red is not declared' });
+  expect(decide({ to: 'smart' }, '', pools)).toMatchObject({ reason: 'egress pool blue is not declared' });
+  const blue = { ...pools, defaultNextHop: 'smart' };
+  expect(decide({ helo: 'a.test' }, '', blue)).toMatchObject({ reason: 'egress pool blue is not declared' });
+  expect(decide({ egressPool: 'green' }, '', blue)).toMatchObject({ kind: 'routed', route: { egressPool: 'green' } });
+});

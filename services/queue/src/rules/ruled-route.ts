@@ -31,7 +31,7 @@ const modes = {
 export function ruledRoute({ action, owner, before, domain, findHop }: RouteQuestion): RouteResult {
   const next = nextOf(action, owner, findHop);
   if (typeof next === 'string') return { kind: 'unrouted', reason: next };
-  const base = before.kind === 'routed' ? before.route : undefined;
+  const base = before.kind === 'routed' ? before.route : before.lacking;
   if (next === undefined && base === undefined) return before;
   const hosts = next?.hosts ?? base?.nextHops ?? [];
   const egressPool = action.egressPool ?? next?.egressPool ?? base?.egressPool ?? defaultPool;

@@ -24,6 +24,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { queueConfig } from '../config.js';
 import { createEngine, type Engine } from '../engine.js';
 import { compilePolicy } from '../policy-in-use.js';
+import { createPoolWatch } from '../pool-watch.js';
 import { type Database, openDatabase } from '../store/database.js';
 import { migrate } from '../store/migrate.js';
 import { createLevelReader, type LevelReader } from '../stream-levels.js';
@@ -90,6 +91,7 @@ export function withQueue(options: GroundOptions = {}): {
     const levels = await createLevelReader(connection);
     const scan = await createWorkScanner(connection);
     const leftovers = await createLeftoverReader(connection);
+    const pools = await createPoolWatch(connection, systemClock, () => ['default']);
     const telemetry = captureTelemetry('queue');
     const { queue: settings } = loadConfig(queueConfig, {
       env: {},
@@ -121,6 +123,7 @@ export function withQueue(options: GroundOptions = {}): {
         levels,
         scan,
         leftovers,
+        pools,
         policy: () => made.policy,
         telemetry: engines++ === 0 ? telemetry : captureTelemetry('queue'),
         settings: { ...settings, podName },

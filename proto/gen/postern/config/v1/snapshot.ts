@@ -135,6 +135,8 @@ export interface Snapshot {
   asnDatabase: string;
   /** What happens to recipients whose content could be refused otherwise than that of the first one. */
   differingContent: DifferingContent;
+  /** Egress pools there are; mail of another one waits. Empty = not said: written by a release that did not know the field. */
+  egressPools: string[];
 }
 
 /** Bounds of recorded sessions; 0 = the default. */
@@ -550,6 +552,7 @@ function createBaseSnapshot(): Snapshot {
     recording: undefined,
     asnDatabase: "",
     differingContent: 0,
+    egressPools: [],
   };
 }
 
@@ -644,6 +647,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     }
     if (message.differingContent !== 0) {
       writer.uint32(400).int32(message.differingContent);
+    }
+    for (const v of message.egressPools) {
+      writer.uint32(482).string(v!);
     }
     return writer;
   },
@@ -901,6 +907,14 @@ export const Snapshot: MessageFns<Snapshot> = {
             message.differingContent = reader.int32() as any;
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.egressPools.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1017,6 +1031,11 @@ export const Snapshot: MessageFns<Snapshot> = {
         : isSet(object.differing_content)
         ? differingContentFromJSON(object.differing_content)
         : 0,
+      egressPools: globalThis.Array.isArray(object?.egressPools)
+        ? object.egressPools.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.egress_pools)
+        ? object.egress_pools.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1112,6 +1131,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     if (message.differingContent !== 0) {
       obj.differingContent = differingContentToJSON(message.differingContent);
     }
+    if (message.egressPools?.length) {
+      obj.egressPools = message.egressPools;
+    }
     return obj;
   },
 
@@ -1166,6 +1188,7 @@ export const Snapshot: MessageFns<Snapshot> = {
       : undefined;
     message.asnDatabase = object.asnDatabase ?? "";
     message.differingContent = object.differingContent ?? 0;
+    message.egressPools = object.egressPools?.map((e) => e) || [];
     return message;
   },
 };
