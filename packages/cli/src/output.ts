@@ -58,8 +58,9 @@ export function facts(pairs: readonly (readonly [string, string | number | boole
 
 export const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
 
+/** UTC, and says so. */
 export function time(ms: number): string {
-  return ms === 0 ? '-' : new Date(ms).toISOString().replace('T', ' ').replace('Z', '');
+  return ms === 0 ? '-' : new Date(ms).toISOString().replace('T', ' ');
 }
 
 const units: readonly (readonly [string, number])[] = [

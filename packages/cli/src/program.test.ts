@@ -73,9 +73,9 @@ test('a list is a table, with --json the values', async () => {
     code: 0,
     err: '',
     out: [
-      'TENANT  STATE   WEIGHT  CREATED                  NAME',
-      'acme    active       2  2026-01-02 03:04:05.000  Acme',
-      'b       active      10  2026-01-02 03:04:05.000  Bell\\x1b[2J',
+      'TENANT  STATE   WEIGHT  CREATED                   NAME',
+      'acme    active       2  2026-01-02 03:04:05.000Z  Acme',
+      'b       active      10  2026-01-02 03:04:05.000Z  Bell\\x1b[2J',
       '',
     ].join('\n'),
   });
@@ -87,7 +87,9 @@ test('a list is a table, with --json the values', async () => {
 
 test('an empty list says so', async () => {
   server.answer('listRoutes', { routes: [], nextPageToken: '' });
-  expect((await server.run('route list')).out).toBe('No routes.\n');
+  expect((await server.run('route list')).out).toBe(
+    'No routes. Next hops of the operator are not listed here: they stand in its file, under nextHops.\n',
+  );
   expect((await server.run('route list --json')).out).toBe('[]\n');
 });
 
@@ -277,7 +279,7 @@ test('trace tells the story of a message', async () => {
     [
       'Message 01JD4Q6V6S7M8N9P0Q1R2S3T4V from <x@y.test>, session S1, Message-ID <m1@y.test>',
       '  to <a@acme.test>  deferred, 2 tries: 450 4.2.1 later',
-      '  2026-01-02 03:04:05.000  edge.message.accepted             "250 ok" size=12',
+      '  2026-01-02 03:04:05.000Z  edge.message.accepted             "250 ok" size=12',
       '',
     ].join('\n'),
   );
@@ -440,9 +442,9 @@ test('what waits for a person is not due: it is told how long it is kept', async
   const items = ['deferred', 'quarantined', 'held'].map((state) => ({ ...item, state }));
   server.answer('listQueue', { result: { items, nextPageToken: '' } });
   const { out } = await server.run('queue list');
-  expect(out).toMatch(/deferred .* 2026-01-02 00:00:00\.000 /);
+  expect(out).toMatch(/deferred .* 2026-01-02 00:00:00\.000Z /);
   for (const state of ['quarantined', 'held'])
-    expect(out).toMatch(new RegExp(`${state} .* kept until 2026-02-03 00:00:00\\.000 `));
+    expect(out).toMatch(new RegExp(`${state} .* kept until 2026-02-03 00:00:00\\.000Z `));
   expect(out.match(/2026-01-02/g)).toHaveLength(1);
 });
 
@@ -517,7 +519,7 @@ test('what is parked is listed, shown, put back and dropped', async () => {
   });
   server.answer('listParked', { result: { messages: [message], nextPageToken: '' } });
   expect((await server.run('queue parked')).out.split('\n')[1]).toBe(
-    '7-mabc  2026-01-02 03:04:05.000  work         5 redeliveries  Q1        acme    ann@acme.test and 2 more',
+    '7-mabc  2026-01-02 03:04:05.000Z  work         5 redeliveries  Q1        acme    ann@acme.test and 2 more',
   );
   server.answer('getParked', { result: { message } });
   const { out } = await server.run('queue parked show 7-mabc');
@@ -859,7 +861,7 @@ test('run.json of the local cluster is found above, and its mailbox is shown', a
   try {
     // Its API is away: the mailbox needs none.
     const list = await runWith(below, {}, 'mailbox');
-    expect(list.out).toContain('01M  2026-01-02 03:04:05.000  <>    a@acme.test  2.0 KiB');
+    expect(list.out).toContain('01M  2026-01-02 03:04:05.000Z  <>    a@acme.test  2.0 KiB');
     expect((await runWith('/', {}, `mailbox show 01M --data ${data}`)).out).toBe('Subject: hi\n\nbell\\x07\n\n');
     expect(await runWith(below, {}, 'mailbox show nope')).toMatchObject({
       code: 1,

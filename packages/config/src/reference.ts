@@ -40,7 +40,7 @@ function sections(fields: Fields, environment: boolean): string[] {
     '',
     ...(schema.kind.type === 'object' && schema.facts.text ? [schema.facts.text, ''] : []),
     ...columns,
-    ...rows(name, [name], schema, inherited(schema), environment).map(({ cells }) => {
+    ...rows(name, [name], schema, inherited(schema, name), environment).map(({ cells }) => {
       const shown = environment ? cells : cells.filter((_, index) => index !== environmentColumn);
       return `| ${shown.map((cell) => cell.replaceAll('|', '\\|').trim()).join(' | ')} |`;
     }),
@@ -57,21 +57,32 @@ interface Row {
 interface Inherited {
   readonly restart: boolean;
   readonly settable: boolean;
+  /** The nearest section above that may be left away as a whole. */
+  readonly section?: string | undefined;
 }
 
-function inherited(schema: AnySchema, above: Inherited = { restart: false, settable: true }): Inherited {
+const top: Inherited = { restart: false, settable: true };
+
+/** `path`: of the schema. An entry of a list or map is a section of its own. */
+function inherited(schema: AnySchema, path: string, above: Inherited = top): Inherited {
+  const isEntry = /[\]>]$/.test(path);
+  const mayBeAbsent = schema.kind.type === 'object' && schema.presence === 'optional';
   return {
     restart: above.restart || schema.facts.restart === true,
     settable: above.settable && schema.kind.type === 'object',
+    section: isEntry ? undefined : mayBeAbsent ? path : above.section,
   };
 }
+
+const requiredIn = (section: string | undefined): string =>
+  section === undefined ? '**required**' : `**required** within \`${section}\``;
 
 function rows(path: string, keys: readonly string[], schema: AnySchema, below: Inherited, settable: boolean): Row[] {
   const children = schema.kind
     .children()
     .filter((child) => child.name !== '[]' || child.schema.kind.children().length > 0)
     .flatMap((child) => {
-      const next = inherited(child.schema, below);
+      const next = inherited(child.schema, `${path}${child.name}`, below);
       return rows(`${path}${child.name}`, [...keys, child.name.slice(1)], child.schema, next, below.settable);
     });
   if (schema.kind.type === 'object') return children;
@@ -79,7 +90,11 @@ function rows(path: string, keys: readonly string[], schema: AnySchema, below: I
   const cells = [
     `\`${path}\``,
     `${schema.kind.type}<br>${schema.kind.allowed()}`,
-    initial === undefined ? (mustBeWritten(schema) ? '**required**' : '') : `\`${JSON.stringify(initial.raw)}\``,
+    initial === undefined
+      ? mustBeWritten(schema)
+        ? requiredIn(below.section)
+        : ''
+      : `\`${JSON.stringify(initial.raw)}\``,
     settable ? `\`${environmentName(keys)}\`` : '',
     since,
     restart || below.restart ? `${text} *restart*` : text,

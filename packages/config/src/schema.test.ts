@@ -186,6 +186,7 @@ describe('generated references', () => {
       banner: s.string().default('a | b').doc('First line.').since('0.2.0'),
       must: s.integer(),
       zones: s.list(s.object({ zone: s.domain().doc('Asked name.') })).default([]),
+      tls: s.object({ certFile: s.file(), names: s.list(s.object({ name: s.domain() })).default([]) }).optional(),
     }),
   });
 
@@ -194,7 +195,10 @@ describe('generated references', () => {
     expect(page).toContain(
       '| `edge.banner` | string<br>text of 0 to 4096 characters | `"a \\| b"` | `POSTERN_EDGE_BANNER` | 0.2.0 | First line. |',
     );
-    expect(page).toMatch(/`edge\.must` .*\*\*required\*\*/);
+    expect(page).toMatch(/`edge\.must` .*\| \*\*required\*\* \|/);
+    // The section may be left away; within it the field may not.
+    expect(page).toMatch(/`edge\.tls\.certFile` .*\| \*\*required\*\* within `edge\.tls` \|/);
+    expect(page).toMatch(/`edge\.tls\.names\[\]\.name` .*\| \*\*required\*\* \|/);
     expect(page).toMatch(/`edge\.zones\[\]\.zone` .*\| \*\*required\*\* \| +\| +\| Asked name/);
     expect(page).toMatch(/`nats\.servers` .*`POSTERN_NATS_SERVERS`.*\*restart\*/);
   });

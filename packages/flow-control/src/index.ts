@@ -30,6 +30,6 @@ export {
   type RateUse,
 } from './rate-limiter.js';
 export type { Refusal } from './recent-refusals.js';
-export { connectRedis, type RedisClient, redisServers } from './redis-connection.js';
+export { askRedis, connectRedis, type RedisClient, redisServers } from './redis-connection.js';
 export { listenerScopes, memberRate, memberScopes, rateLimitsOf, tenantUser } from './settings/scopes.js';
 export { type SeenSuspicion, SuspicionBook } from './suspicions/suspicion-book.js';

@@ -7,6 +7,7 @@
 import { systemClock } from '@postern/clock';
 import { Cluster, Redis } from 'ioredis';
 import { Departures } from './departures.js';
+import { redisTrouble } from './redis-trouble.js';
 import { ALIVE, type Script } from './scripts.js';
 
 export interface LimitStore {
@@ -52,6 +53,8 @@ export class RedisLimitStore implements LimitStore {
   readonly isSpread: boolean;
   readonly #redis: Redis | Cluster;
   readonly #timeoutMs: number;
+  /** Of the connection; none while it stands. */
+  #trouble: Error | undefined;
   readonly #departures = new Departures({
     clock: systemClock,
     gapMs: GATHER_MS,
@@ -67,7 +70,13 @@ export class RedisLimitStore implements LimitStore {
       options.cluster === true
         ? clusterOf(options.url, common, backOff)
         : new Redis(options.url, { ...common, enableOfflineQueue: false, retryStrategy: backOff });
-    this.#redis.on('error', (error: Error) => options.onError?.(error));
+    this.#redis.on('error', (error: Error) => {
+      this.#trouble = error;
+      options.onError?.(error);
+    });
+    this.#redis.on('ready', () => {
+      this.#trouble = undefined;
+    });
   }
 
   /** Waits for the connection, so that a pod that begins joins at once instead of deciding alone; false = not in that time. */
@@ -92,7 +101,7 @@ export class RedisLimitStore implements LimitStore {
     try {
       return await this.#inTime(() => this.#redis.evalsha(script.sha, keys.length, ...parameters));
     } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw redisTrouble(error, this.#trouble);
       return this.#inTime(() => this.#redis.eval(script.body, keys.length, ...parameters));
     }
   }

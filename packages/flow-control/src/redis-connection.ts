@@ -3,6 +3,7 @@
  * allowed: every command has a bound and fails at once while the connection is down, so that the caller's fallback costs no waiting.
  */
 import { Cluster, Redis } from 'ioredis';
+import { redisTrouble } from './redis-trouble.js';
 
 export type RedisClient = Redis | Cluster;
 
@@ -15,6 +16,9 @@ export interface RedisTarget {
   readonly tlsCa?: string;
   readonly commandTimeoutMs: number;
 }
+
+/** The last error of a connection; none while it stands. */
+const troubles = new WeakMap<RedisClient, Error>();
 
 const retry = (times: number): number => Math.min(times * 100, 2_000);
 /** What is asked in one turn of the loop goes out in one write. */
@@ -36,9 +40,22 @@ export async function connectRedis(target: RedisTarget, onError: (error: Error) 
         redisOptions: { ...(url.startsWith('rediss:') ? { tls: {} } : {}), ...bounds, ...loginOf(url), ...login },
       })
     : new Redis(url, { ...common, ...bounds, ...login, retryStrategy: retry });
-  redis.on('error', onError);
-  await redis.connect().catch((error: unknown) => onError(error instanceof Error ? error : new Error(String(error))));
+  const failed = (error: Error): void => {
+    troubles.set(redis, error);
+    onError(error);
+  };
+  redis.on('error', failed);
+  redis.on('ready', () => troubles.delete(redis));
+  // What ended the first attempt was told already; the client itself only says that it ended.
+  await redis.connect().catch((error: unknown) => {
+    if (!troubles.has(redis)) failed(error instanceof Error ? error : new Error(String(error)));
+  });
   return redis;
+}
+
+/** Rejects, in words for people, when the server does not answer a question about that key. */
+export async function askRedis(redis: RedisClient, key: string): Promise<void> {
+  await redis.get(key).catch((error: unknown) => Promise.reject(redisTrouble(error, troubles.get(redis))));
 }
 
 /** A login in the URL holds for every node. */

@@ -1,7 +1,7 @@
 /** What a delivery pod depends on, looked at when `status` asks: without Redis a redelivered item may go out twice, without DNS remote mail is deferred, without the consumer of a pool no mail of it goes. */
 import { type Clock, createUlidSource, systemRandom } from '@postern/clock';
 import { dnsStanding, type Resolver } from '@postern/dns';
-import type { RedisClient } from '@postern/flow-control';
+import { askRedis, type RedisClient } from '@postern/flow-control';
 import type { Dependency } from '@postern/stream';
 import type { PoolStandings } from './pool-standings.js';
 
@@ -16,7 +16,7 @@ export function deliveryDependencies(
 ): Dependency[] {
   const newLabel = createUlidSource(clock, systemRandom);
   return [
-    { name: 'redis', look: () => redis.get('postern:done:-').then(() => ({ state: 'ok' })) },
+    { name: 'redis', look: () => askRedis(redis, 'postern:done:-').then(() => ({ state: 'ok' })) },
     { name: 'dns', look: () => dnsStanding(resolver, newLabel(), dnsMs) },
     { name: 'egress pools', look: () => Promise.resolve(pools.standing()) },
   ];

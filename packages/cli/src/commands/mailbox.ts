@@ -15,7 +15,7 @@ interface Message {
 
 const columns: readonly Column<Message>[] = [
   { title: 'ID', value: (message) => message.id },
-  { title: 'RECEIVED', value: (message) => message.receivedAt.replace('T', ' ').replace('Z', '') },
+  { title: 'RECEIVED', value: (message) => message.receivedAt.replace('T', ' ') },
   { title: 'FROM', value: (message) => message.reversePath || '<>' },
   { title: 'TO', value: (message) => message.recipient },
   { title: 'SIZE', value: (message) => bytes(message.bytes), right: true },

@@ -90,7 +90,13 @@ export function addRouteCommands(program: Command, run: Run): void {
           return { rows: answer.routes, nextPageToken: answer.nextPageToken };
         });
         await assertFilter(api, rows, options);
-        output.show(rows, () => table(rows, columns, 'No routes.'));
+        output.show(rows, () =>
+          table(
+            rows,
+            columns,
+            'No routes. Next hops of the operator are not listed here: they stand in its file, under nextHops.',
+          ),
+        );
       }),
     );
   route
