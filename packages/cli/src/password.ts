@@ -32,19 +32,30 @@ export async function readPassword(
     terminal.error(
       'warning: a password on the command line is seen by other users of this machine; use --password-file\n',
     );
-    return password;
+    return given(password, '--password is empty', otherwise);
   }
   if (passwordFile === '-') return readInput(terminal.input, otherwise);
   if (passwordFile !== undefined) {
-    try {
-      return firstLine(readFileSync(passwordFile, 'utf8'));
-    } catch (error) {
-      const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-      throw new PlainError(`--password-file ${passwordFile} cannot be read (${reason})`);
-    }
+    return given(readFirstLine(passwordFile), `the first line of --password-file ${passwordFile} is empty`, otherwise);
   }
   if (!needed) return undefined;
-  return terminal.input.isTTY ? prompt(terminal) : readInput(terminal.input, otherwise);
+  if (!terminal.input.isTTY) return readInput(terminal.input, otherwise);
+  return given(await prompt(terminal), 'nothing was typed', otherwise);
+}
+
+/** An empty one would quietly make a login that cannot be used. */
+function given(password: string, why: string, otherwise: string): string {
+  if (password === '') throw new UsageError(`no password: ${why}${otherwise}`);
+  return password;
+}
+
+function readFirstLine(file: string): string {
+  try {
+    return firstLine(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw new PlainError(`--password-file ${file} cannot be read (${reason})`);
+  }
 }
 
 async function readInput(input: Readable, otherwise: string): Promise<string> {

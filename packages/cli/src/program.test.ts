@@ -198,6 +198,16 @@ test('passwords come from standard input or a file and are never printed', async
   writeFileSync(join(server.folder, 'pw'), 'from-file-1\n');
   const set = await server.run(`user set-password a@acme.test --password-file ${join(server.folder, 'pw')}`);
   const typed = await server.run('user set-password a@acme.test --password typed-one-1');
+  writeFileSync(join(server.folder, 'empty'), '\nsecond line\n');
+  for (const wrong of [`--password-file ${join(server.folder, 'empty')}`, '--password='])
+    expect(await server.run(`user add b@acme.test ${wrong}`)).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/no password: .* is empty; --no-login for a recipient without one/),
+    });
+  expect(await server.run('user add b@acme.test --no-login --expires 2001-01-31')).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/--expires 2001-02-01 .* has passed/),
+  });
   expect(server.requests.map(({ request }) => request)).toMatchObject([
     { user: { password: 'from-stdin-1' } },
     { password: 'from-file-1' },
@@ -213,6 +223,15 @@ test('limits of a tenant, and of each of its users', async () => {
   const { out } = await server.run('tenant limit acme --bytes 5MiB --per 1m --each-user');
   expect(out).toMatch(/submits +no limit of its own/);
   expect(out).toMatch(/each user +5\.0 MiB per 1m/);
+  for (const [wrong, told] of [
+    ['--per 0s --messages 3', 'Expected an interval from 1s to 1d'],
+    ['--per 2d --messages 3', 'Expected an interval from 1s to 1d'],
+    ['--none --messages 3', 'give either --none or a limit, not both'],
+  ] as const)
+    expect(await server.run(`tenant limit acme ${wrong}`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(told),
+    });
   await server.run('tenant limit acme --messages 10 --recipients 50');
   await server.run('tenant limit acme --none');
   expect(server.requests.map(({ request }) => request)).toMatchObject([

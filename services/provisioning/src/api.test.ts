@@ -264,6 +264,65 @@ test('a route leaves by a declared egress pool', async () => {
   await api.call(api.rpc.deleteRoute, { tenant: 'beta', name: 'pooled' }, service.as());
 });
 
+test('aliases that lead to each other alone are refused; a ring with a mailbox is none', async () => {
+  const { api } = service;
+  const put = (name: string, ...targets: string[]) => {
+    const alias = { address: `${name}@acme.test`, tenant: '', group: false, etag: '', targets };
+    return api.call(
+      api.rpc.putAlias,
+      { alias: { ...alias, targets: targets.map((to) => `${to}@acme.test`) } },
+      service.as(),
+    );
+  };
+  await put('ring-a', 'ring-b');
+  await put('ring-b', 'ring-c', 'ring-a', 'alice');
+  await put('ring-c', 'ring-a');
+  expect(await refusal(put('ring-b', 'ring-c', 'ring-a'))).toMatch(
+    /^invalid-argument: alias\.targets: "ring-c@acme\.test, ring-a@acme\.test" is not allowed; expected a target that is no alias: ring-b@acme\.test and ring-a@acme\.test, ring-c@acme\.test lead to each other alone/,
+  );
+  await put('ring-b', 'ring-b');
+  await put('ring-b', 'ring-c', 'nobody-yet');
+  for (const name of ['ring-a', 'ring-b', 'ring-c'])
+    await api.call(api.rpc.deleteAlias, { address: `${name}@acme.test`, etag: '' }, service.as());
+});
+
+test('the audit says what was set and on what was operated, bounded and without passwords', async () => {
+  const { api } = service;
+  const hosts = [{ ...hop, host: 'smart.test', port: 587, username: 'login', password: 'never-told-1' }];
+  const route = { tenant: 'acme', name: 'audited', hosts, egressPool: '', etag: '' };
+  await api.call(api.rpc.putRoute, { route }, service.as());
+  const targets = Array.from({ length: 30 }, (_, index) => `u${index}@far.test`);
+  const alias = { address: 'audited@acme.test', tenant: '', group: true, etag: '', targets };
+  await api.call(api.rpc.putAlias, { alias }, service.as());
+  const trail = async (resource: string) => {
+    const page = { pageSize: 1, pageToken: '', tenant: '', method: '', sinceMs: 0 };
+    return (await api.call(api.rpc.listAudit, { ...page, resource }, service.as())).entries[0]?.detail ?? '';
+  };
+  const told = await trail('audited');
+  expect(told).not.toContain('never-told');
+  expect(JSON.parse(told)).toEqual({
+    hosts: [expect.stringMatching(/^smtp:\/\/smart\.test:587 tls \w+ as login$/)],
+    pool: 'default',
+  });
+  const { targets: kept } = JSON.parse(await trail('audited@acme.test'));
+  expect(kept).toHaveLength(21);
+  expect(kept.at(-1)).toBe('and 10 more');
+  await api.call(api.rpc.deleteAlias, { address: alias.address, etag: '' }, service.as());
+  await api.call(api.rpc.deleteRoute, { tenant: 'acme', name: 'audited' }, service.as());
+});
+
+test('an address is no domain, and a login that has ended is not made', async () => {
+  const { api } = service;
+  const numeric = { domain: { ...domain, name: '127.0.0.1' }, requestId: '', assumeVerified: false };
+  expect(await refusal(api.call(api.rpc.createDomain, numeric, service.as()))).toBe(
+    'invalid-argument: domain.name: "127.0.0.1" is not allowed; expected a domain name such as example.com, not an address',
+  );
+  const ended = { user: { ...user, address: 'ended@acme.test', expiresAtMs: 1_000 }, requestId: '' };
+  expect(await refusal(api.call(api.rpc.createUser, ended, service.as()))).toBe(
+    'invalid-argument: user.expires_at_ms: "1000" is not allowed; expected a time to come, or 0 for never',
+  );
+});
+
 test('limits of messages: an operator sets that of the tenant, the tenant that of its users', async () => {
   const { api } = service;
   const limit = { messages: 3, recipients: 0, bytes: 5_000_000_000, intervalMs: 0 };

@@ -25,6 +25,7 @@ import { QueueServiceClient } from '@postern/proto/queue/v1/queue_service';
 import type { Telemetry } from '@postern/telemetry';
 import type { Caller } from './access.js';
 import { audit } from './audit.js';
+import { operatedOn, operatedResource } from './audit-detail.js';
 import type { Transaction, WithTenant } from './database/tenant-scope.js';
 import { limitMethods } from './forward-limits.js';
 import { parkedMethods } from './forward-parked.js';
@@ -200,9 +201,10 @@ function forwardMethods({ withTenant, operator, clock, scopeKey }: ForwardParts,
     operateQueue: apiMethod<OperateQueueRequest, OperateQueueResponse>('admin', async (request, caller, { signal }) => {
       const query = { ...confined(caller, request.query), actor: caller.keyId };
       const result = await told('queue', queue().call(queue().rpc.operate, query, { signal, scope: scopeOf(caller) }));
-      const detail = { operation: query.operation, changed: result.changed, reason: query.reason.slice(0, 200) };
+      const detail = { ...operatedOn(query), changed: result.changed };
+      const resource = operatedResource(query);
       await withTenant(caller.scope, (tx) =>
-        audit(tx, caller, { tenant: query.tenant, method: 'OperateQueue', resource: 'queue', detail }),
+        audit(tx, caller, { tenant: query.tenant, method: 'OperateQueue', resource, detail }),
       );
       return { result };
     }),

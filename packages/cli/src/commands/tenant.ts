@@ -1,6 +1,6 @@
 /** posternctl tenant create|list|get|set|limit|suspend|resume */
 import type { MessageLimit, Tenant } from '@postern/proto/provisioning/v1/resources';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { CommandContext, Run } from '../context.js';
 import { byteCount, duration, wholeNumber } from '../numbers.js';
 import { age, bytes, type Column, facts, table, time } from '../output.js';
@@ -48,7 +48,18 @@ interface LimitOptions {
   readonly none?: boolean;
 }
 
+const [shortestPer, longestPer] = [1_000, 86_400_000];
+
+/** Milliseconds. */
+function interval(text: string): number {
+  const value = duration(text);
+  if (value < shortestPer || value > longestPer) throw new InvalidArgumentError('Expected an interval from 1s to 1d.');
+  return value;
+}
+
 function limitOf({ messages = 0, recipients = 0, bytes: size = 0, per = 0, none }: LimitOptions): MessageLimit {
+  if (none === true && messages + recipients + size + per > 0)
+    throw new UsageError('give either --none or a limit, not both');
   if (none !== true && messages + recipients + size === 0)
     throw new UsageError('name a limit: --messages, --recipients or --bytes; or --none');
   return none === true
@@ -116,7 +127,7 @@ export function addTenantCommands(program: Command, run: Run): void {
     .option('--messages <n>', 'messages', wholeNumber(1, most))
     .option('--recipients <n>', 'recipients', wholeNumber(1, most))
     .option('--bytes <size>', 'bytes as received, such as 500MiB', byteCount)
-    .option('--per <interval>', 'interval, 1s to 1d (default 1h)', duration)
+    .option('--per <interval>', 'interval, 1s to 1d (default 1h)', interval)
     .option('--each-user', 'of each user; a tenant sets this itself')
     .option('--none', 'take the limit back')
     .action((name: string, options: LimitOptions, command: Command) =>

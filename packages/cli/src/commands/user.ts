@@ -90,7 +90,9 @@ export function addUserCommands(program: Command, run: Run): void {
         command: Command,
       ) =>
         run(command, async (context) => {
-          const { api, terminal } = context;
+          const { api, now, terminal } = context;
+          const { expires = 0 } = options;
+          if (expires !== 0 && expires <= now()) throw new UsageError(`--expires ${time(expires)} has passed`);
           const password = options.login ? await readPassword(options, true, terminal, noLogin) : '';
           const wanted = {
             ...blankUser,
@@ -99,7 +101,7 @@ export function addUserCommands(program: Command, run: Run): void {
             displayName: options.displayName ?? '',
             allowedIdentities: options.sendAs ?? [],
             recoverablePassword: options.recoverablePassword === true,
-            expiresAtMs: options.expires ?? 0,
+            expiresAtMs: expires,
           };
           const request = { user: wanted, requestId: options.requestId ?? '' };
           tell(context, (await inKnownDomain(address, api.call(api.rpc.createUser, request))).user);

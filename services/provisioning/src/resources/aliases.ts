@@ -10,10 +10,12 @@ import type {
 import type { Alias } from '@postern/proto/provisioning/v1/resources';
 import { domainOf } from '../addresses.js';
 import { audit } from '../audit.js';
+import { listed } from '../audit-detail.js';
 import { comesBack } from '../operator/missing-parts.js';
 import { addressField, assertEtag, cutPage, etagOf, invalid, pageOf, required, unknown } from '../request-fields.js';
 import { noteRecipients } from '../snapshot/outbox.js';
 import { claimAddress } from './address-claim.js';
+import { refuseLoop } from './alias-loop.js';
 import { apiMethod, type ResourceParts } from './api-method.js';
 import { readDomain } from './domains.js';
 import { emptyTargets } from './empty-targets.js';
@@ -57,8 +59,9 @@ export function aliasMethods({ withTenant, operator }: ResourceParts) {
            RETURNING ${columns}`,
           [address, domain.name, domain.tenant, targets, alias.group],
         );
+        await refuseLoop(tx, address, targets);
         await noteRecipients(tx, domain.tenant, [address]);
-        const detail = { targets: targets.length, group: alias.group };
+        const detail = { targets: listed(targets), group: alias.group };
         await audit(tx, caller, { tenant: domain.tenant, method: 'PutAlias', resource: address, detail });
         const warnings = await emptyTargets(tx, `mail for ${address} fails there`, targets);
         return { alias: row === undefined ? undefined : toAlias(row), warnings };

@@ -74,6 +74,9 @@ const emptyCatchAll = (tx: Transaction, { name, catch_all, validate_recipients }
     ? Promise.resolve([])
     : emptyTargets(tx, `the catch-all of ${name} takes nothing and who is unknown is refused`, [catch_all]);
 
+/** No top-level domain is a number; what ends in one is an IPv4 address to whoever resolves it. */
+const isNumeric = (name: string): boolean => /\.\d+$/.test(name);
+
 export function domainMethods({ withTenant, sealer, random, operator, readTxt }: ResourceParts) {
   const checkNextHop = async (tx: Transaction, tenant: string, name: string): Promise<string> => {
     const document = operator();
@@ -107,6 +110,8 @@ export function domainMethods({ withTenant, sealer, random, operator, readTxt }:
       const domain = required('domain', request.domain);
       const tenant = tenantOf(caller, domain.tenant);
       const name = domainField('domain.name', domain.name);
+      if (isNumeric(name))
+        throw invalid('domain.name', domain.name, 'a domain name such as example.com, not an address');
       if (request.assumeVerified && caller.role !== 'operator') {
         throw new PosternError('permission-denied', 'assume_verified: for operators only');
       }

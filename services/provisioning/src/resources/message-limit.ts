@@ -16,7 +16,11 @@ export function storedRate(field: string, limit: MessageLimit | undefined): Stor
   const { messages, recipients, bytes, intervalMs } = limit;
   if (bytes < 0 || bytes > mostBytes) throw invalid(`${field}.bytes`, String(bytes), `0 to ${mostBytes}`);
   if (intervalMs !== 0 && (intervalMs < leastMs || intervalMs > longestMs))
-    throw invalid(`${field}.interval_ms`, String(intervalMs), `${leastMs} to ${longestMs}, or 0 for an hour`);
+    throw invalid(
+      `${field}.interval_ms`,
+      String(intervalMs),
+      `${leastMs} to ${longestMs} milliseconds (1s to 1d), or 0 for an hour`,
+    );
   if (messages === 0 && recipients === 0 && bytes === 0) return null;
   return { messages, recipients, bytes, intervalMs: intervalMs === 0 ? usualMs : intervalMs };
 }

@@ -11,8 +11,9 @@ import type {
 import type { Route, RouteHost } from '@postern/proto/provisioning/v1/resources';
 import { tenantOf } from '../access.js';
 import { audit } from '../audit.js';
+import { hostsTold } from '../audit-detail.js';
 import type { Transaction } from '../database/tenant-scope.js';
-import { declaredPools, isDeclared } from '../egress-pools.js';
+import { declaredPools, isDeclared, usualPool } from '../egress-pools.js';
 import { tenantRoutesInFile } from '../operator/file-routes.js';
 import { comesBack } from '../operator/missing-parts.js';
 import type { OperatorDocument } from '../operator/schema.js';
@@ -122,7 +123,8 @@ export function routeMethods({ withTenant, sealer, operator, egressPools }: Reso
         );
         await noteSecrets(tx, tenant, changedSecrets(tenant, route.name, before?.hosts ?? [], hosts));
         await noteSnapshot(tx, tenant);
-        await audit(tx, caller, { tenant, method: 'PutRoute', resource: route.name, detail: { hosts: hosts.length } });
+        const detail = { hosts: hostsTold(hosts), pool: route.egressPool || usualPool };
+        await audit(tx, caller, { tenant, method: 'PutRoute', resource: route.name, detail });
         return { route: row === undefined ? undefined : toRoute(row) };
       });
     }),

@@ -71,7 +71,7 @@ const toUser = (row: Row): User => ({
   hasPassword: row.has_password,
 });
 
-/** A date that has passed is taken: it ends the login now. */
+/** A date that has passed is taken of a user there is: it ends the login now. */
 function expiryField(ms: number): Date | null {
   if (ms > latestExpiryMs)
     throw invalid('user.expires_at_ms', String(ms), 'milliseconds since 1970 before the year 9999');
@@ -109,13 +109,15 @@ async function identitiesField(tx: Transaction, tenant: string, identities: read
   return addresses;
 }
 
-export function userMethods({ withTenant, sealer, hashSlots, random, operator }: ResourceParts) {
+export function userMethods({ withTenant, sealer, hashSlots, random, clock, operator }: ResourceParts) {
   const hashed = async (password: string): Promise<Verifiers> => hashSlots.run(() => hashPassword(password, random));
   return {
     createUser: apiMethod<CreateUserRequest, CreateUserResponse>('admin', async (request, caller) => {
       const user = required('user', request.user);
       const address = addressField('user.address', user.address);
       const displayName = shortText('user.display_name', user.displayName);
+      if (user.expiresAtMs !== 0 && user.expiresAtMs <= clock.now())
+        throw invalid('user.expires_at_ms', String(user.expiresAtMs), 'a time to come, or 0 for never');
       const verifiers = user.password === '' ? undefined : await hashed(passwordField('user.password', user.password));
       return withTenant(caller.scope, async (tx) => {
         const domain = await readDomain(tx, domainOf(address));
