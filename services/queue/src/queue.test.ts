@@ -113,6 +113,15 @@ test('fan-out, alias, duplicate, quarantine and discard are units with bodies in
   );
   for (const item of items) expect(item.body?.place).toEqual({ $case: 'bodyId', value: message.queueId });
   expect(await ground.bodies.stat(message.queueId)).toMatchObject({ size: 31 });
+  const { rows } = await ground.admin.query(
+    `SELECT t.detail, w.expires_at FROM mail.trace_events t JOIN mail.waiting w USING (queue_id)
+     WHERE t.queue_id = $1 AND t.event = 'queue.recipient.quarantined'`,
+    [message.queueId],
+  );
+  expect(rows.map(({ detail }) => detail)).toEqual([
+    expect.objectContaining({ kept_until: new Date(Number(rows[0]?.expires_at)).toISOString() }),
+  ]);
+  expect(rows[0]?.detail).not.toHaveProperty('next_attempt_at');
 });
 
 test('deferred becomes a row, is dispatched again when due, and its row goes when delivered', async () => {

@@ -219,6 +219,13 @@ function reportRules({ row, change }: Merged, trace: TraceRow[]): void {
     });
 }
 
+/** What waits for a person has no next attempt, only its end. */
+function whenOf(state: Wait['state'], dueAt: number, expiresAt: number): Record<string, string> {
+  return state === 'held' || state === 'quarantined'
+    ? { kept_until: new Date(expiresAt).toISOString() }
+    : { next_attempt_at: new Date(dueAt).toISOString() };
+}
+
 function waitingRow(
   { row }: Merged,
   wait: Wait,
@@ -249,7 +256,7 @@ function waitingRow(
       detail: {
         attempt: String(attempt),
         lane: item.route?.lane ?? '',
-        next_attempt_at: new Date(dueAt).toISOString(),
+        ...whenOf(state, dueAt, item.expiresAtMs),
       },
     });
   return {
