@@ -453,6 +453,21 @@ test('of several senders in a session each step says whose it is, and what came 
   );
 });
 
+test('queue summary says what waits in WORK for pools nobody takes', async () => {
+  const unservedPools = [
+    { pool: 'blue', messages: 3 },
+    { pool: 'red', messages: 1 },
+  ];
+  server.answer('queueSummary', { result: { lanes: [], streams: { WORK: 4, SPOOL: 0 }, unservedPools } });
+  expect((await server.run('queue')).out.trimEnd().split('\n\n')).toEqual([
+    'No rows wait.',
+    'In the streams: SPOOL 0, WORK 4',
+    'In WORK and no delivery pod takes it: 3 for egress pool blue, 1 for egress pool red',
+  ]);
+  server.answer('queueSummary', { result: { lanes: [], streams: {}, unservedPools: [] } });
+  expect((await server.run('queue')).out.trimEnd()).toBe('Nothing waits.');
+});
+
 test('what waits for a person is not due: it is told how long it is kept', async () => {
   const item = {
     ...{ queueId: 'Q1', recipient: 'a@acme.test', reversePath: '', tenant: 'acme', lane: 'l', attempts: 0 },

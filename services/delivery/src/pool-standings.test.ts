@@ -1,7 +1,6 @@
 /** A pool without a consumer on WORK is said, by readiness and status, until there is one. */
-import { jetstreamManager } from '@nats-io/jetstream';
 import { systemClock } from '@postern/clock';
-import { connectStreams, consume, ensureConsumer, ensureStreams, workConsumer } from '@postern/stream';
+import { connectStreams, consume, ensureStreams, workConsumer } from '@postern/stream';
 import { withNats } from '@postern/testkit';
 import { expect, test, vi } from 'vitest';
 import { createPoolStandings } from './pool-standings.js';
@@ -27,7 +26,7 @@ test('a pool nobody declared is told until it is declared; another failure tells
     state: 'away',
     detail: expect.stringMatching(/^egress pool other has no consumer: it is not in provisioning\.egressPools/),
   });
-  await ensureConsumer(await jetstreamManager(connection.nats), workConsumer('other'));
+  await ensureStreams(connection, { replicas: 1, egressPools: ['default', 'other'] });
   await vi.waitFor(() => expect(pools.standing()).toEqual({ state: 'ok' }), { timeout: 15_000 });
   await Promise.all(taking.map((consumption) => consumption.stop()));
   await connection.close();

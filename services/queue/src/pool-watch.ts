@@ -54,6 +54,7 @@ export interface PoolWatch {
   /** Looks now and remembers. */
   look(): Promise<readonly PoolLevel[]>;
   /** Of the last look. */
+  unserved(): PoolLevel[];
   standing(): Standing;
 }
 
@@ -65,6 +66,7 @@ export async function createPoolWatch(
   const manager = await jetstreamManager(connection.nats, { checkAPI: false });
   const judge = new PoolJudge();
   let last: readonly PoolLevel[] = [];
+  const unserved = (): PoolLevel[] => last.filter(({ isServed }) => !isServed);
   return {
     async look() {
       const counts = await messagesByPool(manager);
@@ -78,10 +80,11 @@ export async function createPoolWatch(
       );
       return last;
     },
+    unserved,
     standing() {
-      const unserved = last.filter(({ isServed }) => !isServed);
-      if (unserved.length === 0) return { state: 'ok' };
-      const told = unserved.map(({ pool, messages }) => `${messages} ${messages === 1 ? 'item' : 'items'} of ${pool}`);
+      const lacking = unserved();
+      if (lacking.length === 0) return { state: 'ok' };
+      const told = lacking.map(({ pool, messages }) => `${messages} ${messages === 1 ? 'item' : 'items'} of ${pool}`);
       return { state: 'degraded', detail: `no delivery pod takes what waits in WORK: ${told.join(', ')}` };
     },
   };

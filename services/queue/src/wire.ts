@@ -116,6 +116,7 @@ export function wire(config: QueueConfig, telemetry: QueueTelemetry): Service {
         database,
         levels,
         scan,
+        pools,
         log,
         operate: () => {
           if (engine === undefined) throw new PosternError('store-unavailable', 'the queue has no snapshot yet');

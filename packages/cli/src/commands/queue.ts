@@ -110,9 +110,15 @@ export function addQueueCommands(program: Command, run: Run): void {
         const { result } = await api.call(api.rpc.queueSummary, { query: { tenant: options.tenant ?? '' } });
         const lanes = result?.lanes ?? [];
         const streams = Object.entries(result?.streams ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-        output.show({ lanes, streams: Object.fromEntries(streams) }, () => {
+        const unservedPools = result?.unservedPools ?? [];
+        output.show({ lanes, streams: Object.fromEntries(streams), unservedPools }, () => {
           const flow = streams.map(([name, count]) => `${name} ${count}`).join(', ');
-          return `${table(lanes, laneColumns, 'Nothing waits.')}${flow === '' ? '' : `\n\nIn the streams: ${flow}`}`;
+          const unserved = unservedPools.map(({ pool, messages }) => `${messages} for egress pool ${pool}`).join(', ');
+          return [
+            table(lanes, laneColumns, unserved === '' ? 'Nothing waits.' : 'No rows wait.'),
+            ...(flow === '' ? [] : [`In the streams: ${flow}`]),
+            ...(unserved === '' ? [] : [`In WORK and no delivery pod takes it: ${unserved}`]),
+          ].join('\n\n');
         });
       }),
     );

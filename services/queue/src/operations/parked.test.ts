@@ -64,6 +64,7 @@ beforeAll(async () => {
     database: ground.database,
     levels: ground.levels,
     scan: ground.scan,
+    pools: { unserved: () => [] },
     log: ground.telemetry.log,
     operate: () => ground.engine.operateParts(),
     policy: () => ground.policy,

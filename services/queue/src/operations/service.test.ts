@@ -73,6 +73,7 @@ beforeAll(async () => {
     database: ground.database,
     levels: ground.levels,
     scan: ground.scan,
+    pools: { unserved: () => [{ pool: 'blue', messages: 3, isServed: false }] },
     log: ground.telemetry.log,
     operate: () => ground.engine.operateParts(),
     policy: () => ruled,
@@ -132,6 +133,9 @@ test('a tenant sees and changes its own rows only, also when it selects all', as
   expect((await list('*')).items).toHaveLength(4);
   const summary = await client.call(client.rpc.summary, SummaryRequest.fromPartial({}), as('acme'));
   expect(summary.lanes).toMatchObject([{ tenant: 'acme', lane: 'main', held: 1, quarantined: 1 }]);
+  expect(summary.unservedPools).toEqual([]);
+  const all = await client.call(client.rpc.summary, SummaryRequest.fromPartial({}), as('*'));
+  expect(all.unservedPools).toEqual([{ pool: 'blue', messages: 3 }]);
   const deleted = await client.call(
     client.rpc.operate,
     OperateRequest.fromPartial({

@@ -19,6 +19,7 @@ import type { Logger } from '@postern/telemetry';
 import type { QueueEvent } from '../events.js';
 import { ledgerReport, orphansListed } from '../ledger-report.js';
 import type { ParkedParts } from '../parked/parts.js';
+import type { PoolWatch } from '../pool-watch.js';
 import type { Database } from '../store/database.js';
 import type { LevelReader } from '../stream-levels.js';
 import { findTraces } from '../trace/timeline.js';
@@ -35,6 +36,7 @@ export interface OperationParts {
   readonly database: Database;
   readonly levels: LevelReader;
   readonly scan: WorkScanner;
+  readonly pools: Pick<PoolWatch, 'unserved'>;
   readonly log: Logger<QueueEvent>;
   readonly operate: () => OperateParts;
   /** Throws while there is no snapshot yet. */
@@ -55,7 +57,8 @@ export function addQueueService(server: GrpcServer, parts: OperationParts): void
         const lanes = await database.scoped(scope, (transaction) =>
           summarize(transaction, request.tenant, clock.now()),
         );
-        return { lanes, streams: scope === everyTenant ? await streamCounts(parts.levels) : {} };
+        if (scope !== everyTenant) return { lanes, streams: {}, unservedPools: [] };
+        return { lanes, streams: await streamCounts(parts.levels), unservedPools: parts.pools.unserved() };
       }),
     ),
     listItems: unary((request: ListItemsRequest, context) =>

@@ -177,11 +177,21 @@ export interface SummaryResponse {
   lanes: LaneSummary[];
   /** Messages in the streams now, by stream. */
   streams: { [key: string]: number };
+  /** Egress pools whose messages wait in WORK while no delivery pod asks for them; for operators. */
+  unservedPools: UnservedPool[];
 }
 
 export interface SummaryResponse_StreamsEntry {
   key: string;
   value: number;
+}
+
+/** What waits in WORK for one egress pool. */
+export interface UnservedPool {
+  /** Name. */
+  pool: string;
+  /** Messages. */
+  messages: number;
 }
 
 /** Counts of one lane. */
@@ -1336,7 +1346,7 @@ export const SummaryRequest: MessageFns<SummaryRequest> = {
 };
 
 function createBaseSummaryResponse(): SummaryResponse {
-  return { lanes: [], streams: {} };
+  return { lanes: [], streams: {}, unservedPools: [] };
 }
 
 export const SummaryResponse: MessageFns<SummaryResponse> = {
@@ -1347,6 +1357,9 @@ export const SummaryResponse: MessageFns<SummaryResponse> = {
     globalThis.Object.entries(message.streams).forEach(([key, value]: [string, number]) => {
       SummaryResponse_StreamsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
     });
+    for (const v of message.unservedPools) {
+      UnservedPool.encode(v!, writer.uint32(26).fork()).join();
+    }
     return writer;
   },
 
@@ -1382,6 +1395,14 @@ export const SummaryResponse: MessageFns<SummaryResponse> = {
             }
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unservedPools.push(UnservedPool.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1411,6 +1432,11 @@ export const SummaryResponse: MessageFns<SummaryResponse> = {
           {},
         )
         : {},
+      unservedPools: globalThis.Array.isArray(object?.unservedPools)
+        ? object.unservedPools.map((e: any) => UnservedPool.fromJSON(e))
+        : globalThis.Array.isArray(object?.unserved_pools)
+        ? object.unserved_pools.map((e: any) => UnservedPool.fromJSON(e))
+        : [],
     };
   },
 
@@ -1427,6 +1453,9 @@ export const SummaryResponse: MessageFns<SummaryResponse> = {
           obj.streams[k] = Math.round(v);
         });
       }
+    }
+    if (message.unservedPools?.length) {
+      obj.unservedPools = message.unservedPools.map((e) => UnservedPool.toJSON(e));
     }
     return obj;
   },
@@ -1446,6 +1475,7 @@ export const SummaryResponse: MessageFns<SummaryResponse> = {
       },
       {},
     );
+    message.unservedPools = object.unservedPools?.map((e) => UnservedPool.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1531,6 +1561,91 @@ export const SummaryResponse_StreamsEntry: MessageFns<SummaryResponse_StreamsEnt
     const message = createBaseSummaryResponse_StreamsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseUnservedPool(): UnservedPool {
+  return { pool: "", messages: 0 };
+}
+
+export const UnservedPool: MessageFns<UnservedPool> = {
+  encode(message: UnservedPool, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pool !== "") {
+      writer.uint32(10).string(message.pool);
+    }
+    if (message.messages !== 0) {
+      writer.uint32(16).uint64(message.messages);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnservedPool {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnservedPool();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pool = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.messages = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UnservedPool {
+    return {
+      pool: isSet(object.pool) ? globalThis.String(object.pool) : "",
+      messages: isSet(object.messages) ? globalThis.Number(object.messages) : 0,
+    };
+  },
+
+  toJSON(message: UnservedPool): unknown {
+    const obj: any = {};
+    if (message.pool !== "") {
+      obj.pool = message.pool;
+    }
+    if (message.messages !== 0) {
+      obj.messages = Math.round(message.messages);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UnservedPool>, I>>(base?: I): UnservedPool {
+    return UnservedPool.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UnservedPool>, I>>(object: I): UnservedPool {
+    const message = createBaseUnservedPool();
+    message.pool = object.pool ?? "";
+    message.messages = object.messages ?? 0;
     return message;
   },
 };
