@@ -306,3 +306,20 @@ test.each([
   expect(problems).toEqual([]);
   expect(notes.map(({ path }) => path)).toEqual(count === 0 ? [] : ['tenants[0].domains[0].catchAll']);
 });
+
+test.each([
+  ['a ring', { a: ['b'], b: ['c'], c: ['a'] }, ['a', 'b', 'c']],
+  ['what leads into a ring', { a: ['b'], b: ['a'], into: ['a'] }, ['a', 'b', 'into']],
+  ['a ring with a mailbox', { a: ['b'], b: ['a', 'user'] }, []],
+  ['an alias that is its own mailbox', { a: ['b'], b: ['b', 'a'] }, []],
+  ['a chain', { a: ['b'], b: ['user'] }, []],
+])('aliases of a file, %s: those without a mailbox are told', (_what, aliases, lost) => {
+  const entries = Object.entries<string[]>(aliases).map(([name, targets]) => ({
+    ...{ address: `${name}@acme.test`, targets: targets.map((target) => `${target}@ACME.test`) },
+  }));
+  const text = JSON.stringify({ tenants: [{ name: 'acme', domains: [{ name: 'acme.test' }], aliases: entries }] });
+  const { notes, problems } = examineOperatorDocument([{ file: 'op.yaml', text }]);
+  expect(problems).toEqual([]);
+  const told = notes.filter(({ path }) => /\.aliases\[\d\]\.targets$/.test(path));
+  expect(told.map(({ message }) => message.split('@')[0])).toEqual(lost);
+});

@@ -20,6 +20,7 @@ import {
   Reader,
   reportUnknownKey,
 } from '@postern/config';
+import { aliasRingNotes } from './alias-rings.js';
 import { catchAllNotes } from './catch-alls.js';
 import { contradictionNotes } from './contradictions.js';
 import { filePoolFaults } from './file-pools.js';
@@ -105,6 +106,7 @@ const notesOf = (document: OperatorDocument, written: (path: FieldPath) => boole
   ...tenantNotes(document),
   ...scopeNotes(document),
   ...catchAllNotes(document),
+  ...aliasRingNotes(document),
   ...fileRuleNotes(document),
   ...wideNetworkNotes(document),
   ...listenerNotes(document, written),
