@@ -3,7 +3,11 @@
  * plain ones of the same line length, chunk by chunk as a socket gives them. The fastest of interleaved rounds, other work on the machine only makes slower; ends with an error where a dot-heavy body takes
  * more than twice the time of its plain one per byte on the wire (docs/benchmarks.md). The reader is the service's own file: bench is no part of it.
  */
+
 import { systemClock } from '@postern/clock';
+import { suiteOptions } from '@postern/testkit/suite';
+
+suiteOptions({ name: 'bench:dots', takes: 'half a minute', defaults: {} });
 
 interface Reader {
   feed(chunk: Buffer): number;

@@ -4,22 +4,24 @@
  * after warming up. Exit 1 beyond a target. Needs as many open files as connections; sources are 127.0.0.2 to 127.0.0.9.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { SmtpSender } from '@postern/testkit/smtp';
+import { suiteOptions } from '@postern/testkit/suite';
 import { percentile } from './closed-loop.js';
 import type { Peer, PeerFactory } from './peer.js';
 import { bareWith } from './peers/bare.js';
 import { edgeAccept } from './peers/edge-accept.js';
 import { pssMiB } from './process-tree.js';
 
-const { values } = parseArgs({
-  options: {
-    connections: { type: 'string', default: '10000' },
-    rounds: { type: 'string', default: '3' },
-    banners: { type: 'string', default: '5000' },
+const values = suiteOptions({
+  name: 'bench:idle',
+  takes: 'about 6 minutes',
+  defaults: {
+    connections: 10000,
+    rounds: 3,
+    banners: 5000,
   },
 });
-const connections = Number(values.connections);
+const connections = values.number('connections');
 const openersAtOnce = 200;
 const warmups = 1_000;
 const settleMs = 5_000;
@@ -110,7 +112,7 @@ async function withPeer<T>(factory: PeerFactory, work: (peer: Peer) => Promise<T
 const median = (figures: readonly number[]): number =>
   figures.toSorted((one, other) => one - other)[Math.floor(figures.length / 2)] ?? Number.NaN;
 const factories = { bare: bareWith('--starttls'), edge: edgeAccept };
-const rounds = Number(values.rounds);
+const rounds = values.number('rounds');
 let isKept = true;
 console.log(
   `| idle connections, ${rounds} rounds | node-null KiB each | edge-accept KiB each | ratio (target ${memoryTarget}) |\n|---|---|---|---|`,
@@ -137,7 +139,7 @@ interface Welcome {
 const welcome = (factory: PeerFactory): Promise<Welcome> =>
   withPeer(factory, async (peer) => {
     await greetMany(peer, warmups);
-    const { times, rate } = await greetMany(peer, Number(values.banners));
+    const { times, rate } = await greetMany(peer, values.number('banners'));
     return { rate, p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
   });
 

@@ -2,10 +2,14 @@
  * `npm run bench:memory`: does the edge's memory depend on message size? 20 connections pass 3 MB each, then, on a fresh edge process, 30 MB each; prints the peak
  * resident size (VmHWM) of both. Bounded: 20 messages a round.
  */
+
 import { readFile } from 'node:fs/promises';
 import { startCluster } from '@postern/e2e/cluster';
 import { buildMessage, SmtpSender, startSmtpSink } from '@postern/testkit/smtp';
+import { suiteOptions } from '@postern/testkit/suite';
 import { waitSunk } from './peer.js';
+
+suiteOptions({ name: 'bench:memory', takes: 'about 80 seconds', defaults: {} });
 
 const connections = 20;
 const MB = 1_000_000;

@@ -4,9 +4,13 @@
  * (docs/benchmarks.md).
  */
 // biome-ignore-all lint/suspicious/noThenProperty: a rule keeps its actions under then; it is a list, never a promise
+
 import { cpuUsage } from 'node:process';
 import { systemClock } from '@postern/clock';
 import { compileRules, deliveryRules, evaluate, type Facts, type RuleSet } from '@postern/rules';
+import { suiteOptions } from '@postern/testkit/suite';
+
+suiteOptions({ name: 'bench:rules', takes: 'some seconds', defaults: {} });
 
 const domains = 20;
 const perDomain = 50;

@@ -100,7 +100,7 @@ describe('loadConfig', () => {
     const file = join(folder, 'named.yaml');
     writeFileSync(file, 'edge: { banner: hello }');
     const byEnv = loadConfig(definition, { env: { POSTERN_CONFIG: file }, argv: [] });
-    const byArgument = loadConfig(definition, { env: {}, argv: ['serve', `--config=${file}`] });
+    const byArgument = loadConfig(definition, { env: {}, argv: [`--config=${file}`] });
     expect([byEnv.edge.banner, byArgument.edge.banner]).toEqual(['hello', 'hello']);
   });
 

@@ -27,16 +27,19 @@ export interface Arguments {
   readonly sets: readonly { readonly path: string; readonly text: string }[];
 }
 
-/** Knows `--config <file>` and `--set <path>=<value>`; other arguments belong to the program. */
+/** Knows `--config <file>` and `--set <path>=<value>`. A command of the program, such as `rebuild`, stands before them and was taken off. */
 export function parseArguments(argv: readonly string[]): Arguments {
   let file: string | undefined;
   const sets: { path: string; text: string }[] = [];
   for (let i = 0; i < argv.length; i++) {
     const [flag = '', inline] = splitOnce(argv[i] ?? '', '=');
-    // A word without dashes names a command of the program, such as `rebuild`.
-    if (!flag.startsWith('-')) continue;
     if (flag !== '--config' && flag !== '--set')
-      throw new ConfigError([argumentProblem(flag, 'unknown; allowed are --config FILE and --set path=value')]);
+      throw new ConfigError([
+        argumentProblem(
+          flag,
+          'unknown; allowed are --config FILE and --set path=value, and before them the command config print',
+        ),
+      ]);
     const value = inline ?? argv[++i];
     if (value === undefined) throw new ConfigError([argumentProblem(flag, 'needs a value')]);
     if (flag === '--config') {

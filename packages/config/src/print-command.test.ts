@@ -28,6 +28,15 @@ test('config print shows what would be used, and --diff only what differs', () =
   expect(text).not.toContain('name');
 });
 
-test('an argument nobody knows is refused by name', () => {
-  expect(() => loadConfig(definition, { argv: ['--bogus'], env: {} })).toThrow(/--bogus/);
+test.each([
+  ['an option', ['--bogus'], /--bogus/],
+  ['a word', ['bogus', '--set', 'edge.size=5'], /argument bogus: unknown/],
+  ['a word at the end', ['--set', 'edge.size=5', 'bogus'], /argument bogus: unknown/],
+  [
+    'a command that stands behind options',
+    ['--set', 'edge.size=5', 'config', 'print'],
+    /before them the command config print/,
+  ],
+])('%s nobody knows is refused by name', (_, argv, told) => {
+  expect(() => loadConfig(definition, { argv, env: {} })).toThrow(told);
 });

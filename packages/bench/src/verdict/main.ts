@@ -4,7 +4,7 @@
  * loop reached the time a verdict takes, and how long the event loop of the judge was ready meanwhile and had no core; last how long bodies of 30 MB
  * hold up others. Bounded by the number of messages.
  */
-import { parseArgs } from 'node:util';
+import { suiteOptions } from '@postern/testkit/suite';
 import { percentile } from '../closed-loop.js';
 import { coreWaitSeconds, cpuSeconds } from '../process-tree.js';
 import type { JudgePeer } from './judge-peer.js';
@@ -14,20 +14,22 @@ import { openLoop } from './open-loop.js';
 import { posternPeer } from './postern-peer.js';
 import { rspamdPeer } from './rspamd-peer.js';
 
-const { values } = parseArgs({
-  options: {
-    messages: { type: 'string', default: '4000' },
-    rounds: { type: 'string', default: '5' },
-    warmup: { type: 'string', default: '10000' },
-    concurrency: { type: 'string', default: '16' },
-    size: { type: 'string', default: '10240' },
-    threads: { type: 'string', default: '1' },
-    large: { type: 'string', default: '30' },
+const values = suiteOptions({
+  name: 'bench:verdict',
+  takes: 'about 4 minutes',
+  defaults: {
+    messages: 4000,
+    rounds: 5,
+    warmup: 10000,
+    concurrency: 16,
+    size: 10240,
+    threads: 1,
+    large: 30,
   },
 });
-const messages = Number(values.messages);
-const rounds = Number(values.rounds);
-const concurrency = Number(values.concurrency);
+const messages = values.number('messages');
+const rounds = values.number('rounds');
+const concurrency = values.number('concurrency');
 
 interface Round {
   readonly peer: string;
@@ -55,12 +57,12 @@ async function closedLoop(peer: JudgePeer, load: Load, count: number): Promise<R
   return { peer: peer.name, cpuMs: (cpu * 1_000) / count, rate: count / seconds, questions };
 }
 
-const load = await makeLoad(Number(values.size));
+const load = await makeLoad(values.number('size'));
 const peers: JudgePeer[] = [];
 try {
-  const postern = await posternPeer(load.dns.server, Number(values.threads));
+  const postern = await posternPeer(load.dns.server, values.number('threads'));
   peers.push(postern, await rspamdPeer(load.dns.server));
-  for (const peer of peers) await closedLoop(peer, load, Number(values.warmup));
+  for (const peer of peers) await closedLoop(peer, load, values.number('warmup'));
   const all: Round[] = [];
   for (let round = 1; round <= rounds; round++)
     for (const peer of peers) {
@@ -99,7 +101,7 @@ try {
     cells.push(median(coreWaits.get(name) ?? []).toFixed(0));
     console.log(`| ${name} | ${cells.join(' | ')} |`);
   }
-  for (const line of await measureStalls(postern, load, Number(values.large) * 1_000_000)) console.log(line);
+  for (const line of await measureStalls(postern, load, values.number('large') * 1_000_000)) console.log(line);
 } finally {
   for (const peer of peers) await peer.stop();
   await load.dns.stop();

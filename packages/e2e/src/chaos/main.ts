@@ -3,23 +3,25 @@
  * Prints the verdict and the ledger; exit code 1 when anything was lost, refused or came twice without an allowed reason. Takes about 6 minutes.
  * `--nats 3`: three NATS nodes, every stream with three replicas, each node struck in turn.
  */
-import { parseArgs } from 'node:util';
+import { suiteOptions } from '@postern/testkit/suite';
 import { sum } from '../cluster/ledger.js';
 import { runCampaign } from './campaign.js';
 import { describe } from './verdict.js';
 
 const services = ['edge', 'policy', 'queue', 'delivery', 'provisioning'];
-const { values } = parseArgs({
-  options: {
-    messages: { type: 'string', default: '20000' },
-    size: { type: 'string', default: '10240' },
-    senders: { type: 'string', default: '20' },
-    rate: { type: 'string', default: '60' },
-    targets: { type: 'string', default: [...services, 'nats', 'redis', 'postgres'].join(',') },
-    misfortunes: { type: 'string', default: 'kill,pause,restart' },
-    failpoints: { type: 'string', default: services.join(',') },
-    nats: { type: 'string', default: '1' },
-    minutes: { type: 'string', default: '30' },
+const values = suiteOptions({
+  name: 'chaos',
+  takes: 'about 7 minutes',
+  defaults: {
+    messages: 20000,
+    size: 10240,
+    senders: 20,
+    rate: 60,
+    targets: [...services, 'nats', 'redis', 'postgres'].join(','),
+    misfortunes: 'kill,pause,restart',
+    failpoints: services.join(','),
+    nats: 1,
+    minutes: 30,
   },
 });
 const list = (text: string): string[] => text.split(',').filter((entry) => entry !== '');
@@ -28,21 +30,21 @@ const say = (line: string): void =>
   console.log(`${((Date.now() - startedAt) / 1000).toFixed(0).padStart(5)} s  ${line}`);
 
 const result = await runCampaign({
-  messages: Number(values.messages),
-  size: Number(values.size),
-  senders: Number(values.senders),
-  rate: Number(values.rate),
+  messages: values.number('messages'),
+  size: values.number('size'),
+  senders: values.number('senders'),
+  rate: values.number('rate'),
   edges: 2,
   policies: 2,
-  natsNodes: Number(values.nats),
-  targets: list(values.targets),
-  misfortunes: list(values.misfortunes).map((name) => (name === 'pause' || name === 'restart' ? name : 'kill')),
-  failpointsOf: list(values.failpoints),
+  natsNodes: values.number('nats'),
+  targets: list(values.text('targets')),
+  misfortunes: list(values.text('misfortunes')).map((name) => (name === 'pause' || name === 'restart' ? name : 'kill')),
+  failpointsOf: list(values.text('failpoints')),
   deferEvery: 50,
   largeEvery: 40,
   bounceEvery: 100,
   fanOutEvery: 20,
-  timeoutMs: Number(values.minutes) * 60_000,
+  timeoutMs: values.number('minutes') * 60_000,
   say,
 });
 console.log(describe(result.verdict));
@@ -55,7 +57,7 @@ console.log(
   `strikes ${result.strikes.length}; failpoints not reached: ${result.failpointsMissed.join(', ') || 'none'}`,
 );
 const { verdict } = result;
-const complete = verdict.accepted === Number(values.messages);
-if (!complete) console.log(`only ${verdict.accepted} of ${values.messages} were accepted in time`);
+const complete = verdict.accepted === values.number('messages');
+if (!complete) console.log(`only ${verdict.accepted} of ${values.number('messages')} were accepted in time`);
 const bad = verdict.lost.length + verdict.unexplained.length + verdict.refused.length + (complete ? 0 : 1);
 process.exit(bad === 0 && result.failpointsMissed.length === 0 ? 0 : 1);

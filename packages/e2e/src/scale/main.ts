@@ -3,8 +3,8 @@
  * `--parts limits,policy,users` names the parts. About three minutes. `npm run test:flow` is the part `truth`: limits while edges are killed and paused, five minutes.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { startSmtpSink } from '@postern/testkit/smtp';
+import { suiteOptions } from '@postern/testkit/suite';
 import { type Cluster, startCluster } from '../cluster/cluster.js';
 import { startReport } from '../fuzz/report.js';
 import { type ScaleContext, scaleLimits } from './limits-part.js';
@@ -12,17 +12,19 @@ import { scaleUsers } from './many-users.js';
 import { scalePolicyDeath } from './policy-death.js';
 import { scaleTruth } from './truth-part.js';
 
-const { values } = parseArgs({
-  options: {
-    edges: { type: 'string', default: '4' },
-    policies: { type: 'string', default: '2' },
-    tenants: { type: 'string', default: '100' },
-    users: { type: 'string', default: '10000' },
-    parts: { type: 'string', default: 'limits,policy,users' },
+const values = suiteOptions({
+  name: 'test:scale',
+  takes: 'about 3 minutes',
+  defaults: {
+    edges: 4,
+    policies: 2,
+    tenants: 100,
+    users: 10000,
+    parts: 'limits,policy,users',
   },
 });
-const parts = new Set(values.parts.split(','));
-const edges = Number(values.edges);
+const parts = new Set(values.text('parts').split(','));
+const edges = values.number('edges');
 const off = { enabled: false };
 
 function configuration(sinkPort: number, limits: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -60,9 +62,9 @@ await report.part('cluster', async () => {
   const cluster = await startCluster({
     config: configuration(sink.port, {}),
     edges,
-    policies: Number(values.policies),
+    policies: values.number('policies'),
   });
-  report.say(`        ${edges} edges and ${values.policies} policies serve (${cluster.dataDir})`);
+  report.say(`        ${edges} edges and ${values.number('policies')} policies serve (${cluster.dataDir})`);
   const context: ScaleContext = {
     report,
     cluster,
@@ -81,7 +83,7 @@ await report.part('cluster', async () => {
     if (parts.has('policy')) await report.part('policy', () => scalePolicyDeath(context, arrived));
     if (parts.has('users')) {
       await report.part('users', () =>
-        scaleUsers(context, { tenants: Number(values.tenants), users: Number(values.users) }),
+        scaleUsers(context, { tenants: values.number('tenants'), users: values.number('users') }),
       );
     }
   } finally {
