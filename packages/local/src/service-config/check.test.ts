@@ -423,7 +423,7 @@ test.each<[string, string, string]>([
   ],
   [
     'a check that is on by default, and verdicts not waited for so long',
-    'edge: { policy: { deadline: 4s } }\nchecks: { dkim: { enabled: false }, dmarc: { timeout: 1s }, ptr: { timeout: 9s } }',
+    'edge: { policy: { deadline: 4s } }\nchecks: { dkim: { enabled: false }, dmarc: { timeout: 1s }, ptr: { enabled: false, timeout: 9s } }',
     '2: checks.spf.timeout: is 5s, but verdicts are waited for 4s (edge.policy.deadline): it is cut short to that',
   ],
 ])('%s is a note, since the file alone cannot tell', async (_name, text, expected) => {

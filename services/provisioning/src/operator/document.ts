@@ -22,6 +22,7 @@ import {
 } from '@postern/config';
 import { aliasRingNotes } from './alias-rings.js';
 import { catchAllNotes } from './catch-alls.js';
+import { checkNotes } from './check-notes.js';
 import { contradictionNotes } from './contradictions.js';
 import { filePoolFaults } from './file-pools.js';
 import { fileRuleNotes } from './file-rules.js';
@@ -111,6 +112,7 @@ const notesOf = (document: OperatorDocument, written: (path: FieldPath) => boole
   ...wideNetworkNotes(document),
   ...listenerNotes(document, written),
   ...contradictionNotes(document),
+  ...checkNotes(document, written),
 ];
 
 /** Fields of maps only. */

@@ -29,6 +29,8 @@ test.each<[string, string | RegExp]>([
     'listeners: { mx: { extensions: { smtpUtf8: true, eightBitMime: false } } }',
     /^listeners\.mx\.extensions\.smtpUtf8: is never offered/,
   ],
+  ['checks: { dnsbl: { onFail: reject, zones: [bl.test] } }', /^checks\.dnsbl: is set up and off: .*enabled: true/],
+  ['checks: { identity: { onFail: reject } }', /^checks\.identity: is set up and off/],
   ['overload: { heap: 1 }', /^overload\.heap: 1 percent: .*421/],
   ['overload: { memory: 19 }', /^overload\.memory: 19 percent/],
   [
@@ -51,6 +53,7 @@ test.each([
   'listeners: { submission: { requireTls: false, authMechanismsPlain: [PLAIN] } }',
   'listeners: { mx: { extensions: { eightBitMime: false } } }',
   'overload: { heap: 20, memory: 20 }',
+  'checks: { dnsbl: { enabled: false, zones: [bl.test] }, spf: { onFail: reject } }',
   'access: [{ network: 192.0.2.0/24, action: allow }, { network: 192.0.2.1, action: deny }]',
   'access: [{ network: 192.0.2.1, action: allow }, { level: listener, target: mx, network: 192.0.2.1, action: deny }]',
   relays('a', 'a'),
