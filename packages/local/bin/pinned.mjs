@@ -60,7 +60,10 @@ function npm(args) {
 export function ensureInstalled() {
   if (installationIsCurrent()) return;
   process.stderr.write('postern: installing the packages named by package-lock.json (npm ci) ...\n');
-  const result = npm(['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error']);
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  // npm's own pauses between tries make a machine without network wait two minutes and a half for its answer.
+  const pauses = ['--fetch-retry-mintimeout=2000', '--fetch-retry-maxtimeout=10000'];
+  const result = npm(['ci', '--include=dev', '--include=optional', ...quiet, ...pauses]);
   if (result.status !== 0) {
     give(
       'postern: npm ci failed (see above). Way out: check the network and the npm registry, then run the same command again.',
