@@ -7,7 +7,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { processExists } from '../servers/folder-lock.js';
-import { freePort } from '../servers/free-port.js';
+import { freePort, portIsFree } from '../servers/free-port.js';
 import { sharedCache } from '../servers/server-cache.js';
 import { Cluster } from './cluster.js';
 import { type DataFolder, prepareDataFolder } from './data-folder.js';
@@ -55,13 +55,23 @@ afterEach(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
+/** Of two edges. */
+async function freeBase(): Promise<number> {
+  for (let tries = 0; tries < 50; tries++) {
+    const base = await freePort();
+    const ports = [465, 525, 587].flatMap((offset) => [base + offset, base + offset + 1]);
+    if ((await Promise.all(ports.map((port) => portIsFree(port)))).every(Boolean)) return base;
+  }
+  throw new Error('no free ports for a cluster');
+}
+
 async function cluster(
   args: readonly string[],
   said: string[] = [],
   environment: NodeJS.ProcessEnv = {},
 ): Promise<Cluster> {
   const options = parseStartOptions(
-    ['--data', join(dir, 'data'), '--port-base', String(await freePort()), ...args],
+    ['--data', join(dir, 'data'), '--port-base', String(await freeBase()), ...args],
     dir,
   );
   folder = await prepareDataFolder(options.dataDir);
