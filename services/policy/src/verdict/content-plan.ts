@@ -1,6 +1,7 @@
 /**
  * What the edge must send at the end of data: the header section, or the whole message (design.md, step 4). The header section always: an
- * Authentication-Results field in our name is removed whoever sends it, a logged-in client included (invariant 8).
+ * Authentication-Results field in our name is removed whoever sends it, a logged-in client included (invariant 8); where it is
+ * wanted for that alone, `content-waiver.ts` spares the edge the question for messages without such a field.
  */
 import { ContentPlan } from '@postern/proto/policy/v1/policy_service';
 import { listsOf } from '../dns-lists/dns-list.js';
