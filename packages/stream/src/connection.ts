@@ -40,6 +40,8 @@ export interface StreamConnection {
   state(): ConnectionState;
   /** How often it was made, the first time included: a server met again may have been started again. */
   times(): number;
+  /** Calls back each time it was made again. */
+  onMetAgain(listener: () => void): void;
   /** Flushes what is buffered and closes; bounded by the client's own drain. */
   close(): Promise<void>;
 }
@@ -76,6 +78,7 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
   });
   let state: ConnectionState = 'connected';
   let times = 1;
+  const metAgain: (() => void)[] = [];
   const set = (next: ConnectionState, detail: string): void => {
     state = next;
     options.onState?.(next, detail);
@@ -85,6 +88,7 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
       if (status.type === 'disconnect') set('disconnected', String(status.server));
       else if (status.type === 'reconnect') {
         times++;
+        for (const listener of metAgain) listener();
         set('connected', String(status.server));
       } else if (status.type === 'error') options.onState?.(state, status.error.message);
     }
@@ -100,6 +104,7 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
     jetstream: jetstream(nats, { timeout: 5_000 }),
     state: () => state,
     times: () => times,
+    onMetAgain: (listener) => void metAgain.push(listener),
     close: async () => {
       if (!nats.isClosed()) await nats.drain();
     },

@@ -17,6 +17,7 @@ import { Kvm } from '@nats-io/kv';
 import type { StreamConnection } from './connection.js';
 import {
   ackWaitMs,
+  backConsumer,
   bucketDeclarations,
   type ConsumerDeclaration,
   dedupWindowMs,
@@ -104,6 +105,6 @@ export async function ensureStreams(connection: StreamConnection, options: Ensur
     });
   }
   const pools = options.egressPools.map(workConsumer);
-  for (const consumer of [intakeConsumer, outcomesConsumer, traceConsumer, ...pools])
+  for (const consumer of [intakeConsumer, outcomesConsumer, traceConsumer, backConsumer, ...pools])
     await ensureConsumer(manager, consumer);
 }

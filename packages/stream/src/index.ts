@@ -1,3 +1,4 @@
+export { type BatchMessage, batchHeaders, saidParts, spooledHeader } from './batch.js';
 export * from './connection.js';
 export * from './consume.js';
 export * from './directory-key.js';
@@ -5,6 +6,7 @@ export * from './durability.js';
 export * from './ensure.js';
 export * from './key-value.js';
 export * from './leftovers.js';
+export { MetServer } from './met-server.js';
 export * from './permissions.js';
 export * from './publish.js';
 export * from './service-view.js';
@@ -13,3 +15,4 @@ export * from './spool-batch.js';
 export { createFillReader, type FillReader } from './stream-fill.js';
 export * from './streams.js';
 export * from './subjects.js';
+export * from './work-batch.js';

@@ -68,7 +68,7 @@ export async function createLeftoverReader(connection: StreamConnection): Promis
   };
 }
 
-const stored = (message: StoredMsg): StoredMessage => ({
+export const stored = (message: StoredMsg): StoredMessage => ({
   sequence: message.seq,
   subject: message.subject,
   data: message.data,

@@ -2,7 +2,13 @@
  * One NATS user per service (design.md, Trust): the subjects each may publish and subscribe to. Whatever is not listed is denied; a test
  * walks every denied pair. Each user has an inbox prefix of its own, so that no service reads another's replies.
  */
-import { type BucketName, type StreamName, streamDeclarations } from './streams.js';
+import {
+  type BucketName,
+  backConsumer,
+  type ConsumerDeclaration,
+  type StreamName,
+  streamDeclarations,
+} from './streams.js';
 
 export type ServiceUser = 'edge' | 'policy' | 'queue' | 'delivery' | 'provisioning';
 
@@ -37,6 +43,12 @@ const consume = (stream: StreamName): string[] => [
   `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
   `$JS.ACK.${stream}.>`,
 ];
+/** The same of one consumer alone. */
+const consumeOnly = ({ stream, durable }: ConsumerDeclaration): string[] => [
+  `$JS.API.CONSUMER.INFO.${stream}.${durable}`,
+  `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`,
+  `$JS.ACK.${stream}.${durable}.>`,
+];
 const allStreamInfo = streamDeclarations.map(({ name }) => `$JS.API.STREAM.INFO.${name}`);
 const base = ['$JS.API.INFO', '$JS.FC.>', ...allStreamInfo];
 
@@ -64,12 +76,16 @@ const publish: Record<ServiceUser, readonly string[]> = {
       `$JS.API.STREAM.MSG.DELETE.${stream}`,
     ]),
     ...['SPOOL', 'WORK', 'OUTCOMES'].map((stream) => `$JS.API.CONSUMER.INFO.${stream}.>`),
+    // Of WORK only what was left there to come back.
+    ...consumeOnly(backConsumer),
     ...readBucket('CONFIG'),
     ...readBucket('DIRECTORY'),
   ],
   delivery: [
     ...base,
     'outcomes.delivery',
+    // A batch that keeps coming back is put back as its single items.
+    'work.>',
     'bodies.>',
     'parked.>',
     'trace.delivery',

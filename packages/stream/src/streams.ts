@@ -3,6 +3,8 @@
  * All are file storage with explicit max_bytes and a dedup window of 10 minutes (design.md, State). Sizes and replicas are settings.
  */
 
+import { backSubjects, isBackSubject } from './subjects.js';
+
 /** Names of the streams. */
 export type StreamName = 'SPOOL' | 'WORK' | 'BODIES' | 'OUTCOMES' | 'TRACE' | 'PARKED';
 
@@ -101,6 +103,14 @@ export const traceConsumer: ConsumerDeclaration = {
   maxAckPending: 4096,
 };
 
+/** Batches of SPOOL that came back, left in WORK (ADR 14). */
+export const backConsumer: ConsumerDeclaration = {
+  stream: 'WORK',
+  durable: 'queue',
+  filter: backSubjects,
+  maxAckPending: 1024,
+};
+
 /** The consumer of one egress pool: never one per destination. */
 export const workConsumer = (egressPool: string): ConsumerDeclaration => ({
   stream: 'WORK',
@@ -108,3 +118,7 @@ export const workConsumer = (egressPool: string): ConsumerDeclaration => ({
   filter: `work.${egressPool}.>`,
   maxAckPending: 4096,
 });
+
+/** The consumer that a message of WORK is for. */
+export const consumerOfWork = (subject: string): ConsumerDeclaration =>
+  isBackSubject(subject) ? backConsumer : workConsumer(subject.split('.')[1] ?? '');

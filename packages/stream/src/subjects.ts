@@ -25,6 +25,15 @@ function token(text: string): string {
 export const spoolSubject = (queueId: string): string => `spool.${shardOf(queueId)}`;
 export const workSubject = (egressPool: string, queueId: string): string =>
   `work.${token(egressPool)}.${shardOf(queueId)}`;
+const lastToken = (subject: string): string => subject.slice(subject.lastIndexOf('.') + 1);
+/** Where in SPOOL a mail belongs that came on this subject, of SPOOL or left in WORK. */
+export const spoolSubjectOf = (subject: string): string => `spool.${lastToken(subject)}`;
+
+/** Where in WORK a message of SPOOL is left that came back; no egress pool can have this name. */
+const back = '~back';
+export const backSubjects = `work.${back}.>`;
+export const backSubject = (spooled: string): string => `work.${back}.${lastToken(spooled)}`;
+export const isBackSubject = (subject: string): boolean => subject.startsWith(`work.${back}.`);
 export const outcomesSubject = (source: 'queue' | 'delivery'): string => `outcomes.${source}`;
 export const traceSubject = (service: string): string => `trace.${token(service)}`;
 export const parkedSubject = (stream: string): string => `parked.${token(stream.toLowerCase())}`;

@@ -18,7 +18,8 @@ const traceDeadlineMs = 2_000;
 export function createPark(publisher: Publisher, clock: Clock, observer: WorkerObserver): Park {
   return {
     async park(message, reason, item) {
-      const msgId = `parked:work:${message.sequence}`;
+      const { sequence, part } = message;
+      const msgId = `parked:work:${part === undefined ? sequence : `${sequence}.${part}`}`;
       const result = await publisher.publish(parkedSubject('work'), message.data, {
         msgId,
         headers: { 'Postern-Reason': reason.replace(/[^\x20-\x7e]/g, ' '), 'Postern-Subject': message.subject },

@@ -11,9 +11,11 @@ import {
   connectStreams,
   consume,
   createPublisher,
+  MetServer,
   openBucket,
   type SnapshotWatch,
   type StreamConnection,
+  saidParts,
   watchSnapshot,
   workConsumer,
 } from '@postern/stream';
@@ -34,6 +36,7 @@ import { createSecrets, type Secrets } from './secrets.js';
 import { createSigning, type SigningDomain, signingDomains } from './signing.js';
 import { createSlots } from './slots.js';
 import { createSmtpTransport } from './smtp-transport.js';
+import { createTakeApart } from './take-apart.js';
 import { observeWorker } from './telemetry.js';
 import { createWorker } from './worker.js';
 
@@ -151,6 +154,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
         localAddress: localAddresses(config),
       });
       closeTransport = () => transport.close();
+      const met = new MetServer(connection, clock);
       const worker = createWorker({
         clock,
         bodies,
@@ -171,6 +175,8 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
         park: createPark(publisher, clock, observer),
         renderer: createRenderer({ bodies, clock, signing: createSigning(() => domains, secrets) }),
         renewals,
+        takeApart: createTakeApart(publisher),
+        isInDoubt: (storedAtMs) => met.isInDoubt(storedAtMs),
         transport,
         observer,
       });
@@ -184,6 +190,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
             {
               maxInFlight: config.delivery.concurrency,
               maxBatch: 1,
+              weigh: saidParts,
               onOpen: () => pools.found(name),
               onError: (error) => {
                 pools.failed(name, error);
@@ -191,8 +198,8 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
                 log.warn('delivery.consumer.failed', { egress_pool: name, reason: error.message });
               },
             },
-            async (batch) => {
-              for (const message of batch) await worker.handle(message);
+            async (batch, settled) => {
+              for (const message of batch) await worker.handle(message, () => settled(1));
             },
           ),
         );

@@ -1,6 +1,6 @@
 /**
- * One item of WORK from receipt to acknowledgement (design.md, step 7): decode, look for a done mark, find hosts, try them, record the outcome,
- * acknowledge. Invariants: the item is acknowledged only after its outcome is stored; before a deferral or bounce is recorded the body is in
+ * Items of WORK from receipt to acknowledgement (design.md, step 7): decode, look for a done mark, find hosts, try them, record the outcome,
+ * acknowledge. Items of one message (ADR 14) are worked on side by side, each for itself. Invariants: the item is acknowledged only after its outcome is stored; before a deferral or bounce is recorded the body is in
  * BODIES; a stale renewal stops before the final dot. Whatever fails locally leaves the item unacknowledged: it comes again.
  */
 import type { BodyStore } from '@postern/body-store';
@@ -8,7 +8,7 @@ import type { Clock } from '@postern/clock';
 import { failpoint } from '@postern/lifecycle';
 import { Item } from '@postern/proto/mail/v1/item';
 import type { Outcome } from '@postern/proto/mail/v1/outcome';
-import { type Delivery, maxDeliveries } from '@postern/stream';
+import { type Delivery, maxDeliveries, workParts } from '@postern/stream';
 import type { DoneMarks } from './done-marks.js';
 import type { HopFinder } from './hops.js';
 import type { WorkerObserver } from './observer.js';
@@ -18,6 +18,7 @@ import type { Park } from './park.js';
 import { readItem } from './read-item.js';
 import type { Renderer } from './render.js';
 import type { Lease, Renewals } from './renewals.js';
+import type { TakeApart } from './take-apart.js';
 import type { AttemptResult, Hop, RecipientAnswer, Transport } from './transport.js';
 
 export interface WorkerParts {
@@ -29,6 +30,9 @@ export interface WorkerParts {
   readonly park: Park;
   readonly renderer: Renderer;
   readonly renewals: Renewals;
+  readonly takeApart: TakeApart;
+  /** What was stored then may have been handed out although the server does not say so. */
+  readonly isInDoubt: (storedAtMs: number) => boolean;
   readonly transport: Transport;
   readonly observer: WorkerObserver;
 }
@@ -99,16 +103,17 @@ export function createWorker(parts: WorkerParts) {
     message.ack();
   }
 
-  async function handle(message: Delivery): Promise<void> {
+  async function handleItem(message: Delivery, lease: Lease): Promise<void> {
     const read = readItem(message.data);
     if (!read.ok) return parts.park.park(message, read.reason);
     const { item } = read;
-    if (message.deliveryCount > maxDeliveries) return parts.park.park(message, `${maxDeliveries} redeliveries`, item);
-    const lease = parts.renewals.hold(message);
+    // One of several is put back by itself instead: they are not parked for what one of them does.
+    if (message.deliveryCount > maxDeliveries && message.part === undefined)
+      return parts.park.park(message, `${maxDeliveries} redeliveries`, item);
     const startedAt = clock.monotonic();
     try {
       // An item that queue had to publish again may have been delivered under its first sequence.
-      if (message.deliveryCount > 1 || message.header('Postern-Again') !== '') {
+      if (message.deliveryCount > 1 || message.header('Postern-Again') !== '' || parts.isInDoubt(message.storedAtMs)) {
         const earlier = await parts.done.get(item.itemId);
         if (earlier !== undefined) return await record(message, item, earlier, false);
       }
@@ -122,6 +127,16 @@ export function createWorker(parts: WorkerParts) {
       await record(message, item, outcomes, true);
     } catch (error) {
       observer.failed(item, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** `settled` is called once for each item that is no longer in work; those left, when it ends, are none either. */
+  async function handle(message: Delivery, settled: () => void = () => undefined): Promise<void> {
+    const lease = parts.renewals.hold(message);
+    try {
+      const items = await parts.takeApart.apart(message, workParts(message));
+      const ended = await Promise.allSettled(items.map((item) => handleItem(item, lease).finally(settled)));
+      for (const end of ended) if (end.status === 'rejected') throw end.reason;
     } finally {
       lease.release();
     }

@@ -33,7 +33,7 @@ export const queueConfig = defineConfig('queue', {
       windowFrom: s
         .integer({ min: 0, max: 1_000_000 })
         .default(1_000)
-        .doc('Messages in WORK from which on windows are applied.'),
+        .doc('Items in WORK from which on windows are applied.'),
       dispatchBatch: s.integer({ min: 1, max: 5_000 }).default(500).doc('Rows put into WORK in one round at most.'),
       dispatchEvery: s
         .duration({ min: 10, max: 60_000 })

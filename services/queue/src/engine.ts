@@ -5,6 +5,7 @@
 import type { BodyStore } from '@postern/body-store';
 import { type Clock, createUlidSource, type Random } from '@postern/clock';
 import {
+  backConsumer,
   type ConsumerDeclaration,
   type Consumption,
   consume,
@@ -12,6 +13,7 @@ import {
   type Delivery,
   intakeConsumer,
   type LeftoverReader,
+  MetServer,
   outcomesConsumer,
   type StreamConnection,
   traceConsumer,
@@ -48,11 +50,14 @@ import { createStoreHealth } from './store/health.js';
 import { leavePod } from './store/pods.js';
 import type { LevelReader } from './stream-levels.js';
 import { createTakeApart } from './take-apart.js';
+import { createTakeOver } from './take-over.js';
 import { createTraceIntake } from './trace/intake.js';
 import type { WorkScanner } from './work-scan.js';
 
 /** Outcomes of intake are gathered this long before they become one message on OUTCOMES. */
 const outcomePublishLingerMs = 20;
+/** Batches of SPOOL that came back, in work at once; small, and taken apart in moments. */
+const backInFlight = 16;
 
 export interface EngineParts {
   readonly clock: Clock;
@@ -128,6 +133,8 @@ export function createEngine(parts: EngineParts): Engine {
     renewal,
     park: createPark('spool', publisher, clock, log, metrics),
     takeApart: createTakeApart(publisher),
+    takeOver: createTakeOver(publisher, parts.leftovers),
+    met: new MetServer(connection, clock),
     policy,
     relay: (current) => ruling.relayOfMessage(current),
     quarantineKeepMs: settings.quarantineKeep,
@@ -257,6 +264,9 @@ export function createEngine(parts: EngineParts): Engine {
     start() {
       const { intakeInFlight, outcomeBatch, traceBatch } = settings;
       consumptions = [
+        consumeFrom(backConsumer, { maxInFlight: backInFlight, maxBatch: 1 }, async (batch) => {
+          for (const message of batch) await intake.handleLeft(message);
+        }),
         // Each by itself: one that waits for room keeps no other from being recorded.
         consumeFrom(intakeConsumer, { maxInFlight: intakeInFlight, maxBatch: 1 }, (batch) => takeIn(batch)),
         consumeFrom(outcomesConsumer, { maxInFlight: outcomeBatch * 2, maxBatch: outcomeBatch }, (batch) =>
@@ -270,8 +280,8 @@ export function createEngine(parts: EngineParts): Engine {
     },
     async drain() {
       intake.abort();
-      const [spool, ...others] = consumptions;
-      await Promise.all([spool?.stop(), ...[...loops.values()].map((running) => running.stop())]);
+      const [back, spool, ...others] = consumptions;
+      await Promise.all([back?.stop(), spool?.stop(), ...[...loops.values()].map((running) => running.stop())]);
       outcomeConsumer.abort();
       await Promise.all(others.map((consumption) => consumption.stop()));
       renewal.stop();

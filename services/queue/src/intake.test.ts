@@ -5,17 +5,20 @@ import { systemClock } from '@postern/clock';
 import { Envelope } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
 import {
+  backConsumer,
   connectStreams,
   consume,
+  createLeftoverReader,
   createPublisher,
   type Delivery,
   ensureStreams,
   intakeConsumer,
-  type Publisher,
+  type StreamConnection,
   spooledEnvelopes,
   spoolMessage,
   spoolSubject,
   workConsumer,
+  workItems,
 } from '@postern/stream';
 import { withNats } from '@postern/testkit';
 import { expect, test, vi } from 'vitest';
@@ -27,6 +30,7 @@ import { compilePolicy } from './policy-in-use.js';
 import { createRenewal } from './renewal.js';
 import { createLevelReader } from './stream-levels.js';
 import { createTakeApart } from './take-apart.js';
+import { createTakeOver } from './take-over.js';
 import { envelope, testSnapshot } from './testing/messages.js';
 
 const nats = withNats();
@@ -63,6 +67,8 @@ async function stage(
     renewal,
     park,
     takeApart: createTakeApart(publisher),
+    takeOver: createTakeOver(publisher, await createLeftoverReader(connection)),
+    met: { isInDoubt: () => false, isFromBeforeLoss: () => false },
     policy: () => policy,
     relay: () => undefined,
     quarantineKeepMs: 0,
@@ -73,19 +79,24 @@ async function stage(
   const spool = consume(connection, systemClock, intakeConsumer, options, async (batch) => {
     for (const message of batch) await onBatch(intake, message);
   });
+  const back = consume(connection, systemClock, backConsumer, options, async (batch) => {
+    for (const message of batch) await intake.handleLeft(message);
+  });
+  let messages = 0;
   const marks = new Map<string, string>();
   const work = consume(connection, systemClock, workConsumer('default'), options, async (batch) => {
     for (const message of batch) {
-      marks.set(Item.decode(message.data).queueId, message.header('Postern-Again'));
+      messages++;
+      for (const data of workItems(message)) marks.set(Item.decode(data).queueId, message.header('Postern-Again'));
       message.ack();
     }
   });
   const close = async (): Promise<void> => {
     renewal.stop();
-    await Promise.all([spool.stop(), work.stop()]);
+    await Promise.all([spool.stop(), back.stop(), work.stop()]);
     await connection.close();
   };
-  return { connection, publisher, marks, waiting, recorded, close };
+  return { connection, publisher, marks, waiting, recorded, close, messages: () => messages };
 }
 
 const bytesOf = (message: Envelope): Uint8Array => Envelope.encode(message).finish();
@@ -136,28 +147,99 @@ test('every mail of a batch is placed, one that cannot be read is parked alone, 
   await close();
 });
 
-test('a batch that keeps coming back is put back as its single mails, marked', async () => {
-  let whole = 0;
-  const { connection, publisher, marks, close } = await stage(async (intake, message) => {
-    // As when one of them ends every process that works on the batch.
-    if (spooledEnvelopes(message).length > 1 && message.deliveryCount <= 2) {
-      whole++;
-      message.nak();
-    } else await intake.handle([message]);
+const spoolIsEmpty = async (connection: StreamConnection): Promise<void> => {
+  const levels = await createLevelReader(connection);
+  await vi.waitFor(async () => expect((await levels('SPOOL')).messages).toBe(0), { timeout: 10_000 });
+};
+
+test('mails of one message that make one item each go as one message of WORK', async () => {
+  const { connection, publisher, marks, recorded, messages, close } = await stage((intake, message) =>
+    intake.handle([message]),
+  );
+  const [one, two, three] = [envelope(['bob@acme.test']), envelope(['carol@acme.test']), envelope(['bob@acme.test'])];
+  const { data, headers } = spoolMessage([bytesOf(one), bytesOf(two), bytesOf(three)]);
+  await publisher.publish(spoolSubject(one.queueId), data, { msgId: one.queueId, headers });
+  await vi.waitFor(() => expect(marks.size).toBe(3), { timeout: 10_000 });
+  await spoolIsEmpty(connection);
+  expect([...marks.values()]).toEqual(['', '', '']);
+  expect(recorded.sort()).toEqual([one, two, three].map(({ queueId }) => queueId).sort());
+  expect(messages()).toBe(1);
+  await close();
+});
+
+test('a batch that came back before it was placed goes as its single mails, marked', async () => {
+  const { connection, publisher, marks, recorded, messages, close } = await stage(async (intake, message) => {
+    // As when the pod that had it was killed before it had placed anything.
+    if (spooledEnvelopes(message).length > 1 && message.deliveryCount === 1) message.nak();
+    else await intake.handle([message]);
   });
   const [one, two] = [envelope(['bob@acme.test']), envelope(['bob@acme.test'])];
   const { data, headers } = spoolMessage([bytesOf(one), bytesOf(two)]);
   await publisher.publish(spoolSubject(one.queueId), data, { msgId: one.queueId, headers });
   await vi.waitFor(() => expect(marks.size).toBe(2), { timeout: 10_000 });
-  expect(whole).toBe(2);
+  await spoolIsEmpty(connection);
   expect([...marks.values()]).toEqual(['queue', 'queue']);
-  const levels = await createLevelReader(connection);
-  await vi.waitFor(async () => expect((await levels('SPOOL')).messages).toBe(0), { timeout: 10_000 });
+  expect(recorded.sort()).toEqual([one, two].map(({ queueId }) => queueId).sort());
+  expect(messages()).toBe(2);
+  await close();
+});
+
+test('a batch that came back after it was placed is not placed again, and what it began is recorded', async () => {
+  const { connection, publisher, marks, recorded, messages, close } = await stage(async (intake, message) => {
+    // As when the pod that had it was killed after WORK had taken it.
+    if (message.deliveryCount === 1) await intake.handle([{ ...message, ack: () => message.nak() }]);
+    else await intake.handle([message]);
+  });
+  const [one, two] = [envelope(['bob@acme.test']), envelope(['bob@acme.test'])];
+  const { data, headers } = spoolMessage([bytesOf(one), bytesOf(two)]);
+  await publisher.publish(spoolSubject(one.queueId), data, { msgId: one.queueId, headers });
+  await vi.waitFor(() => expect(recorded.length).toBe(4), { timeout: 10_000 });
+  await spoolIsEmpty(connection);
+  expect([...marks.values()]).toEqual(['', '']);
+  expect(messages()).toBe(1);
+  await close();
+});
+
+test('what a batch began is recorded however often it came back while outcomes had no room', async () => {
+  const { connection, publisher, recorded, messages, close } = await stage(async (intake, message) => {
+    if (message.deliveryCount === 1) {
+      await intake.handle([{ ...message, ack: () => undefined }]);
+      // As when its pod was stopped before there was room for its outcomes; so were two that had it afterwards.
+      recorded.length = 0;
+    }
+    if (message.deliveryCount < 4) message.nak();
+    else await intake.handle([message]);
+  });
+  const [one, two] = [envelope(['bob@acme.test']), envelope(['bob@acme.test'])];
+  const { data, headers } = spoolMessage([bytesOf(one), bytesOf(two)]);
+  await publisher.publish(spoolSubject(one.queueId), data, { msgId: one.queueId, headers });
+  await spoolIsEmpty(connection);
+  expect(recorded.sort()).toEqual([one, two].map(({ queueId }) => queueId).sort());
+  expect(messages()).toBe(1);
+  await close();
+});
+
+test('a pod that places a batch after another has left it places nothing', async () => {
+  const { connection, publisher, marks, messages, close } = await stage(async (intake, message) => {
+    if (message.deliveryCount === 1) return message.nak();
+    await intake.handle([message]);
+    // The first pod wakes up with what it was given.
+    if (spooledEnvelopes(message).length > 1)
+      await intake.handle([{ ...message, deliveryCount: 1, ack: () => undefined }]);
+  });
+  const [one, two] = [envelope(['bob@acme.test']), envelope(['bob@acme.test'])];
+  const { data, headers } = spoolMessage([bytesOf(one), bytesOf(two)]);
+  await publisher.publish(spoolSubject(one.queueId), data, { msgId: one.queueId, headers });
+  await vi.waitFor(() => expect(marks.size).toBe(2), { timeout: 10_000 });
+  await spoolIsEmpty(connection);
+  expect(messages()).toBe(2);
   await close();
 });
 
 test('one mail of a batch that waits for room keeps no other from being recorded, and is put back by itself', async () => {
-  const [one, two, large] = [envelope(['bob@acme.test']), envelope(['bob@acme.test']), envelope(['bob@acme.test'])];
+  const [one, two] = [envelope(['bob@acme.test']), envelope(['bob@acme.test'])];
+  // Fans out: its body goes to BODIES, and nothing of the batch goes together.
+  const large = envelope(['bob@acme.test', 'carol@other.test']);
   let room = false;
   const { connection, publisher, marks, waiting, recorded, close } = await stage(
     (intake, message) => intake.handle([message]),
@@ -180,28 +262,7 @@ test('one mail of a batch that waits for room keeps no other from being recorded
   await vi.waitFor(() => expect(marks.get(large.queueId)).toBe('queue'), { timeout: 10_000 });
   await vi.waitFor(async () => expect((await levels('SPOOL')).messages).toBe(0), { timeout: 10_000 });
   expect(waiting.count).toBe(0);
-  expect(recorded.filter((queueId) => queueId === one.queueId).length).toBe(
-    recorded.filter((queueId) => queueId === large.queueId).length,
-  );
-  await close();
-});
-
-test('a batch whose parts SPOOL has no room for is worked on as it is, never parked', async () => {
-  let parked = 0;
-  const none: Publisher = { publish: () => Promise.resolve({ kind: 'refused', reason: 'maximum bytes exceeded' }) };
-  const { publisher, marks, close } = await stage(
-    async (intake, message) => {
-      const apart = createTakeApart(none);
-      const often = { ...message, deliveryCount: 9 };
-      expect(await apart.whole(often)).toBe(often);
-      await intake.handle([message]);
-    },
-    () => Promise.resolve(void parked++),
-  );
-  const [one, two] = [envelope(['bob@acme.test']), envelope(['bob@acme.test'])];
-  const { data, headers } = spoolMessage([bytesOf(one), bytesOf(two)]);
-  await publisher.publish(spoolSubject(one.queueId), data, { msgId: one.queueId, headers });
-  await vi.waitFor(() => expect(marks.size).toBe(2), { timeout: 10_000 });
-  expect(parked).toBe(0);
+  expect(recorded.filter((queueId) => queueId === one.queueId)).toEqual([one.queueId]);
+  expect(recorded).toContain(large.queueId);
   await close();
 });

@@ -32,3 +32,43 @@ test('nothing waits for rows that cannot be written', () => {
   windows.suspend(true);
   expect([windows.admit('t', 'x'), windows.admit('t', 'x')]).toEqual([true, true]);
 });
+
+/** Items of one lane, so many to a message. */
+function together(windows: ReturnType<typeof createLaneWindows>, messages: number, items: number): void {
+  for (let i = 0; i < messages; i++) {
+    for (let j = 0; j < items; j++) windows.admit('t', 'lane');
+    windows.together(items);
+  }
+}
+
+test('a window counts items, however few messages they went in', () => {
+  const windows = createLaneWindows({ size: 6, busyAt: 0 });
+  together(windows, 2, 3);
+  expect(windows.room('t', 'lane')).toBe(0);
+  for (let i = 0; i < 3; i++) windows.finish('t', 'lane');
+  expect(windows.room('t', 'lane')).toBe(3);
+});
+
+test('what the stream holds is taken for as many items as went into a message lately', () => {
+  const windows = createLaneWindows({ size: 100, busyAt: 30 });
+  together(windows, 10, 4);
+  windows.observe(7, 1);
+  // 28 items are not busy; 32 are, and bound what this lane may have out.
+  expect(windows.room('t', 'lane')).toBe(100);
+  windows.observe(8, 1);
+  expect(windows.room('t', 'lane')).toBe(68);
+  expect(windows.streamMessages).toBe(8);
+});
+
+test('too few items tell nothing of how many go into a message; enough do', () => {
+  const windows = createLaneWindows({ size: 100, busyAt: 0 });
+  together(windows, 10, 4);
+  windows.observe(10, 1);
+  expect(windows.room('t', 'lane')).toBe(60);
+  together(windows, 19, 1);
+  windows.observe(10, 1);
+  expect(windows.room('t', 'lane')).toBe(60);
+  together(windows, 20, 1);
+  windows.observe(10, 1);
+  expect(windows.room('t', 'lane')).toBe(90);
+});

@@ -80,7 +80,9 @@ export async function ledgerReport(
   const carried = scan.exact ? scan.units.filter(({ tenant }) => isVisible(tenant)) : [];
   const rows = await countRows(transaction, carried);
   const orphans = sources.withOrphans && scan.exact ? await findOrphans(transaction, scan, sources.nowMs) : [];
-  const still = outcomes.messages === 0 && spool.messages === 0 && scan.exact;
+  // What was left in WORK goes back to SPOOL: looked at before and after.
+  const back = await sources.levels('SPOOL');
+  const still = outcomes.messages === 0 && spool.messages + back.messages === 0 && scan.exact && scan.left === 0;
   return {
     rows,
     outcomesInFlight: outcomes.messages,

@@ -7,15 +7,18 @@ import type { Clock } from '@postern/clock';
 import { Envelope } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
 import {
+  batchHeaders,
+  consumerOfWork,
   type Delivery,
   intakeConsumer,
+  isBackSubject,
   type LeftoverReader,
   outcomesConsumer,
   type Publisher,
   type StoredMessage,
   type StreamName,
   spooledEnvelopes,
-  workConsumer,
+  workItems,
 } from '@postern/stream';
 import type { Database, Statement } from './store/database.js';
 
@@ -37,12 +40,14 @@ const perRound = 200;
 
 const unitsOf: Statement = {
   name: 'leftovers-units',
-  text: 'SELECT queue_id, recipient, state, attempts FROM mail.recipients WHERE queue_id = ANY($1::text[])',
+  text: 'SELECT queue_id, recipient, unit_kind IS NOT NULL AS begun, state, attempts FROM mail.recipients WHERE queue_id = ANY($1::text[])',
 };
 
 type Unit = {
   readonly queue_id: string;
   readonly recipient: string;
+  /** Its creation is recorded; an outcome may come first. */
+  readonly begun: boolean;
   readonly state: string;
   readonly attempts: number;
 };
@@ -57,18 +62,26 @@ function claimOfEnvelope(data: Uint8Array): Claim {
   const { queueId, forwardPaths } = Envelope.decode(data);
   return {
     queueId,
-    isProven: (units) => forwardPaths.every(({ address }) => units.some(({ recipient }) => recipient === address)),
+    isProven: (units) =>
+      forwardPaths.every(({ address }) => units.some(({ recipient, begun }) => recipient === address && begun)),
   };
 }
 
 const claimsOfSpooled = (message: StoredMessage): Claim[] => spooledEnvelopes(message).map(claimOfEnvelope);
 
-function claimOfItem({ data }: StoredMessage): Claim {
+function claimOfItem(data: Uint8Array): Claim {
   const { queueId, attempt, recipients } = Item.decode(data);
   const isDone = (address: string, units: readonly Unit[]): boolean =>
     units.some(({ recipient, state, attempts }) => recipient === address && (state !== 'open' || attempts >= attempt));
-  return { queueId, isProven: (units) => recipients.every(({ address }) => isDone(address, units)) };
+  return {
+    queueId,
+    isProven: (units) => recipients.length > 0 && recipients.every(({ address }) => isDone(address, units)),
+  };
 }
+
+/** What was left to come back is taken apart, whatever the tables say. */
+const claimsOfWork = (message: StoredMessage): Claim[] =>
+  isBackSubject(message.subject) ? [] : workItems(message).map(claimOfItem);
 
 /** A message that cannot be read claims nothing: whoever works on it parks it. */
 function claimsOf(message: StoredMessage, read: (message: StoredMessage) => Claim[]): Claim[] {
@@ -78,8 +91,6 @@ function claimsOf(message: StoredMessage, read: (message: StoredMessage) => Clai
     return [];
   }
 }
-
-const poolOf = (subject: string): string => subject.split('.')[1] ?? '';
 
 export function createLeftoverRound(parts: LeftoverParts): () => Promise<boolean> {
   const { clock, database, reader, publisher } = parts;
@@ -129,10 +140,11 @@ export function createLeftoverRound(parts: LeftoverParts): () => Promise<boolean
     if (removed > 0) parts.onLeftover(stream, 'removed', removed);
     return rest;
   };
-  const publishAgain = async ({ subject, data, sequence, storedAtMs }: StoredMessage): Promise<void> => {
+  const publishAgain = async (message: StoredMessage): Promise<void> => {
+    const { subject, data, sequence, storedAtMs } = message;
     const result = await publisher.publish(subject, data, {
       msgId: `again:${sequence}:${storedAtMs}`,
-      headers: { 'Postern-Again': '1' },
+      headers: { 'Postern-Again': '1', ...batchHeaders(message) },
     });
     if (result.kind === 'stored') await reader.remove('WORK', sequence);
   };
@@ -149,8 +161,8 @@ export function createLeftoverRound(parts: LeftoverParts): () => Promise<boolean
       parts.onLeftover('SPOOL', 'worked', unknown.length);
       await parts.intake(unknown.map((message) => deliver('SPOOL', message)));
     }
-    const items = await find('WORK', (subject) => workConsumer(poolOf(subject)).durable);
-    const open = items.length === 0 ? [] : await withoutProof('WORK', items, (message) => [claimOfItem(message)]);
+    const items = await find('WORK', (subject) => consumerOfWork(subject).durable);
+    const open = items.length === 0 ? [] : await withoutProof('WORK', items, claimsOfWork);
     if (open.length > 0) {
       parts.onLeftover('WORK', 'worked', open.length);
       for (const message of open) await publishAgain(message);

@@ -25,7 +25,7 @@ export function createPark(
 ): Park {
   return async (message, reason) => {
     const { sequence, part } = message;
-    const msgId = `parked:${stream}:${part === undefined ? sequence : `${sequence}.${part}`}`;
+    const msgId = `parked:${stream}:${part === undefined ? sequence : `${sequence}.${part}:${message.storedAtMs}`}`;
     const result = await publisher.publish(parkedSubject(stream), message.data, {
       msgId,
       headers: { 'Postern-Reason': reason.replace(/[^\x20-\x7e]/g, ' '), 'Postern-Subject': message.subject },

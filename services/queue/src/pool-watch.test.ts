@@ -95,7 +95,7 @@ test('what waits in WORK is counted by pool, those without a consumer too', asyn
   ]);
   expect(watch.standing()).toEqual({
     state: 'degraded',
-    detail: 'no delivery pod takes what waits in WORK: 2 items of gone',
+    detail: 'no delivery pod takes what waits in WORK: 2 messages of gone',
   });
   await served.stop();
   await connection.close();

@@ -5,11 +5,11 @@
  */
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { Clock } from '@postern/clock';
-import { isConsumerMissing, type Standing, type StreamConnection, workConsumer } from '@postern/stream';
+import { isBackSubject, isConsumerMissing, type Standing, type StreamConnection, workConsumer } from '@postern/stream';
 
 export interface PoolLevel {
   readonly pool: string;
-  /** In WORK now, those in work included. */
+  /** Messages in WORK now, those in work included; each of one item or several. */
   readonly messages: number;
   readonly isServed: boolean;
 }
@@ -84,7 +84,9 @@ export async function createPoolWatch(
     standing() {
       const lacking = unserved();
       if (lacking.length === 0) return { state: 'ok' };
-      const told = lacking.map(({ pool, messages }) => `${messages} ${messages === 1 ? 'item' : 'items'} of ${pool}`);
+      const told = lacking.map(
+        ({ pool, messages }) => `${messages} ${messages === 1 ? 'message' : 'messages'} of ${pool}`,
+      );
       return { state: 'degraded', detail: `no delivery pod takes what waits in WORK: ${told.join(', ')}` };
     },
   };
@@ -94,6 +96,7 @@ async function messagesByPool(manager: JetStreamManager): Promise<Map<string, nu
   const { state } = await manager.streams.info('WORK', { subjects_filter: 'work.>' });
   const counts = new Map<string, number>();
   for (const [subject, messages] of Object.entries(state.subjects ?? {})) {
+    if (isBackSubject(subject)) continue;
     const pool = subject.split('.')[1] ?? '';
     counts.set(pool, (counts.get(pool) ?? 0) + messages);
   }

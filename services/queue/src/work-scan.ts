@@ -4,7 +4,14 @@
  */
 import { jetstreamManager } from '@nats-io/jetstream';
 import { Item } from '@postern/proto/mail/v1/item';
-import { parkedSubject, type StreamConnection } from '@postern/stream';
+import {
+  isBackSubject,
+  parkedSubject,
+  type StoredMessage,
+  type StreamConnection,
+  stored,
+  workItems,
+} from '@postern/stream';
 
 export interface CarriedUnit {
   readonly queueId: string;
@@ -14,7 +21,14 @@ export interface CarriedUnit {
   readonly carrier: 'work' | 'parked';
 }
 
-export type WorkScan = { readonly exact: true; readonly units: readonly CarriedUnit[] } | { readonly exact: false };
+export type WorkScan =
+  | {
+      readonly exact: true;
+      readonly units: readonly CarriedUnit[];
+      /** Messages that were left to come back (ADR 14): their mails are on the way to SPOOL again. */
+      readonly left: number;
+    }
+  | { readonly exact: false };
 
 /** `limit` messages of each stream at most. */
 export type WorkScanner = (limit: number) => Promise<WorkScan>;
@@ -28,6 +42,7 @@ export async function createWorkScanner(connection: StreamConnection): Promise<W
   const manager = await jetstreamManager(connection.nats, { checkAPI: false });
   return async (limit) => {
     const units: CarriedUnit[] = [];
+    let left = 0;
     for (const { stream, subject, carrier } of sources) {
       const { state } = await manager.streams.info(stream);
       if (state.messages > limit) return { exact: false };
@@ -37,15 +52,22 @@ export async function createWorkScanner(connection: StreamConnection): Promise<W
           .getMessage(stream, { seq: sequence, next_by_subj: subject })
           .catch(() => null);
         if (message === null || message.seq > state.last_seq) break;
-        for (const unit of unitsOf(message.data, carrier)) units.push(unit);
+        if (isBackSubject(message.subject)) left++;
+        for (const unit of unitsOf(stored(message), carrier)) units.push(unit);
         sequence = message.seq + 1;
       }
     }
-    return { exact: true, units };
+    return { exact: true, units, left };
   };
 }
 
-function unitsOf(data: Uint8Array, carrier: CarriedUnit['carrier']): CarriedUnit[] {
+/** What was left to come back (ADR 14) is no item yet: it counts like what SPOOL carries. */
+function unitsOf(message: StoredMessage, carrier: CarriedUnit['carrier']): CarriedUnit[] {
+  if (isBackSubject(message.subject)) return [];
+  return workItems(message).flatMap((data) => unitsOfItem(data, carrier));
+}
+
+function unitsOfItem(data: Uint8Array, carrier: CarriedUnit['carrier']): CarriedUnit[] {
   try {
     const { queueId, tenant, recipients } = Item.decode(data);
     return recipients.map(({ address }) => ({ queueId, recipient: address, tenant, carrier }));

@@ -95,11 +95,11 @@ async function torment(
   for (const wanted of options.failpointsOf) {
     const [service = ''] = wanted.split('.');
     for (const name of wanted === service ? await failpointsOf(service) : [wanted]) {
-      const fromMs = Date.now();
-      const hit = await hitFailpoint(cluster, armFile, name, 40_000, () => provoke(cluster, name));
+      const done = await hitFailpoint(cluster, armFile, name, 40_000, () => provoke(cluster, name));
+      const hit = done.length > 1;
       options.say(`failpoint ${name}: ${hit ? 'hit' : 'not reached'}`);
-      if (hit) strikes.push({ target: service, fromMs, toMs: Date.now() });
-      else missed.push(name);
+      strikes.push(...done);
+      if (!hit) missed.push(name);
     }
   }
   return missed;

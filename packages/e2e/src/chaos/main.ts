@@ -1,6 +1,6 @@
 /**
- * `npm run chaos`: 20,000 numbered messages while every service and every store is killed -9 in turn, paused and restarted, and every failpoint is hit once.
- * Prints the verdict and the ledger; exit code 1 when anything was lost, refused or came twice without an allowed reason. Takes about 6 minutes.
+ * `npm run chaos`: 30,000 numbered messages while every service and every store is killed -9 in turn, paused and restarted, and every failpoint is hit once.
+ * Prints the verdict and the ledger; exit code 1 when anything was lost, refused or came twice without an allowed reason. Takes about 10 minutes.
  * `--nats 3`: three NATS nodes, every stream with three replicas, each node struck in turn.
  */
 import { suiteOptions } from '@postern/testkit/suite';
@@ -11,9 +11,9 @@ import { describe } from './verdict.js';
 const services = ['edge', 'policy', 'queue', 'delivery', 'provisioning'];
 const values = suiteOptions({
   name: 'chaos',
-  takes: 'about 7 minutes',
+  takes: 'about 10 minutes',
   defaults: {
-    messages: 20000,
+    messages: 30000,
     size: 10240,
     senders: 20,
     rate: 60,

@@ -44,27 +44,51 @@ export async function failpointsOf(service: string): Promise<string[]> {
   return [...names].sort();
 }
 
-/** Arms a failpoint, restarts the service so that it reads it, provokes it, and waits until it was hit and the service is back. */
+/**
+ * Arms a failpoint, restarts the service so that it reads it, provokes it, and waits until it was hit and the service is back. Both are strikes, and what is
+ * between them is none; the second is missing when it was not reached.
+ */
 export async function hitFailpoint(
   cluster: Cluster,
   armFile: string,
   name: string,
   timeoutMs: number,
   provoke: () => Promise<void>,
-): Promise<boolean> {
-  const service = name.split('.')[0] ?? '';
+): Promise<readonly Strike[]> {
+  const target = name.split('.')[0] ?? '';
   await writeFile(armFile, `${name}:3`);
-  const before = await cluster.signal(service, 'SIGKILL');
-  await cluster.waitReplaced(service, before);
-  const end = Date.now() + timeoutMs;
-  while (Date.now() < end) {
-    if ((await stat(armFile).catch(() => undefined)) === undefined) {
-      await cluster.waitReady(service);
-      return true;
+  const armedMs = Date.now();
+  await cluster.waitReplaced(target, await cluster.signal(target, 'SIGKILL'));
+  const strikes: Strike[] = [{ target, fromMs: armedMs, toMs: Date.now() }];
+  const watched = new AbortController();
+  const watch = watchHit(cluster, armFile, target, watched.signal);
+  // Looked at once more after the last provocation, which may take longer than all this time.
+  for (const end = Date.now() + timeoutMs; ; ) {
+    const isHit = (await stat(armFile).catch(() => undefined)) === undefined;
+    if (isHit || Date.now() >= end) {
+      if (!isHit) watched.abort();
+      break;
     }
     await provoke();
     await sleep(200);
   }
+  const hit = await watch;
   await rm(armFile, { force: true });
-  return false;
+  return hit === undefined ? strikes : [...strikes, hit];
+}
+
+async function watchHit(
+  cluster: Cluster,
+  armFile: string,
+  target: string,
+  stopped: AbortSignal,
+): Promise<Strike | undefined> {
+  while (!stopped.aborted) {
+    const fromMs = Date.now();
+    await sleep(50);
+    if ((await stat(armFile).catch(() => undefined)) !== undefined) continue;
+    await cluster.waitReady(target);
+    return { target, fromMs, toMs: Date.now() };
+  }
+  return undefined;
 }

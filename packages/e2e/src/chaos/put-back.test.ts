@@ -1,122 +1,104 @@
 /**
- * Killed between "mail of a batch was put back by itself" and "the batch acknowledged" (durability.md): it is in SPOOL twice. NATS is killed with it, so that
- * no Msg-Id is remembered: only `Postern-Again` keeps delivery from doing it twice.
+ * Killed between two durable steps of a batch (durability.md, 4 to 5a and 8a), where it is then in two places or under way twice. NATS is killed with it: no
+ * Msg-Id of what was done with is remembered, and only `Postern-Again` keeps delivery from doing it twice.
  */
-import { rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createUlidSource, systemClock, systemRandom } from '@postern/clock';
-import { Disposition, Envelope } from '@postern/proto/mail/v1/envelope';
-import { createPublisher, type ServiceUser, type StreamConnection, spoolMessage, spoolSubject } from '@postern/stream';
-import { afterAll, expect, test, vi } from 'vitest';
-import { waitAtRest } from '../cluster/index.js';
-import { closeStream } from '../cluster/stream-room.js';
-import { asService, logOf } from '../fuzz/cluster-files.js';
-import { withMailWorld } from '../integration/mail-world.js';
+import { expect, test } from 'vitest';
+import { envelopeOf, withArmedWorld } from './armed-world.js';
 
-const armFile = join(tmpdir(), `postern-put-back-${process.pid}`);
-const world = withMailWorld({ environment: { POSTERN_FAILPOINT_FILE: armFile } });
-const newId = createUlidSource(systemClock, systemRandom);
-const patience = { timeout: 60_000, interval: 100 };
-afterAll(() => rm(armFile, { force: true }));
+const world = withArmedWorld();
 
-async function as<T>(user: ServiceUser, work: (connection: StreamConnection) => Promise<T>): Promise<T> {
-  const connection = await asService(world.cluster, user);
-  try {
-    return await work(connection);
-  } finally {
-    await connection.close();
-  }
-}
+const carol = 'carol@acme.test';
+const dave = 'dave@acme.test';
+const minutes = { timeout: 300_000 };
 
-/** Recipients with renderings of their own: an item each, and the body in BODIES if there are several. */
-function envelope(text: string, recipients: readonly string[]) {
-  return Envelope.fromPartial({
-    queueId: newId(),
-    acceptedAtMs: systemClock.now(),
-    reversePath: 'bob@acme.test',
-    forwardPaths: recipients.map((address, rendering) => ({
-      address,
-      tenant: 'acme',
-      rendering,
-      disposition: Disposition.DELIVER,
-    })),
-    renderings: recipients.map(() => ({})),
-    size: 30,
-    submittingTenant: 'acme',
-    body: { place: { $case: 'inline', value: Buffer.from(`Subject: ${text}\r\n\r\n${text}\r\n`) } },
-  });
-}
+/** Two mails that WORK takes over together. */
+const twoOf = (name: string) => ({
+  texts: [`${name}-one`, `${name}-two`] as const,
+  mails: [envelopeOf(`${name}-one`, carol), envelopeOf(`${name}-two`, dave)] as const,
+});
 
-/** The next queue process dies there. */
-async function arm(): Promise<void> {
-  await writeFile(armFile, 'queue.after-put-back');
-  await restartQueue();
-}
-
-async function restartQueue(): Promise<void> {
-  await world.cluster.waitReplaced('queue', await world.cluster.signal('queue', 'SIGTERM'));
-}
-
-async function killNats(): Promise<void> {
-  await world.cluster.waitReplaced('nats', await world.cluster.signal('nats', 'SIGKILL'));
-}
-
-const stalls = async (): Promise<number> =>
-  (await logOf(world.cluster, 'queue-0')).split('"queue.intake.stalled"').length - 1;
-
-async function messagesIn(...streams: readonly string[]): Promise<unknown[]> {
-  const status = await world.cluster.ctlJson('status');
-  const found: unknown = typeof status === 'object' && status !== null ? Reflect.get(status, 'streams') : undefined;
-  if (!Array.isArray(found)) throw new Error(JSON.stringify(status));
-  return found.filter(({ name }) => streams.includes(name)).map(({ messages }) => messages);
-}
-
-const stalled = (times: number) => vi.waitFor(async () => expect(await stalls()).toBe(times), patience);
-const arrivals = (text: string) => world.nextHop.having(text).length;
-
-test.each<[string, (spool: () => Promise<void>) => Promise<void>]>([
+test.each<[string, (spool: () => Promise<void>) => Promise<() => Promise<void>>]>([
   [
-    'one that waited for room',
+    'one that waited for room was put back',
     async (spool) => {
-      await arm();
+      const died = await world.arm('queue.after-put-back');
       await spool();
+      return died;
     },
   ],
   [
-    'all of a batch that came back twice',
+    'all of a batch that came back were put back',
     async (spool) => {
-      const before = await stalls();
+      const before = await world.stalls();
       await spool();
-      await stalled(before + 1);
-      await restartQueue();
-      await stalled(before + 2);
-      await arm();
+      await world.stalled(before + 1);
+      return world.arm('queue.after-put-back');
     },
   ],
-])('%s', { timeout: 300_000 }, async (label, reach) => {
+])('%s', minutes, async (label, reach) => {
   const name = label.replaceAll(' ', '-');
-  const waits = envelope(`${name}-waits`, ['carol@acme.test', 'dave@acme.test']);
-  const goes = envelope(`${name}-goes`, ['carol@acme.test']);
-  const bodies = await as('provisioning', (connection) => closeStream(connection, 'BODIES'));
-  await reach(() =>
-    as('edge', async (connection) => {
-      const { data, headers } = spoolMessage([Envelope.encode(waits).finish(), Envelope.encode(goes).finish()]);
-      const subject = spoolSubject(goes.queueId);
-      const stored = await createPublisher(connection, systemClock).publish(subject, data, {
-        msgId: goes.queueId,
-        headers,
-      });
-      expect(stored.kind).toBe('stored');
-    }),
-  );
-  await vi.waitFor(async () => expect(await stat(armFile).catch(() => 'hit')).toBe('hit'), patience);
-  await vi.waitFor(() => expect(arrivals(`${name}-goes`)).toBe(1), patience);
-  expect(arrivals(`${name}-waits`)).toBe(0);
-  await killNats();
-  await vi.waitFor(() => as('provisioning', (connection) => bodies.open(connection)), patience);
+  const waits = envelopeOf(`${name}-waits`, carol, dave);
+  const goes = envelopeOf(`${name}-goes`, carol);
+  const bodies = await world.close('BODIES');
+  const died = await reach(() => world.spool(waits, goes));
+  await died();
+  await world.arrived(`${name}-goes`);
+  expect(world.arrivals(`${name}-waits`)).toBe(0);
+  await world.killNats();
+  await world.open(bodies);
+  await world.atRest();
+  expect([`${name}-goes`, `${name}-waits`].map(world.arrivals)).toEqual([1, 2]);
+});
 
-  await vi.waitFor(async () => expect(await messagesIn('SPOOL', 'WORK', 'OUTCOMES')).toEqual([0, 0, 0]), patience);
-  await waitAtRest(world.cluster, 60_000);
-  expect([arrivals(`${name}-goes`), arrivals(`${name}-waits`)]).toEqual([1, 2]);
+/** What WORK has had in the end: the items together; where that is forgotten the batch is left there, too, and goes as its single items. */
+test.each([
+  ['', 1],
+  [', NATS killed', 4],
+] as const)('WORK had the items of a batch%s', minutes, async (also, messages) => {
+  const { texts, mails } = twoOf(`items${also.replaceAll(/\W+/g, '-')}`);
+  const before = await world.workHad();
+  const died = await world.arm('queue.after-work-publish');
+  await world.spool(...mails);
+  await died();
+  await world.arrived(...texts);
+  await world.empty('WORK');
+  if (also !== '') await world.killNats();
+  await world.atRest();
+  expect(texts.map(world.arrivals)).toEqual([1, 1]);
+  expect((await world.workHad()) - before).toBe(messages);
+});
+
+test('WORK had a batch that came back, NATS killed', minutes, async () => {
+  const { texts, mails } = twoOf('left');
+  const before = await world.workHad();
+  const stalls = await world.stalls();
+  const work = await world.close('WORK');
+  await world.spool(...mails);
+  await world.stalled(stalls + 1);
+  const died = await world.arm('queue.after-leave');
+  await world.open(work);
+  await died();
+  await world.killNats();
+  await world.atRest();
+  expect(texts.map(world.arrivals)).toEqual([1, 1]);
+  // Left once: what is still in a stream is known to a server that was started again. And its items.
+  expect((await world.workHad()) - before).toBe(3);
+});
+
+test('delivery had put back the items of a batch, NATS killed', minutes, async () => {
+  const { texts, mails } = twoOf('apart');
+  const before = await world.workHad();
+  // Both have their mark, and are not acknowledged.
+  const first = await world.arm('delivery.before-ack', 2);
+  await world.spool(...mails);
+  await first();
+  const second = await world.arm('delivery.before-ack', 2);
+  await second();
+  const third = await world.arm('delivery.after-put-back');
+  await third();
+  await world.killNats();
+  await world.atRest();
+  expect(texts.map(world.arrivals)).toEqual([1, 1]);
+  // The batch and its items; and again those that were done with when NATS was killed, which their marks absorb.
+  expect([3, 4, 5]).toContain((await world.workHad()) - before);
 });

@@ -10,6 +10,7 @@ import { runEdgeSessions } from './edge-sessions.js';
 import { type FuzzCluster, startFuzzCluster } from './fuzz-cluster.js';
 import { parkSessions } from './parked-sessions.js';
 import { fuzzStreams } from './poison.js';
+import { fuzzBatches } from './poisoned-batches.js';
 import { growth, watchProcesses } from './process-watch.js';
 import { fuzzPorts } from './proto-fuzz.js';
 import { type Report, startReport } from './report.js';
@@ -95,6 +96,7 @@ if ([...parts].some((part) => part !== 'config')) {
       const context = { report, cluster: fuzz.cluster, book, seed };
       if (parts.has('proto')) await report.part('ports', () => fuzzPorts(context));
       if (parts.has('poison')) await report.part('streams', () => fuzzStreams(context));
+      if (parts.has('poison')) await report.part('batches', () => fuzzBatches(context, fuzz.sink.port));
       if (parts.has('rows')) await report.part('rows', () => fuzzRows(context));
     } finally {
       await fuzz.stop();

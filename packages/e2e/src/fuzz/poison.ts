@@ -2,7 +2,6 @@
  * Poison on the streams, published with the rights of the service that may: bytes that are no message, messages that make no sense. Expected: what
  * cannot be read is parked with an event (a trace: dropped and counted), the streams empty themselves, no process ends, mail goes on.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Disposition, Envelope, ForwardPath } from '@postern/proto/mail/v1/envelope';
 import { Item, ItemRecipient, LaneClass, NextHop, Route, TlsMode } from '@postern/proto/mail/v1/item';
 import { OutcomeBatch, OutcomeKind } from '@postern/proto/mail/v1/outcome';
@@ -13,6 +12,7 @@ import { mutate } from './grammar.js';
 import { type AttackContext, checkMailGoesOn } from './mail-goes-on.js';
 import { watchProcesses } from './process-watch.js';
 import { Chance, seedOf } from './random.js';
+import { messagesIn, waitEmpty } from './stream-levels.js';
 
 const recipient = (address: string, tenant = 'fuzz'): ForwardPath => ForwardPath.fromPartial({ address, tenant });
 const nasty = [
@@ -27,7 +27,7 @@ const nasty = [
 ] as const;
 
 /** Nobody can read these. */
-const unreadable = [
+export const unreadable = [
   Buffer.from([0x0a, 0xff]),
   Buffer.from('ffffffffffffffffffff01', 'hex'),
   Buffer.from([0x0a, 0x05, 0x41]),
@@ -159,25 +159,6 @@ function traces(): Buffer[] {
       valid({ event: text, sessionId: text, queueId: text, tenant: text, detail: { [text]: text } }),
     ),
   ];
-}
-
-interface StreamState {
-  readonly messages: number;
-}
-
-async function messagesIn(streams: StreamConnection, stream: string): Promise<number> {
-  const reply = await streams.nats.request(`$JS.API.STREAM.INFO.${stream}`, '', { timeout: 5_000 });
-  const info: { readonly state?: StreamState } = reply.json();
-  return info.state?.messages ?? Number.NaN;
-}
-
-async function waitEmpty(streams: StreamConnection, stream: string, timeoutMs: number): Promise<number> {
-  const end = Date.now() + timeoutMs;
-  for (;;) {
-    const left = await messagesIn(streams, stream);
-    if (left === 0 || Date.now() > end) return left;
-    await sleep(250);
-  }
 }
 
 const mutationsOfEach = 3;

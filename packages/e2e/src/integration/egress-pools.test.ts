@@ -38,7 +38,7 @@ test('mail of a pool no pod takes waits and is told; a pool nobody declared is r
   await vi.waitFor(() => send('a@slow.test'), patience);
   await vi.waitFor(async () => {
     expect((await cluster.ctl('status')).stdout).toMatch(
-      /^queue +egress pools +degraded +no delivery pod takes what waits in WORK: 1 item of blue$/m,
+      /^queue +egress pools +degraded +no delivery pod takes what waits in WORK: 1 message of blue$/m,
     );
     expect((await cluster.ctl('queue')).stdout).toContain(
       'In WORK and no delivery pod takes it: 1 for egress pool blue',

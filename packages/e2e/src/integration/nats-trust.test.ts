@@ -63,7 +63,8 @@ async function answered(client: StreamConnection['nats']): Promise<void> {
 /** Who may publish to a subject: everyone else must be refused. */
 const rights: readonly (readonly [subject: string, allowed: readonly ServiceUser[]])[] = [
   ['spool.1', ['edge', 'queue']],
-  ['work.default.1', ['queue']],
+  ['work.default.1', ['queue', 'delivery']],
+  ['work.~back.1', ['queue', 'delivery']],
   ['outcomes.queue', ['queue']],
   ['outcomes.delivery', ['delivery']],
   ['bodies.01X.0', ['edge', 'queue', 'delivery']],
@@ -83,6 +84,9 @@ const rights: readonly (readonly [subject: string, allowed: readonly ServiceUser
   ['$JS.API.DIRECT.GET.KV_DIRECTORY.$KV.DIRECTORY.x', ['policy', 'queue', 'provisioning']],
   ['$JS.API.CONSUMER.MSG.NEXT.SPOOL.queue', ['queue']],
   ['$JS.API.CONSUMER.MSG.NEXT.WORK.pool-default', ['delivery']],
+  ['$JS.API.CONSUMER.MSG.NEXT.WORK.queue', ['queue', 'delivery']],
+  ['$JS.ACK.WORK.pool-default.1.1.1.1.1', ['delivery']],
+  ['$JS.ACK.WORK.queue.1.1.1.1.1', ['queue', 'delivery']],
   ['$JS.API.CONSUMER.MSG.NEXT.OUTCOMES.queue', ['queue']],
   ['$JS.API.CONSUMER.CREATE.SPOOL.spy', ['provisioning']],
   ['$JS.API.STREAM.PURGE.BODIES', ['queue']],

@@ -7,7 +7,7 @@ import type { Body, Envelope } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
 import { type Outcome, OutcomeBatch } from '@postern/proto/mail/v1/outcome';
 import type { StoredMessage } from '@postern/stream';
-import { readEnvelope } from '../intake.js';
+import { readEnvelope } from '../read-envelope.js';
 import { printable } from '../unit-change.js';
 
 export type ParkedContent =

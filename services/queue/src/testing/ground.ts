@@ -16,6 +16,7 @@ import {
   type StreamConnection,
   spoolSubject,
   workConsumer,
+  workItems,
 } from '@postern/stream';
 import { captureTelemetry } from '@postern/telemetry/testing';
 import { withNats, withPostgres } from '@postern/testkit';
@@ -106,9 +107,11 @@ export function withQueue(options: GroundOptions = {}): {
       { maxInFlight: 1000, maxBatch: 1, onError: () => undefined },
       async (batch) => {
         for (const message of batch) {
-          const item = Item.decode(message.data);
-          if (message.header('Postern-Again') !== '') again.add(item.itemId);
-          work.push(item);
+          for (const data of workItems(message)) {
+            const item = Item.decode(data);
+            if (message.header('Postern-Again') !== '') again.add(item.itemId);
+            work.push(item);
+          }
           message.ack();
         }
       },

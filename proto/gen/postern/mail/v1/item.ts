@@ -277,6 +277,15 @@ export interface Item {
   retryDelaysMs: number[];
 }
 
+/**
+ * Items that came of one message of SPOOL and go as one message of WORK: with the header `Postern-Batch`. Without that header a message of WORK is one Item. Each
+ * is worked on by itself and may be unreadable without harm to the others.
+ */
+export interface WorkBatch {
+  /** Encoded items of one egress pool, at most 64, together at most 768 KiB. */
+  items: Buffer[];
+}
+
 /** One recipient of an item. */
 export interface ItemRecipient {
   /** Address to deliver to. */
@@ -825,6 +834,77 @@ export const Item: MessageFns<Item> = {
       ? Origin.fromPartial(object.origin)
       : undefined;
     message.retryDelaysMs = object.retryDelaysMs?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseWorkBatch(): WorkBatch {
+  return { items: [] };
+}
+
+export const WorkBatch: MessageFns<WorkBatch> = {
+  encode(message: WorkBatch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.items) {
+      writer.uint32(10).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WorkBatch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWorkBatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.items.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WorkBatch {
+    return {
+      items: globalThis.Array.isArray(object?.items)
+        ? object.items.map((e: any) => Buffer.from(bytesFromBase64(e)))
+        : [],
+    };
+  },
+
+  toJSON(message: WorkBatch): unknown {
+    const obj: any = {};
+    if (message.items?.length) {
+      obj.items = message.items.map((e) => base64FromBytes(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WorkBatch>, I>>(base?: I): WorkBatch {
+    return WorkBatch.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WorkBatch>, I>>(object: I): WorkBatch {
+    const message = createBaseWorkBatch();
+    message.items = object.items?.map((e) => e) || [];
     return message;
   },
 };
@@ -1445,6 +1525,14 @@ export const NextHop: MessageFns<NextHop> = {
     return message;
   },
 };
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 
