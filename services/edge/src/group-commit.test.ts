@@ -83,6 +83,55 @@ test('a full message does not wait, by number or by octets, and none is fuller t
   expect(large.written.map(({ envelopes }) => envelopes.length)).toEqual([1, 1]);
 });
 
+/** A write of a crowd was answered, and `waiting` came meanwhile. */
+async function afterCrowd(waiting: readonly string[]) {
+  const staged = stage();
+  const { clock, written, store } = staged;
+  void store('a');
+  for (const id of ['b', 'c', 'd']) void store(id);
+  written[0]?.answer(stored(1));
+  await clock.advance(0);
+  for (const id of waiting) void store(id);
+  written[1]?.answer(stored(2));
+  await clock.advance(0);
+  return { ...staged, next: () => written.slice(2).map(({ envelopes }) => envelopes.map(([letter]) => letter)) };
+}
+
+test('after a crowd a write waits for as many as it carried', async () => {
+  const { store, next } = await afterCrowd(['e']);
+  void store('f');
+  expect(next()).toEqual([]);
+  void store('g');
+  expect(next()).toEqual([['e', 'f', 'g']]);
+});
+
+test('and goes at once where they are there', async () => {
+  const { next } = await afterCrowd(['e', 'f', 'g', 'h']);
+  expect(next()).toEqual([['e', 'f', 'g', 'h']]);
+});
+
+test('and goes with what there is after 20 ms', async () => {
+  const { clock, next } = await afterCrowd(['e']);
+  await clock.advance(19);
+  expect(next()).toEqual([]);
+  await clock.advance(1);
+  expect(next()).toEqual([['e']]);
+});
+
+test('a mail that comes when the wait is over and nobody came goes at once', async () => {
+  const { clock, store, next } = await afterCrowd([]);
+  await clock.advance(20);
+  expect(next()).toEqual([]);
+  void store('e');
+  expect(next()).toEqual([['e']]);
+});
+
+test('a full message does not wait for a crowd either', async () => {
+  const { store, next } = await afterCrowd(['e']);
+  void store('f', 256 * 1024);
+  expect(next()).toEqual([['e'], ['f']]);
+});
+
 test('a publish that fails by exception is an unknown end, not a crash', async () => {
   const publisher: Publisher = { publish: () => Promise.reject(new Error('closed')) };
   const commits = new GroupCommit({

@@ -13,6 +13,7 @@ import {
   spoolMessage,
   spoolSubject,
 } from '@postern/stream';
+import { GatherTarget, gatherMs } from './gather-target.js';
 
 export interface GroupCommitOptions {
   readonly publisher: Publisher;
@@ -39,6 +40,9 @@ export class GroupCommit {
   #waitingBytes = 0;
   #underWay = 0;
   #linger: Timer | undefined;
+  /** Set while more mails are waited for with no write under way. */
+  #gathering: Timer | undefined;
+  readonly #target = new GatherTarget();
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -51,25 +55,48 @@ export class GroupCommit {
       this.#waiting.push({ queueId, envelope, since: this.#options.clock.monotonic(), settle });
       this.#waitingBytes += envelope.length;
       const isFull = this.#waiting.length >= spoolBatchEnvelopes || this.#waitingBytes >= spoolBatchBytes;
-      if (isFull || this.#underWay === 0) this.#write();
-      else this.#linger ??= this.#options.clock.setTimer(lingerMs, () => this.#write());
+      if (isFull) this.#write();
+      else if (this.#underWay > 0) this.#linger ??= this.#options.clock.setTimer(lingerMs, () => this.#write());
+      else if (this.#gathering === undefined) this.#write();
+      else if (this.#waiting.length >= this.#target.mails) this.#reached();
     });
+  }
+
+  /** The last write under way was answered: what came meanwhile goes, or waits for a crowd. */
+  #next(): void {
+    const { mails } = this.#target;
+    if (mails === 0) this.#write();
+    else if (this.#waiting.length >= mails) this.#reached();
+    else
+      this.#gathering = this.#options.clock.setTimer(gatherMs, () => {
+        this.#target.missed();
+        this.#gathering = undefined;
+        this.#write();
+      });
+  }
+
+  #reached(): void {
+    this.#target.reached();
+    this.#write();
   }
 
   #write(): void {
     const [first, ...others] = this.#waiting;
     this.#linger?.cancel();
     this.#linger = undefined;
+    this.#gathering?.cancel();
+    this.#gathering = undefined;
     if (first === undefined) return;
     const group = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#underWay++;
     this.#options.onWrite(group.length);
+    this.#target.written(group.length);
     void this.#publish(first, others).then((result) => {
       this.#underWay--;
       for (const { settle } of group) settle(result);
-      if (this.#underWay === 0) this.#write();
+      if (this.#underWay === 0) this.#next();
     });
   }
 
