@@ -1,8 +1,8 @@
 /**
  * One durable write for the mails that are accepted in the same moments (ADR 10). A mail that finds no write under way is written at once; what comes while
  * one is under way is gathered and goes with the next, when that one is answered, when the gathered fill a message, or after `lingerMs`, so that a write
- * that hangs holds nobody up. An answer holds for every mail of its message. Mails and octets of one message are bounded (`spool-batch.ts`); writes under
- * way by the sessions, each of which waits for one mail.
+ * that hangs holds nobody up. After a write that carried a crowd the next waits a moment for another (ADR 15). An answer holds for every mail of its
+ * message. Mails and octets of one message are bounded (`spool-batch.ts`); writes under way by the sessions, each of which waits for one mail.
  */
 import type { Clock, Timer } from '@postern/clock';
 import {
