@@ -21,9 +21,12 @@ export interface StoredMessage {
 }
 
 export interface LeftoverReader {
-  /** The oldest messages stored before `beforeMs`, in order, at most `limit`, from a sequence on. */
+  /**
+   * The oldest messages stored before `beforeMs`, in order, at most `limit`, from a sequence on. Any replica answers, and may lag: whoever asks looks again, and
+   * working once more on what is gone changes nothing.
+   */
   oldest(stream: StreamName, beforeMs: number, limit: number, from?: number): Promise<StoredMessage[]>;
-  /** The message of this sequence, if it is still there. */
+  /** The message of this sequence, if it is still there, as the leader of the stream has it. */
   at(stream: StreamName, sequence: number): Promise<StoredMessage | undefined>;
   /** Gone already is fine. */
   remove(stream: StreamName, sequence: number): Promise<void>;
@@ -47,7 +50,7 @@ export async function createLeftoverReader(connection: StreamConnection): Promis
       return found;
     },
     async at(stream, sequence) {
-      const message = await manager.direct.getMessage(stream, { seq: sequence });
+      const message = await manager.streams.getMessage(stream, { seq: sequence });
       return message === null ? undefined : stored(message);
     },
     async remove(stream, sequence) {

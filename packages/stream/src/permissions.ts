@@ -75,6 +75,8 @@ const publish: Record<ServiceUser, readonly string[]> = {
       `$JS.API.DIRECT.GET.${stream}.>`,
       `$JS.API.STREAM.MSG.DELETE.${stream}`,
     ]),
+    // What one message is decided by is asked of the leader: another replica may lag.
+    ...['SPOOL', 'WORK', 'PARKED'].map((stream) => `$JS.API.STREAM.MSG.GET.${stream}`),
     ...['SPOOL', 'WORK', 'OUTCOMES'].map((stream) => `$JS.API.CONSUMER.INFO.${stream}.>`),
     // Of WORK only what was left there to come back.
     ...consumeOnly(backConsumer),

@@ -67,6 +67,7 @@ function onlyItem({ work, waiting, bodyToStore, outcomes }: Placement): Item | u
 const poolOf = ({ route }: Item): string => route?.egressPool ?? 'default';
 
 export function createTakeOver(publisher: Publisher, reader: Pick<LeftoverReader, 'at' | 'remove'>): TakeOver {
+  // The leader of the stream is asked: a replica that lags would have mail recorded that was only left, or not recorded that was placed.
   /** A sequence may be given anew by a server that was killed: the time tells them apart. */
   const isSpooled = async (sequence: number, storedAtMs: number): Promise<boolean> => {
     const found = await reader.at('SPOOL', sequence);

@@ -1,6 +1,7 @@
 /**
  * What WORK carries now, and items of it that are parked, for the ledger: their units, read message by message without consuming. Bounded: a fuller stream
- * is not read and the count is then said to be inexact. Independent of what the tables say.
+ * is not read and the count is then said to be inexact. Any replica answers: one that lags puts the count off by what is on its way, as does everything in flight.
+ * Independent of what the tables say.
  */
 import { jetstreamManager } from '@nats-io/jetstream';
 import { Item } from '@postern/proto/mail/v1/item';

@@ -96,12 +96,13 @@ const rights: readonly (readonly [subject: string, allowed: readonly ServiceUser
   ['$JS.API.DIRECT.GET.PARKED', ['queue']],
   ['$JS.API.STREAM.MSG.DELETE.PARKED', ['queue']],
   ['$JS.API.STREAM.PURGE.PARKED', []],
-  ['$JS.API.STREAM.MSG.GET.PARKED', []],
+  ['$JS.API.STREAM.MSG.GET.PARKED', ['queue']],
   ['$JS.API.STREAM.PURGE.SPOOL', []],
   ['$JS.API.STREAM.DELETE.SPOOL', []],
   ['$JS.API.STREAM.CREATE.X', ['provisioning']],
-  ['$JS.API.STREAM.MSG.GET.SPOOL', []],
-  ['$JS.API.STREAM.MSG.GET.WORK', []],
+  ['$JS.API.STREAM.MSG.GET.SPOOL', ['queue']],
+  ['$JS.API.STREAM.MSG.GET.WORK', ['queue']],
+  ['$JS.API.STREAM.MSG.GET.OUTCOMES', []],
   ['$SYS.REQ.SERVER.PING', []],
 ];
 
