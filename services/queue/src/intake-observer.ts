@@ -1,7 +1,7 @@
 /** Metrics and log of what intake places and of what waits for a stream. */
 import type { Logger } from '@postern/telemetry';
 import type { QueueEvent } from './events.js';
-import type { IntakeObserver } from './intake.js';
+import type { IntakeObserver } from './mail-intake.js';
 import type { QueueMetrics } from './metrics.js';
 import type { DeliveryRuling } from './rules/rule-observer.js';
 
