@@ -10,6 +10,10 @@ export const deliveryEvents = defineEvents('delivery', {
   'delivery.item.failed': 'A local fault while working on an item; it is not acknowledged and comes again.',
   'delivery.item.parked':
     'An item that cannot be worked on was copied to PARKED, when its result is `stored`. Otherwise it stays and comes again.',
+  'delivery.batch.apart':
+    'A message of several items came a third time and each was put back by itself, but for those that WORK had no room for (`result`), which were worked on together.',
+  'delivery.batch.returned':
+    'WORK did not answer when the items of a message were to be put back by themselves; the message was given back and comes again.',
   'delivery.outcome.not_stored': 'OUTCOMES did not acknowledge; the item is not acknowledged and comes again.',
   'delivery.consumer.failed': 'Taking from WORK failed; the loop goes on with back-off.',
   'delivery.redis.failed': 'A done mark could not be set or read; a redelivered item may be delivered twice.',

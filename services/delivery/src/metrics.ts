@@ -37,6 +37,11 @@ export function deliveryMetrics(metrics: Metrics) {
       help: 'Local faults by kind; the item comes again.',
       labels: { kind: ['item', 'outcome', 'consumer', 'parked', 'redis'] },
     }),
+    apart: metrics.counter({
+      name: 'postern_delivery_batches_apart_total',
+      help: 'Messages of WORK with several items that came a third time: put_back = each item is now a message of its own; no_room = some were worked on here, WORK had no room; no_answer = given back, WORK did not answer.',
+      labels: { result: ['put_back', 'no_room', 'no_answer'] },
+    }),
     inFlight: (read: () => number) =>
       metrics.gauge({ name: 'postern_delivery_items_in_flight', help: 'Items in work now.', read }),
   };

@@ -13,9 +13,12 @@ import {
   workMessage,
   workParts,
 } from '@postern/stream';
+import { captureTelemetry } from '@postern/telemetry/testing';
 import { withNats } from '@postern/testkit';
 import { expect, test, vi } from 'vitest';
+import { deliveryMetrics } from './metrics.js';
 import { createTakeApart } from './take-apart.js';
+import { observeWorker } from './telemetry.js';
 import { workDelivery } from './testing/worker-stage.js';
 
 const nats = withNats();
@@ -23,6 +26,8 @@ const texts = ['one', 'two', 'three'];
 const [one, two, three] = [Buffer.from('one'), Buffer.from('two'), Buffer.from('three')];
 const textsOf = (parts: readonly { readonly data: Uint8Array }[]): string[] =>
   parts.map(({ data }) => Buffer.from(data).toString());
+
+const unobserved = { apart: () => undefined };
 
 /** A batch in a pool of its own, and whoever takes it. */
 async function stage(pool: string, handle: (message: Delivery, publisher: Publisher) => Promise<void>) {
@@ -58,7 +63,7 @@ test('at the third delivery its items are put back, marked, and it is gone', asy
       singles.push(message);
       return;
     }
-    const rest = await createTakeApart(publisher).apart(message, workParts(message));
+    const rest = await createTakeApart(publisher, unobserved).apart(message, workParts(message));
     tried.push(rest.length);
     if (rest.length > 0) message.nak();
   });
@@ -83,7 +88,7 @@ test('a crash between both repeats it under the same ids', async () => {
     // The pod that puts them back first is killed before it can acknowledge.
     const killed = message.deliveryCount === 3;
     const acknowledged = killed ? { ...message, ack: () => message.nak() } : message;
-    const rest = await createTakeApart(publisher).apart(acknowledged, workParts(acknowledged));
+    const rest = await createTakeApart(publisher, unobserved).apart(acknowledged, workParts(acknowledged));
     if (rest.length > 0) message.nak();
   });
   await vi.waitFor(() => expect(given).toEqual([1, 2, 3, 4]), { timeout: 10_000 });
@@ -93,7 +98,7 @@ test('a crash between both repeats it under the same ids', async () => {
   await close();
 });
 
-/** WORK that answers so to an item, and what it was asked to take. */
+/** WORK that answers so to an item, what it was asked to take, and what is told of it. */
 function answering(answer: (text: string) => PublishResult['kind']) {
   const asked: string[] = [];
   const publisher: Publisher = {
@@ -106,22 +111,49 @@ function answering(answer: (text: string) => PublishResult['kind']) {
       );
     },
   };
-  return { asked, takeApart: createTakeApart(publisher) };
+  const telemetry = captureTelemetry('delivery');
+  const takeApart = createTakeApart(publisher, observeWorker(telemetry.log, deliveryMetrics(telemetry.metrics)));
+  const told = async () => ({
+    events: telemetry.lines.map(({ event, level, items, deliveries, result }) => [
+      ...[event, level, items, deliveries, result],
+    ]),
+    counted: (await telemetry.metrics.text()).match(/^postern_delivery_batches_apart_total\{.*[1-9]$/gm) ?? [],
+  });
+  return { asked, takeApart, told };
 }
 
 const third = { deliveryCount: 3 };
 
+const countOf = (result: string): string => `postern_delivery_batches_apart_total{result="${result}"} 1`;
+
+test('what was put back is told and counted', async () => {
+  const { message, settled } = workDelivery([one, two, three], third);
+  const { takeApart, told } = answering(() => 'stored');
+  expect(await takeApart.apart(message, workParts(message))).toEqual([]);
+  expect(settled).toEqual(['ack']);
+  expect(await told()).toEqual({
+    events: [['delivery.batch.apart', 'warn', 3, 3, 'put_back']],
+    counted: [countOf('put_back')],
+  });
+});
+
 test('without room in WORK it is worked on whole', async () => {
   const { message, settled } = workDelivery([one, two, three], third);
-  expect(textsOf(await answering(() => 'refused').takeApart.apart(message, workParts(message)))).toEqual(texts);
+  const { takeApart, told } = answering(() => 'refused');
+  expect(textsOf(await takeApart.apart(message, workParts(message)))).toEqual(texts);
   expect(settled).toEqual([]);
+  expect(await told()).toEqual({
+    events: [['delivery.batch.apart', 'warn', 3, 3, 'no_room']],
+    counted: [countOf('no_room')],
+  });
 });
 
 test('with room for some of it only the others are worked on here, and it is acknowledged when they are done', async () => {
   const { message, settled } = workDelivery([one, two, three], third);
-  const { takeApart } = answering((text) => (text === 'two' ? 'refused' : 'stored'));
+  const { takeApart, told } = answering((text) => (text === 'two' ? 'refused' : 'stored'));
   const rest = await takeApart.apart(message, workParts(message));
   expect(textsOf(rest)).toEqual(['two']);
+  expect((await told()).counted).toEqual([countOf('no_room')]);
   expect(settled).toEqual([]);
   rest[0]?.ack();
   expect(settled).toEqual(['ack']);
@@ -129,14 +161,19 @@ test('with room for some of it only the others are worked on here, and it is ack
 
 test('without an answer for one it comes again and nothing of it is worked on', async () => {
   const { message, settled } = workDelivery([one, two, three], third);
-  const { takeApart } = answering((text) => (text === 'two' ? 'unknown' : 'refused'));
+  const { takeApart, told } = answering((text) => (text === 'two' ? 'unknown' : 'refused'));
   expect(await takeApart.apart(message, workParts(message))).toEqual([]);
   expect(settled).toEqual(['nak']);
+  expect(await told()).toEqual({
+    events: [['delivery.batch.returned', 'warn', 3, 3, undefined]],
+    counted: [countOf('no_answer')],
+  });
 });
 
 test('a message of one item is never put back', async () => {
   const { message } = workDelivery([one], { deliveryCount: 5 });
-  const { asked, takeApart } = answering(() => 'stored');
+  const { asked, takeApart, told } = answering(() => 'stored');
   expect(await takeApart.apart(message, [message])).toEqual([message]);
   expect(asked).toEqual([]);
+  expect(await told()).toEqual({ events: [], counted: [] });
 });

@@ -5,6 +5,7 @@
  */
 import { failpoint } from '@postern/lifecycle';
 import type { Delivery, Publisher } from '@postern/stream';
+import type { WorkerObserver } from './observer.js';
 
 export interface TakeApart {
   /** The parts that are to be worked on here: all, where it stays whole; none, where it was put back or is to come again. */
@@ -17,7 +18,7 @@ const publishDeadlineMs = 5_000;
 /** A stream that does not answer is given time. */
 const againAfterMs = 2_000;
 
-export function createTakeApart(publisher: Publisher): TakeApart {
+export function createTakeApart(publisher: Publisher, observer: Pick<WorkerObserver, 'apart'>): TakeApart {
   return {
     async apart(message, parts) {
       if (parts.length === 1 || message.deliveryCount <= wholeDeliveries) return parts;
@@ -34,9 +35,11 @@ export function createTakeApart(publisher: Publisher): TakeApart {
       );
       if (putBack.some(({ kind }) => kind === 'unknown')) {
         message.nak(againAfterMs);
+        observer.apart(message, parts.length, 'no_answer');
         return [];
       }
       const { refused = [], stored = [] } = Object.groupBy(putBack, ({ kind }) => kind);
+      observer.apart(message, parts.length, refused.length > 0 ? 'no_room' : 'put_back');
       failpoint('delivery.after-put-back');
       for (const { part } of stored) part.ack();
       // Room comes from working on what is there; what was put back is worked on by whoever takes it, and by nobody else.

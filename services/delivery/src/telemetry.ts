@@ -57,6 +57,12 @@ export function observeWorker(log: DeliveryLogger, metrics: DeliveryMetrics): Wo
       metrics.failures.with({ kind: 'item' }).inc();
       log.error('delivery.item.failed', { queue_id: item.queueId, reason: error.message });
     },
+    apart({ subject, sequence, deliveryCount }, items, result) {
+      metrics.apart.with({ result }).inc();
+      const seen = { subject, sequence, items, deliveries: deliveryCount };
+      if (result === 'no_answer') log.warn('delivery.batch.returned', seen);
+      else log.warn('delivery.batch.apart', { ...seen, result });
+    },
     parked(subject, reason, result) {
       metrics.failures.with({ kind: 'parked' }).inc();
       log.error('delivery.item.parked', { subject, reason, result });

@@ -175,7 +175,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
         park: createPark(publisher, clock, observer),
         renderer: createRenderer({ bodies, clock, signing: createSigning(() => domains, secrets) }),
         renewals,
-        takeApart: createTakeApart(publisher),
+        takeApart: createTakeApart(publisher, observer),
         isInDoubt: (storedAtMs) => met.isInDoubt(storedAtMs),
         transport,
         observer,

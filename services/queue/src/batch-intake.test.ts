@@ -8,7 +8,7 @@ import { envelope } from './testing/messages.js';
 const nats = withNats();
 
 test('mails of one message that make one item each go as one message of WORK', async () => {
-  const { connection, publisher, marks, recorded, messages, close } = await intakeStage(nats.url, (intake, message) =>
+  const { connection, publisher, marks, recorded, messages, told, close } = await intakeStage(nats.url, (intake, message) =>
     intake.handle([message]),
   );
   const [one, two, three] = [envelope(['bob@acme.test']), envelope(['carol@acme.test']), envelope(['bob@acme.test'])];
@@ -19,11 +19,12 @@ test('mails of one message that make one item each go as one message of WORK', a
   expect([...marks.values()]).toEqual(['', '', '']);
   expect(recorded.sort()).toEqual([one, two, three].map(({ queueId }) => queueId).sort());
   expect(messages()).toBe(1);
+  expect(told()).toEqual([]);
   await close();
 });
 
 test('a batch that came back before it was placed goes as its single mails, marked', async () => {
-  const { connection, publisher, marks, recorded, messages, close } = await intakeStage(
+  const { connection, publisher, marks, recorded, messages, told, counted, close } = await intakeStage(
     nats.url,
     async (intake, message) => {
       // As when the pod that had it was killed before it had placed anything.
@@ -39,11 +40,19 @@ test('a batch that came back before it was placed goes as its single mails, mark
   expect([...marks.values()]).toEqual(['queue', 'queue']);
   expect(recorded.sort()).toEqual([one, two].map(({ queueId }) => queueId).sort());
   expect(messages()).toBe(2);
+  expect(told()).toEqual([
+    ['queue.batch.left', 2, 'left', undefined],
+    ['queue.batch.apart', 2, 'whole', undefined],
+  ]);
+  expect((await counted()).sort()).toEqual([
+    'postern_queue_batches_apart_total{result="whole"} 1',
+    'postern_queue_batches_left_total{fate="left"} 1',
+  ]);
   await close();
 });
 
 test('a batch that came back after it was placed is not placed again, and what it began is recorded', async () => {
-  const { connection, publisher, marks, recorded, messages, close } = await intakeStage(
+  const { connection, publisher, marks, recorded, messages, told, counted, close } = await intakeStage(
     nats.url,
     async (intake, message) => {
       // As when the pod that had it was killed after WORK had taken it.
@@ -58,6 +67,8 @@ test('a batch that came back after it was placed is not placed again, and what i
   await spoolIsEmpty(connection);
   expect([...marks.values()]).toEqual(['', '']);
   expect(messages()).toBe(1);
+  expect(told()).toEqual([['queue.batch.left', 2, 'placed', undefined]]);
+  expect(await counted()).toEqual(['postern_queue_batches_left_total{fate="placed"} 1']);
   await close();
 });
 

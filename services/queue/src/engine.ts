@@ -20,6 +20,7 @@ import {
 } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
 import { dispatchedBefore } from './before-now.js';
+import { createBatchObserver } from './batch-observer.js';
 import { createBodyRemoval } from './body-removal.js';
 import type { QueueConfig } from './config.js';
 import { createDispatcher } from './dispatch.js';
@@ -125,6 +126,7 @@ export function createEngine(parts: EngineParts): Engine {
     onClosed: (queueIds) => removal.closed(queueIds),
     onDelivered: (tenant, lane) => revival.delivered(tenant, lane),
   });
+  const batches = createBatchObserver(metrics, log);
   const intake = createIntake({
     clock,
     placer,
@@ -132,8 +134,8 @@ export function createEngine(parts: EngineParts): Engine {
     windows,
     renewal,
     park: createPark('spool', publisher, clock, log, metrics),
-    takeApart: createTakeApart(publisher),
-    takeOver: createTakeOver(publisher, parts.leftovers),
+    takeApart: createTakeApart(publisher, batches),
+    takeOver: createTakeOver(publisher, parts.leftovers, batches),
     met: new MetServer(connection, clock),
     policy,
     relay: (current) => ruling.relayOfMessage(current),

@@ -9,6 +9,12 @@ export const queueEvents = defineEvents('queue', {
   'queue.parked.dropped': 'An operator ended a parked message; its recipients are closed in the ledger.',
   'queue.intake.stalled':
     'A stream would not take what intake made of a message; it is tried again and nothing is lost. Told once a message.',
+  'queue.batch.left':
+    'A message of several mails came back from SPOOL. `fate` left: it was left in WORK, to be taken apart; placed: WORK had the items of its mails, and what they began is recorded.',
+  'queue.batch.apart':
+    'Mails were put back into SPOOL by themselves. `result` whole: all of a message that was left; part: one that waited for room; no_room: SPOOL had none, and the mails of the message are worked on as they are.',
+  'queue.batch.returned':
+    'SPOOL did not answer when the mails of a message that was left were to be put back; the message was given back and comes again.',
   'queue.consumer.failed': 'Taking from a stream failed; the loop goes on with back-off.',
   'queue.store.lost': 'PostgreSQL does not answer: outcomes wait in the stream, first attempts go on.',
   'queue.store.recovered': 'PostgreSQL answers again.',

@@ -62,20 +62,20 @@ test('one mail of a batch that waits for room keeps no other from being recorded
   // Fans out: its body goes to BODIES, and nothing of the batch goes together.
   const large = envelope(['bob@acme.test', 'carol@other.test']);
   let room = false;
-  const { connection, publisher, marks, waiting, recorded, close } = await intakeStage(
+  const { connection, publisher, marks, waiting, recorded, told, close } = await intakeStage(
     nats.url,
     (intake, message) => intake.handle([message]),
     { hasRoom: (queueId) => room || queueId !== large.queueId },
   );
   const { data, headers } = spoolMessage([bytesOf(large), bytesOf(one), bytesOf(two)]);
-  await publisher.publish(spoolSubject(one.queueId), data, { msgId: one.queueId, headers });
+  const spooled = await publisher.publish(spoolSubject(one.queueId), data, { msgId: one.queueId, headers });
+  if (spooled.kind !== 'stored') throw new Error(spooled.reason);
   await vi.waitFor(() => expect(new Set(recorded)).toEqual(new Set([one.queueId, two.queueId])), { timeout: 10_000 });
   expect(waiting.count).toBe(1);
   const levels = await createLevelReader(connection);
-  // The batch is the first message; what was put back is the second.
+  // The batch is gone, and what was put back is there.
   await vi.waitFor(
-    async () =>
-      expect(await levels('SPOOL')).toMatchObject({ messages: 1, firstSequence: (await levels('SPOOL')).lastSequence }),
+    async () => expect(await levels('SPOOL')).toMatchObject({ messages: 1, firstSequence: spooled.sequence + 1 }),
     { timeout: 10_000 },
   );
   expect(marks.has(large.queueId)).toBe(false);
@@ -83,6 +83,7 @@ test('one mail of a batch that waits for room keeps no other from being recorded
   await vi.waitFor(() => expect(marks.get(large.queueId)).toBe('queue'), { timeout: 10_000 });
   await vi.waitFor(async () => expect((await levels('SPOOL')).messages).toBe(0), { timeout: 10_000 });
   expect(waiting.count).toBe(0);
+  expect(told()).toEqual([['queue.batch.apart', 3, 'part', 0]]);
   expect(recorded.filter((queueId) => queueId === one.queueId)).toEqual([one.queueId]);
   expect(recorded).toContain(large.queueId);
   await close();

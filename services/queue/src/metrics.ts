@@ -42,6 +42,16 @@ export function queueMetrics(metrics: Metrics) {
       name: 'postern_queue_intake_stalled_messages',
       help: 'Mails taken from SPOOL that wait for room in a stream or for its answer.',
     }),
+    batchesLeft: metrics.counter({
+      name: 'postern_queue_batches_left_total',
+      help: 'Messages of several mails that came back from SPOOL: left = left in WORK, to be taken apart; placed = WORK had the items of their mails.',
+      labels: { fate: ['left', 'placed'] },
+    }),
+    batchesApart: metrics.counter({
+      name: 'postern_queue_batches_apart_total',
+      help: 'Messages left in WORK: whole = each mail is in SPOOL by itself; no_room = SPOOL had none, worked on as they are; no_answer = given back, SPOOL did not answer. And part = one mail of several that waited for room, put back by itself.',
+      labels: { result: ['whole', 'no_room', 'no_answer', 'part'] },
+    }),
     items: metrics.counter({
       name: 'postern_queue_items_total',
       help: 'Items made, by where they went: work = first attempt now, row = waits.',

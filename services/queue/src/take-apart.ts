@@ -5,6 +5,7 @@
  */
 import { failpoint } from '@postern/lifecycle';
 import { type Delivery, type Publisher, type PublishResult, spooledEnvelopes, spoolSubjectOf } from '@postern/stream';
+import type { BatchObserver } from './batch-observer.js';
 
 export interface TakeApart {
   /** Of a batch that was left in WORK (`take-over.ts`): acknowledged when each of its mails is in SPOOL. False = SPOOL has no room for them. */
@@ -17,7 +18,7 @@ const publishDeadlineMs = 5_000;
 /** A stream that does not answer is given time. */
 const againAfterMs = 2_000;
 
-export function createTakeApart(publisher: Publisher): TakeApart {
+export function createTakeApart(publisher: Publisher, observer: Pick<BatchObserver, 'apart'>): TakeApart {
   const putBack = (message: Delivery, data: Uint8Array, part: number): Promise<PublishResult> =>
     publisher.publish(spoolSubjectOf(message.subject), data, {
       msgId: `apart:${message.subject}:${message.sequence}.${part}:${message.storedAtMs}`,
@@ -27,8 +28,13 @@ export function createTakeApart(publisher: Publisher): TakeApart {
   return {
     async whole(message) {
       const results = await Promise.all(spooledEnvelopes(message).map((data, part) => putBack(message, data, part)));
-      if (results.some(({ kind }) => kind === 'refused')) return false;
-      if (results.every(({ kind }) => kind === 'stored')) {
+      if (results.some(({ kind }) => kind === 'refused')) {
+        observer.apart(message, 'no_room');
+        return false;
+      }
+      const isWhole = results.every(({ kind }) => kind === 'stored');
+      observer.apart(message, isWhole ? 'whole' : 'no_answer');
+      if (isWhole) {
         failpoint('queue.after-put-back');
         message.ack();
       } else message.nak(againAfterMs);
@@ -36,6 +42,7 @@ export function createTakeApart(publisher: Publisher): TakeApart {
     },
     async part(part) {
       if (part.part === undefined || (await putBack(part, part.data, part.part)).kind !== 'stored') return false;
+      observer.apart(part, 'part');
       failpoint('queue.after-put-back');
       part.ack();
       return true;

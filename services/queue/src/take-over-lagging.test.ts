@@ -39,7 +39,7 @@ async function podAt(urls: readonly string[]) {
       return reader.at(stream, sequence);
     },
   };
-  const takeOver = createTakeOver(publisher, counted);
+  const takeOver = createTakeOver(publisher, counted, { left: () => undefined });
   return { connection, publisher, reader, takeOver, asked: () => asked };
 }
 type Pod = Awaited<ReturnType<typeof podAt>>;

@@ -14,6 +14,7 @@ import {
   workItems,
 } from '@postern/stream';
 import { describe, expect, test } from 'vitest';
+import type { LeftFate } from './batch-observer.js';
 import { type Placement, placementOf } from './placement.js';
 import { compilePolicy } from './policy-in-use.js';
 import { createTakeOver } from './take-over.js';
@@ -52,14 +53,16 @@ function stage(result = stored, held: Held = {}) {
       return Promise.resolve(result);
     },
   };
-  const takeOver = createTakeOver(publisher, {
+  const told: LeftFate[] = [];
+  const reader: Parameters<typeof createTakeOver>[1] = {
     at(stream, sequence) {
       const found = held[stream];
       return Promise.resolve(found && { ...found, sequence, data: Buffer.alloc(0), header: () => '' });
     },
     remove: (stream, sequence) => Promise.resolve(void removed.push(`${stream} ${sequence}`)),
-  });
-  return { asked, removed, takeOver };
+  };
+  const takeOver = createTakeOver(publisher, reader, { left: (_message, fate) => void told.push(fate) });
+  return { asked, removed, told, takeOver };
 }
 
 const plain = (): Envelope => envelope(['ann@acme.test']);
@@ -193,16 +196,19 @@ describe('what came back is left', () => {
       false,
     ],
   ])('WORK has its name, %s', async (_what, held, wasPlaced) => {
-    const { takeOver } = stage({ ...stored, duplicate: true }, held);
+    const { takeOver, told } = stage({ ...stored, duplicate: true }, held);
     const left = await takeOver.leave(cameBack([bytesOf(plain()), bytesOf(plain())]));
     expect(left).toEqual({ step: { done: true }, wasPlaced });
+    expect(told).toEqual([wasPlaced ? 'placed' : 'left']);
   });
 
   test.each<PublishResult>([
     { kind: 'refused', reason: 'maximum bytes exceeded' },
     { kind: 'unknown', reason: 'no answer' },
   ])('not: %o', async (result) => {
-    const left = await stage(result).takeOver.leave(cameBack([bytesOf(plain()), bytesOf(plain())]));
+    const { takeOver, told } = stage(result);
+    const left = await takeOver.leave(cameBack([bytesOf(plain()), bytesOf(plain())]));
+    expect(told).toEqual([]);
     expect(left.step).toEqual({ done: false, step: 'work', reason: 'reason' in result ? result.reason : '' });
   });
 });

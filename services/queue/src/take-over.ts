@@ -21,6 +21,7 @@ import {
   workMessage,
   workSubject,
 } from '@postern/stream';
+import type { BatchObserver } from './batch-observer.js';
 import type { Placement } from './placement.js';
 import type { Step } from './placer.js';
 import { readEnvelope } from './read-envelope.js';
@@ -66,7 +67,11 @@ function onlyItem({ work, waiting, bodyToStore, outcomes }: Placement): Item | u
 
 const poolOf = ({ route }: Item): string => route?.egressPool ?? 'default';
 
-export function createTakeOver(publisher: Publisher, reader: Pick<LeftoverReader, 'at' | 'remove'>): TakeOver {
+export function createTakeOver(
+  publisher: Publisher,
+  reader: Pick<LeftoverReader, 'at' | 'remove'>,
+  observer: Pick<BatchObserver, 'left'>,
+): TakeOver {
   // The leader of the stream is asked: a replica that lags would have mail recorded that was only left, or not recorded that was placed.
   /** A sequence may be given anew by a server that was killed: the time tells them apart. */
   const isSpooled = async (sequence: number, storedAtMs: number): Promise<boolean> => {
@@ -118,7 +123,9 @@ export function createTakeOver(publisher: Publisher, reader: Pick<LeftoverReader
       });
       if (result.kind !== 'stored') return notTaken(result.reason);
       failpoint('queue.after-leave');
-      return { step: { done: true }, wasPlaced: result.duplicate && (await wasPlaced(result.sequence, message)) };
+      const isPlaced = result.duplicate && (await wasPlaced(result.sequence, message));
+      observer.left(message, isPlaced ? 'placed' : 'left');
+      return { step: { done: true }, wasPlaced: isPlaced };
     },
     async dropSpooled(left) {
       const [sequence, storedAtMs] = left.header(spooledHeader).split(':').map(Number);

@@ -119,6 +119,7 @@ export function workerStage(options: WorkerStageOptions) {
       failed: (_item, error) => {
         throw error;
       },
+      apart: unused,
       parked: unused,
     },
   });

@@ -16,9 +16,12 @@ import {
   workConsumer,
   workItems,
 } from '@postern/stream';
+import { captureTelemetry } from '@postern/telemetry/testing';
 import { expect, vi } from 'vitest';
+import { createBatchObserver } from '../batch-observer.js';
 import { createIntake, type Intake } from '../intake.js';
 import { createLaneWindows } from '../lanes.js';
+import { queueMetrics } from '../metrics.js';
 import type { Park } from '../park.js';
 import { createPlacer } from '../placer.js';
 import { compilePolicy } from '../policy-in-use.js';
@@ -44,6 +47,8 @@ export async function intakeStage(
   const connection = await connectStreams({ servers: [natsUrl], user: 'queue', password: '' });
   await ensureStreams(connection, { replicas: 1, egressPools: ['default'] });
   const publisher = createPublisher(connection, systemClock);
+  const telemetry = captureTelemetry('queue');
+  const batches = createBatchObserver(queueMetrics(telemetry.metrics), telemetry.log);
   const policy = compilePolicy(testSnapshot());
   const renewal = createRenewal(systemClock);
   const placer = createPlacer(publisher, await createBodyStore(connection, systemClock));
@@ -64,8 +69,8 @@ export async function intakeStage(
     windows: createLaneWindows({ size: 100, busyAt: 100 }),
     renewal,
     park,
-    takeApart: createTakeApart(publisher),
-    takeOver: createTakeOver(publisher, await createLeftoverReader(connection)),
+    takeApart: createTakeApart(publisher, batches),
+    takeOver: createTakeOver(publisher, await createLeftoverReader(connection), batches),
     met: { isInDoubt: () => false, isFromBeforeLoss: () => false },
     policy: () => policy,
     relay: () => undefined,
@@ -94,7 +99,9 @@ export async function intakeStage(
     await Promise.all([spool.stop(), back.stop(), work.stop()]);
     await connection.close();
   };
-  return { connection, publisher, marks, waiting, recorded, close, messages: () => messages };
+  const told = () => telemetry.lines.map(({ event, mails, fate, result, part }) => [event, mails, fate ?? result, part]);
+  const counted = async () => (await telemetry.metrics.text()).match(/^postern_queue_batches_.*[1-9]$/gm) ?? [];
+  return { connection, publisher, marks, waiting, recorded, close, told, counted, messages: () => messages };
 }
 
 export const bytesOf = (message: Envelope): Uint8Array => Envelope.encode(message).finish();
