@@ -38,9 +38,7 @@ export interface StreamConnection {
   /** Whether what this server acknowledges counts as stored. */
   readonly guard: StoreGuard;
   state(): ConnectionState;
-  /** How often it was made, the first time included: a server met again may have been started again. */
-  times(): number;
-  /** Calls back each time it was made again. */
+  /** Calls back each time it was made again: a server met again may have been started again. */
   onMetAgain(listener: () => void): void;
   /** Flushes what is buffered and closes; bounded by the client's own drain. */
   close(): Promise<void>;
@@ -77,7 +75,6 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
     throw new Error(whyNot(options.servers, login, cause), { cause });
   });
   let state: ConnectionState = 'connected';
-  let times = 1;
   const metAgain: (() => void)[] = [];
   const set = (next: ConnectionState, detail: string): void => {
     state = next;
@@ -87,7 +84,6 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
     for await (const status of nats.status()) {
       if (status.type === 'disconnect') set('disconnected', String(status.server));
       else if (status.type === 'reconnect') {
-        times++;
         for (const listener of metAgain) listener();
         set('connected', String(status.server));
       } else if (status.type === 'error') options.onState?.(state, status.error.message);
@@ -103,7 +99,6 @@ export async function connectStreams(options: StreamConnectionOptions): Promise<
     ),
     jetstream: jetstream(nats, { timeout: 5_000 }),
     state: () => state,
-    times: () => times,
     onMetAgain: (listener) => void metAgain.push(listener),
     close: async () => {
       if (!nats.isClosed()) await nats.drain();

@@ -2,7 +2,7 @@ import { FakeClock } from '@postern/clock';
 import { expect, test } from 'vitest';
 import { type ConnectionState, MetServer } from './index.js';
 
-test('what was stored before the pod began or met the server again is in doubt, what is stored later is not', () => {
+test('what was stored before the pod began, met the server again or doubted is in doubt, what is stored later is not', () => {
   const clock = new FakeClock();
   let state: ConnectionState = 'connected';
   let metAgain: () => void = () => undefined;
@@ -23,4 +23,8 @@ test('what was stored before the pod began or met the server again is in doubt, 
   clock.advanceSync(10_000);
   expect(look()).toEqual([false, false]);
   expect([met.isInDoubt(stored), met.isFromBeforeLoss(stored)]).toEqual([true, true]);
+  met.doubt();
+  expect(met.isInDoubt(clock.now())).toBe(true);
+  clock.advanceSync(10_000);
+  expect(met.isInDoubt(clock.now())).toBe(false);
 });

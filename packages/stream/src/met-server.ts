@@ -1,6 +1,6 @@
 /**
  * What may have been handed out although its message does not say so: a NATS server that was killed counts deliveries from one again, and no longer knows the
- * Msg-Ids of what is gone. So what was stored before a pod began, or before it last met the server again, is in doubt. Nothing is written or asked for it.
+ * Msg-Ids of what is gone. So what was stored, or due, before a pod began, or before it last met the server again, is in doubt. Nothing is written or asked for it.
  */
 import type { Clock } from '@postern/clock';
 import type { StreamConnection } from './connection.js';
@@ -14,7 +14,7 @@ export class MetServer {
 
   constructor(
     private readonly connection: Pick<StreamConnection, 'state' | 'onMetAgain'>,
-    clock: Pick<Clock, 'now'>,
+    private readonly clock: Pick<Clock, 'now'>,
   ) {
     this.#sinceMs = clock.now();
     connection.onMetAgain(() => {
@@ -23,9 +23,14 @@ export class MetServer {
     });
   }
 
-  /** Stored before this pod began, or before it last met the server again. */
-  isInDoubt(storedAtMs: number): boolean {
-    return this.connection.state() !== 'connected' || storedAtMs <= this.#sinceMs + skewMs;
+  /** Stored, or due, before this pod began, before it last met the server again, or before a doubt. */
+  isInDoubt(atMs: number): boolean {
+    return this.connection.state() !== 'connected' || atMs <= this.#sinceMs + skewMs;
+  }
+
+  /** A publish came to nothing that is known: it may have been stored. */
+  doubt(): void {
+    this.#sinceMs = this.clock.now();
   }
 
   /** The same where this pod has lost the server once; before that the server's own count is good. */

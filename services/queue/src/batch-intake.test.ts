@@ -8,8 +8,9 @@ import { envelope } from './testing/messages.js';
 const nats = withNats();
 
 test('mails of one message that make one item each go as one message of WORK', async () => {
-  const { connection, publisher, marks, recorded, messages, told, close } = await intakeStage(nats.url, (intake, message) =>
-    intake.handle([message]),
+  const { connection, publisher, marks, recorded, messages, told, close } = await intakeStage(
+    nats.url,
+    (intake, message) => intake.handle([message]),
   );
   const [one, two, three] = [envelope(['bob@acme.test']), envelope(['carol@acme.test']), envelope(['bob@acme.test'])];
   const { data, headers } = spoolMessage([bytesOf(one), bytesOf(two), bytesOf(three)]);

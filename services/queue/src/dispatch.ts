@@ -1,15 +1,14 @@
 /**
  * Rows that are due into WORK: round-robin by weighted tenant, then lane, within each lane's window (design.md, step 6). Rows are taken with
  * SKIP LOCKED, published with Msg-Id = item id, then marked in the same transaction; a crash between repeats the publish under the same id, and where that may
- * have been forgotten (`before-now.ts`) the item says so.
+ * have been forgotten (`MetServer`) the item says so.
  * Waiting mail follows the routes of the snapshot in use now. Invariant: a row is marked only when WORK has its item.
  */
 import type { Clock } from '@postern/clock';
 import { failpoint } from '@postern/lifecycle';
 import { type Item, LaneClass, type Route, UnitKind } from '@postern/proto/mail/v1/item';
 import { type Outcome, OutcomeKind } from '@postern/proto/mail/v1/outcome';
-import type { Publisher } from '@postern/stream';
-import type { DispatchedBefore } from './before-now.js';
+import type { MetServer, Publisher } from '@postern/stream';
 import { closeRow } from './expiry.js';
 import { shareOut } from './fairness.js';
 import { groupNumber, groupOf, itemId } from './item-id.js';
@@ -37,7 +36,7 @@ export interface DispatchParts {
   readonly clock: Clock;
   readonly database: Database;
   readonly publisher: Publisher;
-  readonly before: DispatchedBefore;
+  readonly met: Pick<MetServer, 'isInDoubt' | 'doubt'>;
   readonly windows: LaneWindows;
   readonly policy: () => PolicyInUse;
   readonly batch: number;
@@ -119,10 +118,10 @@ async function dispatchRows(
     items.map(async (made) => {
       const step = await publishItem(parts.publisher, made.item, {
         deadlineMs: publishDeadlineMs,
-        again: made.rows.some(({ dueAt }) => parts.before.mayHave(dueAt)),
+        again: made.rows.some(({ dueAt }) => parts.met.isInDoubt(dueAt)),
       });
       if (step.done) parts.windows.take(made.item.tenant, made.route.lane, 1);
-      else parts.before.doubt();
+      else parts.met.doubt();
       return step.done ? made : undefined;
     }),
   );

@@ -19,7 +19,6 @@ import {
   traceConsumer,
 } from '@postern/stream';
 import type { Telemetry } from '@postern/telemetry';
-import { dispatchedBefore } from './before-now.js';
 import { createBatchObserver } from './batch-observer.js';
 import { createBodyRemoval } from './body-removal.js';
 import type { QueueConfig } from './config.js';
@@ -103,7 +102,8 @@ export function createEngine(parts: EngineParts): Engine {
     lingerMs: outcomePublishLingerMs,
   });
   const placer = createPlacer(publisher, bodies);
-  const before = dispatchedBefore(connection, clock);
+  // Apart from that of intake: a publish of these that is not known to be stored says nothing about what SPOOL gives out.
+  const metForRows = new MetServer(connection, clock);
   const windows = createLaneWindows({ size: settings.window, busyAt: settings.windowFrom });
   const renewal = createRenewal(clock);
   const ruling = createDeliveryRuling(clock, metrics, log);
@@ -168,7 +168,7 @@ export function createEngine(parts: EngineParts): Engine {
     clock,
     database,
     publisher,
-    before,
+    met: metForRows,
     windows,
     policy,
     batch: settings.dispatchBatch,
@@ -195,7 +195,7 @@ export function createEngine(parts: EngineParts): Engine {
     database,
     bodies,
     placer,
-    before,
+    met: metForRows,
     outcomes: outcomePublisher,
     windows,
     policy,

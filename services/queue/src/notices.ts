@@ -8,7 +8,7 @@ import { failpoint } from '@postern/lifecycle';
 import type { Envelope } from '@postern/proto/mail/v1/envelope';
 import { UnitKind } from '@postern/proto/mail/v1/item';
 import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
-import type { DispatchedBefore } from './before-now.js';
+import type { MetServer } from '@postern/stream';
 import { buildDsn, type NoticeRow } from './dsn.js';
 import type { LaneWindows } from './lanes.js';
 import type { NoticeKind } from './notice.js';
@@ -27,7 +27,7 @@ export interface NoticeParts {
   readonly bodies: BodyStore;
   readonly placer: Placer;
   /** A report owed before that may be in WORK already. */
-  readonly before: DispatchedBefore;
+  readonly met: Pick<MetServer, 'isInDoubt' | 'doubt'>;
   readonly outcomes: OutcomePublisher;
   readonly windows: LaneWindows;
   readonly policy: () => PolicyInUse;
@@ -84,9 +84,9 @@ async function send(parts: NoticeParts, notice: NoticeRow): Promise<TraceRow[] |
       }),
       notice.queueId,
     );
-    const placed = await parts.placer.carryOut(envelope, placement, parts.before.mayHave(notice.atMs));
+    const placed = await parts.placer.carryOut(envelope, placement, parts.met.isInDoubt(notice.atMs));
     if (placed.done) failpoint('queue.after-dsn-publish');
-    else parts.before.doubt();
+    else parts.met.doubt();
     const recorded = placed.done ? await parts.outcomes.publish(placement.outcomes) : placed;
     if (recorded.done) parts.onNotice(notice.kind, 'sent', notice.queueId, envelope.queueId);
     else parts.onNotice(notice.kind, 'failed', notice.queueId, recorded.reason);

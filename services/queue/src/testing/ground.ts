@@ -145,9 +145,9 @@ export function withQueue(options: GroundOptions = {}): {
       work,
       again,
       async restartNats() {
-        const times = connection.times();
+        const met = new Promise<void>((resolve) => connection.onMetAgain(resolve));
         await nats.restart();
-        await made.until(connection.times, (now) => now > times);
+        await met;
       },
       policy: compilePolicy(testSnapshot()),
       engine: newEngine('queue-0'),

@@ -99,7 +99,8 @@ export async function intakeStage(
     await Promise.all([spool.stop(), back.stop(), work.stop()]);
     await connection.close();
   };
-  const told = () => telemetry.lines.map(({ event, mails, fate, result, part }) => [event, mails, fate ?? result, part]);
+  const told = () =>
+    telemetry.lines.map(({ event, mails, fate, result, part }) => [event, mails, fate ?? result, part]);
   const counted = async () => (await telemetry.metrics.text()).match(/^postern_queue_batches_.*[1-9]$/gm) ?? [];
   return { connection, publisher, marks, waiting, recorded, close, told, counted, messages: () => messages };
 }
