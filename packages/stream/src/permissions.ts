@@ -9,6 +9,7 @@ import {
   type StreamName,
   streamDeclarations,
 } from './streams.js';
+import { backSubjects } from './subjects.js';
 
 export type ServiceUser = 'edge' | 'policy' | 'queue' | 'delivery' | 'provisioning';
 
@@ -16,6 +17,8 @@ export const serviceUsers: readonly ServiceUser[] = ['edge', 'policy', 'queue', 
 
 export interface SubjectPermissions {
   readonly publish: readonly string[];
+  /** Taken out of `publish` again. */
+  readonly denied: readonly string[];
   readonly subscribe: readonly string[];
 }
 
@@ -86,7 +89,7 @@ const publish: Record<ServiceUser, readonly string[]> = {
   delivery: [
     ...base,
     'outcomes.delivery',
-    // A batch that keeps coming back is put back as its single items.
+    // A batch that keeps coming back is put back as its single items, in whichever pool it is of.
     'work.>',
     'bodies.>',
     'parked.>',
@@ -115,10 +118,16 @@ const publish: Record<ServiceUser, readonly string[]> = {
   ],
 };
 
+/** What is left in WORK to come back is queue's alone; the names of egress pools cannot be listed here. */
+const denied: Partial<Record<ServiceUser, readonly string[]>> = {
+  delivery: [backSubjects, ...consumeOnly(backConsumer)],
+};
+
 export function permissionsOf(user: ServiceUser): SubjectPermissions {
   const asks = user === 'provisioning';
   return {
     publish: [...publish[user], asks ? statusQuestion : statusAnswer(user, '*')],
+    denied: denied[user] ?? [],
     subscribe: [`${inboxPrefix(user)}.>`, asks ? statusAnswer('*', '*') : statusQuestion],
   };
 }
@@ -128,8 +137,9 @@ export function natsAuthorization(passwords: Readonly<Record<ServiceUser, string
   const list = (subjects: readonly string[]): string =>
     `[${subjects.map((subject) => JSON.stringify(subject)).join(', ')}]`;
   const users = serviceUsers.map((user) => {
-    const { publish: allowPublish, subscribe } = permissionsOf(user);
-    return `    { user: ${user}, password: ${JSON.stringify(passwords[user])}, permissions: { publish: { allow: ${list(allowPublish)} }, subscribe: { allow: ${list(subscribe)} } } }`;
+    const { publish: allowPublish, denied: denyPublish, subscribe } = permissionsOf(user);
+    const deny = denyPublish.length === 0 ? '' : `, deny: ${list(denyPublish)}`;
+    return `    { user: ${user}, password: ${JSON.stringify(passwords[user])}, permissions: { publish: { allow: ${list(allowPublish)}${deny} }, subscribe: { allow: ${list(subscribe)} } } }`;
   });
   return `users: [\n${users.join('\n')}\n]\n`;
 }
