@@ -36,10 +36,16 @@ const counted: Statement = {
          UNION ALL
          SELECT 'row', tenant, state, count(*) FROM mail.waiting WHERE state <> 'dispatched' GROUP BY tenant, state`,
 };
-const withRow: Statement = {
-  name: 'ledger-with-row',
+/**
+ * Counted as a row or as closed, though WORK carries it: a retry was cut off, or its message stays for others of its items that are still in work (ADR 14).
+ */
+const countedApart: Statement = {
+  name: 'ledger-counted-apart',
   text: `SELECT w.queue_id, w.recipient FROM unnest($1::text[], $2::text[]) AS u (queue_id, recipient)
-         JOIN mail.waiting w ON w.queue_id = u.queue_id AND w.recipient = u.recipient WHERE w.state <> 'dispatched'`,
+         JOIN mail.waiting w ON w.queue_id = u.queue_id AND w.recipient = u.recipient WHERE w.state <> 'dispatched'
+         UNION ALL
+         SELECT r.queue_id, r.recipient FROM unnest($1::text[], $2::text[]) AS u (queue_id, recipient)
+         JOIN mail.recipients r ON r.queue_id = u.queue_id AND r.recipient = u.recipient WHERE r.state <> 'open'`,
 };
 /** A copy of an item may be parked although its outcome was stored after all, and a forged one was never created. */
 const open: Statement = {
@@ -101,7 +107,7 @@ async function countRows(transaction: Transaction, carried: readonly CarriedUnit
     return matches.map(({ queue_id, recipient }) => key(queue_id, recipient));
   };
   const parked = carried.filter(({ carrier }) => carrier === 'parked');
-  const skipped = new Set(await keysOf(withRow, carried));
+  const skipped = new Set(await keysOf(countedApart, carried));
   const known = new Set(parked.length === 0 ? [] : await keysOf(open, parked));
   const rows = new Map<string, LedgerRow>();
   const rowOf = (tenant: string): LedgerRow => {
@@ -115,11 +121,11 @@ async function countRows(transaction: Transaction, carried: readonly CarriedUnit
     else if (createdTerms.some((term) => term === name)) add(row.created, name, count);
     else if (finalStates.some((term) => term === name)) add(row.closed, name, count);
   }
-  // One unit may be in both when a retry was cut off: WORK is read first, and counts.
+  // A unit may be there several times, parked or put back by itself as well: WORK is read first, and counts once.
   for (const { queueId, recipient, tenant, carrier } of carried) {
     const unit = key(queueId, recipient);
     if (skipped.has(unit) || (carrier === 'parked' && !known.has(unit))) continue;
-    if (parked.length > 0) skipped.add(unit);
+    skipped.add(unit);
     add(rowOf(tenant).open, carrier === 'parked' ? 'held' : 'queued', 1);
   }
   const all = [...rows.values()].sort((a, b) => (a.tenant < b.tenant ? -1 : 1));
