@@ -1,4 +1,5 @@
 /** What WORK carries is counted by unit, be they one to a message or many; what was left there to come back is none yet. Real NATS. */
+import { jetstreamManager } from '@nats-io/jetstream';
 import { systemClock } from '@postern/clock';
 import { Envelope } from '@postern/proto/mail/v1/envelope';
 import { Item } from '@postern/proto/mail/v1/item';
@@ -65,5 +66,20 @@ test('items of a batch count one by one, one that cannot be read not at all', as
     ],
   });
   expect(await scan(3)).toEqual({ exact: false });
+  await connection.close();
+});
+
+test('a stream that cannot be read is not taken for an empty one', async () => {
+  const connection = await connectStreams({ servers: [nats.url], user: 'queue', password: '' });
+  await ensureStreams(connection, { replicas: 1, egressPools: ['default'] });
+  const publisher = createPublisher(connection, systemClock);
+  await publisher.publish('work.default.1', item('Q5', 'ann@acme.test'), { msgId: 'Q5' });
+  const manager = await jetstreamManager(connection.nats);
+  const { config } = await manager.streams.info('WORK');
+  await manager.streams.update('WORK', { ...config, allow_direct: false });
+  const scan = await createWorkScanner(connection);
+  await expect(scan(10)).rejects.toThrow();
+  await manager.streams.update('WORK', { ...config, allow_direct: true });
+  expect(await scan(10)).toMatchObject({ exact: true });
   await connection.close();
 });

@@ -31,7 +31,7 @@ export type WorkScan =
     }
   | { readonly exact: false };
 
-/** `limit` messages of each stream at most. */
+/** `limit` messages of each stream at most. Rejects when a message cannot be read: what lies behind it is not known. */
 export type WorkScanner = (limit: number) => Promise<WorkScan>;
 
 const sources = [
@@ -49,9 +49,7 @@ export async function createWorkScanner(connection: StreamConnection): Promise<W
       if (state.messages > limit) return { exact: false };
       let sequence = state.first_seq;
       for (let read = 0; read < state.messages && sequence <= state.last_seq; read++) {
-        const message = await manager.direct
-          .getMessage(stream, { seq: sequence, next_by_subj: subject })
-          .catch(() => null);
+        const message = await manager.direct.getMessage(stream, { seq: sequence, next_by_subj: subject });
         if (message === null || message.seq > state.last_seq) break;
         if (isBackSubject(message.subject)) left++;
         for (const unit of unitsOf(stored(message), carrier)) units.push(unit);
