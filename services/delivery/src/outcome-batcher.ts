@@ -9,7 +9,7 @@ import { type Outcome, OutcomeBatch } from '@postern/proto/mail/v1/outcome';
 import { outcomesSubject, type Publisher, type PublishResult } from '@postern/stream';
 
 const maxOutcomes = 128;
-/** Stays far below the 1 MiB limit of a NATS message. */
+/** Stays far below the 1 MiB limit of a NATS message, with what one item of 100 recipients may add. */
 const maxBytes = 512 * 1024;
 
 export interface OutcomeBatcher {
@@ -28,17 +28,20 @@ export interface OutcomeBatcherOptions {
 }
 
 export function createOutcomeBatcher(options: OutcomeBatcherOptions): OutcomeBatcher {
-  let outcomes: Outcome[] = [];
+  /** Encoded: what several encode to, one behind the other, is the encoding of all of them. */
+  let gathered: Uint8Array[] = [];
+  let count = 0;
   let bytes = 0;
   let waiters: ((result: PublishResult) => void)[] = [];
   let scheduled = false;
 
   const flush = (): void => {
-    if (outcomes.length === 0) return;
-    const data = OutcomeBatch.encode({ outcomes }).finish();
+    if (gathered.length === 0) return;
+    const data = Buffer.concat(gathered);
     const notify = waiters;
-    outcomes = [];
+    gathered = [];
     waiters = [];
+    count = 0;
     bytes = 0;
     failpoint('delivery.before-outcome-publish');
     void options.publisher
@@ -58,13 +61,14 @@ export function createOutcomeBatcher(options: OutcomeBatcherOptions): OutcomeBat
   };
   return {
     add(added) {
-      for (const outcome of added) {
-        outcomes.push(outcome);
-        bytes += 256 + outcome.recipients.length * 256;
-      }
+      const data = OutcomeBatch.encode({ outcomes: [...added] }).finish();
+      if (bytes + data.length > maxBytes) flush();
+      gathered.push(data);
+      count += added.length;
+      bytes += data.length;
       return new Promise((resolve) => {
         waiters.push(resolve);
-        if (outcomes.length >= maxOutcomes || bytes >= maxBytes) flush();
+        if (count >= maxOutcomes || bytes >= maxBytes) flush();
         else schedule();
       });
     },

@@ -1,9 +1,10 @@
 /**
  * Outcomes of this service into OUTCOMES, in messages well below the payload limit of the stream. Outcomes of one queue id that begin it stay in one
- * message, so that one transaction sees all its units (bodies are removed when all known units are closed).
+ * message, so that one transaction sees all its units (bodies are removed when all known units are closed). What waits may go in another one: whenever that is
+ * settled, it leaves its unit open.
  */
 import type { Clock } from '@postern/clock';
-import { type Outcome, OutcomeBatch } from '@postern/proto/mail/v1/outcome';
+import { type Outcome, OutcomeBatch, OutcomeKind } from '@postern/proto/mail/v1/outcome';
 import { outcomesSubject, type Publisher } from '@postern/stream';
 
 export type OutcomesStored =
@@ -15,30 +16,34 @@ export interface OutcomePublisher {
 }
 
 const maxOutcomes = 500;
-/** A batch is closed above this; one message of 1,000 recipients stays below 1 MiB. */
+/** A message is closed above this; with what begins one message of 1,000 recipients it stays below 1 MiB. */
 const closeAtBytes = 256 * 1024;
 
-const roughBytes = ({ recipients, item, accepted }: Outcome): number =>
-  128 + recipients.length * 128 + (item === undefined ? 0 : 1_024) + (accepted === undefined ? 0 : 1_024);
+const waits = ({ kind }: Outcome): boolean =>
+  kind === OutcomeKind.DEFERRED || kind === OutcomeKind.HELD || kind === OutcomeKind.QUARANTINED;
 
-/** Splits at changes of queue id only. */
-export function batchesOf(outcomes: readonly Outcome[]): Outcome[][] {
-  const batches: Outcome[][] = [];
-  let current: Outcome[] = [];
+/** Encoded. Splits at changes of queue id, and anywhere in what waits, which comes last. */
+export function outcomeMessages(outcomes: readonly Outcome[]): Uint8Array[] {
+  const messages: Uint8Array[] = [];
+  let current: Uint8Array[] = [];
   let bytes = 0;
   let last = '';
-  for (const outcome of outcomes) {
-    if (outcome.queueId !== last && (current.length >= maxOutcomes || bytes >= closeAtBytes)) {
-      batches.push(current);
-      current = [];
-      bytes = 0;
-    }
+  const close = (): void => {
+    // What several encode to, one behind the other, is the encoding of all of them.
+    if (current.length > 0) messages.push(Buffer.concat(current));
+    current = [];
+    bytes = 0;
+  };
+  for (const outcome of [...outcomes.filter((one) => !waits(one)), ...outcomes.filter(waits)]) {
+    const data = OutcomeBatch.encode({ outcomes: [outcome] }).finish();
+    const maySplit = outcome.queueId !== last || waits(outcome);
+    if (maySplit && (current.length >= maxOutcomes || bytes + data.length > closeAtBytes)) close();
     last = outcome.queueId;
-    current.push(outcome);
-    bytes += roughBytes(outcome);
+    current.push(data);
+    bytes += data.length;
   }
-  if (current.length > 0) batches.push(current);
-  return batches;
+  close();
+  return messages;
 }
 
 export interface OutcomePublisherOptions {
@@ -64,10 +69,8 @@ export function createOutcomePublisher({
 
   const send = async (outcomes: readonly Outcome[]): Promise<OutcomesStored> => {
     const results = await Promise.all(
-      batchesOf(outcomes).map((batch) =>
-        publisher.publish(outcomesSubject('queue'), OutcomeBatch.encode({ outcomes: batch }).finish(), {
-          msgId: `q:${newId()}`,
-        }),
+      outcomeMessages(outcomes).map((data) =>
+        publisher.publish(outcomesSubject('queue'), data, { msgId: `q:${newId()}` }),
       ),
     );
     for (const result of results) {
