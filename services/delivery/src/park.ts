@@ -18,8 +18,9 @@ const traceDeadlineMs = 2_000;
 export function createPark(publisher: Publisher, clock: Clock, observer: WorkerObserver): Park {
   return {
     async park(message, reason, item) {
-      const { sequence, part } = message;
-      const msgId = `parked:work:${part === undefined ? sequence : `${sequence}.${part}`}`;
+      const { sequence, part = '', storedAtMs } = message;
+      // A server that was killed may give a sequence anew: what has it then is another message.
+      const msgId = `parked:work:${sequence}.${part}:${storedAtMs}`;
       const result = await publisher.publish(parkedSubject('work'), message.data, {
         msgId,
         headers: { 'Postern-Reason': reason.replace(/[^\x20-\x7e]/g, ' '), 'Postern-Subject': message.subject },

@@ -1,4 +1,7 @@
-/** PARKED keeps what it holds: when it is full, what would be parked stays where it is, and nothing that was parked is forgotten. */
+/**
+ * PARKED keeps what it holds: when it is full, what would be parked stays where it is, and nothing that was parked is forgotten. What a server that was killed
+ * stores at a sequence it had given before is another message.
+ */
 import { jetstreamManager } from '@nats-io/jetstream';
 import { systemClock } from '@postern/clock';
 import { Envelope } from '@postern/proto/mail/v1/envelope';
@@ -46,5 +49,25 @@ test('a full PARKED forgets nothing and acknowledges nothing; with room it takes
   await park(message, 'delivered 6 times');
   expect(acknowledged).toBe(1);
   expect(telemetry.events('queue.message.parked')[1]).toMatchObject({ stored: 'stored' });
+  await connection.close();
+});
+
+test('of two messages that had the same sequence each is there', async () => {
+  const connection = await connectStreams({ servers: [nats.url], user: 'queue', password: '' });
+  await ensureStreams(connection, { replicas: 1, egressPools: ['default'] });
+  const manager = await jetstreamManager(connection.nats);
+  await manager.streams.purge('PARKED');
+  const telemetry = captureTelemetry('queue');
+  const metrics = queueMetrics(telemetry.metrics);
+  const park = createPark('spool', createPublisher(connection, systemClock), systemClock, telemetry.log, metrics);
+  const unused = (): void => undefined;
+  const storedAt = (storedAtMs: number): Delivery => ({
+    ...{ subject: 'spool.1', sequence: 7, deliveryCount: 6, pending: 0, storedAtMs },
+    ...{ header: () => '', ack: unused, nak: unused, working: unused, ackConfirmed: () => Promise.resolve(true) },
+    data: Buffer.from(`mail of ${storedAtMs}`),
+  });
+  // The second is the first once more, as after a crash before its acknowledgement.
+  for (const storedAtMs of [1_000, 1_000, 9_000]) await park(storedAt(storedAtMs), 'not an envelope');
+  expect((await manager.streams.info('PARKED')).state.messages).toBe(2);
   await connection.close();
 });

@@ -24,8 +24,9 @@ export function createPark(
   metrics: QueueMetrics,
 ): Park {
   return async (message, reason) => {
-    const { sequence, part } = message;
-    const msgId = `parked:${stream}:${part === undefined ? sequence : `${sequence}.${part}:${message.storedAtMs}`}`;
+    const { sequence, part = '', storedAtMs } = message;
+    // A server that was killed may give a sequence anew: what has it then is another message.
+    const msgId = `parked:${stream}:${sequence}.${part}:${storedAtMs}`;
     const result = await publisher.publish(parkedSubject(stream), message.data, {
       msgId,
       headers: { 'Postern-Reason': reason.replace(/[^\x20-\x7e]/g, ' '), 'Postern-Subject': message.subject },
