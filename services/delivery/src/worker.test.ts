@@ -1,4 +1,4 @@
-/** What may have been delivered before is looked up, nothing else is: the done mark of an item repeats its outcome, not its delivery. */
+/** What may have been delivered before is looked up, nothing else is: the done mark of an item repeats its outcome, not its delivery, and it is never parked. */
 import { FakeClock } from '@postern/clock';
 import { expect, test } from 'vitest';
 import { bytesOf, item, workDelivery, workerStage } from './testing/worker-stage.js';
@@ -26,4 +26,24 @@ test.each([
   expect([seen.lookedUp.length, seen.attempted.length]).toEqual([looked, attempts]);
   expect(seen).toMatchObject({ recorded: ['Q1'], notStored: [], fenced: [], parked: [] });
   expect(settled).toEqual(['ack']);
+});
+
+test.each([
+  { name: 'done', marked: ['Q1'], recorded: ['Q1'], parked: [] },
+  { name: 'not done', marked: [], recorded: [], parked: [undefined] },
+])('an item that came too often and is $name', async ({ marked, recorded, parked }) => {
+  const { worker, seen } = workerStage({ clock: new FakeClock(), marked });
+  const { message, settled } = workDelivery([bytesOf(item('Q1'))], { deliveryCount: 6 });
+  await worker.handle(message);
+  expect(seen).toMatchObject({ recorded, parked, attempted: [] });
+  expect(settled).toEqual(['ack']);
+});
+
+test('an item that is done is not parked while OUTCOMES has no room', async () => {
+  const store = () => Promise.resolve({ kind: 'refused', reason: 'maximum bytes exceeded' } as const);
+  const { worker, seen } = workerStage({ clock: new FakeClock(), marked: ['Q1'], store });
+  const { message, settled } = workDelivery([bytesOf(item('Q1'))], { deliveryCount: 9 });
+  await worker.handle(message);
+  expect(seen).toMatchObject({ notStored: ['Q1'], parked: [], attempted: [] });
+  expect(settled).toEqual([]);
 });
