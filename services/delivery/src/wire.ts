@@ -138,7 +138,8 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
       const bodies: BodyStore = await createBodyStore(connection, clock);
       const publisher = createPublisher(connection, clock);
       const observer = observeWorker(log, metrics);
-      const renewals = createRenewals(clock);
+      const { nats } = connection;
+      const renewals = createRenewals(clock, () => nats.flush());
       stopRenewals = () => renewals.stop();
       const pool = createConnectionPool({
         clock,

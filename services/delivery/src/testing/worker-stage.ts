@@ -86,7 +86,7 @@ export function workerStage(options: WorkerStageOptions) {
     },
     hops: { find: () => Promise.resolve({ kind: 'hops', hops: [hop] }) },
     renderer: { prepare: () => Promise.resolve({ kind: 'ready', open: () => ({ size: 0, chunks: [] }) }) },
-    renewals: createRenewals(clock),
+    renewals: createRenewals(clock, () => Promise.resolve()),
     isInDoubt: options.isInDoubt ?? (() => false),
     takeApart: { apart: (_message, parts) => Promise.resolve(parts) },
     park: {
