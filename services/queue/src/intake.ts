@@ -53,7 +53,8 @@ export function createIntake(parts: IntakeParts): Intake {
       held(message, async () => {
         await takeOver.dropSpooled(message);
         // Room comes from working on what is there.
-        if (!(await takeApart.whole(message))) await allOf(spoolParts(message).map(mail.work));
+        const rest = await takeApart.whole(message, spoolParts(message));
+        await allOf(rest.map(mail.work));
       }),
     abort: () => aborted.abort(),
   };

@@ -49,7 +49,7 @@ export function queueMetrics(metrics: Metrics) {
     }),
     batchesApart: metrics.counter({
       name: 'postern_queue_batches_apart_total',
-      help: 'Messages left in WORK: whole = each mail is in SPOOL by itself; no_room = SPOOL had none, worked on as they are; no_answer = given back, SPOOL did not answer. And part = one mail of several that waited for room, put back by itself.',
+      help: 'Messages left in WORK: whole = each mail is in SPOOL by itself; no_room = SPOOL had none for some of them, which are worked on as they are; no_answer = given back, SPOOL did not answer. And part = one mail of several that waited for room, put back by itself.',
       labels: { result: ['whole', 'no_room', 'no_answer', 'part'] },
     }),
     items: metrics.counter({

@@ -1,70 +1,87 @@
-/** What becomes of a batch that was left, by what SPOOL answers, and that each is told. */
-import { type Publisher, type PublishResult, spoolMessage, spoolParts } from '@postern/stream';
-import { captureTelemetry } from '@postern/telemetry/testing';
-import { expect, test } from 'vitest';
-import { createBatchObserver } from './batch-observer.js';
-import { queueMetrics } from './metrics.js';
+/** A batch that was left in WORK goes back to SPOOL as its single mails; those that SPOOL has no room for, and no others, are worked on by whoever took it. Real NATS. */
+import { systemClock } from '@postern/clock';
+import {
+  backConsumer,
+  backSubject,
+  connectStreams,
+  consume,
+  createLeftoverReader,
+  createPublisher,
+  type Delivery,
+  ensureStreams,
+  type Publisher,
+  spoolMessage,
+  spoolParts,
+} from '@postern/stream';
+import { withNats } from '@postern/testkit';
+import { expect, test, vi } from 'vitest';
 import { createTakeApart } from './take-apart.js';
 
-type Answer = PublishResult['kind'];
+const nats = withNats();
+const KiB = 1024;
+const patience = { timeout: 10_000 };
+const mail = (name: string, bytes: number): Buffer => Buffer.concat([Buffer.from(name), Buffer.alloc(bytes, ' ')]);
+const nameOf = ({ data }: { readonly data: Uint8Array }): string => Buffer.from(data).toString().trim();
+const batch = [mail('one', KiB), mail('large', 64 * KiB), mail('two', KiB)] as const;
 
-/** A batch of two that was left, with SPOOL giving these answers in turn. */
-function stage(...answers: readonly Answer[]) {
-  const asked: string[] = [];
-  const publisher: Publisher = {
-    publish(subject) {
-      const kind = answers[asked.push(subject) - 1] ?? 'stored';
-      return Promise.resolve(kind === 'stored' ? { kind, sequence: 1, duplicate: false } : { kind, reason: kind });
+/** The batch, left in WORK, and whoever takes it. */
+async function stage(publish: (publisher: Publisher) => Publisher['publish'] = ({ publish: as }) => as) {
+  const connection = await connectStreams({ servers: [nats.url], user: 'queue', password: '' });
+  await ensureStreams(connection, { replicas: 1, egressPools: ['default'], maxBytes: { SPOOL: 32 * KiB } });
+  const publisher = createPublisher(connection, systemClock);
+  const takeApart = createTakeApart({ publish: publish(publisher) }, { apart: () => undefined });
+  const reader = await createLeftoverReader(connection);
+  const { data, headers } = spoolMessage(batch);
+  await publisher.publish(backSubject('spool.7'), data, { msgId: `batch:${systemClock.now()}`, headers });
+  const given: Delivery[] = [];
+  const rests: (readonly Delivery[])[] = [];
+  const options = { maxInFlight: 10, maxBatch: 1, onError: (error: Error) => expect.unreachable(error.message) };
+  const back = consume(connection, systemClock, backConsumer, options, async ([message]) => {
+    if (message === undefined) return;
+    given.push(message);
+    rests.push(await takeApart.whole(message, spoolParts(message)));
+  });
+  return {
+    given,
+    rests,
+    inSpool: () => reader.oldest('SPOOL', Number.POSITIVE_INFINITY, 20),
+    inWork: () => reader.oldest('WORK', Number.POSITIVE_INFINITY, 20),
+    close: async () => {
+      await back.stop();
+      for (const { sequence } of await reader.oldest('SPOOL', Number.POSITIVE_INFINITY, 20))
+        await reader.remove('SPOOL', sequence);
+      await connection.close();
     },
   };
-  const telemetry = captureTelemetry('queue');
-  const observer = createBatchObserver(queueMetrics(telemetry.metrics), telemetry.log);
-  const settled: string[] = [];
-  const { data, headers } = spoolMessage([Buffer.from('one'), Buffer.from('two')]);
-  const message = {
-    ...{ subject: 'work.~back.7', data, sequence: 3, deliveryCount: 1, pending: 0, storedAtMs: 99 },
-    header: (name: string) => headers[name] ?? '',
-    ack: () => void settled.push('ack'),
-    ackConfirmed: () => Promise.resolve(true),
-    nak: (delayMs?: number) => void settled.push(`nak ${delayMs}`),
-    working: () => undefined,
-  };
-  const told = () =>
-    telemetry.lines.map(({ event, level, mails, result, part }) => [event, level, mails, result, part]);
-  const counted = async () => (await telemetry.metrics.text()).match(/^postern_queue_batches_apart_total.*[1-9]$/gm);
-  return { asked, settled, message, told, counted, takeApart: createTakeApart(publisher, observer) };
 }
 
-test.each<[string, readonly [Answer, Answer], boolean, string, string, string | undefined, readonly string[]]>([
-  ['it takes both', ['stored', 'stored'], true, 'whole', 'queue.batch.apart', 'whole', ['ack']],
-  ['it has no room for one', ['stored', 'refused'], false, 'no_room', 'queue.batch.apart', 'no_room', []],
-  [
-    'it has no answer for one',
-    ['unknown', 'stored'],
-    true,
-    'no_answer',
-    'queue.batch.returned',
-    undefined,
-    ['nak 2000'],
-  ],
-  ['it has no room and no answer', ['unknown', 'refused'], false, 'no_room', 'queue.batch.apart', 'no_room', []],
-])('of SPOOL: %s', async (_what, answers, isDone, label, event, result, settledAs) => {
-  const { asked, settled, message, told, counted, takeApart } = stage(...answers);
-  expect(await takeApart.whole(message)).toBe(isDone);
-  expect(asked).toEqual(['spool.7', 'spool.7']);
-  expect(settled).toEqual(settledAs);
-  expect(told()).toEqual([[event, 'warn', 2, result, undefined]]);
-  expect(await counted()).toEqual([`postern_queue_batches_apart_total{result="${label}"} 1`]);
+test('what SPOOL has is worked on by nobody else, and the message stays until the rest is done', async () => {
+  const { rests, inSpool, inWork, close } = await stage();
+  await vi.waitFor(() => expect(rests.map((rest) => rest.map(nameOf))).toEqual([['large']]), patience);
+  const put = await inSpool();
+  expect(put.map((message) => [nameOf(message), message.header('Postern-Again')]).sort()).toEqual([
+    ['one', 'apart'],
+    ['two', 'apart'],
+  ]);
+  expect(await inWork()).toHaveLength(1);
+  rests[0]?.[0]?.ack();
+  await vi.waitFor(async () => expect(await inWork()).toEqual([]), patience);
+  await close();
 });
 
-test('one mail that is put back is told with its place, one that cannot be is not', async () => {
-  const { settled, message, told, counted, takeApart } = stage('refused', 'stored');
-  const [, two] = spoolParts(message);
-  if (two === undefined) throw new Error('no parts');
-  expect(await takeApart.part(two)).toBe(false);
-  expect(told()).toEqual([]);
-  expect(await takeApart.part(two)).toBe(true);
-  expect(settled).toEqual([]);
-  expect(told()).toEqual([['queue.batch.apart', 'warn', 2, 'part', 1]]);
-  expect(await counted()).toEqual(['postern_queue_batches_apart_total{result="part"} 1']);
+test('where one is not known to be there, all of it comes again and none is worked on meanwhile', async () => {
+  let silent = true;
+  const { given, rests, inSpool, close } = await stage(
+    (publisher) => (subject, data, options) =>
+      silent && nameOf({ data }) === 'two'
+        ? Promise.resolve({ kind: 'unknown', reason: 'no answer' })
+        : publisher.publish(subject, data, options),
+  );
+  await vi.waitFor(() => expect(rests).toEqual([[]]), patience);
+  silent = false;
+  await vi.waitFor(() => expect(rests.map((rest) => rest.map(nameOf))).toEqual([[], ['large']]), patience);
+  expect(given.map(({ deliveryCount }) => deliveryCount)).toEqual([1, 2]);
+  expect((await inSpool()).map(nameOf).sort()).toEqual(['one', 'two']);
+  rests[1]?.[0]?.ack();
+  await close();
 });

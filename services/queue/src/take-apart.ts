@@ -4,12 +4,15 @@
  * kept from their acknowledgement. Order: stored again, then acknowledged; a crash in between repeats it under the same Msg-Ids.
  */
 import { failpoint } from '@postern/lifecycle';
-import { type Delivery, type Publisher, type PublishResult, spooledEnvelopes, spoolSubjectOf } from '@postern/stream';
+import { type Delivery, type Publisher, type PublishResult, spoolSubjectOf } from '@postern/stream';
 import type { BatchObserver } from './batch-observer.js';
 
 export interface TakeApart {
-  /** Of a batch that was left in WORK (`take-over.ts`): acknowledged when each of its mails is in SPOOL. False = SPOOL has no room for them. */
-  whole(message: Delivery): Promise<boolean>;
+  /**
+   * Of a batch that was left in WORK (`take-over.ts`): the parts that SPOOL has no room for, to be worked on here; the others are in SPOOL, and acknowledged.
+   * None, too, where it is to come again.
+   */
+  whole(message: Delivery, parts: readonly Delivery[]): Promise<readonly Delivery[]>;
   /** True when the part was put back and acknowledged. */
   part(part: Delivery): Promise<boolean>;
 }
@@ -26,19 +29,21 @@ export function createTakeApart(publisher: Publisher, observer: Pick<BatchObserv
       headers: { 'Postern-Again': 'apart' },
     });
   return {
-    async whole(message) {
-      const results = await Promise.all(spooledEnvelopes(message).map((data, part) => putBack(message, data, part)));
-      if (results.some(({ kind }) => kind === 'refused')) {
-        observer.apart(message, 'no_room');
-        return false;
+    async whole(message, parts) {
+      const tried = await Promise.all(
+        parts.map(async (part, index) => ({ part, kind: (await putBack(message, part.data, index)).kind })),
+      );
+      if (tried.some(({ kind }) => kind === 'unknown')) {
+        observer.apart(message, 'no_answer');
+        message.nak(againAfterMs);
+        return [];
       }
-      const isWhole = results.every(({ kind }) => kind === 'stored');
-      observer.apart(message, isWhole ? 'whole' : 'no_answer');
-      if (isWhole) {
-        failpoint('queue.after-put-back');
-        message.ack();
-      } else message.nak(againAfterMs);
-      return true;
+      const { refused = [], stored = [] } = Object.groupBy(tried, ({ kind }) => kind);
+      observer.apart(message, refused.length === 0 ? 'whole' : 'no_room');
+      if (stored.length > 0) failpoint('queue.after-put-back');
+      // What was put back is worked on by whoever takes it, and by nobody else.
+      for (const { part } of stored) part.ack();
+      return refused.map(({ part }) => part);
     },
     async part(part) {
       if (part.part === undefined || (await putBack(part, part.data, part.part)).kind !== 'stored') return false;
