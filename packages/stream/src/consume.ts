@@ -141,6 +141,8 @@ export function consume(
       take(message);
     }
   };
+  // The client asks again for all that was asked for, whatever of it has come, and after a failure only half a minute later.
+  if (options.weigh !== undefined) connection.onMetAgain(() => open?.stop());
   const atOnce = async (consumer: Consumer, opened: () => void): Promise<void> => {
     const worthAsking = Math.max(1, Math.floor(options.maxInFlight / 16));
     while (!stopping) {

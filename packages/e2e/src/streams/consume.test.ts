@@ -99,3 +99,42 @@ test('stopping waits for what is in work', async () => {
   expect(consumption.inFlight()).toBe(0);
   await connection.close();
 });
+
+test('a server that was killed while a request was open is not asked for more than there is room for', async () => {
+  const learning = 120;
+  const { connection, consumption, weights, letGo } = await stage(
+    'killed',
+    Array.from({ length: learning }, () => 1),
+  );
+  await vi.waitFor(() => {
+    letGo();
+    expect([weights.length, consumption.inFlight()]).toEqual([learning, 0]);
+  }, patience);
+  const publisher = createPublisher(connection, systemClock);
+  let published = 0;
+  const publish = async (count: number): Promise<void> => {
+    for (const end = published + count; published < end; published++) {
+      const { kind } = await publisher.publish('work.killed.1', Buffer.from('x'), {
+        msgId: `killed:more:${published}`,
+      });
+      expect(kind).toBe('stored');
+    }
+  };
+  await publish(6);
+  await vi.waitFor(() => expect(consumption.inFlight()).toBe(6), patience);
+  const times = connection.times();
+  await nats.stop('SIGKILL');
+  await nats.restart();
+  await vi.waitFor(() => expect(connection.times()).toBeGreaterThan(times), patience);
+  await publish(60);
+  await vi.waitFor(() => expect(consumption.inFlight()).toBeGreaterThanOrEqual(maxInFlight), patience);
+  await systemClock.sleep(500);
+  expect(consumption.inFlight()).toBe(maxInFlight);
+  const stopped = consumption.stop();
+  await vi.waitFor(() => {
+    letGo();
+    expect(consumption.inFlight()).toBe(0);
+  }, patience);
+  await stopped;
+  await connection.close();
+});
