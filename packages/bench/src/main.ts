@@ -14,7 +14,7 @@ import { type Case, printTable, runTable } from './table.js';
 
 const values = suiteOptions({
   name: 'bench',
-  takes: 'about 8 minutes with every peer',
+  takes: 'about 8 minutes with every peer; npm run bench:edge about 5',
   defaults: {
     peers: 'node-null,postfix-relay,postern,postern-full',
     messages: 4000,

@@ -26,7 +26,7 @@ export function deliveryMetrics(metrics: Metrics) {
     }),
     maybeDelivered: metrics.counter({
       name: 'postern_delivery_duplicates_possible_total',
-      help: 'Recipients whose connection was lost after the final dot: the next hop may have the message and gets it again.',
+      help: 'Recipients that may get a message twice: the connection was lost after the final dot, or an item that may have been given out before was sent while Redis did not tell whether it was done.',
     }),
     fenced: metrics.counter({
       name: 'postern_delivery_fenced_total',

@@ -11,6 +11,8 @@ export type ApartResult = 'put_back' | 'no_room' | 'no_answer';
 
 export interface WorkerObserver {
   attempted(item: Item, outcomes: readonly Outcome[], durationMs: number): void;
+  /** It may have been given out before, and its mark could not be read. */
+  mayRepeat(item: Item): void;
   fenced(item: Item): void;
   outcomeNotStored(item: Item, reason: string): void;
   failed(item: Item, error: Error): void;

@@ -12,7 +12,15 @@ test('of two messages that had the same sequence each is there', async () => {
   const connection = await connectStreams({ servers: [nats.url], user: 'delivery', password: '' });
   await ensureStreams(connection, { replicas: 1, egressPools: ['default'] });
   const unused = (): void => undefined;
-  const observer = { attempted: unused, fenced: unused, outcomeNotStored: unused, failed: unused, parked: unused };
+  const observer = {
+    attempted: unused,
+    fenced: unused,
+    outcomeNotStored: unused,
+    failed: unused,
+    parked: unused,
+    apart: unused,
+    mayRepeat: unused,
+  };
   const park = createPark(createPublisher(connection, systemClock), new FakeClock(), observer);
   const { message, settled } = workDelivery([Buffer.from('x')]);
   // The second is the first once more, as after a crash before its acknowledgement.

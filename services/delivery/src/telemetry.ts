@@ -45,6 +45,9 @@ export function observeWorker(log: DeliveryLogger, metrics: DeliveryMetrics): Wo
         }
       }
     },
+    mayRepeat({ recipients }) {
+      metrics.maybeDelivered.inc(recipients.length);
+    },
     fenced(item) {
       metrics.fenced.inc();
       log.warn('delivery.attempt.fenced', { queue_id: item.queueId, attempt: item.attempt });

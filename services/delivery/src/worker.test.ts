@@ -29,6 +29,20 @@ test.each([
 });
 
 test.each([
+  { name: 'given out again', deliveryCount: 2, mayRepeat: ['Q1'] },
+  { name: 'new', deliveryCount: 1, mayRepeat: [] },
+])(
+  'an item that is $name while no mark can be read is sent, and counted as it is',
+  async ({ deliveryCount, mayRepeat }) => {
+    const { worker, seen } = workerStage({ clock: new FakeClock(), marksAway: true });
+    const { message, settled } = workDelivery([bytesOf(item('Q1'))], { deliveryCount });
+    await worker.handle(message);
+    expect(seen).toMatchObject({ attempted: ['Q1'], recorded: ['Q1'], mayRepeat });
+    expect(settled).toEqual(['ack']);
+  },
+);
+
+test.each([
   { name: 'done', marked: ['Q1'], recorded: ['Q1'], parked: [] },
   { name: 'not done', marked: [], recorded: [], parked: [undefined] },
 ])('an item that came too often and is $name', async ({ marked, recorded, parked }) => {

@@ -110,14 +110,14 @@ export function createWorker(parts: WorkerParts) {
     const startedAt = clock.monotonic();
     try {
       // An item that queue had to publish again may have been delivered under its first sequence.
-      if (message.deliveryCount > 1 || message.header('Postern-Again') !== '' || parts.isInDoubt(message.storedAtMs)) {
-        const earlier = await parts.done.get(item.itemId);
-        // Never parked, however often it comes: it waits for room for its outcome, and who released it would send it twice.
-        if (earlier !== undefined) return await record(message, item, earlier, false);
-      }
+      const isKnown = message.deliveryCount > 1 || message.header('Postern-Again') !== '';
+      const earlier = isKnown || parts.isInDoubt(message.storedAtMs) ? await parts.done.get(item.itemId) : 'none';
+      // Never parked, however often it comes: it waits for room for its outcome, and who released it would send it twice.
+      if (typeof earlier === 'object') return await record(message, item, earlier, false);
       // One of several is put back by itself instead: they are not parked for what one of them does.
       if (message.deliveryCount > maxDeliveries && message.part === undefined)
         return await parts.park.park(message, `${maxDeliveries} redeliveries`, item);
+      if (earlier === 'unknown') observer.mayRepeat(item);
       const tried = await tryHops(item, lease);
       if (tried.kind === 'fenced') return observer.fenced(item);
       failpoint('delivery.after-attempt');

@@ -12,7 +12,7 @@ export const queueEvents = defineEvents('queue', {
   'queue.batch.left':
     'A message of several mails came back from SPOOL. `fate` left: it was left in WORK, to be taken apart; placed: WORK had the items of its mails, and what they began is recorded.',
   'queue.batch.apart':
-    'Mails were put back into SPOOL by themselves. `result` whole: all of a message that was left; part: one that waited for room; no_room: SPOOL had none, and the mails of the message are worked on as they are.',
+    'Mails were put back into SPOOL by themselves. `result` whole: all of a message that was left; part: one that waited for room; no_room: SPOOL had none for some of them, and those are worked on as they are.',
   'queue.batch.returned':
     'SPOOL did not answer when the mails of a message that was left were to be put back; the message was given back and comes again.',
   'queue.consumer.failed': 'Taking from a stream failed; the loop goes on with back-off.',

@@ -35,18 +35,12 @@ function stage(...answers: readonly Answer[]) {
   return { asked, settled, message, told, counted, takeApart: createTakeApart(publisher, observer) };
 }
 
-test.each<[string, readonly [Answer, Answer], readonly string[], string, string, string | undefined, readonly string[]]>([
+test.each<
+  [string, readonly [Answer, Answer], readonly string[], string, string, string | undefined, readonly string[]]
+>([
   ['it takes both', ['stored', 'stored'], [], 'whole', 'queue.batch.apart', 'whole', ['ack']],
   ['it has no room for one', ['stored', 'refused'], ['two'], 'no_room', 'queue.batch.apart', 'no_room', []],
-  [
-    'it has no answer for one',
-    ['unknown', 'stored'],
-    [],
-    'no_answer',
-    'queue.batch.returned',
-    undefined,
-    ['nak 2000'],
-  ],
+  ['it has no answer for one', ['unknown', 'stored'], [], 'no_answer', 'queue.batch.returned', undefined, ['nak 2000']],
   [
     'it has no room and no answer',
     ['unknown', 'refused'],

@@ -16,7 +16,7 @@ import { rspamdPeer } from './rspamd-peer.js';
 
 const values = suiteOptions({
   name: 'bench:verdict',
-  takes: 'about 4 minutes',
+  takes: 'about 3 minutes',
   defaults: {
     messages: 4000,
     rounds: 5,

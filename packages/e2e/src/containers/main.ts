@@ -7,11 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '@postern/local';
+import { suiteOptions } from '@postern/testkit/suite';
 import { namedImages, substituteImages } from './base-images.js';
 import { endCommands } from './command.js';
 import { type ComposeCluster, composeCluster } from './compose-cluster.js';
 import { type DockerGround, dockerGround } from './docker-ground.js';
 import { mailArrives } from './first-mail.js';
+
+suiteOptions({ name: 'test:containers', takes: '3 minutes warm, up to 10 cold', defaults: {} });
 
 const projectRoot = fileURLToPath(new URL('../../../../', import.meta.url));
 const longestRunMs = 25 * 60_000;

@@ -114,7 +114,7 @@ test('a 30 MB attachment passes, and the edge does not grow with it', async () =
   expect(after - before).toBeLessThan(64);
 });
 
-test('CHUNKING is not offered as long as BDAT is not understood', async () => {
+test('CHUNKING is offered if and only if BDAT is understood', async () => {
   const sender = await world.speak('mx');
   const offered = (await sender.command('EHLO client.test')).lines;
   const bdat = await sender.command('BDAT 0 LAST');

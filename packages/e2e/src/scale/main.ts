@@ -14,7 +14,7 @@ import { scaleTruth } from './truth-part.js';
 
 const values = suiteOptions({
   name: 'test:scale',
-  takes: 'about 3 minutes',
+  takes: 'about 3 minutes; npm run test:flow about 5',
   defaults: {
     edges: 4,
     policies: 2,

@@ -174,7 +174,7 @@ test.each<[string, string, string | RegExp]>([
   [
     'the domain of the demo tenant',
     'tenants: [{ name: a, domains: [{ name: demo.test }] }]',
-    '1: tenants[0].domains[0].name: "demo.test" is a domain of tenant "demo" already; expected one of no other tenant',
+    '1: tenants[0].domains[0].name: "demo.test" is a domain of tenant "demo" already; expected a domain that no other tenant has',
   ],
   [
     'user',

@@ -38,6 +38,8 @@ export interface WorkerStageOptions {
   readonly clock: Clock;
   /** Done marks that are there, by queue id. */
   readonly marked?: readonly string[];
+  /** Redis is away. */
+  readonly marksAway?: boolean;
   readonly attempt?: (attempt: Attempt) => Promise<AttemptResult>;
   /** What OUTCOMES says of those of a mail. */
   readonly store?: (queueId: string) => Promise<PublishResult>;
@@ -50,6 +52,7 @@ interface Seen {
   readonly recorded: string[];
   readonly notStored: string[];
   readonly fenced: string[];
+  readonly mayRepeat: string[];
   /** Place in the message; undefined = the message itself. */
   readonly parked: (number | undefined)[];
 }
@@ -72,7 +75,15 @@ export const storedResult: PublishResult = { kind: 'stored', sequence: 1, duplic
 export function workerStage(options: WorkerStageOptions) {
   const { clock, marked = [], attempt = (one) => Promise.resolve(taken(one)) } = options;
   const { store = () => Promise.resolve(storedResult) } = options;
-  const seen: Seen = { lookedUp: [], attempted: [], recorded: [], notStored: [], fenced: [], parked: [] };
+  const seen: Seen = {
+    lookedUp: [],
+    attempted: [],
+    recorded: [],
+    notStored: [],
+    fenced: [],
+    mayRepeat: [],
+    parked: [],
+  };
   const worker = createWorker({
     clock,
     bodies,
@@ -81,7 +92,8 @@ export function workerStage(options: WorkerStageOptions) {
       get: (itemId) => {
         const [queueId = ''] = itemId.split(':');
         seen.lookedUp.push(queueId);
-        return Promise.resolve(marked.includes(queueId) ? [delivered(queueId)] : undefined);
+        if (options.marksAway === true) return Promise.resolve('unknown');
+        return Promise.resolve(marked.includes(queueId) ? [delivered(queueId)] : 'none');
       },
     },
     hops: { find: () => Promise.resolve({ kind: 'hops', hops: [hop] }) },
@@ -114,6 +126,7 @@ export function workerStage(options: WorkerStageOptions) {
     },
     observer: {
       attempted: () => undefined,
+      mayRepeat: ({ queueId }) => void seen.mayRepeat.push(queueId),
       fenced: ({ queueId }) => void seen.fenced.push(queueId),
       outcomeNotStored: ({ queueId }) => void seen.notStored.push(queueId),
       failed: (_item, error) => {

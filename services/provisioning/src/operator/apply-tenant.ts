@@ -80,7 +80,7 @@ async function refuseForeignDomains(
     foreign.map((row) => ({
       place: file,
       path: `tenants.${tenant.name}.domains`,
-      message: `${JSON.stringify(row.name)} belongs to tenant ${row.tenant} already; expected a domain of no other tenant`,
+      message: `${JSON.stringify(row.name)} belongs to tenant ${row.tenant} already; expected a domain that no other tenant has`,
     })),
   );
 }

@@ -153,7 +153,7 @@ function tenantProblems(
       const message =
         holder === tenant.name
           ? `${shown(domain.name)} is given twice; expected each domain once`
-          : `${shown(domain.name)} is a domain of tenant ${shown(holder)} already; expected one of no other tenant`;
+          : `${shown(domain.name)} is a domain of tenant ${shown(holder)} already; expected a domain that no other tenant has`;
       problems.push({ path: [...path, 'name'], message });
     }
     domains.set(domain.name, tenant.name);
