@@ -1,4 +1,5 @@
 /** Done marks over a real Redis Cluster: marks of one moment lie on different servers. */
+import { systemClock } from '@postern/clock';
 import { connectRedis, type RedisClient } from '@postern/flow-control';
 import { Outcome } from '@postern/proto/mail/v1/outcome';
 import { withRedisCluster } from '@postern/testkit';
@@ -18,7 +19,7 @@ afterAll(() => redis.disconnect());
 const items = Array.from({ length: 30 }, (_, at) => `01J000000000000000000000${String(at).padStart(2, '0')}:0:1`);
 
 test('set together, read together, found whichever server has them; one that is away is told and costs no waiting', async () => {
-  const marks = createDoneMarks(redis, (operation) => failures.push(operation));
+  const marks = createDoneMarks(redis, systemClock, (operation) => failures.push(operation));
   await Promise.all(items.map((item) => marks.set(item, [Outcome.fromPartial({ queueId: item })])));
   const read = await Promise.all(items.map((item) => marks.get(item)));
   expect(read.map((outcomes) => typeof outcomes === 'object' && outcomes[0]?.queueId)).toEqual(items);

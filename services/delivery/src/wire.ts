@@ -159,7 +159,7 @@ export function wire(config: DeliveryConfig, telemetry: DeliveryTelemetry): Serv
       const worker = createWorker({
         clock,
         bodies,
-        done: createDoneMarks(redis, (operation) => redisFailed(`done mark not ${operation}`)),
+        done: createDoneMarks(redis, clock, (operation) => redisFailed(`done mark not ${operation}`)),
         hops: createHopFinder({
           resolver,
           random: systemRandom,
