@@ -11,11 +11,11 @@ const snapshot = compileSnapshot(
 );
 const login: Login = { user: 'user@example.test', tenant: 'acme', mechanism: 'PLAIN' };
 
-function right(address: string, client: string, who?: Login, using: typeof snapshot | undefined = snapshot) {
-  const session = openSession({
+function outsider(clientAddress = '192.0.2.1') {
+  return openSession({
     id: 's',
     listener: { name: 'mx', role: 'mx' },
-    clientAddress: client,
+    clientAddress,
     clientPort: 1,
     localAddress: '127.0.0.1',
     localPort: 25,
@@ -23,6 +23,10 @@ function right(address: string, client: string, who?: Login, using: typeof snaps
     traceparent: '',
     tls: undefined,
   });
+}
+
+function right(address: string, client: string, who?: Login, using: typeof snapshot | undefined = snapshot) {
+  const session = outsider(client);
   session.login = who;
   const parsed = parsePath(address, { allowPostmaster: true, smtputf8: true });
   if (!parsed.ok) throw new Error(`${address}: ${parsed.reason}`);
@@ -49,19 +53,19 @@ describe('relay right', () => {
     expect(right(address, client, who)).toBe(outcome);
   });
 
+  it.each([
+    ['the one provisioning chose', 'ops@xn--bcher-kva.test', 'ops@xn--bcher-kva.test'],
+    ['one of a domain that is gone', 'ops@gone.test', 'postmaster@example.test'],
+  ])('bare postmaster is %s', (_name, postmaster, address) => {
+    const using = compileSnapshot(Snapshot.fromPartial({ ...testSnapshot, postmaster }));
+    const parsed = parsePath('<postmaster>', { allowPostmaster: true });
+    if (!parsed.ok) throw new Error(parsed.reason);
+    expect(recipientRight(using, outsider(), parsed.path)).toMatchObject({ kind: 'granted', address, tenant: 'acme' });
+  });
+
   it('without a snapshot decides nothing: 451 for everybody', () => {
     const ask = (address: string, who?: Login): string => {
-      const session = openSession({
-        id: 's',
-        listener: { name: 'mx', role: 'mx' },
-        clientAddress: '10.1.2.3',
-        clientPort: 1,
-        localAddress: '',
-        localPort: 25,
-        startedAtMs: 0,
-        traceparent: '',
-        tls: undefined,
-      });
+      const session = outsider('10.1.2.3');
       session.login = who;
       const parsed = parsePath(address);
       const found = parsed.ok ? recipientRight(undefined, session, parsed.path) : undefined;

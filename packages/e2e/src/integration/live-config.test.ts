@@ -171,3 +171,38 @@ test('an id of a rule means one rule, in the file or saved: the later is refused
   await world.reconfigure({});
   await untilEverywhere(async (edge) => taken(await answer(edge, 'bob@acme.test')));
 });
+
+test("mail for postmaster without a domain is the operator's, whatever domains there are", {
+  timeout: 60_000,
+}, async () => {
+  const goesTo = async (): Promise<string | undefined> => {
+    const queueId = /queued as (\S+)/.exec(await answer(0, 'postmaster'))?.[1] ?? '';
+    const to = async () => /^ {2}to <(.+?)>/m.exec((await world.cluster.ctl('trace', queueId)).stdout)?.[1];
+    return vi.waitFor(async () => (await to()) ?? Promise.reject(new Error('not traced yet')), { timeout: 5_000 });
+  };
+  const becomes = (address: string) =>
+    vi.waitFor(async () => expect(await goesTo()).toBe(address), { timeout: 15_000, interval: 100 });
+  const add = async (name: string) => {
+    await ctl('domain', 'add', name, '--tenant', 'acme', '--next-hop', 'hop', '--assume-verified');
+    await untilEverywhere(async (edge) => (await answer(edge, `nobody@${name}`)).startsWith('550 5.1.1'));
+  };
+  const hasName = async (edge: number) => {
+    const sender = await world.speak('mx', { edge });
+    const { text } = await sender.command('EHLO client.test');
+    sender.destroy();
+    return text.startsWith('mail.corp.test');
+  };
+  // The demo tenant is the first of the file, as `npm start` lays it.
+  expect(await goesTo()).toBe('postmaster@demo.test');
+  await world.reconfigure({ hostname: 'mail.corp.test' });
+  await untilEverywhere(hasName);
+  expect(await goesTo()).toBe('postmaster@demo.test');
+  await add('aaa.test');
+  await ctl('domain', 'update', 'open.test', '--catch-all', 'bob@acme.test');
+  expect(await goesTo()).toBe('postmaster@demo.test');
+  await add('corp.test');
+  expect(await goesTo()).toBe('postmaster@corp.test');
+  await world.reconfigure({ hostname: 'mail.corp.test', postmaster: 'carol@acme.test' });
+  await becomes('carol@acme.test');
+  await world.reconfigure({});
+});

@@ -36,15 +36,9 @@ function spelled({ address, domain }: Path, as: string): string {
 export function recipientRight(snapshot: SessionTerms | undefined, session: SessionView, path: Path): RecipientRight {
   if (snapshot === undefined) return refuse(replies.localError, 'no snapshot');
   if (path.domain === '') {
-    const domain = snapshot.postmasterDomain;
-    const hosted = domain === undefined ? undefined : snapshot.domain(domain);
-    if (hosted === undefined) return refuse(replies.mailboxUnknown, 'no hosted domain for postmaster');
-    return {
-      kind: 'granted',
-      address: `postmaster@${hosted.name}`,
-      recipientClass: RecipientClass.LOCAL,
-      tenant: hosted.tenant,
-    };
+    const { postmaster } = snapshot;
+    if (postmaster === undefined) return refuse(replies.mailboxUnknown, 'no hosted domain for postmaster');
+    return { kind: 'granted', ...postmaster, recipientClass: RecipientClass.LOCAL };
   }
   const domain = domainToAscii(path.domain);
   if (domain === null) return refuse(replies.badRecipientSyntax, 'domain has no ASCII form');

@@ -63,8 +63,8 @@ export interface SessionTerms {
    * many clients, so only a network that is this address alone counts.
    */
   relayTenant(clientAddress: string, certificate?: string, suspected?: boolean): string | undefined;
-  /** Domain that answers for a bare `postmaster` (RFC 5321 §4.5.1). */
-  readonly postmasterDomain: string | undefined;
+  /** Takes mail for a bare `postmaster` (RFC 5321 §4.5.1); undefined = no domain is hosted. */
+  readonly postmaster: { readonly address: string; readonly tenant: string } | undefined;
 }
 
 /** Where terms are asked: the snapshot in use now, and the time. */
@@ -137,6 +137,14 @@ function listenersOf(snapshot: Snapshot, sets: ReturnType<typeof compileIpSets>)
   return { listener, policyFor, listenerRoles };
 }
 
+/** Provisioning chooses it, so that it stays the same; a release that did not know the field chose none. */
+function postmasterOf({ postmaster, hostname, domains }: Snapshot, hosted: ReadonlyMap<string, Domain>) {
+  const named = hosted.get(postmaster.slice(postmaster.lastIndexOf('@') + 1));
+  if (named !== undefined) return { address: postmaster, tenant: named.tenant };
+  const domain = hosted.get(hostname.toLowerCase()) ?? domains[0];
+  return domain === undefined ? undefined : { address: `postmaster@${domain.name}`, tenant: domain.tenant };
+}
+
 export function compileTerms(
   snapshot: Snapshot,
   compilers = termsCompilers(),
@@ -152,7 +160,6 @@ export function compileTerms(
       .map(({ network, tenant }) => ({ network, value: tenant })),
   );
   const sets = compileIpSets(snapshot.ipSets);
-  const own = snapshot.hostname.toLowerCase();
   const rights = rightsOf(snapshot.tenants);
   return {
     access: compileAccess(snapshot.accessRules, sets),
@@ -174,6 +181,6 @@ export function compileTerms(
         byCertificate ?? findIn(suspected === true && snapshot.snatGuardOff !== true ? relayAlone : relay, address)
       );
     },
-    postmasterDomain: domains.has(own) ? own : snapshot.domains[0]?.name,
+    postmaster: postmasterOf(snapshot, domains),
   };
 }

@@ -52,7 +52,8 @@ export async function applyTenant(
      FROM jsonb_to_recordset($2::jsonb)
        AS w (name text, next_hop text, validate_recipients boolean, catch_all text, dkim_keys jsonb)
      ON CONFLICT (name) DO UPDATE SET next_hop = excluded.next_hop, validate_recipients = excluded.validate_recipients,
-       catch_all = excluded.catch_all, dkim_keys = excluded.dkim_keys, verified = true, version = d.version + 1
+       catch_all = excluded.catch_all, dkim_keys = excluded.dkim_keys, verified = true,
+       verified_at = CASE WHEN d.verified THEN d.verified_at ELSE now() END, version = d.version + 1
      WHERE (d.next_hop, d.validate_recipients, d.catch_all, d.dkim_keys, d.verified) IS DISTINCT FROM
        (excluded.next_hop, excluded.validate_recipients, excluded.catch_all, excluded.dkim_keys, true)
      RETURNING name`,

@@ -6,7 +6,7 @@
 import { operatorScope } from '../database/tenant-scope.js';
 import { noteRecipients, noteSecrets, noteSnapshot } from '../snapshot/outbox.js';
 import type { ApplyContext } from './apply-context.js';
-import { applyPostmaster } from './apply-postmaster.js';
+import { applyPostmaster, emptyPostmaster } from './apply-postmaster.js';
 import { applyTenant, applyTenantRow, refuseCollisions } from './apply-tenant.js';
 import { emptyCatchAlls } from './catch-alls.js';
 import { applyFileChecks } from './file-checks.js';
@@ -63,7 +63,11 @@ export async function applyOperatorDocument(document: OperatorDocument, context:
     }
     await refuseUnknownRoutes(tx, document, context.file);
     await refuseUnknownTenants(tx, document, context.file);
-    return [...(await refuseForeignScopes(tx, document, context.file)), ...(await emptyCatchAlls(tx, document))];
+    return [
+      ...(await refuseForeignScopes(tx, document, context.file)),
+      ...(await emptyPostmaster(tx, document.postmaster ?? '')),
+      ...(await emptyCatchAlls(tx, document)),
+    ];
   });
   return { restored, notes };
 }

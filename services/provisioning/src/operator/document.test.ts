@@ -223,6 +223,7 @@ rules: [{ id: r, event: rcpt, then: [{ reject: { code: 550, text: no } }] }]`);
   const snapshot = compileSnapshot(document, 'mx.test', {
     tenants: [],
     domains: [],
+    oldest_domain: null,
     routes: [],
     rules: [],
     check_settings: [],

@@ -5,7 +5,15 @@ import { compileSnapshot } from '../snapshot/compile.js';
 import { examineOperatorDocument, parseOperatorDocument } from './document.js';
 
 const parse = (text: string) => parseOperatorDocument([{ file: 'op.yaml', text }]);
-const rows = { tenants: [], domains: [], routes: [], rules: [], check_settings: [], users_set_checks: false };
+const rows = {
+  tenants: [],
+  domains: [],
+  oldest_domain: null,
+  routes: [],
+  rules: [],
+  check_settings: [],
+  users_set_checks: false,
+};
 
 const rule = (fields: string): string => `  - { event: rcpt, then: [discard], ${fields} }`;
 

@@ -52,6 +52,7 @@ overload: { storage: 50 }`);
   };
   const snapshot = compileSnapshot(document, 'mx.test', {
     domains: [],
+    oldest_domain: null,
     routes: [],
     rules: [],
     check_settings: [],

@@ -32,7 +32,15 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const parse = (listeners: string) =>
   parseOperatorDocument([{ file: 'op.yaml', text: `listeners:\n  ${listeners.replaceAll('{folder}', folder)}\n` }]);
-const none = { tenants: [], domains: [], routes: [], rules: [], check_settings: [], users_set_checks: false };
+const none = {
+  tenants: [],
+  domains: [],
+  oldest_domain: null,
+  routes: [],
+  rules: [],
+  check_settings: [],
+  users_set_checks: false,
+};
 
 test.each<[string, RegExp]>([
   ['mx: { tls: { minVersion: TLSv1.1 } }', /listeners\.mx\.tls\.minVersion: .*TLSv1\.1.*TLSv1\.2/],

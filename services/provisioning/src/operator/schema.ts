@@ -14,7 +14,11 @@ import { address, freeName, network } from './written-forms.js';
 
 export const operatorSchema = s.object({
   hostname: s.domain().optional().doc('Name in banners and trace headers; by default that of the pod.'),
-  postmaster: address.optional().doc('Takes postmaster@ and abuse@ of hosted domains that have no such recipient.'),
+  postmaster: address
+    .optional()
+    .doc(
+      'Takes postmaster@ and abuse@ of hosted domains that have no such recipient and, where its domain is hosted, mail for postmaster without a domain (docs/operator-file.md).',
+    ),
   dns: s.object({
     servers: s.list(s.hostPort(), { max: 16 }).default([]).doc('Servers every pod asks; empty = those of the pod.'),
     timeout: s.duration({ min: 50, max: 60_000 }).default('5s').doc('Deadline of one query.'),

@@ -197,7 +197,7 @@ export function domainMethods({ withTenant, sealer, random, operator, readTxt }:
       }
       return withTenant(caller.scope, async (tx) => {
         const [row] = await tx.rows<Row>(
-          `UPDATE domains SET verified = true, version = version + 1 WHERE name = $1 RETURNING ${columns}`,
+          `UPDATE domains SET verified = true, verified_at = now(), version = version + 1 WHERE name = $1 RETURNING ${columns}`,
           [name],
         );
         if (row === undefined) throw unknown('domain', name);

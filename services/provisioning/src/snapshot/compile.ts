@@ -12,6 +12,7 @@ import { dkimSecretKey, routeSecretKey } from '../secrets/seal.js';
 import { differingContentOf, differingContentOfTenant } from './differing-content.js';
 import { deadlinesOf, errorControlOf, ipSetsOf, messageLimitsOf, overloadOf, tenantRate } from './flow.js';
 import { limitsOf, listenerAccess, listenersOf } from './listeners.js';
+import { postmasterOf } from './postmaster.js';
 
 /** Raised when a reader must know something it could not ignore. */
 export const readerVersion = 1;
@@ -45,6 +46,8 @@ export interface SnapshotRows {
     readonly catch_all: string;
     readonly dkim_keys: readonly { readonly selector: string; readonly sealed: string }[];
   }[];
+  /** The one that has taken mail longest; null = none does. */
+  readonly oldest_domain: string | null;
   readonly routes: readonly {
     readonly tenant: string;
     readonly name: string;
@@ -241,6 +244,7 @@ export function compileSnapshot(
     remoteDelivery: document.remoteDelivery,
     defaultNextHop: document.defaultNextHop,
     egressPools: [...egressPools],
+    postmaster: postmasterOf(document, hostname, rows),
     admitWhenPolicyAway: document.admitWhenPolicyAway,
   };
 }

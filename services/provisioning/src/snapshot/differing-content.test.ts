@@ -15,7 +15,7 @@ test.each([
     ...{ name, state: 'active', weight: 1, records_sessions: false },
     ...{ message_limit: null, user_message_limit: null },
   }));
-  const none = { domains: [], routes: [], rules: [], check_settings: [], users_set_checks: false };
+  const none = { domains: [], oldest_domain: null, routes: [], rules: [], check_settings: [], users_set_checks: false };
   const document = parseOperatorDocument([{ file: 'op.yaml', text }]);
   const snapshot = compileSnapshot(document, 'mx.test', { ...none, tenants: rows });
   expect(snapshot.differingContent).toBe(all);

@@ -52,6 +52,7 @@ test('the operator file becomes a snapshot, recipients and sealed secrets', asyn
   const snapshot = await projector.snapshot();
   expect(snapshot.hostname).toBe('mx.example.test');
   expect(snapshot.version).toBeGreaterThan(0);
+  expect(snapshot.postmaster).toBe('postmaster@acme.test');
   expect(snapshot.domains.map((domain) => [domain.name, domain.nextHop, domain.tenant])).toEqual([
     ['acme.test', 'acme/main', 'acme'],
     ['other.test', 'mailbox', 'acme'],
@@ -395,5 +396,42 @@ test('a rule for a part of another tenant is refused, one for a part nobody has 
   await eventually(2_000, async () => (await projector.snapshot()).rules.length === 1);
   expect(told('noted')[0]?.notes).toEqual([
     expect.stringMatching(/^rules\[0\]\.scope: tenant acme has no user "nobody@acme\.test"; until it has/),
+  ]);
+});
+
+test('where neither file nor host name names a domain, postmaster stays with the one that took mail first', async () => {
+  const parts = await ground();
+  const projector = await begin(parts, 'hostname: mx.example.test');
+  expect((await projector.snapshot()).postmaster).toBe('');
+  const change = async (statement: string): Promise<string> => {
+    await parts.database.withTenant(operatorScope, async (tx) => {
+      await tx.run(statement, []);
+      await noteSnapshot(tx, 'one');
+    });
+    const { version } = await projector.snapshot();
+    await eventually(2_000, async () => (await projector.snapshot()).version > version);
+    return (await projector.snapshot()).postmaster;
+  };
+  const add = (name: string, verified: boolean, days: number): string =>
+    `INSERT INTO domains (name, tenant, verified, verification, created_at) VALUES ('${name}', 'one', ${verified}, '', now() - interval '${days} days')`;
+  await parts.database.withTenant(operatorScope, async (tx) => {
+    await tx.run("INSERT INTO tenants (name) VALUES ('one')", []);
+    await tx.run(add('waits.test', false, 9), []);
+  });
+  expect(await change(add('first.test', true, 2))).toBe('postmaster@first.test');
+  expect(await change(add('aaa.test', true, 1))).toBe('postmaster@first.test');
+  expect(await change("UPDATE domains SET verified = true, verified_at = now() WHERE name = 'waits.test'")).toBe(
+    'postmaster@first.test',
+  );
+  expect(await change("DELETE FROM domains WHERE name = 'first.test'")).toBe('postmaster@aaa.test');
+});
+
+test('a postmaster nobody has is taken and told', async () => {
+  const projector = await begin(await ground(), acme('postmaster: nobody@acme.test'));
+  expect((await projector.snapshot()).postmaster).toBe('nobody@acme.test');
+  const notes = () => projector.lines.find((line) => line.event === 'provisioning.operator_file.noted')?.notes;
+  await eventually(2_000, async () => notes() !== undefined);
+  expect(notes()).toEqual([
+    'postmaster: nobody@acme.test: acme.test has no such user or alias yet; until it has, mail for postmaster without a domain, and for postmaster@ and abuse@ that lead there, fails',
   ]);
 });

@@ -7,6 +7,7 @@ const sql = `SELECT
     FROM tenants ORDER BY name) r) AS tenants,
   (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT name, tenant, next_hop, validate_recipients, catch_all, dkim_keys
     FROM domains WHERE verified ORDER BY name) r) AS domains,
+  (SELECT name FROM domains WHERE verified ORDER BY coalesce(verified_at, created_at), name LIMIT 1) AS oldest_domain,
   (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT tenant, name, hosts, egress_pool FROM routes ORDER BY tenant, name) r) AS routes,
   (SELECT coalesce(jsonb_agg(r), '[]') FROM (SELECT tenant, scope, id, version, document
     FROM rules ORDER BY tenant, scope, priority, created_at, id) r) AS rules,
@@ -16,5 +17,6 @@ const sql = `SELECT
 
 export async function readSnapshotRows(withTenant: WithTenant): Promise<SnapshotRows> {
   const [rows] = await withTenant(operatorScope, (tx) => tx.rows<SnapshotRows>(sql));
-  return rows ?? { tenants: [], domains: [], routes: [], rules: [], check_settings: [], users_set_checks: false };
+  const none = { tenants: [], domains: [], oldest_domain: null, routes: [], rules: [], check_settings: [] };
+  return rows ?? { ...none, users_set_checks: false };
 }

@@ -137,6 +137,8 @@ export interface Snapshot {
   differingContent: DifferingContent;
   /** Egress pools there are; mail of another one waits. Empty = not said: written by a release that did not know the field. */
   egressPools: string[];
+  /** Takes mail for `postmaster` without a domain, an address in a hosted domain; empty = none is hosted, or written by a release that did not know the field. */
+  postmaster: string;
 }
 
 /** Bounds of recorded sessions; 0 = the default. */
@@ -553,6 +555,7 @@ function createBaseSnapshot(): Snapshot {
     asnDatabase: "",
     differingContent: 0,
     egressPools: [],
+    postmaster: "",
   };
 }
 
@@ -650,6 +653,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     }
     for (const v of message.egressPools) {
       writer.uint32(482).string(v!);
+    }
+    if (message.postmaster !== "") {
+      writer.uint32(490).string(message.postmaster);
     }
     return writer;
   },
@@ -915,6 +921,14 @@ export const Snapshot: MessageFns<Snapshot> = {
             message.egressPools.push(reader.string());
             continue;
           }
+          case 61: {
+            if (tag !== 490) {
+              break;
+            }
+
+            message.postmaster = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1036,6 +1050,7 @@ export const Snapshot: MessageFns<Snapshot> = {
         : globalThis.Array.isArray(object?.egress_pools)
         ? object.egress_pools.map((e: any) => globalThis.String(e))
         : [],
+      postmaster: isSet(object.postmaster) ? globalThis.String(object.postmaster) : "",
     };
   },
 
@@ -1134,6 +1149,9 @@ export const Snapshot: MessageFns<Snapshot> = {
     if (message.egressPools?.length) {
       obj.egressPools = message.egressPools;
     }
+    if (message.postmaster !== "") {
+      obj.postmaster = message.postmaster;
+    }
     return obj;
   },
 
@@ -1189,6 +1207,7 @@ export const Snapshot: MessageFns<Snapshot> = {
     message.asnDatabase = object.asnDatabase ?? "";
     message.differingContent = object.differingContent ?? 0;
     message.egressPools = object.egressPools?.map((e) => e) || [];
+    message.postmaster = object.postmaster ?? "";
     return message;
   },
 };
