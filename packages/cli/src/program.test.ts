@@ -3,7 +3,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { ParkedMessage } from '@postern/proto/queue/v1/queue_service';
+import { Route } from '@postern/proto/provisioning/v1/resources';
+import { ParkedMessage, WaitingItem } from '@postern/proto/queue/v1/queue_service';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { confirm } from './confirm.js';
 import { runWith, startTestServer, type TestServer } from './testing.js';
@@ -165,6 +166,7 @@ test('a domain with users is deleted only when that is meant', async () => {
   server.answer('listUsers', { users: [user], nextPageToken: '' });
   server.answer('listAliases', { aliases: [], nextPageToken: '' });
   server.answer('deleteDomain', { warnings: [] });
+  server.answer('listQueue', { result: { items: [], nextPageToken: '' } });
   expect(await server.run('domain delete acme.test')).toEqual({
     code: 1,
     out: '',
@@ -174,6 +176,45 @@ test('a domain with users is deleted only when that is meant', async () => {
   expect((await server.run('domain delete acme.test --yes')).out).toBe('Deleted acme.test.\n');
   server.answer('listUsers', { users: [], nextPageToken: '' });
   expect((await server.run('domain delete acme.test')).out).toBe('Deleted acme.test.\n');
+});
+
+test('what is deleted says how much mail waits for it', async () => {
+  server.answer('getDomain', { domain });
+  server.answer('listUsers', { users: [], nextPageToken: '' });
+  server.answer('listAliases', { aliases: [], nextPageToken: '' });
+  server.answer('deleteDomain', { warnings: [] });
+  const items = ['one', 'one', 'two'].map((queueId) => WaitingItem.fromPartial({ queueId }));
+  server.answer('listQueue', { result: { items, nextPageToken: '' } });
+  const rest =
+    'It stays in the queue, expires with a report unless the domain is made again, and `posternctl queue bounce --domain acme.test` ends it at once.';
+  const waits = `Mail that waits for acme.test: 2 messages. ${rest}`;
+  expect(await server.run('domain delete acme.test')).toEqual({
+    code: 1,
+    out: '',
+    err: `posternctl: ${waits} Nothing was done; --yes does it\n`,
+  });
+  expect(server.requests.at(-1)).toMatchObject({
+    method: 'listQueue',
+    request: { query: { selection: { domain: 'acme.test', all: false } } },
+  });
+  expect((await server.run('domain delete acme.test --yes')).out).toBe(`Deleted acme.test.\nNote: ${waits}\n`);
+  server.answer('listRoutes', { routes: [Route.fromPartial({ name: 'main', tenant: 'acme' })], nextPageToken: '' });
+  server.answer('deleteRoute', { warnings: [] });
+  expect((await server.run('route delete main')).out).toBe(
+    'Deleted main.\nNote: mail that waits in lane acme/main: 2 messages. It goes where its domain is routed now.\n',
+  );
+  server.refuse('listQueue', 14, 'away');
+  expect((await server.run('domain delete acme.test')).out).toBe(
+    `Deleted acme.test.\nNote: Mail that waits for acme.test: not known, since the queue does not answer. ${rest}\n`,
+  );
+});
+
+test('a route host with port 0 is refused', async () => {
+  for (const host of ['mx.test:0', 'lmtp://u@mx.test:0'])
+    expect(await server.run(`route put main --host ${host}`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('port 0 is none; expected 1 to 65535'),
+    });
 });
 
 test.each([

@@ -311,6 +311,40 @@ test('what waits longer than its lifetime expires with a DSN', async () => {
   );
 });
 
+test('mail for a domain that is deleted meanwhile stays with the reason, expires with a DSN that says so, and never leaves as foreign mail', async () => {
+  const { ground } = queue;
+  const message = envelope(['gone@acme.test'], { reversePath: 'writer@beta.test' });
+  await ground.spool(message);
+  const [item] = await ground.until(
+    () => itemsOf(message.queueId),
+    (items) => items.length === 1,
+  );
+  if (item === undefined) throw new Error('no item');
+  const before = ground.policy;
+  const domains = testSnapshot().domains.filter(({ name }) => name !== 'acme.test');
+  ground.policy = compilePolicy(testSnapshot({ domains, remoteDelivery: true }));
+  await ground.bodies.put(message.queueId, Buffer.from('Subject: hello\r\n\r\nhow are you\r\n'), Buffer.alloc(0));
+  await ground.outcomes(answer(item, OutcomeKind.DEFERRED, { replyCode: 450, replyText: 'later' }));
+  await ground.until(
+    async () => {
+      await ground.admin.query("UPDATE mail.waiting SET due_at = 0 WHERE queue_id = $1 AND state = 'deferred'", [
+        message.queueId,
+      ]);
+      return rowsOf(message.queueId);
+    },
+    ([row]) => row?.last_reply.includes('acme.test is no longer hosted here') === true,
+  );
+  expect(itemsOf(message.queueId)).toHaveLength(1);
+  await ground.admin.query('UPDATE mail.waiting SET expires_at = 0 WHERE queue_id = $1', [message.queueId]);
+  const [dsn] = await ground.until(
+    () => ground.work.filter(({ recipients }) => recipients[0]?.address === 'writer@beta.test'),
+    (items) => items.length === 1,
+  );
+  const content = Buffer.from(dsn?.body?.place?.$case === 'inline' ? dsn.body.place.value : []).toString();
+  expect(content.replace(/\s+/g, ' ')).toContain('acme.test is no longer hosted here');
+  ground.policy = before;
+});
+
 test('mail of an egress pool that is not declared is a row with the reason, leaves once the pool is, or expires with a DSN', async () => {
   const { ground } = queue;
   const nextHops = [{ name: 'main', tenant: '', hosts: [], egressPool: 'blue' }, ...testSnapshot().nextHops.slice(1)];

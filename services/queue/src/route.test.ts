@@ -41,6 +41,23 @@ test('mail of an egress pool that is not declared waits, and a release that decl
   expect(remote.route('u@far.test')).toMatchObject({ kind: 'unrouted', reason: 'egress pool default is not declared' });
 });
 
+test('mail that waits for a domain that is hosted no longer stays, and goes once it is again', () => {
+  const before = createRouter(testSnapshot()).route('u@acme.test');
+  const local = before.kind === 'routed' ? before.route : undefined;
+  expect(local?.laneClass).toBe(LaneClass.LOCAL);
+  for (const remoteDelivery of [false, true]) {
+    const router = createRouter(testSnapshot({ domains: [], remoteDelivery }));
+    expect(router.routeAgain('u@ACME.test', local)).toEqual({
+      kind: 'unrouted',
+      reason: 'acme.test is no longer hosted here',
+    });
+    const foreign = router.route('u@far.test');
+    expect(router.routeAgain('u@far.test', foreign.kind === 'routed' ? foreign.route : undefined)).toEqual(foreign);
+    expect(router.routeAgain('u@far.test', undefined)).toEqual(foreign);
+  }
+  expect(createRouter(testSnapshot()).routeAgain('u@acme.test', local)).toEqual(before);
+});
+
 test('the domain is what stands behind the last @', () => {
   expect(domainOf('"a@b"@C.test')).toBe('c.test');
 });

@@ -19,6 +19,11 @@ export type RouteResult =
 export interface Router {
   /** The owner of a hosted domain decides; foreign mail goes the operator's way. */
   route(address: string): RouteResult;
+  /**
+   * Of mail that waited and was routed before. What was taken for a domain hosted then and not now stays: as foreign mail it would leave for whoever
+   * has the domain elsewhere, or nobody.
+   */
+  routeAgain(address: string, before: Route | undefined): RouteResult;
   /** Owner of a hosted domain. */
   ownerOf(domain: string): string | undefined;
   /** The same, unless its egress pool is not among those declared. */
@@ -83,6 +88,14 @@ export function createRouter(snapshot: Snapshot): Router {
       : toHop(hop, LaneClass.SMARTHOST, domain);
   };
   const remembered = new Map<string, RouteResult>();
+  const routeOf = (domain: string): RouteResult => {
+    const known = remembered.get(domain);
+    if (known !== undefined) return known;
+    if (remembered.size >= rememberedDomains) remembered.clear();
+    const decided = declared(decide(domain));
+    remembered.set(domain, decided);
+    return decided;
+  };
   return {
     declared,
     ownerOf: (domain) => domains.get(domain)?.tenant,
@@ -90,14 +103,11 @@ export function createRouter(snapshot: Snapshot): Router {
       if (owner !== undefined) return hops.get(`${owner}/${owner}/${name}`) ?? hops.get(`/${name}`);
       return hops.get(`/${name}`) ?? hops.get(`${name.slice(0, Math.max(0, name.indexOf('/')))}/${name}`);
     },
-    route(address) {
+    route: (address) => routeOf(domainOf(address)),
+    routeAgain(address, before) {
       const domain = domainOf(address);
-      const known = remembered.get(domain);
-      if (known !== undefined) return known;
-      if (remembered.size >= rememberedDomains) remembered.clear();
-      const decided = declared(decide(domain));
-      remembered.set(domain, decided);
-      return decided;
+      if (before?.laneClass !== LaneClass.LOCAL || domains.has(domain)) return routeOf(domain);
+      return { kind: 'unrouted', reason: `${domain} is no longer hosted here` };
     },
   };
 }

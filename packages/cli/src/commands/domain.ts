@@ -8,6 +8,7 @@ import { type Column, facts, table, yesNo } from '../output.js';
 import { allPages } from '../pages.js';
 import { assertFilter } from '../unknown-filter.js';
 import { UsageError } from '../usage-error.js';
+import { waitingMail } from '../waiting-mail.js';
 import { warned } from '../warned.js';
 import { addSetCommand } from './set-checks.js';
 
@@ -183,18 +184,27 @@ export function addDomainCommands(program: Command, run: Run): void {
     .command('delete <name>')
     .description('remove a domain with its users and aliases')
     .option('--etag <etag>', 'only if nobody changed it since')
-    .option('--yes', 'without asking, also where it has users or aliases')
+    .option('--yes', 'without asking, also where it has users or aliases, or mail waits for it')
     .action((name: string, options: { etag?: string; yes?: boolean }, command: Command) =>
       run(command, async ({ api, output, terminal }) => {
         const inside = options.yes === true ? undefined : await contentOf(api, name);
-        if (inside !== undefined)
-          await confirm(
-            `${name} has ${inside}. They go with it, their passwords, rules and check settings too, and cannot be had back.`,
-            options,
-            terminal,
-          );
+        const { waits, count } = await waitingMail(api, { domain: name });
+        const waiting =
+          count === ''
+            ? []
+            : [
+                `Mail that waits for ${name}: ${count}. It stays in the queue, expires with a report unless the domain is made again, and \`posternctl queue bounce --domain ${name}\` ends it at once.`,
+              ];
+        const lost =
+          inside === undefined
+            ? []
+            : [
+                `${name} has ${inside}. They go with it, their passwords, rules and check settings too, and cannot be had back.`,
+              ];
+        if (lost.length > 0 || waits) await confirm([...lost, ...waiting].join(' '), options, terminal);
         const { warnings } = await api.call(api.rpc.deleteDomain, { name, etag: options.etag ?? '' });
-        output.show({ deleted: name, warnings }, () => warned(`Deleted ${name}.`, warnings));
+        const notes = [...warnings, ...waiting];
+        output.show({ deleted: name, warnings: notes }, () => warned(`Deleted ${name}.`, notes));
       }),
     );
 }

@@ -8,6 +8,7 @@ import { allPages } from '../pages.js';
 import { type PasswordOptions, readPassword } from '../password.js';
 import { assertFilter } from '../unknown-filter.js';
 import { UsageError } from '../usage-error.js';
+import { waitingMail } from '../waiting-mail.js';
 import { warned } from '../warned.js';
 
 const columns: readonly Column<Route>[] = [
@@ -31,6 +32,7 @@ export function readHost(text: string): RouteHost {
       `--host ${JSON.stringify(text)}: expected HOST, HOST:PORT or smtp|lmtp://[USER@]HOST:PORT[?tls=MODE]`,
     );
   }
+  if (url.port === '0') throw new UsageError(`--host ${JSON.stringify(text)}: port 0 is none; expected 1 to 65535`);
   if (url.password !== '') throw new UsageError('--host: no password in it, please; use --password-file');
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
@@ -105,8 +107,16 @@ export function addRouteCommands(program: Command, run: Run): void {
     .option('--tenant <name>', 'its tenant (operators)')
     .action((name: string, options: { tenant?: string }, command: Command) =>
       run(command, async ({ api, output }) => {
-        const { warnings } = await api.call(api.rpc.deleteRoute, { tenant: options.tenant ?? '', name });
-        output.show({ deleted: name, warnings }, () => warned(`Deleted ${name}.`, warnings));
+        const tenant = options.tenant ?? '';
+        const page = { tenant, pageSize: 1_000, pageToken: '' };
+        const known = (await api.call(api.rpc.listRoutes, page)).routes.find((one) => one.name === name);
+        const lane = `${known?.tenant ?? tenant}/${name}`;
+        const { count } = await waitingMail(api, { tenant, lane });
+        const { warnings } = await api.call(api.rpc.deleteRoute, { tenant, name });
+        const waiting =
+          count === '' ? [] : [`mail that waits in lane ${lane}: ${count}. It goes where its domain is routed now.`];
+        const notes = [...warnings, ...waiting];
+        output.show({ deleted: name, warnings: notes }, () => warned(`Deleted ${name}.`, notes));
       }),
     );
 }

@@ -20,7 +20,7 @@ export interface RuledRow {
 const unruled = { kind: 'go', text: '', enhanced: '', applied: [] } as const;
 
 export function ruleRow(row: TakenRow, policy: PolicyInUse, ask: AskRelay | undefined): RuledRow {
-  const before = policy.router.route(row.recipient);
+  const before = policy.router.routeAgain(row.recipient, row.item.route);
   if (ask === undefined) return { row, result: before, ...unruled };
   const route = before.kind === 'routed' ? before.route : undefined;
   const said = ask({ ...subjectOf(row.item, row.recipient, row.attempt + 1), route }, before);
