@@ -264,6 +264,20 @@ test('a route leaves by a declared egress pool', async () => {
   await api.call(api.rpc.deleteRoute, { tenant: 'beta', name: 'pooled' }, service.as());
 });
 
+test('a route host with a login wants its password, once', async () => {
+  const { api } = service;
+  const put = (host: object) => {
+    const route = { tenant: 'beta', name: 'login', hosts: [{ ...hop, ...host }], egressPool: '', etag: '' };
+    return api.call(api.rpc.putRoute, { route }, service.as());
+  };
+  const missing = 'invalid-argument: route.hosts[0].password: missing; expected the password of "u"';
+  expect(await refusal(put({ username: 'u' }))).toBe(missing);
+  await put({ username: 'u', password: 'secret-one' });
+  expect((await put({ username: 'u' })).route?.hosts).toMatchObject([{ username: 'u', password: '' }]);
+  expect(await refusal(put({ username: 'u', port: 26 }))).toBe(missing);
+  await api.call(api.rpc.deleteRoute, { tenant: 'beta', name: 'login' }, service.as());
+});
+
 test('aliases that lead to each other alone are refused; a ring with a mailbox is none', async () => {
   const { api } = service;
   const put = (name: string, ...targets: string[]) => {
@@ -280,7 +294,10 @@ test('aliases that lead to each other alone are refused; a ring with a mailbox i
   expect(await refusal(put('ring-b', 'ring-c', 'ring-a'))).toMatch(
     /^invalid-argument: alias\.targets: "ring-c@acme\.test, ring-a@acme\.test" is not allowed; expected a target that is no alias: ring-b@acme\.test and ring-a@acme\.test, ring-c@acme\.test lead to each other alone/,
   );
-  await put('ring-b', 'ring-b');
+  expect(await refusal(put('ring-b', 'ring-b', 'RING-B'))).toBe(
+    'invalid-argument: alias.targets: "ring-b@acme.test" is not allowed; expected another target: ring-b@acme.test would lead to itself alone; a mailbox is made as a user',
+  );
+  await put('ring-b', 'ring-b', 'alice');
   await put('ring-b', 'ring-c', 'nobody-yet');
   for (const name of ['ring-a', 'ring-b', 'ring-c'])
     await api.call(api.rpc.deleteAlias, { address: `${name}@acme.test`, etag: '' }, service.as());
@@ -433,11 +450,12 @@ test('routes keep their sealed password, are refused while used, and their secre
   expect(sealed).toBeDefined();
   await api.call(api.rpc.putRoute, { route: { ...route, hosts: [{ ...host, password: '', tls: 'required' }] } }, as);
   expect((await stored()).sealed).toBe(sealed);
-  await api.call(
-    api.rpc.putRoute,
-    { route: { ...route, hosts: [{ ...host, password: '', host: 'elsewhere.test' }] } },
-    as,
-  );
+  const elsewhere = { ...host, host: 'elsewhere.test' };
+  const moved = { ...route, hosts: [{ ...elsewhere, password: '' }] };
+  expect(await refusal(api.call(api.rpc.putRoute, { route: moved }, as))).toMatch(/hosts\[0\]\.password: missing/);
+  await api.call(api.rpc.putRoute, { route: { ...route, hosts: [elsewhere] } }, as);
+  expect((await stored()).sealed).not.toBe(sealed);
+  await api.call(api.rpc.putRoute, { route: { ...route, hosts: [{ ...elsewhere, username: '', password: '' }] } }, as);
   expect((await stored()).sealed).toBeUndefined();
   await api.call(api.rpc.updateDomain, { domain: { ...domain, nextHop: 'main' }, updateMask: ['next_hop'] }, as);
   const document = (to: string) => `event: relay\nthen:\n  - route: { to: ${to} }`;

@@ -1,6 +1,6 @@
 /**
- * Aliases of the operator file that lead only to each other, so that their mail is put off for ever: told, not refused, since a file with some was taken before.
- * What the file does not hold counts as a mailbox, and so does an alias that names itself.
+ * Aliases of the operator file that lead only to each other, so that their mail is put off for ever, or to themselves alone: told, not refused, since a file with some
+ * was taken before. What the file does not hold counts as a mailbox, and so does an alias that names itself.
  */
 import type { Fault } from '@postern/config';
 import { canonical } from '../addresses.js';
@@ -27,17 +27,18 @@ export function aliasRingNotes({ tenants }: OperatorDocument): Fault[] {
     });
   }
   const lost = new Set(left.map(([name]) => name));
+  const why = (address: string, targets: readonly string[]): string | undefined => {
+    if (targets.every((target) => form(target) === address))
+      return `${address} leads to itself alone; it takes mail that nobody forwards. Expected another target, or a user`;
+    return lost.has(address)
+      ? `${address} leads to ${targets.slice(0, 5).join(', ')}, aliases that lead to each other alone; their mail has no mailbox and is put off for ever`
+      : undefined;
+  };
   const notes = tenants.flatMap(({ aliases }, tenant) =>
-    aliases.flatMap(({ address, targets }, alias): Fault[] =>
-      lost.has(form(address))
-        ? [
-            {
-              path: ['tenants', tenant, 'aliases', alias, 'targets'],
-              message: `${form(address)} leads to ${targets.slice(0, 5).join(', ')}, aliases that lead to each other alone; their mail has no mailbox and is put off for ever`,
-            },
-          ]
-        : [],
-    ),
+    aliases.flatMap(({ address, targets }, alias): Fault[] => {
+      const message = why(form(address), targets);
+      return message === undefined ? [] : [{ path: ['tenants', tenant, 'aliases', alias, 'targets'], message }];
+    }),
   );
   return notes.slice(0, mostNotes);
 }

@@ -324,3 +324,15 @@ test.each([
   const told = notes.filter(({ path }) => /\.aliases\[\d\]\.targets$/.test(path));
   expect(told.map(({ message }) => message.split('@')[0])).toEqual(lost);
 });
+
+test.each([
+  ['[All@acme.test]', 1],
+  ['[all@acme.test, a@acme.test]', 0],
+])('an alias all@acme.test to %s has %i notes', (targets, count) => {
+  const text = `tenants: [{ name: acme, domains: [{ name: acme.test }], users: [{ address: a@acme.test, password: Long-enough-1 }], aliases: [{ address: all@acme.test, targets: ${targets} }] }]`;
+  const { notes, problems } = examineOperatorDocument([{ file: 'op.yaml', text }]);
+  expect(problems).toEqual([]);
+  expect(notes.map(({ message }) => message)).toEqual(
+    count === 0 ? [] : [expect.stringContaining('all@acme.test leads to itself alone')],
+  );
+});

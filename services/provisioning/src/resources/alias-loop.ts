@@ -1,6 +1,6 @@
 /**
  * Aliases that lead only to each other: their mail would be put off for ever, so the one that closes the ring is refused. A ring with a mailbox, or with an
- * address elsewhere, delivers there; an alias that names itself is a mailbox of that name. Aliases the caller may not see count as addresses elsewhere.
+ * address elsewhere, delivers there; an alias that names itself beside others keeps a copy for a mailbox of that name. Aliases the caller may not see count as addresses elsewhere.
  */
 import type { Transaction } from '../database/tenant-scope.js';
 import { invalid } from '../request-fields.js';
@@ -10,6 +10,12 @@ const mostHops = 10;
 
 /** To be asked when the alias is written, in its transaction. */
 export async function refuseLoop(tx: Transaction, address: string, targets: readonly string[]): Promise<void> {
+  if (targets.every((target) => target === address))
+    throw invalid(
+      'alias.targets',
+      address,
+      `another target: ${address} would lead to itself alone; a mailbox is made as a user`,
+    );
   if (targets.includes(address)) return;
   const reached = await tx.rows<{ address: string; is_end: boolean }>(
     `WITH RECURSIVE walk (address, parent, hops) AS (

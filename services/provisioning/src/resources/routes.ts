@@ -79,7 +79,13 @@ function storedHost(
   if (given.password !== '') return { ...base, sealed: sealer.seal(tenant, given.password).toString('base64') };
   // A password belongs to one login at one host: it is never carried over to another one.
   const same = before?.host === base.host && before.port === base.port && before.username === base.username;
-  return same && before.sealed !== undefined ? { ...base, sealed: before.sealed } : base;
+  if (same && before.sealed !== undefined) return { ...base, sealed: before.sealed };
+  if (base.username !== '')
+    throw new PosternError(
+      'invalid-argument',
+      `${at}.password: missing; expected the password of ${JSON.stringify(base.username)}`,
+    );
+  return base;
 }
 
 /** Domains and rules that send mail there; without it their mail would wait. Rules of the server are seen by operators. */
