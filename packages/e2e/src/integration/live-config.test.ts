@@ -206,3 +206,48 @@ test("mail for postmaster without a domain is the operator's, whatever domains t
   await becomes('carol@acme.test');
   await world.reconfigure({});
 });
+
+test('mail that waits for a domain is counted when that is deleted, stays at home, and goes when it is made again', {
+  timeout: 60_000,
+}, async () => {
+  const make = () =>
+    ctl(
+      'domain',
+      'add',
+      'leaving.test',
+      '--tenant',
+      'acme',
+      '--next-hop',
+      'hop',
+      '--any-recipient',
+      '--assume-verified',
+    );
+  const shows = (text: string) =>
+    vi.waitFor(
+      async () => {
+        await world.cluster.ctl('queue', 'retry', '--domain', 'leaving.test');
+        expect((await world.cluster.ctl('queue', 'list', '--domain', 'leaving.test')).stdout).toContain(text);
+      },
+      { timeout: 20_000, interval: 200 },
+    );
+  const accepts = async (edge: number) => taken(await answer(edge, 'x@leaving.test'));
+  await make();
+  await world.nextHop.close();
+  try {
+    await untilEverywhere(accepts);
+    await shows('deferred');
+    const asked = await world.cluster.ctl('domain', 'delete', 'leaving.test');
+    expect(asked.code).toBe(1);
+    expect(asked.stderr).toMatch(
+      /Mail that waits for leaving\.test: \d+ messages?\. .*Nothing was done; --yes does it/,
+    );
+    const done = await world.cluster.ctl('domain', 'delete', 'leaving.test', '--yes');
+    expect(done.stdout).toMatch(/^Deleted leaving\.test\.\nNote: Mail that waits for leaving\.test: \d+ message/);
+    await shows('leaving.test is no longer hosted here');
+  } finally {
+    await world.nextHop.open();
+  }
+  await make();
+  await shows('Nothing waits.');
+  expect(world.nextHop.having('To: <x@leaving.test>').length).toBeGreaterThanOrEqual(edges);
+});
