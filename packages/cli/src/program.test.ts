@@ -365,6 +365,28 @@ test('a session that was refused in part names the message that was taken', asyn
   );
 });
 
+test('mail to another tenant is said to be taken, and where the rest is', async () => {
+  const message = {
+    queueId: 'Q1',
+    sessionId: 'S1',
+    messageId: '',
+    reversePath: 'a@demo.test',
+    findings: [],
+    events: [],
+  };
+  const own = { address: 'b@demo.test', tenant: 'demo', state: 'delivered', reply: '', attempts: 1, atMs: 0 };
+  const trace = async (recipients: readonly object[], recipientsElsewhere: boolean) => {
+    server.answer('traceMessage', { result: { messages: [{ ...message, recipients, recipientsElsewhere }] } });
+    return (await server.run('trace Q1')).out.trimEnd().split('\n').slice(1);
+  };
+  expect(await trace([], true)).toEqual(['  accepted; its recipients are of another tenant, whose trace has the rest']);
+  expect(await trace([own], true)).toEqual([
+    '  to <b@demo.test>  delivered, 1 try',
+    '  accepted; more of its recipients are of another tenant, whose trace has the rest',
+  ]);
+  expect(await trace([own], false)).toHaveLength(1);
+});
+
 test('a client is asked for by its address, and its login without a message is titled as that', async () => {
   const session = { queueId: '', sessionId: 'S1', reversePath: '' };
   const step = { atMs: 0, ...session, tenant: '', recipient: '', reply: '', detail: { user: 'ann@acme.test' } };

@@ -181,6 +181,13 @@ function refusalTitle({ sessionId, events }: MessageTrace): string {
   return `Session ${sessionId} (refused in part; message ${taken.queueId} was taken)`;
 }
 
+/** What became of recipients of others is theirs to see; a report comes back as mail. */
+function elsewhereText({ recipients, recipientsElsewhere }: MessageTrace): string[] {
+  if (!recipientsElsewhere) return [];
+  const which = recipients.length === 0 ? 'its recipients are' : 'more of its recipients are';
+  return [`  accepted; ${which} of another tenant, whose trace has the rest`];
+}
+
 export function messageText(message: MessageTrace): string {
   const title = message.queueId === '' ? refusalTitle(message) : `Message ${message.queueId}`;
   const session = message.queueId === '' || message.sessionId === '' ? '' : `, session ${message.sessionId}`;
@@ -196,6 +203,7 @@ export function messageText(message: MessageTrace): string {
   return [
     printable(`${title}${from}${session}${messageId}`),
     ...recipients,
+    ...elsewhereText(message),
     ...eventLines(message.events, senders.length > 1),
   ].join('\n');
 }

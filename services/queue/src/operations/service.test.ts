@@ -266,6 +266,66 @@ test('of a message for two tenants each sees what its own rules and lists and th
   ]);
 });
 
+test('who submitted mail to another tenant sees that it was taken, and nothing of what became of it', async () => {
+  const { ground } = queue;
+  const held = (address: string) => forwardPath(address, { disposition: Disposition.HOLD });
+  const submitted = { submittingTenant: 'demo', reversePath: 'alice@demo.test' };
+  const mail = envelope([held('secret@acme.test')], submitted);
+  const mixed = envelope([held('bob@demo.test'), held('secret@acme.test')], submitted);
+  const inbound = envelope([held('secret@acme.test')]);
+  for (const one of [mail, mixed, inbound]) await ground.spool(one);
+  const step = { event: 'edge.message.accepted', tenant: 'demo', reply: '250 2.0.0 Ok' };
+  const steps = [mail, mixed].map(({ queueId, sessionId }) => ({
+    ...step,
+    queueId,
+    sessionId,
+    atMs: systemClock.now(),
+  }));
+  for (const one of steps) await told(one);
+  for (const { queueId } of [mail, mixed, inbound])
+    await ground.until(
+      () => traced('acme', { id: queueId }),
+      (found) => found[0]?.recipients.length === 1,
+    );
+  for (const asked of [{ id: mail.queueId }, { id: mail.sessionId }]) {
+    const [found, ...more] = await traced('demo', asked);
+    expect(more).toEqual([]);
+    expect(found).toMatchObject({ queueId: mail.queueId, recipients: [], findings: [], recipientsElsewhere: true });
+    expect(found?.events.map(({ event }) => event)).toEqual(['edge.message.accepted', 'queue.message.accepted']);
+    expect(JSON.stringify(found)).not.toContain('acme');
+  }
+  const both = await traced('demo', { reversePath: 'alice@demo.test' });
+  expect(both.map(({ queueId }) => queueId).sort()).toEqual([mail.queueId, mixed.queueId].sort());
+  expect(await traced('demo', { id: mixed.queueId })).toMatchObject([
+    { recipients: [{ address: 'bob@demo.test' }], recipientsElsewhere: true },
+  ]);
+  // The tenant of a recipient does not hear who else has a copy, and the operator sees them all.
+  for (const who of ['acme', '*'])
+    expect(await traced(who, { id: mixed.queueId })).toMatchObject([{ recipientsElsewhere: false }]);
+  expect(await traced('demo', { id: inbound.queueId })).toEqual([]);
+  expect(await traced('beta', { id: mail.queueId })).toEqual([]);
+  await client.call(
+    client.rpc.operate,
+    OperateRequest.fromPartial({ operation: Operation.DELETE, selection: { recipient: 'secret@acme.test' } }),
+    as('acme'),
+  );
+  expect(await traced('demo', { id: mail.queueId })).toMatchObject([{ recipients: [], recipientsElsewhere: true }]);
+});
+
+test('a connection bound to no tenant sees no mail that nobody here submitted', async () => {
+  const { admin } = queue.ground;
+  const seenBy = async (tenant: string): Promise<number> => {
+    await admin.query('BEGIN');
+    await admin.query('SET LOCAL ROLE queue');
+    await admin.query("SELECT set_config('app.tenant', $1, true)", [tenant]);
+    const { rows } = await admin.query("SELECT queue_id FROM mail.messages WHERE detail ->> 'submittingTenant' = ''");
+    await admin.query('ROLLBACK');
+    return rows.length;
+  };
+  expect(await seenBy('*')).toBeGreaterThan(0);
+  expect(await seenBy('')).toBe(0);
+});
+
 test('a refused session is found by its id and by the recipient', async () => {
   const { ground } = queue;
   const sessionId = newQueueId();

@@ -8,7 +8,16 @@ type Found = Partial<FindingSummary> & Pick<FindingSummary, 'check' | 'outcome'>
 
 function shown(scope: string, finding: Found): boolean {
   const message = {
-    ...{ queue_id: 'q', session_id: 's', parent: '', reverse_path: '', accepted_at: 1, size: 1, unjudged: false },
+    ...{
+      queue_id: 'q',
+      session_id: 's',
+      parent: '',
+      reverse_path: '',
+      accepted_at: 1,
+      size: 1,
+      unjudged: false,
+      tenants: [],
+    },
     ...{ message_id: '', detail: { findings: [finding] } },
   };
   const findings = visibleFindings(message, { scope, addresses: ['Bob@acme.test'] });
@@ -47,7 +56,16 @@ test('a rule is told with id, version and action, a check with what was done abo
     { check: 'spf', outcome: 'pass', action: 'none', evidence: 'domain=a.test', durationUs: 2_000 },
   ].map((finding) => FindingSummary.fromPartial(finding));
   const message = {
-    ...{ queue_id: 'q', session_id: 's', parent: '', reverse_path: '', accepted_at: 1, size: 1, unjudged: false },
+    ...{
+      queue_id: 'q',
+      session_id: 's',
+      parent: '',
+      reverse_path: '',
+      accepted_at: 1,
+      size: 1,
+      unjudged: false,
+      tenants: [],
+    },
     ...{ message_id: '', detail: {} },
   };
   expect(acceptance(message, findings, { scope: everyTenant }).detail).toEqual({
@@ -71,7 +89,16 @@ test.each<[string, string, string, string]>([
     evidenceForOthers: 'name=X-By about=submitter',
   });
   const message = {
-    ...{ queue_id: 'q', session_id: 's', parent: '', reverse_path: '', accepted_at: 1, size: 1, unjudged: false },
+    ...{
+      queue_id: 'q',
+      session_id: 's',
+      parent: '',
+      reverse_path: '',
+      accepted_at: 1,
+      size: 1,
+      unjudged: false,
+      tenants: [],
+    },
     ...{ message_id: '', detail: { submittingTenant, findings: [finding] } },
   };
   const findings = visibleFindings(message, { scope, addresses: ['bob@acme.test'] });
@@ -88,7 +115,16 @@ test.each([
 ])('%s: who logged in', (_, scope, submittingTenant, isShown) => {
   const origin = Origin.fromPartial({ clientAddress: '192.0.2.1', authenticatedUser: 'boss@demo.test' });
   const message = {
-    ...{ queue_id: 'q', session_id: 's', parent: '', reverse_path: '', accepted_at: 1, size: 1, unjudged: false },
+    ...{
+      queue_id: 'q',
+      session_id: 's',
+      parent: '',
+      reverse_path: '',
+      accepted_at: 1,
+      size: 1,
+      unjudged: false,
+      tenants: [],
+    },
     ...{ message_id: '', detail: { origin, ...(submittingTenant === undefined ? {} : { submittingTenant }) } },
   };
   const { detail } = acceptance(message, [], { scope });

@@ -22,6 +22,8 @@ export interface MessageRow extends Record<string, unknown> {
   readonly size: number;
   readonly unjudged: boolean;
   readonly message_id: string;
+  /** Whose recipients it has. */
+  readonly tenants: readonly string[];
   readonly detail: {
     readonly origin?: Origin;
     readonly findings?: readonly StoredFinding[];

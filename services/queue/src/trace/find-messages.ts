@@ -11,7 +11,18 @@ export const nullPath = '<>';
 
 /** By name: a statement that stands goes on while the next release adds columns. */
 const columns = (table: string): string =>
-  ['queue_id', 'session_id', 'parent', 'reverse_path', 'accepted_at', 'size', 'unjudged', 'message_id', 'detail']
+  [
+    'queue_id',
+    'session_id',
+    'parent',
+    'reverse_path',
+    'accepted_at',
+    'size',
+    'unjudged',
+    'message_id',
+    'detail',
+    'tenants',
+  ]
     .map((column) => `${table}.${column}`)
     .join(', ');
 

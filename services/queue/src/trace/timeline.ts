@@ -114,8 +114,13 @@ function messageTrace(
     events: inOrder(steps),
     messageId: message.message_id,
     findings,
+    recipientsElsewhere: isSubmittedToOthers(message, scope),
   };
 }
+
+/** Who submits named the recipients, and may hear that some are not its own. */
+const isSubmittedToOthers = ({ detail, tenants }: MessageRow, scope: string): boolean =>
+  detail.submittingTenant === scope && tenants.some((tenant) => tenant !== scope);
 
 /** A session may have tried several senders: it is of the one asked for, else of its first. */
 function refusedTrace({ sessionId, queueId }: Refusal, events: readonly EventRow[], asked: string): MessageTrace {
@@ -130,6 +135,7 @@ function refusedTrace({ sessionId, queueId }: Refusal, events: readonly EventRow
     events: inOrder(told.map(toEvent)),
     messageId: '',
     findings: [],
+    recipientsElsewhere: false,
   };
 }
 

@@ -340,6 +340,8 @@ export interface MessageTrace {
   messageId: string;
   /** What was found before acceptance, with rule, action and time taken: as much as the asker may see. */
   findings: FindingSummary[];
+  /** Some of its recipients are of other tenants, whose trace has the rest: told to the tenant that submitted it. */
+  recipientsElsewhere: boolean;
 }
 
 /** State of one recipient. */
@@ -2973,7 +2975,16 @@ export const TraceResponse: MessageFns<TraceResponse> = {
 };
 
 function createBaseMessageTrace(): MessageTrace {
-  return { queueId: "", sessionId: "", reversePath: "", recipients: [], events: [], messageId: "", findings: [] };
+  return {
+    queueId: "",
+    sessionId: "",
+    reversePath: "",
+    recipients: [],
+    events: [],
+    messageId: "",
+    findings: [],
+    recipientsElsewhere: false,
+  };
 }
 
 export const MessageTrace: MessageFns<MessageTrace> = {
@@ -2998,6 +3009,9 @@ export const MessageTrace: MessageFns<MessageTrace> = {
     }
     for (const v of message.findings) {
       FindingSummary.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.recipientsElsewhere !== false) {
+      writer.uint32(64).bool(message.recipientsElsewhere);
     }
     return writer;
   },
@@ -3071,6 +3085,14 @@ export const MessageTrace: MessageFns<MessageTrace> = {
             message.findings.push(FindingSummary.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.recipientsElsewhere = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3114,6 +3136,11 @@ export const MessageTrace: MessageFns<MessageTrace> = {
       findings: globalThis.Array.isArray(object?.findings)
         ? object.findings.map((e: any) => FindingSummary.fromJSON(e))
         : [],
+      recipientsElsewhere: isSet(object.recipientsElsewhere)
+        ? globalThis.Boolean(object.recipientsElsewhere)
+        : isSet(object.recipients_elsewhere)
+        ? globalThis.Boolean(object.recipients_elsewhere)
+        : false,
     };
   },
 
@@ -3140,6 +3167,9 @@ export const MessageTrace: MessageFns<MessageTrace> = {
     if (message.findings?.length) {
       obj.findings = message.findings.map((e) => FindingSummary.toJSON(e));
     }
+    if (message.recipientsElsewhere !== false) {
+      obj.recipientsElsewhere = message.recipientsElsewhere;
+    }
     return obj;
   },
 
@@ -3155,6 +3185,7 @@ export const MessageTrace: MessageFns<MessageTrace> = {
     message.events = object.events?.map((e) => TraceEvent.fromPartial(e)) || [];
     message.messageId = object.messageId ?? "";
     message.findings = object.findings?.map((e) => FindingSummary.fromPartial(e)) || [];
+    message.recipientsElsewhere = object.recipientsElsewhere ?? false;
     return message;
   },
 };
