@@ -568,7 +568,7 @@ test('a rule is shown as it was written: of the server, or of the tenant that ha
 });
 
 test('queue operations need a selection', async () => {
-  server.answer('operateQueue', { result: { changed: 1, unreported: {} } });
+  server.answer('operateQueue', { result: { changed: 1, unreported: {}, unfit: {} } });
   expect(await server.run('queue delete')).toMatchObject({
     code: 2,
     err: 'posternctl: queue delete: name queue ids, a selection, or --all; see `posternctl queue delete --help`\n',
@@ -584,7 +584,9 @@ test('queue operations need a selection', async () => {
 });
 
 test('a bounce nobody is told of says so', async () => {
-  server.answer('operateQueue', { result: { changed: 3, unreported: { 'null-reverse-path': 1, 'not-asked': 2 } } });
+  server.answer('operateQueue', {
+    result: { changed: 3, unreported: { 'null-reverse-path': 1, 'not-asked': 2 }, unfit: {} },
+  });
   expect((await server.run('queue bounce Q1')).out).toBe(
     [
       '3 recipients changed.',
@@ -596,6 +598,7 @@ test('a bounce nobody is told of says so', async () => {
   expect(JSON.parse((await server.run('--json queue bounce Q1')).out)).toEqual({
     changed: 3,
     unreported: { 'null-reverse-path': 1, 'not-asked': 2 },
+    unfit: {},
   });
 });
 
@@ -791,10 +794,26 @@ test('an empty list of what does not exist is no answer, and neither is an opera
     code: 1,
     err: 'posternctl: tenant "nobody" does not exist\n',
   });
-  server.answer('operateQueue', { result: { changed: 0, unreported: {} } });
+  server.answer('operateQueue', { result: { changed: 0, unreported: {}, unfit: {} } });
   expect(await server.run('queue retry 01X')).toMatchObject({
     code: 1,
     err: 'posternctl: nothing that waits has this id: 01X\n',
+  });
+});
+
+test.each([
+  ['retry', { held: 1 }, '1 recipient held: `posternctl queue release` lets it go on'],
+  ['retry', { quarantined: 2 }, '2 recipients quarantined: `posternctl queue release` lets it go on'],
+  ['release', { deferred: 1 }, '1 recipient deferred: it is not held; `posternctl queue retry` tries it now'],
+  ['hold', { held: 1 }, '1 recipient held: already'],
+  ['delete', { dispatched: 1 }, '1 recipient dispatched: an attempt is under way, try again when it has ended'],
+])('queue %s of what is in another state says so, and what to do: %j', async (verb, unfit, text) => {
+  server.answer('operateQueue', { result: { changed: 0, unreported: {}, unfit } });
+  expect(await server.run(`queue ${verb} 01X`)).toMatchObject({ code: 1, err: `posternctl: ${text}\n` });
+  server.answer('operateQueue', { result: { changed: 1, unreported: {}, unfit } });
+  expect(await server.run(`queue ${verb} 01X 01Y`)).toMatchObject({
+    code: 0,
+    out: `1 recipient changed.\nNot changed: ${text}.\n`,
   });
 });
 

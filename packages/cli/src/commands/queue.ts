@@ -6,6 +6,7 @@ import { duration, wholeNumber } from '../numbers.js';
 import { age, bytes, type Column, printable, table, time } from '../output.js';
 import { PlainError, UsageError } from '../usage-error.js';
 import { addParkedCommands } from './parked.js';
+import { unfitText } from './unfit-text.js';
 import { unreportedText } from './unreported-text.js';
 
 const laneColumns: readonly Column<LaneSummary>[] = [
@@ -152,13 +153,21 @@ export function addQueueCommands(program: Command, run: Run): void {
           const query = { tenant: options.tenant ?? '', operation, selection, reason: options.reason ?? '', actor: '' };
           const { result } = await api.call(api.rpc.operateQueue, { query });
           const changed = result?.changed ?? 0;
+          const unfit = result?.unfit ?? {};
+          const left = unfitText(operation, unfit);
+          if (changed === 0 && left.length > 0 && !output.json) throw new PlainError(left.join('; '));
           if (changed === 0 && queueIds.length > 0 && !output.json)
             throw new PlainError(
               `nothing that waits has ${queueIds.length === 1 ? 'this id' : 'one of these ids'}: ${queueIds.slice(0, 5).map(printable).join(' ')}`,
             );
           const unreported = result?.unreported ?? {};
-          output.show(operation === Operation.BOUNCE ? { changed, unreported } : { changed }, () =>
-            [`${changed} recipient${changed === 1 ? '' : 's'} changed.`, ...unreportedText(unreported)].join('\n'),
+          const told = operation === Operation.BOUNCE ? { changed, unreported, unfit } : { changed, unfit };
+          output.show(told, () =>
+            [
+              `${changed} recipient${changed === 1 ? '' : 's'} changed.`,
+              ...left.map((line) => `Not changed: ${line}.`),
+              ...unreportedText(unreported),
+            ].join('\n'),
           );
         }),
       );

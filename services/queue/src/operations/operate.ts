@@ -14,6 +14,7 @@ import { recordTrace } from '../store/records.js';
 import { type TakenColumns, takenColumns, takenRow } from '../store/rows.js';
 import { printable } from '../unit-change.js';
 import { assertSelective, type Condition, conditionOf, named } from './selection.js';
+import { countUnfit, fits, type KnownOperation } from './unfit.js';
 
 export interface OperateParts {
   readonly database: Database;
@@ -38,16 +39,13 @@ const names = {
   [Operation.DELETE]: 'delete',
 } as const;
 
-/** Which rows an operation can change, and how; `g` holds the time and the new end of what is released. What was due already stays so:
+/** How rows are changed; `g` holds the time and the new end of what is released. What was due already stays so:
  * the time tells whether it may have been dispatched before. */
-const changes: Record<RowOperation, { readonly when: string; readonly set: string }> = {
-  [Operation.RETRY]: { when: `state = 'deferred'`, set: `due_at = least(due_at, g.now)` },
-  [Operation.HOLD]: { when: `state NOT IN ('held', 'quarantined')`, set: `state = 'held'` },
-  [Operation.RELEASE]: {
-    when: `state IN ('held', 'quarantined')`,
-    set: `state = CASE WHEN out THEN 'dispatched' ELSE 'ready' END, due_at = g.now,
+const changes: Record<RowOperation, string> = {
+  [Operation.RETRY]: `due_at = least(due_at, g.now)`,
+  [Operation.HOLD]: `state = 'held'`,
+  [Operation.RELEASE]: `state = CASE WHEN out THEN 'dispatched' ELSE 'ready' END, due_at = g.now,
           expires_at = CASE WHEN attempt = 0 THEN g.fresh_end ELSE expires_at END`,
-  },
 };
 
 /** Numbers of a condition moved up by `by`, to stand behind other parameters. */
@@ -61,8 +59,11 @@ export async function operate(
   nowMs: number,
 ): Promise<OperateResponse> {
   assertSelective(request.selection);
-  const { operation } = request;
+  const operation = knownOperation(request.operation);
   const condition = conditionOf(request.selection, request.tenant, nowMs);
+  const unfit = await parts.database.scoped(scope, (transaction) =>
+    countUnfit(transaction, operation, request.selection, condition),
+  );
   let changed = 0;
   const unreported: Record<string, number> = {};
   let after: readonly [string, string] = ['', ''];
@@ -70,9 +71,7 @@ export async function operate(
     const done = await parts.database.scoped(scope, (transaction) => {
       if (operation === Operation.BOUNCE || operation === Operation.DELETE)
         return closePage(parts, transaction, operation, condition, request, nowMs, after);
-      if (operation === Operation.RETRY || operation === Operation.HOLD || operation === Operation.RELEASE)
-        return changePage(parts, transaction, operation, condition, request, nowMs, after);
-      throw new PosternError('invalid-argument', 'operation: one of retry, hold, release, bounce, delete');
+      return changePage(parts, transaction, operation, condition, request, nowMs, after);
     });
     changed += done.changed;
     for (const why of done.unreported ?? []) unreported[why] = (unreported[why] ?? 0) + 1;
@@ -80,7 +79,20 @@ export async function operate(
     if (done.last === undefined) break;
     after = done.last;
   }
-  return { changed, unreported };
+  return { changed, unreported, unfit };
+}
+
+function knownOperation(operation: Operation): KnownOperation {
+  switch (operation) {
+    case Operation.RETRY:
+    case Operation.HOLD:
+    case Operation.RELEASE:
+    case Operation.BOUNCE:
+    case Operation.DELETE:
+      return operation;
+    default:
+      throw new PosternError('invalid-argument', 'operation: one of retry, hold, release, bounce, delete');
+  }
 }
 
 interface Page {
@@ -101,12 +113,11 @@ async function changePage(
   nowMs: number,
   after: readonly [string, string],
 ): Promise<Page> {
-  const { when, set } = changes[operation];
   const rows = await transaction.query<{ queue_id: string; recipient: string; tenant: string; reverse_path: string }>(
     named(
-      `UPDATE mail.waiting w SET ${set}, updated_at = g.now FROM (SELECT $1::bigint AS now, $2::bigint AS fresh_end) g, (
+      `UPDATE mail.waiting w SET ${changes[operation]}, updated_at = g.now FROM (SELECT $1::bigint AS now, $2::bigint AS fresh_end) g, (
          SELECT queue_id, recipient FROM mail.waiting
-         WHERE ${shifted(condition.where, 5)} AND ${when} AND (queue_id, recipient) > ($3::text, $4::text)
+         WHERE ${shifted(condition.where, 5)} AND ${fits[operation]} AND (queue_id, recipient) > ($3::text, $4::text)
          ORDER BY queue_id, recipient LIMIT $5::int FOR UPDATE) s
        WHERE w.queue_id = s.queue_id AND w.recipient = s.recipient
        RETURNING w.queue_id, w.recipient, w.tenant, w.reverse_path`,
@@ -137,7 +148,7 @@ async function closePage(
 ): Promise<Page> {
   const raw = await transaction.query<TakenColumns>(
     named(
-      `SELECT ${takenColumns} FROM mail.waiting WHERE ${shifted(condition.where, 3)} AND NOT out AND (queue_id, recipient) > ($1::text, $2::text)
+      `SELECT ${takenColumns} FROM mail.waiting WHERE ${shifted(condition.where, 3)} AND ${fits[operation]} AND (queue_id, recipient) > ($1::text, $2::text)
        ORDER BY queue_id, recipient LIMIT $3::int FOR UPDATE`,
     ),
     [...after, page, ...condition.values],

@@ -326,6 +326,35 @@ test('a connection bound to no tenant sees no mail that nobody here submitted', 
   expect(await seenBy('')).toBe(0);
 });
 
+test('an operation that does not fit what its queue ids name says in which state that is', async () => {
+  const { ground } = queue;
+  const mail = envelope([
+    forwardPath('kept@acme.test', { disposition: Disposition.HOLD }),
+    forwardPath('spam@acme.test', { disposition: Disposition.QUARANTINE }),
+  ]);
+  await ground.spool(mail);
+  const queueIds = [mail.queueId];
+  await ground.until(
+    () => list('acme', { selection: Selection.fromPartial({ queueIds }) }),
+    ({ items }) => items.length === 2,
+  );
+  const done = (operation: Operation, selection: Partial<Selection>, who = 'acme') =>
+    client.call(client.rpc.operate, OperateRequest.fromPartial({ operation, selection }), as(who));
+  const kept = { held: 1, quarantined: 1 };
+  expect(await done(Operation.RETRY, { queueIds })).toMatchObject({ changed: 0, unfit: kept });
+  expect(await done(Operation.HOLD, { queueIds })).toMatchObject({ changed: 0, unfit: kept });
+  expect(await done(Operation.RETRY, { queueIds }, 'beta')).toMatchObject({ changed: 0, unfit: {} });
+  // What a selection without ids means is what fits.
+  expect(await done(Operation.RETRY, { domain: 'acme.test' })).toMatchObject({ changed: 0, unfit: {} });
+  await ground.admin.query('UPDATE mail.waiting SET out = true WHERE queue_id = $1 AND state = $2', [
+    mail.queueId,
+    'held',
+  ]);
+  expect(await done(Operation.DELETE, { queueIds })).toMatchObject({ changed: 1, unfit: { dispatched: 1 } });
+  await ground.admin.query('UPDATE mail.waiting SET out = false WHERE queue_id = $1', [mail.queueId]);
+  expect(await done(Operation.DELETE, { queueIds })).toMatchObject({ changed: 1, unfit: {} });
+});
+
 test('a refused session is found by its id and by the recipient', async () => {
   const { ground } = queue;
   const sessionId = newQueueId();
@@ -523,6 +552,7 @@ test('who bounces hears of how many the sender gets no report, and why', async (
   expect(await client.call(client.rpc.operate, OperateRequest.fromPartial(bounce), as('beta'))).toEqual({
     changed: 4,
     unreported: { 'null-reverse-path': 1, unauthenticated: 1, 'not-asked': 1 },
+    unfit: {},
   });
 });
 

@@ -291,9 +291,19 @@ export interface OperateResponse {
    * unauthenticated: nobody vouches for the sender.
    */
   unreported: { [key: string]: number };
+  /**
+   * Of recipients of the queue ids that were given and waited in a state the operation does not fit: how many, by state. `dispatched` is also said of
+   * what is held while an attempt of it is out, which cannot be bounced or deleted.
+   */
+  unfit: { [key: string]: number };
 }
 
 export interface OperateResponse_UnreportedEntry {
+  key: string;
+  value: number;
+}
+
+export interface OperateResponse_UnfitEntry {
   key: string;
   value: number;
 }
@@ -2505,7 +2515,7 @@ export const OperateRequest: MessageFns<OperateRequest> = {
 };
 
 function createBaseOperateResponse(): OperateResponse {
-  return { changed: 0, unreported: {} };
+  return { changed: 0, unreported: {}, unfit: {} };
 }
 
 export const OperateResponse: MessageFns<OperateResponse> = {
@@ -2515,6 +2525,9 @@ export const OperateResponse: MessageFns<OperateResponse> = {
     }
     globalThis.Object.entries(message.unreported).forEach(([key, value]: [string, number]) => {
       OperateResponse_UnreportedEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    globalThis.Object.entries(message.unfit).forEach(([key, value]: [string, number]) => {
+      OperateResponse_UnfitEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
     });
     return writer;
   },
@@ -2551,6 +2564,17 @@ export const OperateResponse: MessageFns<OperateResponse> = {
             }
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            const entry3 = OperateResponse_UnfitEntry.decode(reader, reader.uint32());
+            if (entry3.value !== undefined) {
+              message.unfit[entry3.key] = entry3.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2580,6 +2604,20 @@ export const OperateResponse: MessageFns<OperateResponse> = {
           {},
         )
         : {},
+      unfit: isObject(object.unfit)
+        ? (globalThis.Object.entries(object.unfit) as [string, any][]).reduce(
+          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.Number(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -2597,6 +2635,15 @@ export const OperateResponse: MessageFns<OperateResponse> = {
         });
       }
     }
+    if (message.unfit) {
+      const entries = globalThis.Object.entries(message.unfit) as [string, number][];
+      if (entries.length > 0) {
+        obj.unfit = {};
+        entries.forEach(([k, v]) => {
+          obj.unfit[k] = Math.round(v);
+        });
+      }
+    }
     return obj;
   },
 
@@ -2607,6 +2654,15 @@ export const OperateResponse: MessageFns<OperateResponse> = {
     const message = createBaseOperateResponse();
     message.changed = object.changed ?? 0;
     message.unreported = (globalThis.Object.entries(object.unreported ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.unfit = (globalThis.Object.entries(object.unfit ?? {}) as [string, number][]).reduce(
       (acc: { [key: string]: number }, [key, value]: [string, number]) => {
         if (value !== undefined) {
           acc[key] = globalThis.Number(value);
@@ -2700,6 +2756,91 @@ export const OperateResponse_UnreportedEntry: MessageFns<OperateResponse_Unrepor
     object: I,
   ): OperateResponse_UnreportedEntry {
     const message = createBaseOperateResponse_UnreportedEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseOperateResponse_UnfitEntry(): OperateResponse_UnfitEntry {
+  return { key: "", value: 0 };
+}
+
+export const OperateResponse_UnfitEntry: MessageFns<OperateResponse_UnfitEntry> = {
+  encode(message: OperateResponse_UnfitEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OperateResponse_UnfitEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOperateResponse_UnfitEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OperateResponse_UnfitEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: OperateResponse_UnfitEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0) {
+      obj.value = Math.round(message.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<OperateResponse_UnfitEntry>, I>>(base?: I): OperateResponse_UnfitEntry {
+    return OperateResponse_UnfitEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<OperateResponse_UnfitEntry>, I>>(object: I): OperateResponse_UnfitEntry {
+    const message = createBaseOperateResponse_UnfitEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? 0;
     return message;
