@@ -53,8 +53,8 @@ function withSelection(command: Command): Command {
   return command
     .option('--domain <name>', 'to recipients in this domain')
     .option('--lane <name>', 'lane: to one next hop, as `queue summary` names it')
-    .option('--recipient <address>', 'to this recipient')
-    .option('--sender <address>', 'from this reverse-path')
+    .option('--recipient <address>', 'to this recipient, in capital or small letters')
+    .option('--sender <address>', 'from this reverse-path, in capital or small letters')
     .addOption(
       new Option('--state <state>', 'only in this state').choices([
         'ready',

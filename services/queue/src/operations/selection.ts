@@ -12,7 +12,7 @@ export interface Condition {
 const states = ['ready', 'deferred', 'held', 'quarantined', 'dispatched'];
 const mostQueueIds = 1_000;
 
-/** `tenant` restricts besides the scope; empty = not. Values start at $1. */
+/** Addresses are meant however they were written: of what waits no index goes by them. `tenant` restricts besides the scope; empty = not. Values start at $1. */
 export function conditionOf(selection: Selection | undefined, tenant: string, nowMs: number): Condition {
   const parts: string[] = [];
   const values: unknown[] = [];
@@ -27,8 +27,8 @@ export function conditionOf(selection: Selection | undefined, tenant: string, no
     if (selection.queueIds.length > 0) add('queue_id = ANY (?::text[])', selection.queueIds);
     if (selection.domain !== '') add('domain = ?', selection.domain.toLowerCase());
     if (selection.lane !== '') add('lane = ?', selection.lane);
-    if (selection.recipient !== '') add('recipient = ?', selection.recipient);
-    if (selection.reversePath !== '') add('reverse_path = ?', selection.reversePath);
+    if (selection.recipient !== '') add('lower(recipient) = lower(?)', selection.recipient);
+    if (selection.reversePath !== '') add('lower(reverse_path) = lower(?)', selection.reversePath);
     if (selection.state !== '') {
       if (!states.includes(selection.state))
         throw new PosternError('invalid-argument', `selection.state: one of ${states.join(', ')}`);

@@ -355,6 +355,30 @@ test('an operation that does not fit what its queue ids name says in which state
   expect(await done(Operation.DELETE, { queueIds })).toMatchObject({ changed: 1, unfit: {} });
 });
 
+test('what waits is found by its addresses however they are written', async () => {
+  const { ground } = queue;
+  const mail = envelope([forwardPath('CAPS@Acme.test', { tenant: 'acme', disposition: Disposition.HOLD })], {
+    reversePath: 'Boss@Far.test',
+  });
+  await ground.spool(mail);
+  await ground.until(
+    () => list('acme', { selection: Selection.fromPartial({ queueIds: [mail.queueId] }) }),
+    ({ items }) => items.length === 1,
+  );
+  for (const asked of [
+    { recipient: 'caps@acme.test' },
+    { recipient: 'Caps@ACME.test', reversePath: 'boss@far.test' },
+    { reversePath: 'BOSS@far.test' },
+  ]) {
+    const { items } = await list('acme', { selection: Selection.fromPartial(asked) });
+    expect(items.map(({ queueId }) => queueId)).toEqual([mail.queueId]);
+  }
+  const selection = { recipient: 'caps@acme.test' };
+  const order = OperateRequest.fromPartial({ operation: Operation.DELETE, selection });
+  expect((await client.call(client.rpc.operate, order, as('beta'))).changed).toBe(0);
+  expect((await client.call(client.rpc.operate, order, as('acme'))).changed).toBe(1);
+});
+
 test('a refused session is found by its id and by the recipient', async () => {
   const { ground } = queue;
   const sessionId = newQueueId();

@@ -153,9 +153,9 @@ export interface Selection {
   domain: string;
   /** Lane name. */
   lane: string;
-  /** Recipient address. */
+  /** Recipient address, in capital or small letters. */
   recipient: string;
-  /** Reverse-path. */
+  /** Reverse-path, in capital or small letters. */
   reversePath: string;
   /** State: ready, deferred, held, quarantined. */
   state: string;
