@@ -22,8 +22,11 @@ export function addTraceCommand(program: Command, run: Run): void {
     .description(
       'the way of a message, or why it was refused: by queue id (from the 250 reply), session id (from a refusal), Message-ID, sender, recipient or client; newest first',
     )
-    .option('--recipient <address>', 'recipient')
-    .option('--sender <address>', 'reverse-path, or who tried to log in; <> for mail without one, such as reports')
+    .option('--recipient <address>', 'recipient, in capital or small letters')
+    .option(
+      '--sender <address>',
+      'reverse-path, or who tried to log in, in capital or small letters; <> for mail without one, such as reports',
+    )
     .option('--client <address>', 'address of the client, as the edge saw it; its logins without a message too')
     .option('--since <duration>', 'only what is younger, such as 2h', duration)
     .option('--tenant <name>', 'tenant (operators)')

@@ -2,6 +2,7 @@
  * Rows of `mail.recipients`: one per ledger unit, made once, closed once. Statements only; what a change means is decided in `settle.ts`.
  */
 import type { Statement, Transaction } from './database.js';
+import { foldedOf } from './folded-address.js';
 
 export interface RecipientRow {
   readonly queueId: string;
@@ -18,8 +19,10 @@ export interface RecipientRow {
 
 const insert: Statement = {
   name: 'recipients-insert',
-  text: `INSERT INTO mail.recipients (queue_id, recipient, tenant, unit_kind, state, attempts, reply, at, parent, waited)
-         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::bigint[], $9::text[], $10::boolean[])
+  text: `INSERT INTO mail.recipients (queue_id, recipient, tenant, unit_kind, state, attempts, reply, at, parent, waited, folded_recipient)
+         SELECT *, ${foldedOf('recipient')}
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::bigint[], $9::text[], $10::boolean[])
+           AS u (queue_id, recipient, tenant, unit_kind, state, attempts, reply, at, parent, waited)
          ON CONFLICT (queue_id, recipient) DO NOTHING
          RETURNING queue_id, recipient`,
 };

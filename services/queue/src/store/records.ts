@@ -5,6 +5,7 @@
 import type { Outcome } from '@postern/proto/mail/v1/outcome';
 import type { Notice } from '../notice.js';
 import type { Statement, Transaction } from './database.js';
+import { foldedOf } from './folded-address.js';
 
 export interface TraceRow {
   readonly at: number;
@@ -22,8 +23,9 @@ export interface TraceRow {
 
 const messages: Statement = {
   name: 'messages-record',
-  text: `INSERT INTO mail.messages AS m (queue_id, tenants, session_id, parent, reverse_path, accepted_at, size, unjudged, detail, message_id, client_address)
-         SELECT queue_id, string_to_array(tenants, ' '), session_id, parent, reverse_path, accepted_at, size, unjudged, detail::jsonb, message_id, client_address
+  text: `INSERT INTO mail.messages AS m (queue_id, tenants, session_id, parent, reverse_path, accepted_at, size, unjudged, detail, message_id, client_address, folded_reverse_path)
+         SELECT queue_id, string_to_array(tenants, ' '), session_id, parent, reverse_path, accepted_at, size, unjudged, detail::jsonb, message_id, client_address,
+           ${foldedOf('reverse_path')}
          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::boolean[], $9::text[], $10::text[], $11::text[])
            AS u (queue_id, tenants, session_id, parent, reverse_path, accepted_at, size, unjudged, detail, message_id, client_address)
          ON CONFLICT (queue_id) DO UPDATE SET tenants = m.tenants || excluded.tenants WHERE NOT m.tenants @> excluded.tenants`,
@@ -39,8 +41,9 @@ const notices: Statement = {
 };
 const trace: Statement = {
   name: 'trace-record',
-  text: `INSERT INTO mail.trace_events (at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail, client_address)
-         SELECT at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail::jsonb, client_address
+  text: `INSERT INTO mail.trace_events (at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail, client_address, folded_recipient, folded_reverse_path)
+         SELECT at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail::jsonb, client_address,
+           ${foldedOf('recipient')}, ${foldedOf('reverse_path')}
          FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
            AS u (at, event, session_id, queue_id, tenant, reverse_path, recipient, reply, detail, client_address)`,
 };

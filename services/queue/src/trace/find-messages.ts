@@ -4,6 +4,7 @@
  */
 import type { TraceRequest } from '@postern/proto/queue/v1/queue_service';
 import type { Statement, Transaction } from '../store/database.js';
+import { isAddress, spellingsOf } from '../store/folded-address.js';
 import type { MessageRow } from './acceptance.js';
 
 /** How a request asks for the null reverse-path. */
@@ -30,26 +31,31 @@ const byId: Statement = {
   name: 'trace-by-id',
   text: `SELECT ${columns('messages')} FROM mail.messages WHERE queue_id = $1 OR session_id = $1 OR (message_id = $1 AND message_id <> '') ORDER BY queue_id DESC LIMIT $2::int`,
 };
-const by = (name: string, condition: string): Statement => ({
+/** By the newest of what each condition finds; `from`: where the conditions look, with the messages as `n`. */
+const by = (name: string, from: string, conditions: readonly string[], more = ''): Statement => ({
   name,
-  text: `SELECT ${columns('messages')} FROM mail.messages WHERE ${condition} AND accepted_at >= $1::bigint AND accepted_at <= $2::bigint
-         ORDER BY queue_id DESC LIMIT $3::int`,
+  text: `SELECT ${columns('m')} FROM mail.messages m WHERE m.queue_id IN (${conditions
+    .map(
+      (condition) => `(SELECT n.queue_id FROM ${from}
+           WHERE ${condition} AND n.accepted_at >= $1::bigint AND n.accepted_at <= $2::bigint${more}
+           ORDER BY n.queue_id DESC LIMIT $3::int)`,
+    )
+    .join(' UNION ')})
+         ORDER BY m.queue_id DESC LIMIT $3::int`,
 });
-const byReversePath = by('trace-by-reverse-path', 'reverse_path = $4');
-const byClient = by('trace-by-client', "client_address = $4 AND client_address <> ''");
-const byClientAndReversePath = by(
-  'trace-by-client-and-reverse-path',
-  "client_address = $4 AND client_address <> '' AND reverse_path = $5",
+const messages = 'mail.messages n';
+const isClient = "n.client_address = $4 AND n.client_address <> ''";
+const byReversePath = by('trace-by-reverse-path', messages, spellingsOf('reverse_path', '$4::text', 'n.'));
+const byClient = by('trace-by-client', messages, [isClient]);
+const byClientAndReversePath = by('trace-by-client-and-reverse-path', messages, [
+  `${isClient} AND ${isAddress('reverse_path', '$5::text', 'n.')}`,
+]);
+const byRecipient = by(
+  'trace-by-recipient',
+  'mail.recipients r JOIN mail.messages n ON n.queue_id = r.queue_id',
+  spellingsOf('recipient', '$4::text', 'r.'),
+  ` AND ($5 = '' OR ${isAddress('reverse_path', "replace($5, '<>', '')", 'n.')}) AND ($6 = '' OR n.client_address = $6)`,
 );
-const byRecipient: Statement = {
-  name: 'trace-by-recipient',
-  text: `SELECT ${columns('m')} FROM mail.messages m WHERE m.queue_id IN (
-           SELECT r.queue_id FROM mail.recipients r JOIN mail.messages n ON n.queue_id = r.queue_id
-           WHERE r.recipient = $4 AND n.accepted_at >= $1::bigint AND n.accepted_at <= $2::bigint
-             AND ($5 = '' OR n.reverse_path = replace($5, '<>', '')) AND ($6 = '' OR n.client_address = $6)
-           ORDER BY r.queue_id DESC LIMIT $3::int)
-         ORDER BY m.queue_id DESC`,
-};
 
 export function findMessages(transaction: Transaction, request: TraceRequest, limit: number): Promise<MessageRow[]> {
   const { id, recipient, reversePath, clientAddress, fromMs, toMs } = request;

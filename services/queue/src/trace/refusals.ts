@@ -6,6 +6,7 @@
  */
 import type { TraceRequest } from '@postern/proto/queue/v1/queue_service';
 import type { Statement, Transaction } from '../store/database.js';
+import { isAddress, spellingsOf } from '../store/folded-address.js';
 
 /** Steps looked at of each kind; several are of one refusal. */
 const newest = 2_000;
@@ -44,21 +45,37 @@ type Address = keyof typeof columns;
 const withoutMessages = ` AND (queue_id <> '' OR NOT EXISTS (SELECT 1 FROM mail.messages m
            WHERE m.session_id = found.session_id AND m.accepted_at >= $1::bigint AND m.accepted_at <= $2::bigint))`;
 
+/** Ways to find the address by an index, given first; then what else has to hold. */
+function waysTo(address: Address, parameter: string): string[] {
+  const column = columns[address];
+  if (column === 'client_address') return [`${column} = ${parameter} AND ${column} <> ''`];
+  return spellingsOf(column, parameter).map((spelling) => `${spelling} AND ${column} <> ''`);
+}
+
 /** By all the addresses that are given, `$4` and on. The kinds of steps apart: each has an index of its own. */
 function byAddresses(given: readonly Address[]): Statement {
+  const parameter = (address: Address): string => `$${4 + given.indexOf(address)}::text`;
   const is = (address: Address): string => {
     const column = columns[address];
-    return `${column} = $${4 + given.indexOf(address)} AND ${column} <> ''`;
+    return column === 'client_address'
+      ? `${column} = ${parameter(address)} AND ${column} <> ''`
+      : `${isAddress(column, parameter(address))} AND ${column} <> ''`;
   };
-  const all = given.map(is).join(' AND ');
+  const [first, ...rest] = given;
+  const ways = first === undefined ? [] : waysTo(first, parameter(first));
+  const all = ways.map((way) => [way, ...rest.map(is)].join(' AND '));
   // Who tried to log in is a sender, and has named no recipient.
-  const user = `detail ->> 'user' = $${4 + given.indexOf('reversePath')}`;
+  const user = `lower(detail ->> 'user') = lower(${parameter('reversePath')})`;
   const others = given.filter((address) => address !== 'reversePath').map(is);
   const login = [user, ...others, "event IN ('edge.login.refused', 'edge.login.unavailable')"].join(' AND ');
   const hasLogin = given.includes('reversePath') && !given.includes('recipient');
   return statement(
     `trace-refused-${given.map((address) => columns[address]).join('-')}`,
-    [`${all} AND queue_id = ''`, `${all} AND event = 'edge.message.rejected'`, ...(hasLogin ? [login] : [])],
+    [
+      ...all.map((condition) => `${condition} AND queue_id = ''`),
+      ...all.map((condition) => `${condition} AND event = 'edge.message.rejected'`),
+      ...(hasLogin ? [login] : []),
+    ],
     given.length === 1 && given[0] === 'clientAddress' ? withoutMessages : '',
   );
 }

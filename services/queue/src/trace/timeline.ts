@@ -130,7 +130,7 @@ function refusedTrace({ sessionId, queueId }: Refusal, events: readonly EventRow
   return {
     queueId: '',
     sessionId,
-    reversePath: senders.includes(asked) ? asked : (senders[0] ?? ''),
+    reversePath: senders.find((sender) => sender.toLowerCase() === asked.toLowerCase()) ?? senders[0] ?? '',
     recipients: [],
     events: inOrder(told.map(toEvent)),
     messageId: '',

@@ -314,9 +314,9 @@ export interface TraceRequest {
   tenant: string;
   /** Queue id, session id or Message-ID given by the user. */
   id: string;
-  /** Reverse-path; refused logins of this user are found too. */
+  /** Reverse-path, in capital or small letters; refused logins of this user are found too. */
   reversePath: string;
-  /** Recipient. */
+  /** Recipient, in capital or small letters. */
   recipient: string;
   /** From, milliseconds since the epoch. */
   fromMs: number;
