@@ -365,6 +365,23 @@ test('a session that was refused in part names the message that was taken', asyn
   );
 });
 
+test('a step that two tenants are told alike is one line, and came once', async () => {
+  const step = { atMs: 0, sessionId: '', queueId: 'Q1', reversePath: 'a@demo.test', recipient: '', reply: '' };
+  const sent = { ...step, event: 'queue.notice.sent', detail: { report: 'R1', kind: 'failure' } };
+  const message = {
+    queueId: 'Q1',
+    sessionId: '',
+    messageId: '',
+    reversePath: 'a@demo.test',
+    recipients: [],
+    findings: [],
+  };
+  const events = ['acme', 'demo'].map((tenant) => ({ ...sent, tenant }));
+  server.answer('traceMessage', { result: { messages: [{ ...message, recipientsElsewhere: false, events }] } });
+  const [, ...lines] = (await server.run('trace Q1')).out.trimEnd().split('\n');
+  expect(lines).toEqual([`  -  ${'queue.notice.sent'.padEnd(32)}  report=R1 kind=failure`]);
+});
+
 test('mail to another tenant is said to be taken, and where the rest is', async () => {
   const message = {
     queueId: 'Q1',

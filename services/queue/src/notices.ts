@@ -7,7 +7,7 @@ import type { Clock } from '@postern/clock';
 import { failpoint } from '@postern/lifecycle';
 import type { Envelope } from '@postern/proto/mail/v1/envelope';
 import { UnitKind } from '@postern/proto/mail/v1/item';
-import { OutcomeKind } from '@postern/proto/mail/v1/outcome';
+import { Outcome, OutcomeKind } from '@postern/proto/mail/v1/outcome';
 import type { MetServer } from '@postern/stream';
 import { buildDsn, type NoticeRow } from './dsn.js';
 import type { LaneWindows } from './lanes.js';
@@ -99,14 +99,18 @@ async function send(parts: NoticeParts, notice: NoticeRow): Promise<TraceRow[] |
 
 function steps(notice: NoticeRow, report: Envelope, at: number): TraceRow[] {
   const step = { at, event: 'queue.notice.sent', sessionId: '', tenant: notice.tenant, reply: '' };
+  const sent = {
+    ...step,
+    queueId: notice.queueId,
+    reversePath: report.forwardPaths[0]?.address ?? '',
+    recipient: '',
+    detail: { report: report.queueId, kind: notice.kind },
+  };
+  // Who submitted to another tenant sees no more of the end than that its sender was told.
+  const submitter = Outcome.decode(notice.outcome).item?.submittingTenant ?? '';
   return [
-    {
-      ...step,
-      queueId: notice.queueId,
-      reversePath: report.forwardPaths[0]?.address ?? '',
-      recipient: '',
-      detail: { report: report.queueId, kind: notice.kind },
-    },
+    sent,
+    ...(submitter === '' || submitter === notice.tenant ? [] : [{ ...sent, tenant: submitter }]),
     {
       ...step,
       queueId: report.queueId,

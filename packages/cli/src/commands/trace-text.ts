@@ -140,7 +140,8 @@ function eventLines(events: readonly TraceEvent[], namesSender: boolean): string
     const key = JSON.stringify([rest, facts]);
     const line = alike.get(key) ?? { event, recipients: [], times: 0 };
     alike.set(key, line);
-    line.times++;
+    // Told to several, it came once.
+    if (event.tenant === line.event.tenant) line.times++;
     if (recipient !== '') line.recipients.push(recipient);
   }
   const lines = [...alike.values()];

@@ -312,6 +312,29 @@ test('who submitted mail to another tenant sees that it was taken, and nothing o
   expect(await traced('demo', { id: mail.queueId })).toMatchObject([{ recipients: [], recipientsElsewhere: true }]);
 });
 
+test('who submitted mail to another tenant sees that its sender was sent a report', async () => {
+  const { ground } = queue;
+  const to = forwardPath('full@acme.test', { disposition: Disposition.HOLD });
+  const mail = envelope([to], { submittingTenant: 'demo', reversePath: 'alice@demo.test' });
+  await ground.spool(mail);
+  const queueIds = [mail.queueId];
+  await ground.until(
+    () => list('acme', { selection: Selection.fromPartial({ queueIds }) }),
+    ({ items }) => items.length === 1,
+  );
+  const order = OperateRequest.fromPartial({ operation: Operation.BOUNCE, selection: { queueIds }, reason: 'secret' });
+  expect((await client.call(client.rpc.operate, order, as('acme'))).changed).toBe(1);
+  const isReport = ({ event }: TraceEvent): boolean => event === 'queue.notice.sent';
+  const [found] = await ground.until(
+    () => traced('demo', { id: mail.queueId }),
+    ([message]) => message?.events.some(isReport) === true,
+  );
+  const told = { tenant: 'demo', detail: { kind: 'failure' }, recipient: '', reply: '' };
+  expect(found?.events.filter(isReport)).toMatchObject([told]);
+  expect(JSON.stringify(found)).not.toMatch(/acme|secret/);
+  expect((await traced('acme', { id: mail.queueId }))[0]?.events.filter(isReport)).toHaveLength(1);
+});
+
 test('a connection bound to no tenant sees no mail that nobody here submitted', async () => {
   const { admin } = queue.ground;
   const seenBy = async (tenant: string): Promise<number> => {
