@@ -600,6 +600,41 @@ test('queue operations need a selection', async () => {
   });
 });
 
+test.each([
+  [
+    'delete',
+    'Everything that waits, of every tenant the key may see, is given up without a report, and cannot be had back.',
+  ],
+  [
+    'bounce',
+    'Everything that waits, of every tenant the key may see, is given up with a report to the sender, if it can be sent one, and cannot be had back.',
+  ],
+  [
+    'delete --tenant acme',
+    'Everything that waits of tenant acme is given up without a report, and cannot be had back.',
+  ],
+  [
+    'bounce --state held',
+    'Everything that waits and the other options name, of every tenant the key may see, is given up with a report to the sender, if it can be sent one, and cannot be had back.',
+  ],
+])('queue %s --all is done only when that is meant', async (operation, what) => {
+  server.answer('operateQueue', { result: { changed: 2, unreported: {} } });
+  expect(await server.run(`queue ${operation} --all`)).toEqual({
+    code: 1,
+    out: '',
+    err: `posternctl: ${what} Nothing was done; --yes does it\n`,
+  });
+  expect(server.requests).toEqual([]);
+  expect((await server.run(`queue ${operation} --all --yes`)).out).toBe('2 recipients changed.\n');
+  expect(server.requests[0]?.request).toMatchObject({ query: { selection: { all: true } } });
+});
+
+test.each(['retry', 'hold', 'release'])('queue %s --all asks nothing: it can be undone', async (operation) => {
+  server.answer('operateQueue', { result: { changed: 2, unreported: {} } });
+  expect((await server.run(`queue ${operation} --all`)).code).toBe(0);
+  expect((await server.run(`queue ${operation} --all --yes`)).err).toContain("unknown option '--yes'");
+});
+
 test('a bounce nobody is told of says so', async () => {
   server.answer('operateQueue', {
     result: { changed: 3, unreported: { 'null-reverse-path': 1, 'not-asked': 2 }, unfit: {} },

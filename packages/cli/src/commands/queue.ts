@@ -1,6 +1,7 @@
 /** posternctl queue summary|list|retry|hold|release|bounce|delete; `parked` is in parked.ts */
 import { type LaneSummary, Operation, type Selection, type WaitingItem } from '@postern/proto/queue/v1/queue_service';
 import { type Command, Option } from 'commander';
+import { confirm } from '../confirm.js';
 import type { Run } from '../context.js';
 import { duration, wholeNumber } from '../numbers.js';
 import { age, bytes, type Column, printable, table, time } from '../output.js';
@@ -49,6 +50,11 @@ interface SelectionOptions {
   readonly all?: boolean;
 }
 
+interface OperationOptions extends SelectionOptions {
+  readonly reason?: string;
+  readonly yes?: boolean;
+}
+
 function withSelection(command: Command): Command {
   return command
     .option('--domain <name>', 'to recipients in this domain')
@@ -90,6 +96,20 @@ function restricts(selection: Selection): boolean {
       (text) => text !== '',
     )
   );
+}
+
+/** What ends for good with everything it is done to; `undefined`: it can be undone. */
+const endings: Partial<Record<Operation, string>> = {
+  [Operation.BOUNCE]: 'with a report to the sender, if it can be sent one',
+  [Operation.DELETE]: 'without a report',
+};
+
+function endingText(ending: string, { all: _all, tenant, ...others }: SelectionOptions): string {
+  const named = selectionOf([], others);
+  const narrowed = restricts(named) ? ' and the other options name' : '';
+  const whose =
+    tenant === undefined ? `${narrowed}, of every tenant the key may see,` : `${narrowed} of tenant ${tenant}`;
+  return `Everything that waits${whose} is given up ${ending}, and cannot be had back.`;
 }
 
 const operations = [
@@ -141,15 +161,18 @@ export function addQueueCommands(program: Command, run: Run): void {
       }),
     );
   for (const [verb, operation, text] of operations) {
-    withSelection(queue.command(`${verb} [queue-ids...]`))
+    const ending = endings[operation];
+    const operate = withSelection(queue.command(`${verb} [queue-ids...]`))
       .summary(text)
       .description(`${text}: what the ids or options name`)
       .option('--all', 'everything the key may see')
       .option('--reason <text>', 'kept in the trace')
-      .action((queueIds: string[], options: SelectionOptions & { reason?: string }, command: Command) =>
-        run(command, async ({ api, output }) => {
+      .action((queueIds: string[], options: OperationOptions, command: Command) =>
+        run(command, async ({ api, output, terminal }) => {
           const selection = selectionOf(queueIds, options);
           if (!restricts(selection)) throw new UsageError(`queue ${verb}: name queue ids, a selection, or --all`);
+          if (ending !== undefined && selection.all && queueIds.length === 0)
+            await confirm(endingText(ending, options), options, terminal);
           const query = { tenant: options.tenant ?? '', operation, selection, reason: options.reason ?? '', actor: '' };
           const { result } = await api.call(api.rpc.operateQueue, { query });
           const changed = result?.changed ?? 0;
@@ -171,6 +194,7 @@ export function addQueueCommands(program: Command, run: Run): void {
           );
         }),
       );
+    if (ending !== undefined) operate.option('--yes', 'without asking, also with --all');
   }
   addParkedCommands(queue, run);
 }
