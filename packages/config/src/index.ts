@@ -29,7 +29,7 @@ export type { Environment } from './overrides.js';
 export { applyPatch, patchFieldOf, patchOf } from './patch.js';
 export { type PlainValue, plainOf } from './plain.js';
 export { type PrintOptions, printConfig } from './print.js';
-export { printsConfig } from './print-command.js';
+export { answersCommand } from './print-command.js';
 export { ConfigError, maskCredentials, type Problem, problemLine, quoteValue } from './problem.js';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantities.js';
 export { documentJsonSchema, documentMarkdown, exampleYaml, jsonSchema, referenceMarkdown } from './reference.js';

@@ -37,7 +37,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
       throw new ConfigError([
         argumentProblem(
           flag,
-          'unknown; allowed are --config FILE and --set path=value, and before them the command config print',
+          'unknown; allowed are --config FILE, --set path=value and --help, and before them the command config print',
         ),
       ]);
     const value = inline ?? argv[++i];

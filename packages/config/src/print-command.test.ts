@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { defineConfig } from './define.js';
 import { loadConfig } from './load.js';
-import { printsConfig } from './print-command.js';
+import { answersCommand } from './print-command.js';
 import { s } from './s.js';
 
 const definition = defineConfig('edge', {
@@ -17,16 +17,35 @@ test('config print shows what would be used, and --diff only what differs', () =
   const write = (part: string): void => {
     text += part;
   };
-  expect(printsConfig(definition, ['--config', 'x'], write)).toBe(false);
-  expect(printsConfig(definition, ['config', 'print', '--set', 'edge.size=5'], write)).toBe(true);
+  expect(answersCommand(definition, { argv: ['--config', 'x'], write })).toBe(false);
+  expect(answersCommand(definition, { argv: ['config', 'print', '--set', 'edge.size=5'], write })).toBe(true);
   expect(text).toContain('size: 5');
   expect(text).toContain('name: one');
   expect(text).not.toContain('hidden-value');
   text = '';
-  printsConfig(definition, ['config', 'print', '--diff', '--set', 'edge.size=5'], write);
+  answersCommand(definition, { argv: ['config', 'print', '--diff', '--set', 'edge.size=5'], write });
   expect(text).toContain('size: 5');
   expect(text).not.toContain('name');
 });
+
+test.each([[['--help']], [['-h']], [['config', 'print', '--help']], [['rebuild', '--config', 'x', '--help']]])(
+  '%j tells what may be given, and nothing runs',
+  (argv) => {
+    let text = '';
+    const commands = { rebuild: 'make rows anew' };
+    expect(answersCommand(definition, { argv, write: (part) => (text += part), commands })).toBe(true);
+    for (const told of [
+      'service edge',
+      'config print',
+      '--diff',
+      'rebuild',
+      '--config FILE',
+      '--set path=value',
+      'POSTERN_CONFIG',
+    ])
+      expect(text).toContain(told);
+  },
+);
 
 test.each([
   ['an option', ['--bogus'], /--bogus/],

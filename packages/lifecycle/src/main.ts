@@ -11,7 +11,7 @@ const oldestNode = 24;
 export async function main(program: () => Promise<unknown>, host: Host = processHost): Promise<void> {
   if (Number.parseInt(host.nodeVersion, 10) < oldestNode) {
     host.complain(
-      `needs Node ${oldestNode} or newer, and this is ${host.nodeVersion}. Way out: npm start, which brings its own, or another Node first in PATH`,
+      `needs Node ${oldestNode} or newer, and this is ${host.nodeVersion}. Way out: npm start, which brings its own; node_modules/.bin/node of the repository, which is that one; or another Node first in PATH`,
     );
     host.exit(1);
     return;

@@ -1,5 +1,5 @@
 /** Reads its configuration, wires the service, runs it until it is told to stop. */
-import { loadConfig, printsConfig } from '@postern/config';
+import { answersCommand, loadConfig } from '@postern/config';
 import { main, runService } from '@postern/lifecycle';
 import { startTelemetry } from '@postern/telemetry';
 import { deliveryConfig } from './config.js';
@@ -7,7 +7,7 @@ import { deliveryEvents } from './events.js';
 import { wire } from './wire.js';
 
 await main(async () => {
-  if (printsConfig(deliveryConfig)) return;
+  if (answersCommand(deliveryConfig)) return;
   const config = loadConfig(deliveryConfig);
   const telemetry = startTelemetry(config.telemetry, 'delivery', { events: deliveryEvents });
   await runService(wire(config, telemetry), telemetry, {

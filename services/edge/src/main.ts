@@ -1,5 +1,5 @@
 /** Reads its configuration, wires the service, runs it until it is told to stop: alone, as a supervisor of workers, or as one of them. */
-import { loadConfig, printsConfig } from '@postern/config';
+import { answersCommand, loadConfig } from '@postern/config';
 import { main, runService, runWorker, workerNumber } from '@postern/lifecycle';
 import { startTelemetry } from '@postern/telemetry';
 import { edgeConfig } from './config.js';
@@ -8,7 +8,7 @@ import { wire } from './wire.js';
 import { superviseWorkers } from './workers/supervisor.js';
 
 await main(async () => {
-  if (printsConfig(edgeConfig)) return;
+  if (answersCommand(edgeConfig)) return;
   const config = loadConfig(edgeConfig);
   const worker = workerNumber();
   const telemetry = startTelemetry(config.telemetry, 'edge', {

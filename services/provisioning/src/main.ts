@@ -1,5 +1,5 @@
 /** Reads its configuration, wires the service, runs it until it is told to stop. */
-import { loadConfig, printsConfig } from '@postern/config';
+import { answersCommand, loadConfig } from '@postern/config';
 import { main, runService } from '@postern/lifecycle';
 import { startTelemetry } from '@postern/telemetry';
 import { provisioningConfig } from './config.js';
@@ -7,7 +7,7 @@ import { events } from './events.js';
 import { wire } from './wire.js';
 
 await main(async () => {
-  if (printsConfig(provisioningConfig)) return;
+  if (answersCommand(provisioningConfig)) return;
   const config = loadConfig(provisioningConfig);
   const telemetry = startTelemetry(config.telemetry, 'provisioning', { events });
   await runService(wire(config, telemetry), telemetry, {

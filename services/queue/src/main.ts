@@ -1,5 +1,5 @@
 /** Reads its configuration, wires the service, runs it until it is told to stop. `main.js rebuild --config FILE` makes rows anew from BODIES instead. */
-import { loadConfig, printsConfig } from '@postern/config';
+import { answersCommand, loadConfig } from '@postern/config';
 import { main, runService } from '@postern/lifecycle';
 import { startTelemetry } from '@postern/telemetry';
 import { queueConfig } from './config.js';
@@ -8,7 +8,7 @@ import { runRebuild } from './rebuild-command.js';
 import { wire } from './wire.js';
 
 await main(async () => {
-  if (printsConfig(queueConfig)) return;
+  if (answersCommand(queueConfig, { commands: { rebuild: 'make rows anew from BODIES, and end' } })) return;
   const [first, ...rest] = process.argv.slice(2);
   const rebuilding = first === 'rebuild';
   const config = loadConfig(queueConfig, rebuilding ? { argv: rest } : {});
