@@ -18,7 +18,7 @@ beforeAll(async () => {
   // What npx does in the repository.
   await mkdir(join(dir, 'bin'));
   const program = join(projectRoot, 'packages', 'cli', 'bin', 'posternctl.mjs');
-  const npx = `#!/bin/sh\n[ "$1" = posternctl ] || exit 64\nshift\nexec '${process.execPath}' '${program}' "$@"\n`;
+  const npx = `#!/bin/sh\n[ "$1 $2" = '--offline posternctl' ] || exit 64\nshift 2\nexec '${process.execPath}' '${program}' "$@"\n`;
   await writeFile(join(dir, 'bin', 'npx'), npx, { mode: 0o755 });
 });
 afterAll(async () => {

@@ -20,10 +20,21 @@ test('paths are short where the person stands, and the columns are straight', ()
   const text = welcome(run, '/home/a/.postern', '/home/a', false);
   expect(text).toContain('mx 127.0.0.1:2525, submission 127.0.0.1:2587, submissions 127.0.0.1:2465, own [::1]:9\n');
   expect(text).toContain('password in .postern/secrets/demo.password');
-  const columns = text.split('\n').filter((line) => /^ {2}(npx posternctl|\.postern\/)/.test(line));
+  const columns = text.split('\n').filter((line) => /^ {2}(npx --offline posternctl|\.postern\/)/.test(line));
   expect(columns).toHaveLength(5);
   expect(new Set(columns.map((line) => /^ {2}.*? {3,}/.exec(line)?.[0].length)).size).toBe(1);
   expect(text).toContain('Ctrl-C drains and stops');
+});
+
+test('every example has an author, and shows the reply with the id', () => {
+  const examples = welcome(run, '/data', '/home/a', true)
+    .split('\n')
+    .filter((line) => /^ {2}(?:printf|python3)/.test(line));
+  expect(examples).toHaveLength(2);
+  for (const example of examples) {
+    expect(example).toMatch(/'From: you@example\.org(?:\\r)?\\n/);
+    expect(example).toMatch(/curl -v |set_debuglevel\(1\)/);
+  }
 });
 
 test('a listener that is switched off is not said to serve', () => {
@@ -34,6 +45,6 @@ test('a listener that is switched off is not said to serve', () => {
 
 test('another folder is named in every command', () => {
   const text = welcome(run, '/data', '/home/a', true);
-  expect(text).toMatch(/^ {2}npx posternctl --data \/data status /m);
+  expect(text).toMatch(/^ {2}npx --offline posternctl --data \/data status /m);
   expect(text).toMatch(/^Stop it with: npm start -- --stop --data \/data$/m);
 });

@@ -24,9 +24,9 @@ export function welcome(
   const at = resolve(standing, '.postern') === dataDir ? '' : ` --data ${shown(dataDir)}`;
   const to = run.demo.user;
   const looks: readonly (readonly [string, string])[] = [
-    [`npx posternctl${at} mailbox`, 'what has arrived'],
-    [`npx posternctl${at} trace QUEUE-ID`, 'the way of one message; the id is in the 250 reply'],
-    [`npx posternctl${at} status`, 'services, streams, durability'],
+    [`npx --offline posternctl${at} mailbox`, 'what has arrived'],
+    [`npx --offline posternctl${at} trace QUEUE-ID`, 'the way of one message; the id is in the 250 reply'],
+    [`npx --offline posternctl${at} status`, 'services, streams, durability'],
     [`${shown(dataDir)}/logs`, 'one log per service; those of stores are in folders beside it'],
     [`${shown(dataDir)}/run.json`, 'pids and addresses'],
   ];
@@ -37,8 +37,8 @@ Postern is running: ${serving.join(', ')}
 
 Send a mail:
   swaks --server ${host}:${port} --from you@example.org --to ${to}
-  printf ${message} | curl -s --crlf --url smtp://${host}:${port}/me.test --mail-from you@example.org --mail-rcpt ${to} --upload-file -
-  python3 -c "import smtplib; smtplib.SMTP('${host}', ${port}).sendmail('you@example.org', ['${to}'], 'Subject: hello\\r\\n\\r\\nHello Postern\\r\\n')"
+  printf ${message} | curl -v --crlf --url smtp://${host}:${port}/me.test --mail-from you@example.org --mail-rcpt ${to} --upload-file -
+  python3 -c "import smtplib; s = smtplib.SMTP('${host}', ${port}); s.set_debuglevel(1); s.sendmail('you@example.org', ['${to}'], 'From: you@example.org\\r\\nTo: ${to}\\r\\nSubject: hello\\r\\n\\r\\nHello Postern\\r\\n')"
 Or as ${to} with login: port ${submission.split(':')[1]} (STARTTLS), password in ${shown(run.demo.passwordFile)}, authority ${shown(run.ca)}
 
 Look here:
