@@ -584,6 +584,11 @@ test('a rule is shown as it was written: of the server, or of the tenant that ha
   expect((await server.run('rule get x')).err).toContain('rule x does not exist in this scope');
 });
 
+test('the help of queue list says what is not in it', async () => {
+  const { out } = await server.run('queue list --help');
+  expect(out.replaceAll(/\s+/g, ' ')).toContain('Mail in its first attempt is in WORK and not here');
+});
+
 test('queue operations need a selection', async () => {
   server.answer('operateQueue', { result: { changed: 1, unreported: {}, unfit: {} } });
   expect(await server.run('queue delete')).toMatchObject({

@@ -23,7 +23,8 @@ export const queueEvents = defineEvents('queue', {
     'The database role is not bound by row-level security: isolation does not hold in the database.',
   'queue.outcome.late': 'An outcome came for a recipient that had ended otherwise; the first final state stays.',
   'queue.outcome.retried': 'A batch of outcomes could not be committed and is tried again.',
-  'queue.notice.suppressed': 'A failure is recorded without a DSN: the sender is not known to be the sender.',
+  'queue.notice.suppressed':
+    'A failure is recorded without a DSN: the sender is not known to be the sender, or there is none (docs/queue.md).',
   'queue.notice.sent': 'A DSN was generated and queued.',
   'queue.notice.failed': 'A DSN could not be generated now; it is tried again.',
   'queue.rows.dispatched': 'Rows that were due went into WORK.',

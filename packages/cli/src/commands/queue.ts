@@ -144,7 +144,10 @@ export function addQueueCommands(program: Command, run: Run): void {
       }),
     );
   withSelection(queue.command('list'))
-    .description('what waits, in the order it was accepted')
+    .summary('what waits, in the order it was accepted')
+    .description(
+      'what waits, in the order it was accepted. Mail in its first attempt is in WORK and not here: `queue summary` counts it, `trace` shows how far it is',
+    )
     .option('--limit <n>', 'at most this many', wholeNumber(1, 100_000), 100)
     .action((options: SelectionOptions & { limit: number }, command: Command) =>
       run(command, async ({ api, output }) => {
