@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -584,6 +584,11 @@ test('a rule is shown as it was written: of the server, or of the tenant that ha
   expect((await server.run('rule get x')).err).toContain('rule x does not exist in this scope');
 });
 
+test('--version is that of the release', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  expect(await server.run('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
+});
+
 test('the help of queue list says what is not in it', async () => {
   const { out } = await server.run('queue list --help');
   expect(out.replaceAll(/\s+/g, ' ')).toContain('Mail in its first attempt is in WORK and not here');
@@ -701,7 +706,7 @@ test('ledger and status say what holds', async () => {
         {
           tenant: 'acme',
           created: { accepted: 5 },
-          closed: { delivered: 3, bounced: 1 },
+          closed: { bounced: 1, unheard: 0, delivered: 3 },
           open: { deferred: 1 },
           difference: 0,
         },

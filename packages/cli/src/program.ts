@@ -1,4 +1,5 @@
 /** The whole command line. `runProgram` never throws and never exits: it returns the exit code (0 done, 1 failed, 2 typed wrong). */
+import { readFileSync } from 'node:fs';
 import { PosternError } from '@postern/errors';
 import { Command, CommanderError } from 'commander';
 import { prepareCommand } from './command-line.js';
@@ -38,10 +39,16 @@ Examples:
 
 Exit codes: 0 done, 1 refused or failed, 2 typed wrong.`;
 
+function versionOf(manifest: URL): string {
+  const { version }: { readonly version?: unknown } = JSON.parse(readFileSync(manifest, 'utf8'));
+  return String(version);
+}
+
 export function createProgram(host: Host): Command {
   const program = new Command('posternctl')
     .description('Operates a Postern cluster through its API. Finds the local cluster by itself.')
-    .option('--data <dir>', 'data folder of a local cluster (default: .postern here or above)')
+    .version(versionOf(new URL('../package.json', import.meta.url)), '--version', 'print the version')
+    .option('--data <dir>', 'data folder of a local cluster (env POSTERN_DATA; default: .postern here or above)')
     .option('--server <host:port>', 'API address (env POSTERN_SERVER)')
     .option('--key-file <file>', 'file with the API key (env POSTERN_KEY_FILE)')
     .option('--ca <file>', 'certificate authority of the API: use TLS')

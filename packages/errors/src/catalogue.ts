@@ -83,7 +83,7 @@ export const catalogue = {
     grpcCodes.RESOURCE_EXHAUSTED,
     'Too busy, try again later',
     'A pod refused work to protect itself. Scale the service out or raise its limits.',
-    { code: 421, enhanced: '4.3.2' },
+    { code: 421, enhanced: '4.3.1' },
   ),
   draining: temporary(
     UNAVAILABLE,

@@ -8,8 +8,18 @@ import { assertFilter } from '../unknown-filter.js';
 const sum = (terms: Readonly<Record<string, number>>): number =>
   Object.values(terms).reduce((total, count) => total + count, 0);
 
+/** As the equation is written; a map has no order of its own. */
+const order = [
+  ...['accepted', 'expanded', 'generated'],
+  ...['delivered', 'bounced', 'expired', 'discarded', 'deleted', 'merged', 'replaced'],
+  ...['queued', 'deferred', 'held', 'quarantined'],
+];
+const placeOf = (term: string): number => (order.includes(term) ? order.indexOf(term) : order.length);
+
 function termsText(terms: Readonly<Record<string, number>>): string {
-  const parts = Object.entries(terms).filter(([, count]) => count !== 0);
+  const parts = Object.entries(terms)
+    .filter(([, count]) => count !== 0)
+    .sort(([a], [b]) => placeOf(a) - placeOf(b) || (a < b ? -1 : 1));
   return parts.map(([name, count]) => `${name} ${count}`).join(', ');
 }
 
