@@ -628,7 +628,7 @@ test.each([
     'Everything that waits and the other options name, of every tenant the key may see, is given up with a report to the sender, if it can be sent one, and cannot be had back.',
   ],
 ])('queue %s --all is done only when that is meant', async (operation, what) => {
-  server.answer('operateQueue', { result: { changed: 2, unreported: {} } });
+  server.answer('operateQueue', { result: { changed: 2, unreported: {}, unfit: {} } });
   expect(await server.run(`queue ${operation} --all`)).toEqual({
     code: 1,
     out: '',
@@ -640,7 +640,7 @@ test.each([
 });
 
 test.each(['retry', 'hold', 'release'])('queue %s --all asks nothing: it can be undone', async (operation) => {
-  server.answer('operateQueue', { result: { changed: 2, unreported: {} } });
+  server.answer('operateQueue', { result: { changed: 2, unreported: {}, unfit: {} } });
   expect((await server.run(`queue ${operation} --all`)).code).toBe(0);
   expect((await server.run(`queue ${operation} --all --yes`)).err).toContain("unknown option '--yes'");
 });
