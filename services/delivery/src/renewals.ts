@@ -25,7 +25,7 @@ interface Held {
   renewedAt: number;
 }
 
-/** `heard`: resolves when the server has everything that was sent before, rejects when that cannot be known. */
+/** `heard`: resolves when the server has everything that was sent before, rejects when the connection is given up. Until then items turn stale: nothing else waits for it. */
 export function createRenewals(clock: Clock, heard: () => Promise<void>): Renewals {
   const held = new Set<Held>();
   let isAsking = false;

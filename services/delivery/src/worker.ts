@@ -1,7 +1,8 @@
 /**
  * Items of WORK from receipt to acknowledgement (design.md, step 7): decode, look for a done mark, find hosts, try them, record the outcome,
- * acknowledge. Items of one message (ADR 14) are worked on side by side, each for itself. Invariants: the item is acknowledged only after its outcome is stored; before a deferral or bounce is recorded the body is in
- * BODIES; a stale renewal stops before the final dot. Whatever fails locally leaves the item unacknowledged: it comes again.
+ * acknowledge. Items of one message (ADR 14) are worked on side by side, each for itself. Invariants: the item is acknowledged only after its outcome is
+ * stored; before a deferral or bounce is recorded the body is in BODIES; a stale renewal stops before the final dot. Whatever fails locally leaves the item
+ * unacknowledged: it comes again.
  */
 import type { BodyStore } from '@postern/body-store';
 import type { Clock } from '@postern/clock';

@@ -2,24 +2,18 @@
 import { everyTenant } from '@postern/grpc';
 import { FindingSummary, Origin } from '@postern/proto/mail/v1/envelope';
 import { expect, test } from 'vitest';
-import { acceptance, visibleFindings } from './acceptance.js';
+import { acceptance, type MessageRow, visibleFindings } from './acceptance.js';
+
+/** A message of which nothing but this is of interest. */
+const messageOf = <D extends MessageRow['detail']>(detail: D) => ({
+  ...{ queue_id: 'q', session_id: 's', parent: '', reverse_path: '', message_id: '' },
+  ...{ accepted_at: 1, size: 1, unjudged: false, tenants: [], detail },
+});
 
 type Found = Partial<FindingSummary> & Pick<FindingSummary, 'check' | 'outcome'>;
 
 function shown(scope: string, finding: Found): boolean {
-  const message = {
-    ...{
-      queue_id: 'q',
-      session_id: 's',
-      parent: '',
-      reverse_path: '',
-      accepted_at: 1,
-      size: 1,
-      unjudged: false,
-      tenants: [],
-    },
-    ...{ message_id: '', detail: { findings: [finding] } },
-  };
+  const message = messageOf({ findings: [finding] });
   const findings = visibleFindings(message, { scope, addresses: ['Bob@acme.test'] });
   return finding.check in acceptance(message, findings, { scope }).detail;
 }
@@ -55,19 +49,7 @@ test('a rule is told with id, version and action, a check with what was done abo
     { check: 'dmarc', outcome: 'fail', action: 'quarantine', evidence: 'policy=reject', durationUs: 1_500 },
     { check: 'spf', outcome: 'pass', action: 'none', evidence: 'domain=a.test', durationUs: 2_000 },
   ].map((finding) => FindingSummary.fromPartial(finding));
-  const message = {
-    ...{
-      queue_id: 'q',
-      session_id: 's',
-      parent: '',
-      reverse_path: '',
-      accepted_at: 1,
-      size: 1,
-      unjudged: false,
-      tenants: [],
-    },
-    ...{ message_id: '', detail: {} },
-  };
+  const message = messageOf({});
   expect(acceptance(message, findings, { scope: everyTenant }).detail).toEqual({
     size: '1',
     rule: 'matched (suspect@3 quarantine reason=look)',
@@ -88,19 +70,7 @@ test.each<[string, string, string, string]>([
     evidence: 'name=X-By value=boss@demo.test about=submitter',
     evidenceForOthers: 'name=X-By about=submitter',
   });
-  const message = {
-    ...{
-      queue_id: 'q',
-      session_id: 's',
-      parent: '',
-      reverse_path: '',
-      accepted_at: 1,
-      size: 1,
-      unjudged: false,
-      tenants: [],
-    },
-    ...{ message_id: '', detail: { submittingTenant, findings: [finding] } },
-  };
+  const message = messageOf({ submittingTenant, findings: [finding] });
   const findings = visibleFindings(message, { scope, addresses: ['bob@acme.test'] });
   expect(findings).toEqual([{ ...finding, evidence, evidenceForOthers: '' }]);
   expect(acceptance(message, findings, { scope }).detail.rule).toBe(`matched (by@1 addHeader ${evidence})`);
@@ -114,19 +84,7 @@ test.each([
   ['the operator, of an older row', everyTenant, undefined, true],
 ])('%s: who logged in', (_, scope, submittingTenant, isShown) => {
   const origin = Origin.fromPartial({ clientAddress: '192.0.2.1', authenticatedUser: 'boss@demo.test' });
-  const message = {
-    ...{
-      queue_id: 'q',
-      session_id: 's',
-      parent: '',
-      reverse_path: '',
-      accepted_at: 1,
-      size: 1,
-      unjudged: false,
-      tenants: [],
-    },
-    ...{ message_id: '', detail: { origin, ...(submittingTenant === undefined ? {} : { submittingTenant }) } },
-  };
+  const message = messageOf({ origin, ...(submittingTenant === undefined ? {} : { submittingTenant }) });
   const { detail } = acceptance(message, [], { scope });
   expect('authenticated_user' in detail).toBe(isShown);
   expect(detail.client_address).toBe('192.0.2.1');

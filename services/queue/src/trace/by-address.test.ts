@@ -4,7 +4,7 @@ import { Disposition } from '@postern/proto/mail/v1/envelope';
 import { TraceBatch, TraceEvent } from '@postern/proto/mail/v1/trace';
 import { TraceRequest } from '@postern/proto/queue/v1/queue_service';
 import { expect, test } from 'vitest';
-import type { Transaction } from '../store/database.js';
+import { explained } from '../testing/explained.js';
 import { withQueue } from '../testing/ground.js';
 import { envelope, forwardPath, newQueueId } from '../testing/messages.js';
 import { findMessages } from './find-messages.js';
@@ -89,19 +89,10 @@ test.each<[string, Partial<TraceRequest>]>([
 ])('each way to find a %s goes by an index, under row-level security', async (column, asked) => {
   const request = TraceRequest.fromPartial(asked);
   const plans: string[] = [];
-  const explaining = (transaction: Transaction): Transaction => ({
-    ...transaction,
-    query: async (statement, values) => {
-      const told = { name: `explain-${statement.name}`, text: `EXPLAIN ${statement.text}` };
-      const lines = await transaction.query<{ 'QUERY PLAN': string }>(told, values);
-      plans.push(lines.map((line) => line['QUERY PLAN']).join('\n'));
-      return [];
-    },
-  });
   await queue.ground.database.scoped('acme', async (transaction) => {
     await transaction.script('SET LOCAL enable_seqscan = off');
-    await findMessages(explaining(transaction), request, 20);
-    await findRefusals(explaining(transaction), request, 20, new Set());
+    await findMessages(explained(transaction, plans), request, 20);
+    await findRefusals(explained(transaction, plans), request, 20, new Set());
   });
   for (const plan of plans) {
     expect(plan).toMatch(new RegExp(`Index Cond: .*\\(folded_${column} = `));

@@ -4,7 +4,7 @@ import { Disposition, Origin } from '@postern/proto/mail/v1/envelope';
 import { TraceBatch, TraceEvent } from '@postern/proto/mail/v1/trace';
 import { TraceRequest } from '@postern/proto/queue/v1/queue_service';
 import { expect, test } from 'vitest';
-import type { Transaction } from '../store/database.js';
+import { explained } from '../testing/explained.js';
 import { withQueue } from '../testing/ground.js';
 import { envelope, forwardPath, newQueueId } from '../testing/messages.js';
 import { findMessages } from './find-messages.js';
@@ -126,19 +126,10 @@ test.each<[string, Partial<TraceRequest>]>([
 ])('%s: an index serves it, row-level security or not', async (_name, more) => {
   const request = TraceRequest.fromPartial({ clientAddress: '192.0.2.1', ...more });
   const plans: string[] = [];
-  const explaining = (transaction: Transaction): Transaction => ({
-    ...transaction,
-    query: async (statement, values) => {
-      const told = { name: `explain-${statement.name}`, text: `EXPLAIN ${statement.text}` };
-      const lines = await transaction.query<{ 'QUERY PLAN': string }>(told, values);
-      plans.push(lines.map((line) => line['QUERY PLAN']).join('\n'));
-      return [];
-    },
-  });
   await queue.ground.database.scoped('acme', async (transaction) => {
     await transaction.script('SET LOCAL enable_seqscan = off');
-    await findMessages(explaining(transaction), request, 20);
-    await findRefusals(explaining(transaction), request, 20, new Set());
+    await findMessages(explained(transaction, plans), request, 20);
+    await findRefusals(explained(transaction, plans), request, 20, new Set());
   });
   const [messages = '', refusals = ''] = plans;
   expect(messages).toMatch(/Index Cond: .*client_address = |Index Cond: .*reverse_path = /);
